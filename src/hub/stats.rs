@@ -1,0 +1,40 @@
+//! One snapshot of what is going on, read alike by the progress bar, the page and the metrics.
+
+use crate::time::{TimeRange, Timestamp};
+
+/// What playback is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activity {
+    /// Not started: waits for the first subscription.
+    #[default]
+    Waiting,
+    /// Time runs.
+    Playing,
+    /// Time stands still.
+    Paused,
+    /// Everything has been played.
+    Ended,
+}
+
+/// Figures of one moment; counters count from the start of the server.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// What playback is doing.
+    pub activity: Activity,
+    /// Where on the timeline it is; None where nothing can be played.
+    pub position: Option<Timestamp>,
+    /// First and last message that is played.
+    pub range: Option<TimeRange>,
+    /// Seconds of recording a second; infinite for `max`.
+    pub speed: f64,
+    /// Whether playback starts again at the end.
+    pub looping: bool,
+    /// Clients connected.
+    pub clients: usize,
+    /// Messages written to clients, each client counted.
+    pub messages_sent: u64,
+    /// Bytes of payload in them.
+    pub bytes_sent: u64,
+    /// Messages that slow clients did not get.
+    pub messages_dropped: u64,
+}

@@ -1,0 +1,7 @@
+//! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
+pub mod hub;
+pub mod model;
+pub mod pattern;
+pub mod playback;
+pub mod source;
+pub mod time;

@@ -1,0 +1,126 @@
+//! The nouns everybody shares: channels, schemas, messages and the batches they travel in.
+//!
+//! A [`Batch`] is made once by a source and shared by every client: its messages are offsets into a few
+//! large buffers (decompressed chunks), so that a payload is not copied between the file and the socket.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::time::Timestamp;
+
+/// Identifies a channel on the wire and within one server; stable while the server runs.
+///
+/// Ids are small and dense (sources count from 1), so that tables indexed by them stay small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(pub u32);
+
+impl ChannelId {
+    /// The id as an index into a table.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Identifies a subscription; chosen by the client, unique within its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SubscriptionId(pub u32);
+
+impl fmt::Display for SubscriptionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// How the messages of a channel are described.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Schema {
+    /// Name of the type, for example `foxglove.Log` or `sensor_msgs/msg/Imu`.
+    pub name: String,
+    /// What `data` is written in: `protobuf`, `jsonschema`, `ros1msg`, `ros2msg`, `ros2idl`, `omgidl`,
+    /// `flatbuffer` or a name of the user's own. Empty where the source did not say.
+    pub encoding: String,
+    /// The definition itself, as the source has it: text, or a binary descriptor.
+    pub data: Bytes,
+}
+
+/// A stream of messages of one type under one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Given by the source; unique among all channels of one server.
+    pub id: ChannelId,
+    /// Unique among all channels of one server as well: viewers take one channel a topic.
+    pub topic: String,
+    /// `json`, `protobuf`, `flatbuffer`, `ros1`, `cdr`, or whatever the source has.
+    pub message_encoding: String,
+    /// None for a channel without a schema.
+    pub schema: Option<Arc<Schema>>,
+    /// What the recorder noted about the channel, for example `offered_qos_profiles`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// One message within a [`Batch`]: where its payload lies, and what is known about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Time on the timeline that is played, ns. The log time, or the publish time if the user chose that order.
+    pub log_time: Timestamp,
+    /// When the message was published, as recorded.
+    pub publish_time: Timestamp,
+    /// Channel of the message.
+    pub channel: ChannelId,
+    /// Sequence number, as recorded; 0 where there is none.
+    pub sequence: u32,
+    /// Index of the buffer in [`Batch::buffers`].
+    pub buffer: u32,
+    /// First byte of the payload in the buffer.
+    pub offset: u32,
+    /// Bytes of payload.
+    pub length: u32,
+}
+
+/// Messages in the order in which they are to be sent, over shared buffers.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Channels that appear with this batch, to be announced before its first message.
+    pub announcements: Vec<Arc<Channel>>,
+    /// What the payloads lie in, usually one decompressed chunk.
+    pub buffers: Vec<Bytes>,
+    /// The messages; log times never decrease.
+    pub entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// The payload of a message of this batch.
+    pub fn payload(&self, entry: &Entry) -> &[u8] {
+        let start = entry.offset as usize;
+        &self.buffers[entry.buffer as usize][start..start + entry.length as usize]
+    }
+
+    /// The payload of a message of this batch as a share of its buffer (no copy).
+    pub fn payload_bytes(&self, entry: &Entry) -> Bytes {
+        let start = entry.offset as usize;
+        self.buffers[entry.buffer as usize].slice(start..start + entry.length as usize)
+    }
+
+    /// Bytes that stay in memory as long as this batch does: its buffers, whole, and its entries.
+    pub fn footprint(&self) -> usize {
+        self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Appends a copy of a message of another batch, so that the other's buffer can be freed.
+    ///
+    /// All copies go into one buffer each; use it for few messages.
+    pub fn push_copy(&mut self, entry: &Entry, payload: &[u8]) {
+        let buffer = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
+        self.buffers.push(Bytes::copy_from_slice(payload));
+        self.entries.push(Entry { buffer, offset: 0, ..*entry });
+    }
+}

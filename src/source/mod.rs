@@ -1,0 +1,80 @@
+//! Where channels and messages come from.
+//!
+//! A [`Source`] is synchronous and runs on a thread of its own ([`reader`]); nothing in it is async.
+//!
+//! # A new source in four steps
+//!
+//! 1. Write one file in this folder with a type that implements [`Source`].
+//! 2. Give every channel an id through a [`catalog::Catalog`], so that topics stay unique and ids stable.
+//! 3. Add an arm to [`open`].
+//! 4. Add a row to the table of sources in the README, and its errors to the tests.
+
+use std::sync::Arc;
+
+use std::time::Duration;
+
+use crate::model::{Batch, Channel, ChannelId};
+use crate::pattern::TopicFilter;
+use crate::time::{TimeRange, TimeSpec, Timestamp};
+
+/// Which of a message's times makes the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// When it was recorded.
+    #[default]
+    Log,
+    /// When it was published.
+    Publish,
+}
+
+/// What of a recording is played, and on which timeline.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecordingOptions {
+    /// Topics to play.
+    pub topics: TopicFilter,
+    /// Where to start; the first message if None.
+    pub start: Option<TimeSpec>,
+    /// Last time to play (messages of exactly this time included); the last message if None.
+    pub end: Option<TimeSpec>,
+    /// How much to play from the start; the earlier of this and `end` counts.
+    pub duration: Option<Duration>,
+    /// The timeline.
+    pub order: Order,
+}
+
+/// What is known of a source before its first message.
+#[derive(Debug, Clone, Default)]
+pub struct SourceInfo {
+    /// For people: the file's name, `stdin`, a URL.
+    pub name: String,
+    /// First and last message that will be played; None where nothing will, or where it isn't known (live data).
+    pub range: Option<TimeRange>,
+    /// Messages that will be played, where it is known.
+    pub message_count: Option<u64>,
+    /// Channels known at the start.
+    pub channels: Vec<Arc<Channel>>,
+    /// What the user should know: damage, renamed topics, a missing index. One sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Channels and messages, in the order in which they are to be played.
+pub trait Source: Send {
+    /// What is known before the first message.
+    fn info(&self) -> &SourceInfo;
+
+    /// The next messages, in time order; None at the end (a later [`Source::seek`] may make it go on).
+    ///
+    /// An error names file and offset. After an error the source may be asked again: it goes on behind the damage.
+    fn next(&mut self) -> Result<Option<Batch>, SourceError>;
+
+    /// Continues with the first message at or after `to`.
+    fn seek(&mut self, to: Timestamp);
+
+    /// The last message strictly before `before` of each of the channels that has one, in time order, copied.
+    fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError>;
+}
+
+/// Why a source can't be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("placeholder")]
+pub struct SourceError;
