@@ -3,5 +3,6 @@ pub mod hub;
 pub mod model;
 pub mod pattern;
 pub mod playback;
+pub mod protocol;
 pub mod source;
 pub mod time;
