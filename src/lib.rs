@@ -1,4 +1,5 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
+pub mod config;
 pub mod hub;
 pub mod model;
 pub mod pattern;

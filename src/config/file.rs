@@ -1,0 +1,89 @@
+//! The TOML file: the same keys as the flags, values as numbers, texts or lists, errors with their line.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::keys::{KEYS, Key};
+use super::{ConfigError, Origin, Setting};
+
+/// The settings in the text of a file; `path` is for error messages.
+pub fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
+    let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: error.span().map_or(1, |span| line_at(span.start)),
+        reason: error.message().trim_end().replace('\n', ", "),
+    })?;
+    let mut settings = Vec::new();
+    for (name, value) in table.get_ref() {
+        let line = line_at(name.span().start);
+        let key = Key::find(name.get_ref()).ok_or_else(|| ConfigError::UnknownKey {
+            path: path.to_owned(),
+            line,
+            key: name.get_ref().to_string(),
+            hint: hint(name.get_ref()),
+        })?;
+        let mut setting =
+            Setting { key, values: Vec::new(), origin: Origin::File { path: path.to_owned(), line } };
+        match values(value.get_ref(), key.list) {
+            Ok(values) => setting.values = values,
+            Err(reason) => return Err(ConfigError::Value { setting: setting.to_string(), reason }),
+        }
+        settings.push(setting);
+    }
+    // a table has no order of its own; within a file the later line wins
+    settings.sort_by(|a, b| a.origin.cmp(&b.origin));
+    Ok(settings)
+}
+
+/// A value as texts for the key's parser.
+fn values(value: &DeValue<'_>, list: bool) -> Result<Vec<String>, String> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
+        DeValue::Integer(_) => return Err("is not written in decimal".to_owned()),
+        DeValue::Float(float) => float.as_str().to_owned(),
+        DeValue::Boolean(boolean) => boolean.to_string(),
+        DeValue::Datetime(time) => time.to_string(),
+        DeValue::Array(items) if list => {
+            let texts: Result<Vec<_>, _> = items.iter().map(|item| values(item.get_ref(), false)).collect();
+            return texts.map(|texts| texts.concat());
+        }
+        DeValue::Array(_) => return Err("takes one value, not a list".to_owned()),
+        DeValue::Table(_) => return Err("takes a value, not a table".to_owned()),
+    };
+    Ok(vec![text])
+}
+
+/// The key that was probably meant, or all keys.
+fn hint(unknown: &str) -> String {
+    let visible = || KEYS.iter().filter(|key| !key.hidden);
+    let near = visible().map(|key| (distance(unknown, key.name), key.name)).min();
+    match near {
+        Some((distance, name)) if distance <= 2 || distance * 3 <= unknown.len() => {
+            format!("did you mean '{name}'?")
+        }
+        Some(_) | None => {
+            let names: Vec<_> = visible().map(|key| key.name).collect();
+            format!("the keys are {}", names.join(", "))
+        }
+    }
+}
+
+/// Edits (insert, delete, replace) from one text to the other; `_` and `-` are the same.
+fn distance(a: &str, b: &str) -> usize {
+    let letters = |text: &str| text.replace('_', "-").to_lowercase().chars().collect::<Vec<_>>();
+    let (a, b) = (letters(a), letters(b));
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}

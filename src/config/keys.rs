@@ -1,0 +1,218 @@
+//! The keys: one for each option of `serve`, with the parser of its values.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
+
+use super::{ServeOptions, size};
+use crate::hub::{Latch, SlowClient};
+use crate::pattern::TopicPattern;
+use crate::playback::{AtEnd, Rate, StartOn};
+use crate::source::Order;
+use crate::time::{TimeSpec, parse_duration};
+
+/// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
+#[derive(Debug)]
+pub struct Key {
+    /// The key as in the file, in kebab case.
+    pub name: &'static str,
+    /// Whether it takes any number of values.
+    pub list: bool,
+    /// Whether it is left out of help and documentation.
+    pub hidden: bool,
+    set: Setter,
+}
+
+#[derive(Debug)]
+enum Setter {
+    One(fn(&mut ServeOptions, &str) -> Result<(), String>),
+    List(fn(&mut ServeOptions, &[String]) -> Result<(), String>),
+}
+
+const fn one(name: &'static str, set: fn(&mut ServeOptions, &str) -> Result<(), String>) -> Key {
+    Key { name, list: false, hidden: false, set: Setter::One(set) }
+}
+
+const fn list(name: &'static str, set: fn(&mut ServeOptions, &[String]) -> Result<(), String>) -> Key {
+    Key { name, list: true, hidden: false, set: Setter::List(set) }
+}
+
+/// All keys, in the order of the documentation.
+pub static KEYS: &[Key] = &[
+    list("source", |options, values| {
+        options.sources = values.to_vec();
+        Ok(())
+    }),
+    one("host", |options, text| host(text).map(|host| options.host = host)),
+    one("port", |options, text| port(text).map(|port| options.port = port)),
+    one("name", |options, text| {
+        options.name = (!text.is_empty()).then(|| text.to_owned());
+        Ok(())
+    }),
+    one("rate", |options, text| text.parse::<Rate>().map(|rate| options.playback.rate = rate)),
+    one("loop", |options, text| boolean(text).map(|on| options.playback.looping = on)),
+    one("start-paused", |options, text| boolean(text).map(|on| options.playback.start_paused = on)),
+    one("start-on", |options, text| start_on(text).map(|start| options.playback.start_on = start)),
+    Key {
+        hidden: true,
+        ..one("start-on-clients", |options, text| {
+            start_on_clients(text).map(|start| options.playback.start_on = start)
+        })
+    },
+    one("at-end", |options, text| at_end(text).map(|at_end| options.playback.at_end = at_end)),
+    one("start", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.start = t)),
+    one("end", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.end = t)),
+    one("playback-duration", |options, text| {
+        unless_empty(text, parse_duration).map(|duration| options.recording.duration = duration)
+    }),
+    list("topic", |options, values| {
+        patterns(values).map(|patterns| options.recording.topics.include = patterns)
+    }),
+    list("exclude", |options, values| {
+        patterns(values).map(|patterns| options.recording.topics.exclude = patterns)
+    }),
+    one("order", |options, text| order(text).map(|order| options.recording.order = order)),
+    list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),
+    one("on-slow-client", |options, text| slow(text).map(|slow| options.hub.on_slow_client = slow)),
+    one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
+    one("time-resolution", |options, text| {
+        parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
+    }),
+    one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
+];
+
+impl Key {
+    /// The key of this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// Its environment variable.
+    pub fn variable(&self) -> String {
+        format!("FOXGLOVE_BRIDGE_{}", self.name.replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// Sets the option; the error says what can be written instead.
+    pub fn apply(&self, options: &mut ServeOptions, values: &[String]) -> Result<(), String> {
+        match (&self.set, values) {
+            (Setter::List(set), values) => set(options, values),
+            (Setter::One(set), [value]) => set(options, value),
+            (Setter::One(_), _) => Err("takes one value, not a list".to_owned()),
+        }
+    }
+}
+
+/// Splits at commas, but not within `{}`, `[]` or `()`, where globs and regular expressions have their own.
+pub fn split_list(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut depth = 0usize;
+    for c in text.chars() {
+        match c {
+            '{' | '[' | '(' => depth += 1,
+            '}' | ']' | ')' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    parts.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+}
+
+fn unless_empty<T, E: ToString>(text: &str, parse: fn(&str) -> Result<T, E>) -> Result<Option<T>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    parse(text).map(Some).map_err(|error| error.to_string())
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(format!("'{text}' is neither true nor false")),
+    }
+}
+
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    text.parse().map_err(|_| {
+        format!("'{text}' is not an address to listen on: write 127.0.0.1 for this computer only, 0.0.0.0 or :: for all networks")
+    })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| {
+        // Kubernetes sets NAME_PORT=tcp://… in every pod beside a service of that name
+        let hint = if text.starts_with("tcp://") {
+            "; Kubernetes sets this variable for a service of the same name: set enableServiceLinks to false"
+        } else {
+            ""
+        };
+        format!("'{text}' is not a port: write a number from 0 to 65535, 0 for any free one{hint}")
+    })
+}
+
+fn start_on(text: &str) -> Result<StartOn, String> {
+    match text {
+        "client" => Ok(StartOn::Clients(1)),
+        "launch" => Ok(StartOn::Launch),
+        _ => Err(format!("'{text}' is neither client nor launch")),
+    }
+}
+
+fn start_on_clients(text: &str) -> Result<StartOn, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("'{text}' is not a number of clients: write 1 or more")),
+        Ok(clients) => Ok(StartOn::Clients(clients)),
+    }
+}
+
+fn at_end(text: &str) -> Result<AtEnd, String> {
+    match text {
+        "stay" => Ok(AtEnd::Stay),
+        "exit" => Ok(AtEnd::Exit),
+        _ => Err(format!("'{text}' is neither stay nor exit")),
+    }
+}
+
+fn order(text: &str) -> Result<Order, String> {
+    match text {
+        "log" => Ok(Order::Log),
+        "publish" => Ok(Order::Publish),
+        _ => Err(format!("'{text}' is neither log nor publish")),
+    }
+}
+
+fn slow(text: &str) -> Result<SlowClient, String> {
+    match text {
+        "drop" => Ok(SlowClient::Drop),
+        "wait" => Ok(SlowClient::Wait),
+        _ => Err(format!("'{text}' is neither drop nor wait")),
+    }
+}
+
+fn latch(values: &[String]) -> Result<Latch, String> {
+    let words: Vec<&str> = values.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["auto"] => Ok(Latch::Auto),
+        ["none"] => Ok(Latch::Off),
+        words if words.contains(&"none") => {
+            Err("'none' stands alone: leave out the other values, or 'none'".to_owned())
+        }
+        // patterns add to what auto finds, so naming auto beside them changes nothing
+        _ => {
+            let named: Vec<String> = values.iter().filter(|value| *value != "auto").cloned().collect();
+            patterns(&named).map(Latch::Topics)
+        }
+    }
+}
+
+fn patterns(values: &[String]) -> Result<Vec<TopicPattern>, String> {
+    values.iter().map(|text| text.parse::<TopicPattern>().map_err(|error| error.to_string())).collect()
+}

@@ -1,0 +1,230 @@
+//! What `serve` is told: defaults, a TOML file, the environment and flags, merged once into plain structs.
+//!
+//! Every option is a key ([`keys::KEYS`]) with one parser, wherever its value comes from. [`build`] starts
+//! from [`ServeOptions::default`], the only place that knows defaults, and applies settings in the order
+//! file, environment, flag; the last one wins. After that no code looks at flags.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::hub::{HubOptions, Latch, SlowClient};
+use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
+use crate::source::RecordingOptions;
+use crate::time::TimeSpec;
+
+pub mod file;
+pub mod keys;
+pub mod size;
+
+use keys::Key;
+
+/// Everything `serve` needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeOptions {
+    /// Recordings to play; never empty once built.
+    pub sources: Vec<String>,
+    /// Address to listen on.
+    pub host: IpAddr,
+    /// Port to listen on; 0: any free one.
+    pub port: u16,
+    /// What of the recording is played.
+    pub recording: RecordingOptions,
+    /// How it is played.
+    pub playback: PlaybackOptions,
+    /// How clients are served.
+    pub hub: HubOptions,
+    /// Server name told to viewers; the name of the source if None.
+    pub name: Option<String>,
+    /// Whether a progress bar may be shown.
+    pub progress: bool,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            sources: Vec::new(),
+            host: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port: 8765,
+            recording: RecordingOptions::default(),
+            playback: PlaybackOptions {
+                rate: Rate::Times(1.0),
+                looping: false,
+                start_paused: false,
+                start_on: StartOn::Clients(1),
+                at_end: AtEnd::Stay,
+            },
+            hub: HubOptions {
+                client_buffer: 16 << 20,
+                on_slow_client: SlowClient::Drop,
+                latch: Latch::Auto,
+                time_resolution: Duration::from_millis(1),
+            },
+            name: None,
+            progress: true,
+        }
+    }
+}
+
+/// Where a setting was made, from the weakest to the strongest.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A line of a TOML file, counted from 1.
+    File {
+        /// The file as the user named it.
+        path: PathBuf,
+        /// Line of the value.
+        line: usize,
+    },
+    /// An environment variable.
+    Environment,
+    /// A flag or argument of the command line.
+    Flag,
+}
+
+/// A key and what it is set to, still as text.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Which option.
+    pub key: &'static Key,
+    /// One value, or for lists any number.
+    pub values: Vec<String>,
+    /// Where from; decides which setting wins.
+    pub origin: Origin,
+}
+
+impl fmt::Display for Setting {
+    /// The setting as the user wrote it, for error messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.origin {
+            Origin::File { path, line } => write!(f, "{}:{line}: {}", path.display(), self.key.name),
+            Origin::Environment => f.write_str(&self.key.variable()),
+            Origin::Flag if self.key.name == "source" => f.write_str("SOURCE"),
+            Origin::Flag => write!(f, "--{}", self.key.name),
+        }
+    }
+}
+
+/// Why settings make no options.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value that its key does not take.
+    #[error("{setting}: {reason}")]
+    Value {
+        /// Where it is, for example `--rate` or `bridge.toml:3: rate`.
+        setting: String,
+        /// What is wrong with it, and what can be written.
+        reason: String,
+    },
+    /// A key that does not exist.
+    #[error("{}:{line}: unknown key '{key}'; {hint}", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// Line of the key, from 1.
+        line: usize,
+        /// The key as written.
+        key: String,
+        /// The likeliest key, or all.
+        hint: String,
+    },
+    /// Not TOML.
+    #[error("{}:{line}: {reason}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line where reading stopped, from 1.
+        line: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// The file can't be read.
+    #[error("--config {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing to play.
+    #[error("no recording given; name one, for example: foxglove-bridge serve drive.mcap")]
+    NoSource,
+    /// Playback would end before it starts.
+    #[error("end {end} lies before start {start}; swap them, or leave one out")]
+    EndBeforeStart {
+        /// As given.
+        start: String,
+        /// As given.
+        end: String,
+    },
+}
+
+/// Merges settings into options: flag over environment over file over default, in whatever order they come.
+pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
+    let mut options = ServeOptions::default();
+    // stable: within one origin the later setting wins
+    settings.sort_by(|a, b| a.origin.strength().cmp(&b.origin.strength()));
+    for setting in &settings {
+        setting
+            .key
+            .apply(&mut options, &setting.values)
+            .map_err(|reason| ConfigError::Value { setting: setting.to_string(), reason })?;
+    }
+    if options.sources.is_empty() {
+        return Err(ConfigError::NoSource);
+    }
+    check_range(&options.recording, &settings)?;
+    Ok(options)
+}
+
+impl Origin {
+    fn strength(&self) -> u8 {
+        match self {
+            Self::File { .. } => 0,
+            Self::Environment => 1,
+            Self::Flag => 2,
+        }
+    }
+}
+
+/// Refuses an end before the start where that can be told without the recording.
+fn check_range(recording: &RecordingOptions, settings: &[Setting]) -> Result<(), ConfigError> {
+    let reversed = match (recording.start, recording.end) {
+        (Some(TimeSpec::At(start)), Some(TimeSpec::At(end))) => end < start,
+        (Some(TimeSpec::FromStart(start)), Some(TimeSpec::FromStart(end))) => end < start,
+        _ => false,
+    };
+    if !reversed {
+        return Ok(());
+    }
+    let text = |name: &str| {
+        let last = settings.iter().rev().find(|setting| setting.key.name == name);
+        last.map(|setting| setting.values.join(" ")).unwrap_or_default()
+    };
+    Err(ConfigError::EndBeforeStart { start: text("start"), end: text("end") })
+}
+
+/// The settings made by environment variables, `FOXGLOVE_BRIDGE_` and the key in capitals.
+///
+/// `variable` reads one variable. An empty one counts as not set, as compose files pass on unset variables.
+pub fn environment_settings(variable: impl Fn(&str) -> Option<String>) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for key in keys::KEYS {
+        if let Some(text) = variable(&key.variable()).filter(|text| !text.is_empty()) {
+            let values = if key.list { keys::split_list(&text) } else { vec![text] };
+            settings.push(Setting { key, values, origin: Origin::Environment });
+        }
+    }
+    settings
+}
+
+/// The settings of a TOML file.
+pub fn file_settings(path: &Path) -> Result<Vec<Setting>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    file::settings(&text, path)
+}
+
+#[cfg(test)]
+mod tests;
