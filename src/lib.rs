@@ -1,6 +1,7 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
 pub mod config;
 pub mod hub;
+pub mod logging;
 pub mod model;
 pub mod pattern;
 pub mod playback;
