@@ -156,7 +156,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseTimeError> {
         total = decimal_times(number, unit).and_then(|nanos| total.checked_add(nanos)).ok_or_else(error)?;
         rest = tail.trim_start();
     }
-    u64::try_from(total).map(Duration::from_nanos).map_err(|_| error())
+    u64::try_from(total).map(Duration::from_nanos).map_err(|_error| error())
 }
 
 /// `number` (digits with at most one point) times `unit`, rounded down.

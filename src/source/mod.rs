@@ -9,6 +9,7 @@
 //! 3. Add an arm to [`open`].
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use std::time::Duration;
@@ -16,6 +17,10 @@ use std::time::Duration;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::pattern::TopicFilter;
 use crate::time::{TimeRange, TimeSpec, Timestamp};
+
+pub mod summary;
+
+use summary::{RecordingSummary, ScanProgress};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,3 +83,11 @@ pub trait Source: Send {
 #[derive(Debug, thiserror::Error)]
 #[error("placeholder")]
 pub struct SourceError;
+
+/// What is in one recording; `progress` is called while a file without an index is scanned.
+pub fn recording_summary(
+    _path: &Path,
+    _progress: &mut dyn FnMut(ScanProgress),
+) -> Result<RecordingSummary, SourceError> {
+    Err(SourceError)
+}

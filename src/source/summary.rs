@@ -1,0 +1,95 @@
+//! What `info` tells about one recording.
+
+use std::collections::BTreeMap;
+
+use crate::time::{TimeRange, Timestamp};
+
+/// How far a scan of a file without an index has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanProgress {
+    /// Bytes read.
+    pub done: u64,
+    /// Bytes of the file.
+    pub total: u64,
+}
+
+/// A recording from the outside: everything but the messages.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RecordingSummary {
+    /// Program that wrote the file, as it calls itself; may be empty.
+    pub library: String,
+    /// `ros1`, `ros2` or another convention for channels and metadata; may be empty.
+    pub profile: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Whether the file was finished: it ends in a footer, and nothing is missing before it.
+    pub complete: bool,
+    /// Log times of the first and last message; None without messages.
+    pub range: Option<TimeRange>,
+    /// Messages of all channels.
+    pub message_count: u64,
+    /// Channels, by id.
+    pub channels: Vec<ChannelSummary>,
+    /// Chunks, by compression; empty for a file without chunks.
+    pub chunks: Vec<ChunkSummary>,
+    /// Attached files.
+    pub attachments: Vec<AttachmentSummary>,
+    /// Metadata records.
+    pub metadata: Vec<MetadataSummary>,
+    /// What the user should know about the file, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// A channel of a recording, as it stands in the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChannelSummary {
+    /// Id in the file.
+    pub id: u16,
+    /// Topic in the file.
+    pub topic: String,
+    /// `json`, `protobuf`, `cdr`, ….
+    pub message_encoding: String,
+    /// None for a channel without a schema.
+    pub schema_name: Option<String>,
+    /// None for a channel without a schema.
+    pub schema_encoding: Option<String>,
+    /// Messages of the channel.
+    pub message_count: u64,
+    /// What the recorder noted about the channel.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// All chunks of one compression.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ChunkSummary {
+    /// `zstd`, `lz4`, or empty for none.
+    pub compression: String,
+    /// Number of chunks.
+    pub count: u64,
+    /// Bytes in the file.
+    pub compressed_bytes: u64,
+    /// Bytes once decompressed.
+    pub uncompressed_bytes: u64,
+}
+
+/// A file that is attached to a recording.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AttachmentSummary {
+    /// Its name.
+    pub name: String,
+    /// Its media type, for example `image/jpeg`.
+    pub media_type: String,
+    /// Size of its content.
+    pub size_bytes: u64,
+    /// Log time.
+    pub log_time: Timestamp,
+}
+
+/// A metadata record.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct MetadataSummary {
+    /// Its name.
+    pub name: String,
+    /// Its entries.
+    pub values: BTreeMap<String, String>,
+}
