@@ -141,13 +141,16 @@ fn host(text: &str) -> Result<IpAddr, String> {
     if text == "localhost" {
         return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    text.parse().map_err(|_| {
-        format!("'{text}' is not an address to listen on: write 127.0.0.1 for this computer only, 0.0.0.0 or :: for all networks")
+    text.parse().map_err(|_error| {
+        format!(
+            "'{text}' is not an address to listen on: \
+             write 127.0.0.1 for this computer only, 0.0.0.0 or :: for all networks"
+        )
     })
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| {
+    text.parse().map_err(|_error| {
         // Kubernetes sets NAME_PORT=tcp://… in every pod beside a service of that name
         let hint = if text.starts_with("tcp://") {
             "; Kubernetes sets this variable for a service of the same name: set enableServiceLinks to false"

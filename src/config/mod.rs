@@ -164,7 +164,7 @@ pub enum ConfigError {
 pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
     let mut options = ServeOptions::default();
     // stable: within one origin the later setting wins
-    settings.sort_by(|a, b| a.origin.strength().cmp(&b.origin.strength()));
+    settings.sort_by_key(|setting| setting.origin.strength());
     for setting in &settings {
         setting
             .key

@@ -1,0 +1,285 @@
+//! Flags and their help. Values stay text here: [`foxglove_bridge::config`] parses them, wherever they come from.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use foxglove_bridge::config::keys::Key;
+use foxglove_bridge::config::{Origin, Setting};
+use foxglove_bridge::logging::{LogFormat, Verbosity};
+
+// Kept within 80 columns: clap wraps these texts, and would break the tables.
+const EXAMPLES: &str = "\
+Examples:
+  foxglove-bridge serve drive.mcap                 play; prints links to open
+  foxglove-bridge serve drive.mcap -r 0.5 --loop   at half speed, for ever
+  foxglove-bridge serve drive.mcap --host 0.0.0.0  for other computers as well
+  foxglove-bridge info drive.mcap                  show what is in it
+
+Exit codes:
+  0 done  1 failed while running  2 wrong options or input  3 port in use";
+
+const SERVE_EXAMPLES: &str = "\
+Settings:
+  Each option is also an environment variable, FOXGLOVE_BRIDGE_START_ON for
+  --start-on, and a key of the file given by --config: start-on = \"client\".
+  Flags win over the environment, and that wins over the file. Lists are
+  separated by commas in the environment. --loop=false undoes a switch.
+
+Keys, on a terminal:
+  space  pause, play        .    one message
+  ← →    5 s back, on       ↑ ↓  faster, slower
+  l      loop               q    quit
+
+Examples:
+  foxglove-bridge serve drive.mcap
+  foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
+  foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
+  foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
+  foxglove-bridge serve drive.mcap --config foxglove-bridge.toml";
+
+/// Plays robot recordings to viewers that speak the Foxglove WebSocket protocol.
+#[derive(Debug, Parser)]
+#[command(name = "foxglove-bridge", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) logging: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play recordings to viewers
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Show what is in a recording: channels, schemas, counts, rates, attachments
+    Info(InfoArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogArgs {
+    /// Log more: -v what each client does, -vv every message, -vvv the libraries too; RUST_LOG wins
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log errors only, and show no progress bar
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Write log lines, on stderr, as text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl LogArgs {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        if self.quiet { Verbosity::Quiet } else { Verbosity::Verbose(self.verbose) }
+    }
+
+    /// The flag, or else the environment.
+    pub(crate) fn format(&self) -> anyhow::Result<LogFormat> {
+        const VARIABLE: &str = "FOXGLOVE_BRIDGE_LOG_FORMAT";
+        let variable = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+        match (self.log_format, variable) {
+            (Some(format), _) => Ok(format),
+            (None, Some(text)) => text.parse().map_err(|reason| anyhow!("{VARIABLE}: {reason}")),
+            (None, None) => Ok(LogFormat::default()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// Recording to look at (.mcap)
+    pub(crate) file: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Recordings to play (.mcap)
+    source: Vec<String>,
+
+    /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
+    host: Option<String>,
+    /// Port to listen on; 0 takes any free one and prints it [default: 8765]
+    #[arg(short, long, value_name = "PORT", help_heading = "Server")]
+    port: Option<String>,
+    /// Name that viewers show [default: the recording's]
+    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    name: Option<String>,
+    /// Read options from a TOML file
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) config: Option<PathBuf>,
+    /// Show no progress bar, even on a terminal
+    #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    no_progress: Option<String>,
+
+    /// Speed from 0.01 to 1000, or max: as fast as clients take it, nothing dropped [default: 1]
+    #[arg(short, long, value_name = "X|max", help_heading = "Playback", allow_negative_numbers = true)]
+    rate: Option<String>,
+    /// Start again at the end
+    #[arg(short, long = "loop", help_heading = "Playback", value_name = "BOOL", num_args = 0..=1)]
+    #[arg(require_equals = true, default_missing_value = "true")]
+    looping: Option<String>,
+    /// Wait for a viewer's play button, or the space key
+    #[arg(long, help_heading = "Playback", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    start_paused: Option<String>,
+    /// When time starts: with the first subscription (client), or at once (launch) [default: client]
+    #[arg(long, value_name = "client|launch", help_heading = "Playback")]
+    start_on: Option<String>,
+    #[arg(long, value_name = "N", hide = true, conflicts_with = "start_on")]
+    start_on_clients: Option<String>,
+    /// After the last message: stay, for viewers to seek back, or exit, closing them [default: stay]
+    #[arg(long, value_name = "stay|exit", help_heading = "Playback")]
+    at_end: Option<String>,
+
+    /// Where to start: +12.5s from the first message, 2026-01-02T03:04:05Z, or nanoseconds
+    #[arg(long, value_name = "T", help_heading = "What to play")]
+    start: Option<String>,
+    /// Last time to play, in the same notations
+    #[arg(long, value_name = "T", help_heading = "What to play")]
+    end: Option<String>,
+    /// How much to play from the start, like 30s or 1h30m
+    #[arg(long, value_name = "DURATION", help_heading = "What to play")]
+    playback_duration: Option<String>,
+    /// Topics to play, as a glob (/camera/*, /camera/**) or a regular expression (/^.tf/); repeatable [default: all]
+    #[arg(short, long, value_name = "PATTERN", help_heading = "What to play")]
+    topic: Vec<String>,
+    /// Topics to leave out, even if --topic names them; repeatable
+    #[arg(short = 'x', long, value_name = "PATTERN", help_heading = "What to play")]
+    exclude: Vec<String>,
+    /// Timeline: when messages were recorded (log) or sent (publish) [default: log]
+    #[arg(long, value_name = "log|publish", help_heading = "What to play")]
+    order: Option<String>,
+
+    /// Topics whose last message late subscribers get at once: auto (those that were latched or transient local
+    /// when recorded), none, or patterns in addition to auto; repeatable [default: auto]
+    #[arg(long, value_name = "auto|none|PATTERN", help_heading = "Delivery")]
+    latch: Vec<String>,
+    /// When a client is too slow: skip to the newest messages for it (drop), or let everybody wait for it (wait)
+    /// [default: drop]
+    #[arg(long, value_name = "drop|wait", help_heading = "Delivery")]
+    on_slow_client: Option<String>,
+    /// Data that may queue for one client before it counts as slow [default: 16MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Delivery")]
+    client_buffer: Option<String>,
+    /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
+    #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
+    time_resolution: Option<String>,
+}
+
+impl ServeArgs {
+    /// The settings that were made on the command line.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let given = [
+            ("source", self.source.clone()),
+            ("host", one(&self.host)),
+            ("port", one(&self.port)),
+            ("name", one(&self.name)),
+            ("rate", one(&self.rate)),
+            ("loop", one(&self.looping)),
+            ("start-paused", one(&self.start_paused)),
+            ("start-on", one(&self.start_on)),
+            ("start-on-clients", one(&self.start_on_clients)),
+            ("at-end", one(&self.at_end)),
+            ("start", one(&self.start)),
+            ("end", one(&self.end)),
+            ("playback-duration", one(&self.playback_duration)),
+            ("topic", self.topic.clone()),
+            ("exclude", self.exclude.clone()),
+            ("order", one(&self.order)),
+            ("latch", self.latch.clone()),
+            ("on-slow-client", one(&self.on_slow_client)),
+            ("client-buffer", one(&self.client_buffer)),
+            ("time-resolution", one(&self.time_resolution)),
+            ("no-progress", one(&self.no_progress)),
+        ];
+        given
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty())
+            .filter_map(|(name, values)| {
+                Some(Setting { key: Key::find(name)?, values, origin: Origin::Flag })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use foxglove_bridge::config::keys::KEYS;
+
+    use super::*;
+
+    fn serve(arguments: &[&str]) -> ServeArgs {
+        let words = ["foxglove-bridge", "serve"].iter().chain(arguments);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Serve(args) => *args,
+            Command::Info(_) => unreachable!(),
+        }
+    }
+
+    fn serve_command() -> clap::Command {
+        let mut cli = Cli::command();
+        cli.build();
+        cli.find_subcommand("serve").unwrap().clone()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_key_has_a_flag_that_reaches_the_options() {
+        for key in KEYS.iter().filter(|key| key.name != "source") {
+            let flag = format!("--{}=x", key.name);
+            let settings = serve(&[&flag]).settings();
+            assert_eq!(settings.len(), 1, "{flag}");
+            assert_eq!(
+                (settings[0].key.name, settings[0].values.as_slice()),
+                (key.name, &["x".to_owned()][..])
+            );
+        }
+    }
+
+    #[test]
+    fn switches_are_on_by_their_name_and_take_no_argument_after_a_blank() {
+        let settings = serve(&["-l", "a.mcap", "--start-paused=false"]).settings();
+        let said: Vec<_> =
+            settings.iter().map(|setting| (setting.key.name, setting.values.join(","))).collect();
+        let expected = [("source", "a.mcap"), ("loop", "true"), ("start-paused", "false")];
+        assert_eq!(said, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn help_tells_the_defaults_of_the_documented_file() {
+        let file = include_str!("../../config/foxglove-bridge.toml");
+        let command = serve_command();
+        let mut told = 0;
+        for line in file.lines() {
+            let Some((name, value)) =
+                line.strip_prefix('#').filter(|l| !l.starts_with(' ')).and_then(|l| l.split_once(" = "))
+            else {
+                continue;
+            };
+            let default = value.trim_matches(['"', '[', ']']);
+            if matches!(default, "" | "false") {
+                continue;
+            }
+            let argument = command.get_arguments().find(|arg| arg.get_long() == Some(name)).unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
+            told += 1;
+        }
+        assert_eq!(told, 10);
+    }
+}

@@ -1,0 +1,94 @@
+//! The summary as one JSON object. Times are nanoseconds as text: numbers of this size are not exact in JSON.
+
+use foxglove_bridge::source::summary::{ChannelSummary, RecordingSummary};
+use serde_json::{Value, json};
+
+use super::{latched, rate};
+
+/// One object, indented, with a line break at the end.
+pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
+    format!("{:#}\n", value(name, summary))
+}
+
+fn value(name: &str, summary: &RecordingSummary) -> Value {
+    let channels = summary.channels.iter().map(|channel| channel_value(summary, channel));
+    let chunks = summary.chunks.iter().map(|chunk| {
+        json!({
+            "compression": chunk.compression,
+            "count": chunk.count,
+            "compressed_bytes": chunk.compressed_bytes,
+            "uncompressed_bytes": chunk.uncompressed_bytes,
+        })
+    });
+    let attachments = summary.attachments.iter().map(|attachment| {
+        json!({
+            "name": attachment.name,
+            "media_type": attachment.media_type,
+            "size_bytes": attachment.size_bytes,
+            "log_time": attachment.log_time.nanos().to_string(),
+        })
+    });
+    let metadata =
+        summary.metadata.iter().map(|record| json!({ "name": record.name, "values": record.values }));
+    json!({
+        "file": name,
+        "size_bytes": summary.size_bytes,
+        "complete": summary.complete,
+        "library": summary.library,
+        "profile": summary.profile,
+        "start_time": summary.range.map(|range| range.start.nanos().to_string()),
+        "end_time": summary.range.map(|range| range.end.nanos().to_string()),
+        "duration_seconds": summary.range.map(|range| range.duration().as_secs_f64()),
+        "message_count": summary.message_count,
+        "channels": channels.collect::<Vec<_>>(),
+        "chunks": chunks.collect::<Vec<_>>(),
+        "attachments": attachments.collect::<Vec<_>>(),
+        "metadata": metadata.collect::<Vec<_>>(),
+        "warnings": summary.warnings,
+    })
+}
+
+fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value {
+    let schema = channel
+        .schema_name
+        .as_ref()
+        .map(|name| json!({ "name": name, "encoding": channel.schema_encoding.as_deref().unwrap_or("") }));
+    json!({
+        "id": channel.id,
+        "topic": channel.topic,
+        "message_encoding": channel.message_encoding,
+        "schema": schema,
+        "message_count": channel.message_count,
+        "rate_hz": rate(summary, channel.message_count),
+        "latched": latched(&channel.metadata),
+        "metadata": channel.metadata,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::summary;
+    use super::*;
+
+    #[test]
+    fn everything_is_in_the_object() {
+        let object: Value = serde_json::from_str(&render("drive.mcap", &summary())).unwrap();
+        assert_eq!(object["file"], "drive.mcap");
+        assert_eq!(object["start_time"], "1767261600000000000");
+        assert_eq!(object["duration_seconds"], 20.0);
+        assert_eq!(object["channels"][0]["schema"]["name"], "foxglove.FrameTransforms");
+        assert_eq!(object["channels"][0]["rate_hz"], 50.1);
+        assert_eq!(object["channels"][1]["schema"], Value::Null);
+        assert_eq!(object["channels"][1]["latched"], true);
+        assert_eq!(object["chunks"][0]["count"], 23);
+        assert_eq!(object["attachments"][0]["media_type"], "application/xml");
+        assert_eq!(object["metadata"][0]["values"]["robot"], "rover");
+    }
+
+    #[test]
+    fn a_recording_without_messages_has_null_times() {
+        let object = value("empty.mcap", &RecordingSummary::default());
+        assert_eq!(object["start_time"], Value::Null);
+        assert_eq!(object["channels"], json!([]));
+    }
+}

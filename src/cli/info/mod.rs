@@ -1,0 +1,128 @@
+//! `info`: what is in a recording, for people or as JSON.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+use foxglove_bridge::logging::LogOutput;
+use foxglove_bridge::source::recording_summary;
+use foxglove_bridge::source::summary::RecordingSummary;
+
+use super::args::InfoArgs;
+use super::progress::ScanBar;
+use super::{Failure, print};
+
+mod json;
+mod text;
+
+/// Prints what is in the file.
+pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<(), Failure> {
+    let name = args.file.display().to_string();
+    let mut bar = progress.then(|| ScanBar::new(&name, log));
+    let summary = recording_summary(&args.file, &mut |done| {
+        if let Some(bar) = &mut bar {
+            bar.update(done);
+        }
+    });
+    drop(bar);
+    let summary = summary.with_context(|| name.clone()).map_err(Failure::Input)?;
+    print(&if args.json { json::render(&name, &summary) } else { text::render(&name, &summary) })
+}
+
+/// Messages a second of a channel, on average over the recording; None where that says nothing.
+fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
+    let seconds = summary.range?.duration().as_secs_f64();
+    (messages > 1 && seconds > 0.0).then(|| messages as f64 / seconds)
+}
+
+/// Whether the last message of a channel stayed valid for late subscribers when it was recorded:
+/// ROS 1 `latching`, ROS 2 transient local durability in `offered_qos_profiles` (1 in its older notation).
+fn latched(metadata: &BTreeMap<String, String>) -> bool {
+    let latching = metadata.get("latching").is_some_and(|value| matches!(value.as_str(), "true" | "1"));
+    let durable = metadata.get("offered_qos_profiles").is_some_and(|profiles| {
+        profiles.lines().any(|line| {
+            let line = line.trim_start_matches([' ', '-']).trim_end();
+            matches!(line, "durability: 1" | "durability: transient_local")
+        })
+    });
+    latching || durable
+}
+
+#[cfg(test)]
+mod tests {
+    use foxglove_bridge::source::summary::{
+        AttachmentSummary, ChannelSummary, ChunkSummary, MetadataSummary,
+    };
+    use foxglove_bridge::time::{TimeRange, Timestamp};
+
+    use super::*;
+
+    /// A small recording with something of everything.
+    pub(super) fn summary() -> RecordingSummary {
+        let start = Timestamp(1_767_261_600_000_000_000);
+        let texts = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        RecordingSummary {
+            library: "recorder 1.0".to_owned(),
+            profile: "ros2".to_owned(),
+            size_bytes: 14_046_889,
+            complete: true,
+            range: Some(TimeRange { start, end: Timestamp(start.nanos() + 20_000_000_000) }),
+            message_count: 1003,
+            channels: vec![
+                ChannelSummary {
+                    id: 1,
+                    topic: "/tf".to_owned(),
+                    message_encoding: "protobuf".to_owned(),
+                    schema_name: Some("foxglove.FrameTransforms".to_owned()),
+                    schema_encoding: Some("protobuf".to_owned()),
+                    message_count: 1002,
+                    metadata: BTreeMap::new(),
+                },
+                ChannelSummary {
+                    id: 12,
+                    topic: "/map".to_owned(),
+                    message_encoding: "json".to_owned(),
+                    message_count: 1,
+                    metadata: texts(&[("latching", "true")]),
+                    ..ChannelSummary::default()
+                },
+            ],
+            chunks: vec![ChunkSummary {
+                compression: "zstd".to_owned(),
+                count: 23,
+                compressed_bytes: 14_000_000,
+                uncompressed_bytes: 28_000_000,
+            }],
+            attachments: vec![AttachmentSummary {
+                name: "rover.urdf".to_owned(),
+                media_type: "application/xml".to_owned(),
+                size_bytes: 143,
+                log_time: start,
+            }],
+            metadata: vec![MetadataSummary {
+                name: "drive".to_owned(),
+                values: texts(&[("robot", "rover"), ("site", "48.1,11.5")]),
+            }],
+            warnings: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn latching_is_told_from_the_metadata_of_ros_1_and_ros_2() {
+        let latched_by =
+            |key: &str, value: &str| latched(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
+        assert!(latched_by("latching", "true") && latched_by("latching", "1"));
+        assert!(!latched_by("latching", "false"));
+        assert!(latched_by("offered_qos_profiles", "- history: 3\n  depth: 0\n  durability: 1\n"));
+        assert!(latched_by("offered_qos_profiles", "- durability: transient_local"));
+        assert!(!latched_by("offered_qos_profiles", "- history: 1\n  durability: 2\n"));
+    }
+
+    #[test]
+    fn a_rate_needs_two_messages_and_time_between_them() {
+        assert_eq!(rate(&summary(), 1000), Some(50.0));
+        assert_eq!(rate(&summary(), 1), None);
+        assert_eq!(rate(&RecordingSummary { range: None, ..summary() }, 5), None);
+    }
+}
