@@ -1,0 +1,134 @@
+//! The command line from outside: arguments, exit codes, what goes to stdout and what to stderr.
+
+use std::process::{Command, Output, Stdio};
+
+/// Runs the program in an environment without settings of its own.
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOXGLOVE_BRIDGE_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("RUST_LOG").envs(variables.iter().copied()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Asserts that the arguments are refused with code 2, on stderr alone, and gives the message.
+#[track_caller]
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let output = run(arguments, variables);
+    let message = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert_eq!(stdout(&output), "");
+    message
+}
+
+#[test]
+fn help_and_version_go_to_stdout_and_are_a_success() {
+    let help = run(&["--help"], &[]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(stdout(&help).contains("Exit codes:") && stdout(&help).contains("serve"));
+    let version = run(&["--version"], &[]);
+    assert_eq!(stdout(&version), format!("foxglove-bridge {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_help_of_serve_groups_its_options_and_ends_in_examples() {
+    let help = stdout(&run(&["serve", "--help"], &[]));
+    for heading in ["Server:", "Playback:", "What to play:", "Delivery:", "Log:", "Examples:"] {
+        assert!(help.contains(&format!("\n{heading}\n")), "{heading}");
+    }
+    assert!(!help.contains("start-on-clients"), "hidden");
+}
+
+#[test]
+fn without_arguments_the_help_is_shown_as_an_error() {
+    assert!(refused(&[], &[]).contains("Usage: foxglove-bridge"));
+}
+
+#[test]
+fn unknown_commands_and_flags_are_refused_with_the_likely_one() {
+    assert!(refused(&["serv"], &[]).contains("'serve'"));
+    assert!(refused(&["serve", "--lop", "a.mcap"], &[]).contains("'--loop'"));
+}
+
+#[test]
+fn serve_without_a_recording_says_how_to_name_one() {
+    let message = refused(&["serve"], &[]);
+    assert_eq!(
+        message,
+        "error: no recording given; name one, for example: foxglove-bridge serve drive.mcap\n"
+    );
+}
+
+#[test]
+fn a_bad_value_is_named_by_its_flag() {
+    for (flag, value, way_out) in [
+        ("--rate", "0", "0.01 to 1000"),
+        ("--rate", "-1", "0.01 to 1000"),
+        ("--port", "70000", "0 to 65535"),
+        ("--host", "robot.local", "127.0.0.1"),
+        ("--start", "yesterday", "+12.5s"),
+        ("--playback-duration", "1h30", "1h30m"),
+        ("--topic", "a{b", "/camera/*"),
+        ("--latch", "/(/", "/camera/*"),
+        ("--client-buffer", "16M", "MiB"),
+        ("--at-end", "leave", "stay"),
+    ] {
+        let message = refused(&["serve", "a.mcap", flag, value], &[]);
+        assert!(message.starts_with(&format!("error: {flag}: '{value}'")), "{message}");
+        assert!(message.contains(way_out), "{message}");
+    }
+}
+
+#[test]
+fn a_bad_value_in_the_environment_is_named_by_its_variable() {
+    let message = refused(&["serve", "a.mcap"], &[("FOXGLOVE_BRIDGE_RATE", "fast")]);
+    assert!(message.starts_with("error: FOXGLOVE_BRIDGE_RATE: 'fast'"), "{message}");
+    let message = refused(&["info", "a.mcap"], &[("FOXGLOVE_BRIDGE_LOG_FORMAT", "xml")]);
+    assert!(message.starts_with("error: FOXGLOVE_BRIDGE_LOG_FORMAT: 'xml'"), "{message}");
+}
+
+#[test]
+fn a_bad_config_file_is_named_with_the_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bridge.toml");
+    let path = path.to_str().unwrap();
+    let missing = refused(&["serve", "a.mcap", "--config", path], &[]);
+    assert!(missing.contains(&format!("--config {path}")), "{missing}");
+
+    std::fs::write(path, "port = 9000\nlop = true\n").unwrap();
+    let expected = format!("error: {path}:2: unknown key 'lop'; did you mean 'loop'?\n");
+    assert_eq!(refused(&["serve", "a.mcap", "--config", path], &[]), expected);
+    assert_eq!(refused(&["serve", "a.mcap"], &[("FOXGLOVE_BRIDGE_CONFIG", path)]), expected);
+}
+
+#[test]
+fn an_empty_variable_counts_as_not_set() {
+    let message = refused(&["serve"], &[("FOXGLOVE_BRIDGE_PORT", ""), ("FOXGLOVE_BRIDGE_CONFIG", "")]);
+    assert!(message.contains("no recording given"), "{message}");
+}
+
+#[test]
+fn contradicting_log_flags_are_refused() {
+    assert!(refused(&["info", "a.mcap", "-v", "-q"], &[]).contains("cannot be used with"));
+    assert!(refused(&["info", "a.mcap"], &[("RUST_LOG", "a=b=c")]).contains("RUST_LOG"));
+}
+
+#[test]
+fn info_on_a_missing_file_names_it() {
+    assert!(refused(&["info", "missing.mcap"], &[]).contains("missing.mcap"));
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_closes_stdout_early_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
+    let status = command.args(["serve", "--help"]).stdin(Stdio::null()).stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(0));
+}
