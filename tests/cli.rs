@@ -1,4 +1,5 @@
 //! The command line from outside: arguments, exit codes, what goes to stdout and what to stderr.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output, Stdio};
 
