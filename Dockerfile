@@ -1,0 +1,19 @@
+# A static binary on an empty image.
+FROM rust:1-alpine AS build
+RUN apk add --no-cache musl-dev
+WORKDIR /build
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+RUN cargo build --release --locked
+
+FROM scratch
+LABEL org.opencontainers.image.title="foxglove-bridge" \
+      org.opencontainers.image.description="Plays robot recordings to viewers that speak the Foxglove WebSocket protocol" \
+      org.opencontainers.image.licenses="MIT"
+COPY --from=build /build/target/release/foxglove-bridge /foxglove-bridge
+# the number, not a name: the image has no user database
+USER 65532:65532
+# within a container, 127.0.0.1 is reached by nobody else
+ENV FOXGLOVE_BRIDGE_HOST=0.0.0.0
+EXPOSE 8765
+ENTRYPOINT ["/foxglove-bridge"]
