@@ -6,5 +6,6 @@ pub mod model;
 pub mod pattern;
 pub mod playback;
 pub mod protocol;
+pub mod server;
 pub mod source;
 pub mod time;

@@ -13,9 +13,7 @@ use foxglove_bridge::logging;
 
 mod args;
 mod info;
-#[allow(dead_code, reason = "for serve, once it plays")]
 mod keyboard;
-#[allow(dead_code, reason = "for serve, once it plays")]
 mod progress;
 mod serve;
 
@@ -31,7 +29,6 @@ pub(crate) enum Failure {
     /// It failed while it ran.
     Runtime(anyhow::Error),
     /// The port is taken by somebody else.
-    #[allow(dead_code, reason = "for serve, once it listens")]
     PortInUse(anyhow::Error),
 }
 

@@ -1,20 +1,150 @@
 //! `serve`: plays recordings to viewers.
 
+use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use foxglove_bridge::config::{self, ConfigError, ServeOptions};
+use foxglove_bridge::hub::Hub;
 use foxglove_bridge::logging::LogOutput;
-use foxglove_bridge::source::SourceInfo;
+use foxglove_bridge::playback::{Player, PlayerHandle, Request};
+use foxglove_bridge::server::{BindError, Server};
+use foxglove_bridge::source::{self, Source, SourceInfo};
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use super::args::{LogArgs, ServeArgs};
-use super::progress::span;
+use super::keyboard::{Action, Keyboard};
+use super::progress::{self, PlayBar, ScanBar, span};
 
 /// Plays until the end, a key or a signal.
-pub(crate) fn run(args: &ServeArgs, _logging: &LogArgs, _log: &LogOutput) -> Result<(), Failure> {
-    let _options = options(args).map_err(|error| Failure::Input(error.into()))?;
-    Err(Failure::Runtime(anyhow::anyhow!("serve does not play anything yet")))
+pub(crate) fn run(args: &ServeArgs, logging: &LogArgs, log: &LogOutput) -> Result<(), Failure> {
+    let options = options(args).map_err(|error| Failure::Input(error.into()))?;
+    let source = open(&options, log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(anyhow::Error::from(error).context("starting the runtime")))?;
+    let bar = options.progress && !logging.quiet && progress::on_terminal();
+    runtime.block_on(serve(options, source, bar, logging.quiet, log))
+}
+
+/// Opens the one recording that is named.
+fn open(options: &ServeOptions, log: &LogOutput) -> Result<Box<dyn Source>, Failure> {
+    let [spec] = options.sources.as_slice() else {
+        let problem = match options.sources.len() {
+            0 => "no recording is named; try: foxglove-bridge serve recording.mcap",
+            _ => "only one recording can be served at a time",
+        };
+        return Err(Failure::Input(anyhow::anyhow!(problem)));
+    };
+    let mut scan = ScanBar::new(spec, log);
+    source::open(spec, &options.recording, &mut |progress| scan.update(progress))
+        .map_err(|error| Failure::Input(error.into()))
+}
+
+async fn serve(
+    options: ServeOptions,
+    source: Box<dyn Source>,
+    bar: bool,
+    quiet: bool,
+    log: &LogOutput,
+) -> Result<(), Failure> {
+    let runtime_failure = |what: &'static str| {
+        move |error: std::io::Error| Failure::Runtime(anyhow::Error::from(error).context(what))
+    };
+    let server =
+        Server::bind(SocketAddr::new(options.host, options.port)).await.map_err(|error| match error {
+            BindError::InUse(_) => Failure::PortInUse(error.into()),
+            BindError::Other(..) => Failure::Runtime(error.into()),
+        })?;
+    let info = source.info().clone();
+    let hub = Hub::new(options.name.unwrap_or_else(|| info.name.clone()), options.hub);
+    let (stop, finished) = (CancellationToken::new(), CancellationToken::new());
+    if !quiet {
+        let lines = startup_lines(server.address(), host_name().as_deref(), &info);
+        log.write_with(&mut || {
+            // a closed stderr leaves nobody to tell
+            std::io::stderr().write_all(lines.as_bytes()).ok();
+        });
+    }
+    let on_finished = finished.clone();
+    let has_past = options.recording.start.is_some();
+    let player = Player::start(source, hub.clone(), options.playback, has_past, move || on_finished.cancel())
+        .map_err(runtime_failure("starting the player"))?;
+    let keyboard = listen_to_keys(player.handle(), &stop);
+    let showing = bar.then(|| tokio::spawn(show(PlayBar::start(log), player.handle(), hub.clone())));
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let outcome = server.run(hub, stop, finished).await;
+    if let Some(showing) = showing {
+        showing.abort();
+        // it ends by being aborted
+        showing.await.ok();
+    }
+    drop(keyboard);
+    tokio::task::spawn_blocking(move || drop(player)).await.ok();
+    outcome.map_err(runtime_failure("serving"))
+}
+
+/// Keys of the terminal, if there is one.
+fn listen_to_keys(player: PlayerHandle, stop: &CancellationToken) -> Option<Keyboard> {
+    const SEEK: i64 = 5_000_000_000;
+    let stop = stop.clone();
+    let keyboard = Keyboard::listen(move |action| match action {
+        Action::TogglePause => player.request(Request::Toggle),
+        Action::Step => player.request(Request::Step),
+        Action::SeekBack => player.request(Request::SeekBy(-SEEK)),
+        Action::SeekForward => player.request(Request::SeekBy(SEEK)),
+        Action::Faster => player.request(Request::SpeedBy(2.0)),
+        Action::Slower => player.request(Request::SpeedBy(0.5)),
+        Action::ToggleLoop => player.request(Request::ToggleLoop),
+        Action::Quit => stop.cancel(),
+    });
+    keyboard.unwrap_or_else(|error| {
+        tracing::warn!("keys can't be read: {error}");
+        None
+    })
+}
+
+/// Keeps the bar up to date.
+async fn show(mut bar: PlayBar, player: PlayerHandle, hub: Hub) {
+    let mut refresh = tokio::time::interval(progress::REFRESH);
+    loop {
+        refresh.tick().await;
+        let mut snapshot = player.snapshot();
+        hub.fill(&mut snapshot);
+        bar.update(&snapshot, std::time::Instant::now());
+    }
+}
+
+/// The first SIGINT or SIGTERM stops in good order, the second at once.
+async fn stop_on_signal(stop: CancellationToken) {
+    for attempt in 0.. {
+        if let Err(error) = signal().await {
+            tracing::error!("signals can't be awaited: {error}");
+            return;
+        }
+        if attempt > 0 {
+            #[allow(clippy::exit, reason = "the user insists")]
+            std::process::exit(130);
+        }
+        stop.cancel();
+    }
+}
+
+#[cfg(unix)]
+async fn signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 /// File, environment and flags in one.
@@ -33,7 +163,6 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
 /// What to tell the user once the server listens: what is served, and where viewers find it.
 ///
 /// `address` is the bound one, with its real port; `host_name` is what other computers call this one, if known.
-#[allow(dead_code, reason = "for the first lines of serve")]
 pub(crate) fn startup_lines(address: SocketAddr, host_name: Option<&str>, info: &SourceInfo) -> String {
     let port = address.port();
     let ip = address.ip();
@@ -67,7 +196,6 @@ fn contents(info: &SourceInfo) -> String {
 }
 
 /// The name of this computer, for links from others; None where it is not known or would mislead.
-#[allow(dead_code, reason = "for the first lines of serve")]
 pub(crate) fn host_name() -> Option<String> {
     #[cfg(unix)]
     let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);

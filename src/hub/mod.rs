@@ -1,10 +1,42 @@
 //! Who is connected, what they want, and the queues between playback and their sockets.
+//!
+//! The hub has one lock over plain data, held for a moment and never across an await; each client's queue has its
+//! own below it (order: hub, then queue). Publishing is one push of a shared batch to each client that wants any of
+//! it. Whatever must not be overtaken — a jump and what it makes obsolete — happens under the hub's lock.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
+use self::channels::Channels;
+use self::latch::LatchStore;
+use self::outbox::{Closing, ControlKind, Encoded, Outbox, Slice, Taken};
+use self::playback::PlaybackProvider;
+use self::subscriptions::{ChannelSet, Refused};
+use crate::model::{Batch, Channel, ChannelId, SubscriptionId};
 use crate::pattern::TopicPattern;
+use crate::protocol::{
+    Capability, Offer, PlaybackControlRequest, PlaybackState, ServerInfo, ServerMessage, Status,
+    Subscription, time_frame,
+};
+use crate::time::{TimeRange, Timestamp};
 
+mod channels;
+mod latch;
+pub(crate) mod outbox;
+pub(crate) mod playback;
 pub mod stats;
+pub(crate) mod subscriptions;
+
+/// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
+/// and Lichtblick has a hint for exactly this one.
+const SLOW_CLIENT: &str = "Send buffer limit reached";
+const SLOW_CLIENT_ID: &str = "slow-client";
 
 /// What happens when a client takes data more slowly than it is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,4 +69,552 @@ pub struct HubOptions {
     pub latch: Latch,
     /// A `time` goes out before the first message of each new interval of this length; zero: of each new time.
     pub time_resolution: Duration,
+}
+
+/// Identifies a connection; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ClientId(u64);
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ClientId {
+    /// The id as a number that can travel with a request.
+    pub(crate) fn token(self) -> u64 {
+        self.0
+    }
+
+    /// The client that [`ClientId::token`] named.
+    pub(crate) fn from_token(token: u64) -> Self {
+        Self(token)
+    }
+}
+
+/// Handle to the hub; clones share it.
+#[derive(Clone)]
+pub struct Hub(Arc<Shared>);
+
+struct Shared {
+    name: String,
+    options: HubOptions,
+    state: Mutex<State>,
+    /// The provider waits for a queue to become emptier.
+    waiting: AtomicBool,
+    provider: OnceLock<Box<dyn PlaybackProvider>>,
+    counters: Counters,
+    left: Notify,
+}
+
+/// Counts from the start of the server.
+#[derive(Debug, Default)]
+struct Counters {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    channels: Channels,
+    members: BTreeMap<ClientId, Member>,
+    next_client: u64,
+    latch: LatchStore,
+    session: u64,
+    playback: Option<PlaybackState>,
+    range: Option<TimeRange>,
+    time: Option<Timestamp>,
+    notices: Vec<Encoded>,
+    closing: Option<Closing>,
+    /// Channels of the slice that is being published; kept for its allocation.
+    slice_channels: ChannelSet,
+}
+
+struct Member {
+    queue: Arc<Queue>,
+    offers_sdk: bool,
+    /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
+    controls: bool,
+}
+
+#[derive(Debug)]
+struct Queue {
+    outbox: Mutex<Outbox>,
+    wake: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    fn control(&self, kind: ControlKind, frame: Encoded) {
+        lock(&self.outbox).push_control(kind, frame);
+        self.wake.notify_one();
+    }
+}
+
+impl Hub {
+    /// A hub without channels and clients. `name` is what viewers show beside the URL.
+    pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
+        Self(Arc::new(Shared {
+            name: name.into(),
+            options,
+            state: Mutex::default(),
+            waiting: AtomicBool::new(false),
+            provider: OnceLock::new(),
+            counters: Counters::default(),
+            left: Notify::new(),
+        }))
+    }
+
+    /// Registers what plays; the capability `playbackControl` is declared to clients from then on.
+    pub(crate) fn set_provider(&self, provider: Box<dyn PlaybackProvider>, range: Option<TimeRange>) {
+        let mut state = lock(&self.0.state);
+        state.range = range;
+        state.time = range.map(|range| range.start);
+        if self.0.provider.set(provider).is_err() {
+            tracing::error!("a second playback provider is ignored");
+        }
+    }
+
+    /// What happens to slow clients when nothing else is asked for.
+    pub(crate) fn on_slow_client(&self) -> SlowClient {
+        self.0.options.on_slow_client
+    }
+
+    /// Offers channels to clients that are connected and to those that come.
+    pub(crate) fn advertise(&self, channels: &[Arc<Channel>]) {
+        if channels.is_empty() {
+            return;
+        }
+        let mut state = lock(&self.0.state);
+        let (advertise, refused) = state.channels.add(channels);
+        for channel in channels {
+            if latch::is_latched(channel, &self.0.options.latch) {
+                state.latch.add_channel(channel.id);
+            }
+        }
+        if let Some(frame) = advertise {
+            state.broadcast(ControlKind::Other, &frame);
+        }
+        drop(state);
+        for refused in refused {
+            self.notice(&Status::warning(refused.to_string()));
+        }
+    }
+
+    /// Tells every client, now and when it joins. The text should be constant for one cause.
+    pub(crate) fn notice(&self, status: &Status) {
+        tracing::warn!("{}", status.message);
+        let frame = Encoded::from(ServerMessage::Status(status.clone()).encode());
+        let mut state = lock(&self.0.state);
+        state.broadcast(ControlKind::Other, &frame);
+        if !state.notices.contains(&frame) {
+            state.notices.push(frame);
+        }
+    }
+
+    /// Tells every client that is connected.
+    pub(crate) fn broadcast(&self, message: &ServerMessage) {
+        lock(&self.0.state).broadcast(ControlKind::Other, &message.encode().into());
+    }
+
+    /// A new client: it is told what the server is and offers.
+    pub(crate) fn join(&self, offer: &Offer) -> Client {
+        let mut outbox = Outbox::new(self.0.options.client_buffer);
+        let mut state = lock(&self.0.state);
+        let id = ClientId(state.next_client);
+        state.next_client += 1;
+        let info = self.server_info(&state);
+        outbox.push_control(ControlKind::Session, info);
+        outbox.push_control(ControlKind::Session, state.channels.encoded());
+        for notice in &state.notices {
+            outbox.push_control(ControlKind::Other, notice.clone());
+        }
+        if let Some(playback) = state.playback.as_ref().filter(|_| offer.offers_sdk()) {
+            outbox.push_control(
+                ControlKind::State,
+                ServerMessage::PlaybackState(playback.clone()).encode().into(),
+            );
+        }
+        if let Some(time) = state.time {
+            push_time_control(&mut outbox, time);
+        }
+        if let Some(closing) = &state.closing {
+            outbox.close(closing.clone());
+        }
+        let queue = Arc::new(Queue { outbox: Mutex::new(outbox), wake: Notify::new() });
+        let member =
+            Member { queue: queue.clone(), offers_sdk: offer.offers_sdk(), controls: offer.only_sdk() };
+        state.members.insert(id, member);
+        drop(state);
+        Client { id, queue, hub: self.clone() }
+    }
+
+    fn server_info(&self, state: &State) -> Encoded {
+        let mut capabilities = vec![Capability::Time];
+        let range = state.range.filter(|_| self.0.provider.get().is_some());
+        if range.is_some() {
+            capabilities.push(Capability::PlaybackControl);
+        }
+        ServerMessage::ServerInfo(ServerInfo {
+            name: self.0.name.clone(),
+            capabilities,
+            supported_encodings: Vec::new(),
+            metadata: BTreeMap::new(),
+            session_id: Some(format!("{}-{}", process_id(), state.session)),
+            data_start_time: range.map(|range| range.start),
+            data_end_time: range.map(|range| range.end),
+        })
+        .encode()
+        .into()
+    }
+
+    /// Publishes messages that are due. `policy` overrides the option of the hub.
+    pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
+        let mut state = lock(&self.0.state);
+        let state = &mut *state;
+        let bytes = summarize(batch, range.clone(), &mut state.slice_channels);
+        state.latch.keep(batch, range.clone(), &state.slice_channels);
+        if let Some(last) = batch.entries[range.clone()].last() {
+            state.time = state.time.max(Some(last.log_time));
+        }
+        let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: true };
+        for member in state.members.values() {
+            self.push(member, &slice, policy, now);
+        }
+    }
+
+    /// Publishes the state before a jump's target: to one client, or to all.
+    pub(crate) fn publish_state(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
+        let batch = &Arc::new(batch);
+        let range = 0..batch.entries.len();
+        let mut state = lock(&self.0.state);
+        let state = &mut *state;
+        let bytes = summarize(batch, range.clone(), &mut state.slice_channels);
+        if to.is_none() {
+            state.latch.keep(batch, range.clone(), &state.slice_channels);
+        }
+        let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: false };
+        for (id, member) in &state.members {
+            if to.is_none_or(|to| to == *id) {
+                self.push(member, &slice, SlowClient::Wait, now);
+            }
+        }
+    }
+
+    fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) {
+        let mut outbox = lock(&member.queue.outbox);
+        let was_slow = outbox.is_slow();
+        let Some(lost) = outbox.push(slice, policy, now) else { return };
+        if lost > 0 {
+            self.0.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            if !was_slow {
+                let status =
+                    Status { id: Some(SLOW_CLIENT_ID.into()), ..Status::warning(SLOW_CLIENT.to_owned()) };
+                outbox.push_control(ControlKind::Other, ServerMessage::Status(status).encode().into());
+            }
+        }
+        drop(outbox);
+        member.queue.wake.notify_one();
+    }
+
+    /// Tells clients that have nothing else to read that time went on.
+    pub(crate) fn tick(&self, time: Timestamp) {
+        let mut state = lock(&self.0.state);
+        state.time = Some(time);
+        for member in state.members.values() {
+            if lock(&member.queue.outbox).push_time(time) {
+                member.queue.wake.notify_one();
+            }
+        }
+    }
+
+    /// Announces a jump in time: nothing published before reaches a client after the announcement.
+    ///
+    /// `back`: time goes back. Clients that don't know playback states then get a new session, which is what makes
+    /// their panels start clean.
+    pub(crate) fn jump(&self, playback: PlaybackState, back: bool) {
+        let mut state = lock(&self.0.state);
+        let state = &mut *state;
+        state.latch.clear();
+        state.time = Some(playback.current_time);
+        if back {
+            state.session += 1;
+        }
+        let session = back.then(|| (self.server_info(state), state.channels.encoded()));
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        for member in state.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            let session = session.as_ref().filter(|_| !member.controls);
+            outbox.purge(session.is_some());
+            if let Some((info, channels)) = session {
+                outbox.push_control(ControlKind::Session, info.clone());
+                outbox.push_control(ControlKind::Session, channels.clone());
+            }
+            if member.offers_sdk || member.controls {
+                outbox.push_control(state_kind(&playback), frame.clone());
+            }
+            push_time_control(&mut outbox, playback.current_time);
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+        state.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+    }
+
+    /// Tells every client what playback is doing now.
+    pub(crate) fn playback_changed(&self, playback: PlaybackState) {
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        let mut state = lock(&self.0.state);
+        for member in state.members.values().filter(|member| member.offers_sdk || member.controls) {
+            member.queue.control(state_kind(&playback), frame.clone());
+        }
+        state.playback = Some(PlaybackState { request_id: None, ..playback });
+    }
+
+    /// The channels that somebody subscribed to or that are latched.
+    pub(crate) fn wanted_channels(&self) -> Vec<ChannelId> {
+        let state = lock(&self.0.state);
+        let mut wanted = state.latch.channels().clone();
+        for member in state.members.values() {
+            wanted.union_with(lock(&member.queue.outbox).subscriptions().channels());
+        }
+        wanted.iter().collect()
+    }
+
+    /// Clients with at least one subscription.
+    pub(crate) fn subscribers(&self) -> usize {
+        let state = lock(&self.0.state);
+        state.members.values().filter(|member| !lock(&member.queue.outbox).subscriptions().is_empty()).count()
+    }
+
+    /// Whether every client can take another batch. If not, the provider is told when that may have changed.
+    pub(crate) fn has_room(&self) -> bool {
+        self.or_wait(Outbox::has_room)
+    }
+
+    /// Whether every client has been handed all that was published. If not, as with [`Hub::has_room`].
+    pub(crate) fn is_drained(&self) -> bool {
+        self.or_wait(Outbox::is_drained)
+    }
+
+    fn or_wait(&self, satisfied: impl Fn(&Outbox) -> bool) -> bool {
+        let all = || {
+            let state = lock(&self.0.state);
+            state.members.values().all(|member| satisfied(&lock(&member.queue.outbox)))
+        };
+        if all() {
+            return true;
+        }
+        self.0.waiting.store(true, Ordering::SeqCst);
+        // a queue may have become emptier just before
+        all()
+    }
+
+    fn emptier(&self) {
+        if self.0.waiting.load(Ordering::Relaxed) && self.0.waiting.swap(false, Ordering::SeqCst) {
+            if let Some(provider) = self.0.provider.get() {
+                provider.room();
+            }
+        }
+    }
+
+    /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
+    pub(crate) fn close(&self, code: u16, reason: &'static str, drain: bool) {
+        let closing = Closing { code, reason, drain };
+        let mut state = lock(&self.0.state);
+        for member in state.members.values() {
+            lock(&member.queue.outbox).close(closing.clone());
+            member.queue.wake.notify_one();
+        }
+        state.closing = Some(closing);
+    }
+
+    /// Waits until no client is connected.
+    pub(crate) async fn all_left(&self) {
+        loop {
+            let left = self.0.left.notified();
+            if lock(&self.0.state).members.is_empty() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Adds what the hub knows to a snapshot.
+    pub fn fill(&self, snapshot: &mut stats::Snapshot) {
+        snapshot.clients = lock(&self.0.state).members.len();
+        snapshot.messages_sent = self.0.counters.messages.load(Ordering::Relaxed);
+        snapshot.bytes_sent = self.0.counters.bytes.load(Ordering::Relaxed);
+        snapshot.messages_dropped = self.0.counters.dropped.load(Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn broadcast(&self, kind: ControlKind, frame: &Encoded) {
+        for member in self.members.values() {
+            member.queue.control(kind, frame.clone());
+        }
+    }
+}
+
+fn state_kind(playback: &PlaybackState) -> ControlKind {
+    if playback.request_id.is_some() { ControlKind::Other } else { ControlKind::State }
+}
+
+fn push_time_control(outbox: &mut Outbox, time: Timestamp) {
+    outbox.push_control(ControlKind::Time(time), Encoded::Binary(time_frame(time).to_vec().into()));
+}
+
+/// Fills in the channels of a part of a batch, and returns its bytes of payload.
+fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> usize {
+    channels.clear();
+    batch.entries[range].iter().fold(0, |bytes, entry| {
+        channels.insert(entry.channel);
+        bytes + entry.length as usize
+    })
+}
+
+/// Tells this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
+fn process_id() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    static ID: OnceLock<u64> = OnceLock::new();
+    *ID.get_or_init(|| RandomState::new().hash_one(0u8))
+}
+
+/// One connected client, as its session sees the hub. Leaves when dropped.
+pub(crate) struct Client {
+    id: ClientId,
+    queue: Arc<Queue>,
+    hub: Hub,
+}
+
+impl Client {
+    pub(crate) fn id(&self) -> ClientId {
+        self.id
+    }
+
+    /// How far apart `time` frames are.
+    pub(crate) fn time_resolution(&self) -> Duration {
+        self.hub.0.options.time_resolution
+    }
+
+    /// Sends a message to this client alone.
+    pub(crate) fn send(&self, message: &ServerMessage) {
+        self.queue.control(ControlKind::Other, message.encode().into());
+    }
+
+    /// What is to be sent next; see [`Outbox::take`].
+    pub(crate) fn take(&self, hands_free: bool, now: Instant) -> Taken {
+        let mut outbox = lock(&self.queue.outbox);
+        let mut taken = outbox.take(hands_free);
+        if outbox.overflowed() {
+            taken.closing =
+                Some(Closing { code: 1008, reason: "client does not read its messages", drain: false });
+        }
+        if taken.item.is_none() && outbox.recovered(now) {
+            let remove = ServerMessage::RemoveStatus(vec![SLOW_CLIENT_ID.into()]).encode().into();
+            taken.control.push(outbox::Control { kind: ControlKind::Other, frame: remove });
+        }
+        drop(outbox);
+        self.hub.emptier();
+        taken
+    }
+
+    /// Waits until there may be something to take.
+    pub(crate) async fn wake(&self) {
+        self.queue.wake.notified().await;
+    }
+
+    /// Counts what was written to the client.
+    pub(crate) fn count(&self, messages: u64, bytes: u64) {
+        self.hub.0.counters.messages.fetch_add(messages, Ordering::Relaxed);
+        self.hub.0.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Messages that this client did not get, by topic.
+    pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
+        let state = lock(&self.hub.0.state);
+        let outbox = lock(&self.queue.outbox);
+        let topic = |id| state.channels.advertised(id).map(|channel| channel.topic.clone());
+        outbox.dropped().iter().map(|(id, count)| (topic(*id).unwrap_or_default(), *count)).collect()
+    }
+
+    /// Subscribes; returns what is wrong with each subscription that is refused.
+    pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
+        let mut refused = Vec::new();
+        let mut without_state = Vec::new();
+        let mut state = lock(&self.hub.0.state);
+        let state = &mut *state;
+        for &Subscription { id, channel_id } in subscriptions {
+            if state.channels.advertised(channel_id).is_none() {
+                refused.push(Status::error(format!("subscription {id}: there is no channel {channel_id}")));
+                continue;
+            }
+            let mut outbox = lock(&self.queue.outbox);
+            let since = outbox.next_number();
+            match outbox.subscriptions_mut().insert(id, channel_id, since) {
+                Ok(()) => {}
+                Err(Refused::IdInUse) => {
+                    refused.push(Status::error(format!("subscription {id} exists already")));
+                    continue;
+                }
+                Err(Refused::AlreadySubscribed) => {
+                    refused.push(Status::warning(format!(
+                        "channel {channel_id} is subscribed to already; subscription {id} is ignored"
+                    )));
+                    continue;
+                }
+            }
+            match state.latch.last(channel_id) {
+                Some(batch) => {
+                    let bytes = summarize(batch, 0..1, &mut state.slice_channels);
+                    let channels = &state.slice_channels;
+                    outbox.push(
+                        &Slice { batch, range: 0..1, bytes, channels, timed: false },
+                        SlowClient::Wait,
+                        now,
+                    );
+                    self.queue.wake.notify_one();
+                }
+                None => without_state.push(channel_id),
+            }
+        }
+        if let Some(provider) = self.hub.0.provider.get() {
+            provider.subscribed(self.id, without_state);
+        }
+        refused
+    }
+
+    /// Ends subscriptions; returns what is wrong with those that don't exist.
+    pub(crate) fn unsubscribe(&self, ids: &[SubscriptionId]) -> Vec<Status> {
+        let mut outbox = lock(&self.queue.outbox);
+        ids.iter()
+            .filter(|id| outbox.subscriptions_mut().remove(**id).is_none())
+            .map(|id| Status::warning(format!("there is no subscription {id} to end")))
+            .collect()
+    }
+
+    /// Passes a playback control request on; None if nothing here can be controlled.
+    pub(crate) fn control(&self, request: PlaybackControlRequest) -> Option<()> {
+        let mut state = lock(&self.hub.0.state);
+        let provider = self.hub.0.provider.get().filter(|_| state.range.is_some())?;
+        if let Some(member) = state.members.get_mut(&self.id) {
+            member.controls = true;
+        }
+        drop(state);
+        provider.control(request);
+        Some(())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        lock(&self.hub.0.state).members.remove(&self.id);
+        self.hub.0.left.notify_waiters();
+        self.hub.emptier();
+    }
 }

@@ -1,6 +1,11 @@
-//! When each message is due, and the task that publishes it then.
+//! When each message is due, and the thread that publishes it then.
 
 use std::str::FromStr;
+
+mod clock;
+mod player;
+
+pub use player::{Player, PlayerHandle, Request};
 
 /// How fast time runs.
 #[derive(Debug, Clone, Copy, PartialEq)]

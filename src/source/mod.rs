@@ -5,22 +5,30 @@
 //! # A new source in four steps
 //!
 //! 1. Write one file in this folder with a type that implements [`Source`].
-//! 2. Give every channel an id through a [`catalog::Catalog`], so that topics stay unique and ids stable.
+//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable.
 //! 3. Add an arm to [`open`].
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
 use std::path::Path;
 use std::sync::Arc;
-
 use std::time::Duration;
 
 use crate::model::{Batch, Channel, ChannelId};
 use crate::pattern::TopicFilter;
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
+pub mod catalog;
+mod mcap_ahead;
+mod mcap_backfill;
+mod mcap_chunk;
+mod mcap_contents;
+mod mcap_file;
+mod mcap_index;
+mod mcap_scan;
+pub mod reader;
 pub mod summary;
 
-use summary::{RecordingSummary, ScanProgress};
+pub use summary::{RecordingSummary, ScanProgress, recording_summary};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,9 +58,10 @@ pub struct RecordingOptions {
 /// What is known of a source before its first message.
 #[derive(Debug, Clone, Default)]
 pub struct SourceInfo {
-    /// For people: the file's name, `stdin`, a URL.
+    /// For people: the file's name.
     pub name: String,
-    /// First and last message that will be played; None where nothing will, or where it isn't known (live data).
+    /// First and last time that will be played; None where there is no message. Exact for whole recordings; with a
+    /// topic filter it can begin earlier and end later than the first and last chosen message.
     pub range: Option<TimeRange>,
     /// Messages that will be played, where it is known.
     pub message_count: Option<u64>,
@@ -69,7 +78,7 @@ pub trait Source: Send {
 
     /// The next messages, in time order; None at the end (a later [`Source::seek`] may make it go on).
     ///
-    /// An error names file and offset. After an error the source may be asked again: it goes on behind the damage.
+    /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
 
     /// Continues with the first message at or after `to`.
@@ -81,13 +90,54 @@ pub trait Source: Send {
 
 /// Why a source can't be opened or read.
 #[derive(Debug, thiserror::Error)]
-#[error("placeholder")]
-pub struct SourceError;
+pub enum SourceError {
+    /// It can't be used at all, or not with these options: the user has to change something.
+    #[error("{name}: {reason}")]
+    Unusable {
+        /// The source as the user named it.
+        name: String,
+        /// What is wrong, and the way out.
+        reason: String,
+    },
+    /// A part of it can't be read; the rest can.
+    #[error("{name}: byte {offset}: {reason}")]
+    Damaged {
+        /// The source as the user named it.
+        name: String,
+        /// Where in the file.
+        offset: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// The system refuses.
+    #[error("{name}: {error}")]
+    Io {
+        /// The source as the user named it.
+        name: String,
+        /// What the system says.
+        #[source]
+        error: std::io::Error,
+    },
+}
 
-/// What is in one recording; `progress` is called while a file without an index is scanned.
-pub fn recording_summary(
-    _path: &Path,
-    _progress: &mut dyn FnMut(ScanProgress),
-) -> Result<RecordingSummary, SourceError> {
-    Err(SourceError)
+/// Opens what the user named: for now the path of an MCAP file.
+///
+/// `progress` is called now and then while a file without a usable index is read through once.
+pub fn open(
+    spec: &str,
+    options: &RecordingOptions,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<Box<dyn Source>, SourceError> {
+    let unusable = |reason: &str| SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() };
+    if spec == "-" {
+        return Err(unusable("reading from stdin is not supported; give the path of an .mcap file"));
+    }
+    if spec.contains("://") {
+        return Err(unusable("URLs are not supported; give the path of an .mcap file"));
+    }
+    let path = Path::new(spec);
+    if path.is_dir() {
+        return Err(unusable("is a folder; give the path of one .mcap file in it"));
+    }
+    Ok(Box::new(mcap_file::McapFile::open(path, options, progress)?))
 }

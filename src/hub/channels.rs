@@ -1,0 +1,56 @@
+//! What the server offers: channels as they are advertised, encoded once for all clients.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::outbox::Encoded;
+use crate::model::{Channel, ChannelId};
+use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
+
+/// The channels of the server by id.
+#[derive(Debug, Default)]
+pub(crate) struct Channels {
+    known: BTreeMap<ChannelId, Arc<Channel>>,
+    advertised: BTreeMap<ChannelId, AdvertisedChannel>,
+    encoded: Option<Encoded>,
+}
+
+impl Channels {
+    /// Adds channels. Returns the `advertise` for clients that are connected, if there is anything to tell them,
+    /// and what can't be advertised.
+    pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> (Option<Encoded>, Vec<NotAdvertisable>) {
+        let (mut new, mut refused) = (Vec::new(), Vec::new());
+        for channel in channels {
+            if self.known.insert(channel.id, channel.clone()).is_some() {
+                continue;
+            }
+            match AdvertisedChannel::from_channel(channel) {
+                Ok(advertised) => {
+                    self.advertised.insert(channel.id, advertised.clone());
+                    new.push(advertised);
+                }
+                Err(reason) => refused.push(reason),
+            }
+        }
+        if new.is_empty() {
+            return (None, refused);
+        }
+        self.encoded = None;
+        (Some(ServerMessage::Advertise(new).encode().into()), refused)
+    }
+
+    /// The channel, if it is advertised.
+    pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Channel> {
+        self.advertised.get(&id).and(self.known.get(&id)).map(Arc::as_ref)
+    }
+
+    /// `advertise` with every channel.
+    pub(crate) fn encoded(&mut self) -> Encoded {
+        let Self { advertised, encoded, .. } = self;
+        encoded
+            .get_or_insert_with(|| {
+                ServerMessage::Advertise(advertised.values().cloned().collect()).encode().into()
+            })
+            .clone()
+    }
+}

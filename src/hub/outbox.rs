@@ -1,0 +1,492 @@
+//! What one client still has to be sent.
+//!
+//! Pure. Control frames go before data. Data is a queue of shared batches, not of messages: one push for each client
+//! and batch; the client's own task picks out what it subscribed to. Two bounds, in bytes:
+//!
+//! - **control**: a client that lets [`CONTROL_LIMIT`] pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
+//!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
+//!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
+//!   whoever publishes asks [`Outbox::has_room`] first.
+//!
+//! What is kept of a backlog is copied out of its chunks, so that a slow client does not keep them in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::SlowClient;
+use super::subscriptions::{ChannelSet, Subscriptions};
+use crate::model::{Batch, ChannelId, Entry};
+use crate::protocol::Frame;
+use crate::time::Timestamp;
+
+/// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
+/// One frame over it is let in, since the list of channels can be larger.
+const CONTROL_LIMIT: usize = 16 << 20;
+
+/// A channel that takes no more than this part of the budget is kept whole when the backlog is collapsed …
+const KEPT_WHOLE_SHARE: usize = 256;
+
+/// … as long as all such channels take no more than this part of it.
+const KEPT_WHOLE_TOTAL_SHARE: usize = 4;
+
+/// A client is no longer called slow when it has caught up and dropped nothing for this long.
+const RECOVERED_AFTER: Duration = Duration::from_secs(5);
+
+/// An encoded message, shared among clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Encoded {
+    Text(Bytes),
+    Binary(Bytes),
+}
+
+impl Encoded {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<Frame> for Encoded {
+    fn from(frame: Frame) -> Self {
+        match frame {
+            Frame::Text(text) => Self::Text(text.into_bytes().into()),
+            Frame::Binary(bytes) => Self::Binary(bytes.into()),
+        }
+    }
+}
+
+/// What a control frame is about: tells which ones a newer one makes obsolete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ControlKind {
+    /// `serverInfo` and the `advertise` that follows it.
+    Session,
+    /// A `time` at a start or after a jump.
+    Time(Timestamp),
+    /// A playback state that nobody asked for.
+    State,
+    /// Anything else: answers, status, channels that come and go.
+    Other,
+}
+
+/// A frame that goes before data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Control {
+    pub(crate) kind: ControlKind,
+    pub(crate) frame: Encoded,
+}
+
+/// A part of a batch, as it is published to all clients at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Slice<'a> {
+    pub(crate) batch: &'a Arc<Batch>,
+    pub(crate) range: Range<usize>,
+    /// Payload bytes in `range`.
+    pub(crate) bytes: usize,
+    /// Channels in `range`.
+    pub(crate) channels: &'a ChannelSet,
+    /// Whether `time` runs with the messages; not for state from before a seek's target.
+    pub(crate) timed: bool,
+}
+
+/// A part of a batch in the queue of one client.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) batch: Arc<Batch>,
+    pub(crate) range: Range<usize>,
+    pub(crate) timed: bool,
+    /// Number of the queue item, for [`Subscriptions::wanted`].
+    pub(crate) number: u64,
+    /// Payload bytes, wanted or not.
+    bytes: usize,
+    /// Bytes of buffers that only this part (of this queue) keeps alive.
+    pinned: usize,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    Messages(Part),
+    /// Time went on without a message.
+    Time(Timestamp),
+}
+
+/// Why and how the server closes a client's connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Closing {
+    /// WebSocket close code (RFC 6455 section 7.4).
+    pub(crate) code: u16,
+    pub(crate) reason: &'static str,
+    /// Send what is queued first.
+    pub(crate) drain: bool,
+}
+
+/// What the client's task does next.
+#[derive(Debug)]
+pub(crate) struct Taken {
+    pub(crate) control: Vec<Control>,
+    pub(crate) item: Option<Item>,
+    /// Counts purges: a part taken at a lower count is stale.
+    pub(crate) purges: u64,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    /// Set once there is nothing left to send before it.
+    pub(crate) closing: Option<Closing>,
+}
+
+/// The queue of one client. See the module's documentation.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limit: usize,
+    control: VecDeque<Control>,
+    control_bytes: usize,
+    overflowed: bool,
+    data: VecDeque<Item>,
+    bytes: usize,
+    pinned: usize,
+    /// Bytes of the part that the client's task is working on.
+    in_hand: Option<usize>,
+    /// Backlog at which it is collapsed next.
+    collapse_at: usize,
+    purges: u64,
+    next_number: u64,
+    /// The last item must not grow: a subscription began after it.
+    sealed: bool,
+    subscriptions: Arc<Subscriptions>,
+    closing: Option<Closing>,
+    dropped: BTreeMap<ChannelId, u64>,
+    slow_since: Option<Instant>,
+}
+
+impl Outbox {
+    /// An empty queue with a budget for data in bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            control: VecDeque::new(),
+            control_bytes: 0,
+            overflowed: false,
+            data: VecDeque::new(),
+            bytes: 0,
+            pinned: 0,
+            in_hand: None,
+            collapse_at: limit,
+            purges: 0,
+            next_number: 0,
+            sealed: false,
+            subscriptions: Arc::default(),
+            closing: None,
+            dropped: BTreeMap::new(),
+            slow_since: None,
+        }
+    }
+
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// For changes; messages queued so far do not belong to subscriptions made with [`Outbox::next_number`].
+    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        self.sealed = true;
+        Arc::make_mut(&mut self.subscriptions)
+    }
+
+    /// The number of the next item.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.next_number
+    }
+
+    pub(crate) fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
+        if kind == ControlKind::State {
+            self.discard_control(|other| other == ControlKind::State);
+        }
+        if self.control_bytes > CONTROL_LIMIT {
+            self.overflowed = true;
+            return;
+        }
+        self.control_bytes += frame.len();
+        self.control.push_back(Control { kind, frame });
+    }
+
+    /// Whether control frames piled up beyond any use; the client is to be disconnected.
+    pub(crate) fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    fn discard_control(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
+        self.control.retain(|control| !obsolete(control.kind));
+        self.control_bytes = self.control.iter().map(|control| control.frame.len()).sum();
+    }
+
+    /// Queues what a client wants of a slice. Returns how many messages the backlog lost by it.
+    pub(crate) fn push(&mut self, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> Option<u64> {
+        if !self.wants(slice) {
+            return None;
+        }
+        self.append(slice);
+        if policy == SlowClient::Wait || self.bytes.max(self.pinned) <= self.collapse_at {
+            return Some(0);
+        }
+        let lost = self.collapse();
+        if lost > 0 {
+            self.slow_since = Some(now);
+        }
+        Some(lost)
+    }
+
+    fn wants(&self, slice: &Slice<'_>) -> bool {
+        // the exact answer spares waking a client for nothing; for large slices it would cost more than that
+        const EXACT_BELOW: usize = 64;
+        self.subscriptions.channels().intersects(slice.channels)
+            && (slice.range.len() >= EXACT_BELOW
+                || slice.batch.entries[slice.range.clone()]
+                    .iter()
+                    .any(|entry| self.subscriptions.channels().contains(entry.channel)))
+    }
+
+    fn append(&mut self, slice: &Slice<'_>) {
+        let mut pinned = slice.batch.footprint();
+        if let Some(Item::Messages(last)) = self.data.back_mut() {
+            if Arc::ptr_eq(&last.batch, slice.batch)
+                && last.range.end == slice.range.start
+                && last.timed == slice.timed
+                && !self.sealed
+            {
+                last.range.end = slice.range.end;
+                last.bytes += slice.bytes;
+                self.bytes += slice.bytes;
+                return;
+            }
+            let buffer = |batch: &Batch| batch.buffers.last().map(|buffer| buffer.as_ptr());
+            if slice.batch.buffers.len() == 1 && buffer(&last.batch) == buffer(slice.batch) {
+                pinned = slice.batch.entries.len() * size_of::<Entry>();
+            }
+        }
+        self.enqueue(Part {
+            batch: slice.batch.clone(),
+            range: slice.range.clone(),
+            timed: slice.timed,
+            number: self.next_number,
+            bytes: slice.bytes,
+            pinned,
+        });
+    }
+
+    fn enqueue(&mut self, part: Part) {
+        self.bytes += part.bytes;
+        self.pinned += part.pinned;
+        self.next_number += 1;
+        self.sealed = false;
+        self.data.push_back(Item::Messages(part));
+    }
+
+    /// Tells the client that time went on, if nothing else is about to.
+    pub(crate) fn push_time(&mut self, time: Timestamp) -> bool {
+        let idle = self.data.is_empty() && self.in_hand.is_none();
+        if idle {
+            self.data.push_back(Item::Time(time));
+        }
+        idle
+    }
+
+    /// Forgets all data, and the control frames that a jump makes obsolete.
+    pub(crate) fn purge(&mut self, new_session: bool) {
+        self.purges += 1;
+        self.data.clear();
+        self.bytes = 0;
+        self.pinned = 0;
+        self.collapse_at = self.limit;
+        self.sealed = true;
+        self.discard_control(|kind| match kind {
+            ControlKind::Time(_) | ControlKind::State => true,
+            ControlKind::Session => new_session,
+            ControlKind::Other => false,
+        });
+    }
+
+    /// Takes what is to be sent next. `hands_free`: the part taken before is done with.
+    pub(crate) fn take(&mut self, hands_free: bool) -> Taken {
+        let item = if hands_free {
+            self.in_hand = None;
+            self.data.pop_front()
+        } else {
+            None
+        };
+        match &item {
+            Some(Item::Messages(part)) => {
+                self.bytes = self.bytes.saturating_sub(part.bytes);
+                self.pinned = self.pinned.saturating_sub(part.pinned);
+                self.in_hand = Some(part.bytes.max(part.pinned));
+            }
+            Some(Item::Time(_)) => self.in_hand = Some(0),
+            None => {}
+        }
+        if self.data.is_empty() {
+            self.collapse_at = self.limit;
+        }
+        self.control_bytes = 0;
+        let immediately = self.closing.as_ref().is_some_and(|closing| !closing.drain);
+        let closing = (immediately || (item.is_none() && self.in_hand.is_none()))
+            .then(|| self.closing.clone())
+            .flatten();
+        Taken {
+            control: self.control.drain(..).collect(),
+            item,
+            purges: self.purges,
+            subscriptions: self.subscriptions.clone(),
+            closing,
+        }
+    }
+
+    /// Whether another batch may be published to this client without going far over its budget.
+    pub(crate) fn has_room(&self) -> bool {
+        self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit
+    }
+
+    /// Whether everything has been handed to the client's task, and that is done with it.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.data.is_empty() && self.in_hand.is_none()
+    }
+
+    /// Closes the connection, after what is queued if `closing` says so.
+    pub(crate) fn close(&mut self, closing: Closing) {
+        self.closing = Some(closing);
+    }
+
+    /// True once when a client that was slow has caught up.
+    pub(crate) fn recovered(&mut self, now: Instant) -> bool {
+        let caught_up = self.is_drained()
+            && self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= RECOVERED_AFTER);
+        if caught_up {
+            self.slow_since = None;
+        }
+        caught_up
+    }
+
+    /// Whether messages were dropped since the client last caught up.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow_since.is_some()
+    }
+
+    /// Messages dropped since the connection began, by channel.
+    pub(crate) fn dropped(&self) -> &BTreeMap<ChannelId, u64> {
+        &self.dropped
+    }
+
+    /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops all but the newest
+    /// message of each channel that takes much. Returns the number of messages dropped.
+    fn collapse(&mut self) -> u64 {
+        let mut backlog: BTreeMap<ChannelId, Load> = BTreeMap::new();
+        self.for_each_wanted(|_, _, entry| {
+            let load = backlog.entry(entry.channel).or_default();
+            load.bytes += entry.length as usize + size_of::<Entry>();
+            load.messages += 1;
+        });
+        let total: usize = backlog.values().map(|load| load.bytes).sum();
+        if total <= self.limit / 2 {
+            backlog.values_mut().for_each(|load| load.whole = true);
+        } else {
+            let mut smallest: Vec<&mut Load> = backlog.values_mut().collect();
+            smallest.sort_by_key(|load| load.bytes);
+            let mut kept = 0;
+            for load in smallest {
+                kept += load.bytes;
+                load.whole = load.bytes <= self.limit / KEPT_WHOLE_SHARE
+                    && kept <= self.limit / KEPT_WHOLE_TOTAL_SHARE;
+            }
+        }
+        self.keep(backlog)
+    }
+
+    fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>) -> u64 {
+        let mut copied = Vec::new();
+        let mut kept: Vec<(usize, Entry, Option<Bytes>)> = Vec::new();
+        let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
+        self.for_each_wanted(|item, part, entry| {
+            let Some(load) = backlog.get_mut(&entry.channel) else { return };
+            load.messages -= 1;
+            if !load.whole && load.messages > 0 {
+                *lost.entry(entry.channel).or_default() += 1;
+                return;
+            }
+            // a payload that is most of its buffer keeps it: copying would free nothing
+            let shared = entry.length as usize * 2 > part.batch.buffers[entry.buffer as usize].len();
+            let offset = u32::try_from(copied.len()).ok().filter(|_| !shared);
+            match offset {
+                Some(offset) => {
+                    copied.extend_from_slice(part.batch.payload(entry));
+                    kept.push((item, Entry { buffer: 0, offset, ..*entry }, None));
+                }
+                None => kept.push((item, *entry, Some(part.batch.payload_bytes(entry)))),
+            }
+        });
+        let copied = Bytes::from(copied);
+        let last_time = self.data.iter().rev().find_map(|item| match item {
+            Item::Time(time) => Some(*time),
+            Item::Messages(_) => None,
+        });
+        let timed: Vec<bool> =
+            self.data.iter().map(|item| matches!(item, Item::Messages(part) if part.timed)).collect();
+        self.data.clear();
+        self.bytes = 0;
+        self.pinned = 0;
+        let mut kept = kept.into_iter().peekable();
+        while let Some((item, _, _)) = kept.peek() {
+            let item = *item;
+            let mut batch = Batch { buffers: vec![copied.clone()], ..Batch::default() };
+            let mut bytes = 0;
+            while let Some((_, entry, own)) = kept.next_if(|(other, _, _)| timed[*other] == timed[item]) {
+                bytes += entry.length as usize;
+                match own {
+                    Some(payload) => {
+                        let buffer = u32::try_from(batch.buffers.len()).unwrap_or(u32::MAX);
+                        batch.buffers.push(payload);
+                        batch.entries.push(Entry { buffer, offset: 0, ..entry });
+                    }
+                    None => batch.entries.push(entry),
+                }
+            }
+            let range = 0..batch.entries.len();
+            let pinned = bytes + range.len() * size_of::<Entry>();
+            let number = self.next_number;
+            self.enqueue(Part { batch: Arc::new(batch), range, timed: timed[item], number, bytes, pinned });
+        }
+        if let (true, Some(time)) = (self.data.is_empty(), last_time) {
+            self.data.push_back(Item::Time(time));
+        }
+        self.sealed = true;
+        self.collapse_at = self.limit.max(2 * self.bytes.max(self.pinned));
+        let mut count = 0;
+        for (channel, messages) in lost {
+            *self.dropped.entry(channel).or_default() += messages;
+            count += messages;
+        }
+        count
+    }
+
+    /// Visits every queued message that the client wants, oldest first, with the index of its item.
+    fn for_each_wanted(&self, mut visit: impl FnMut(usize, &Part, &Entry)) {
+        for (index, item) in self.data.iter().enumerate() {
+            let Item::Messages(part) = item else { continue };
+            for entry in &part.batch.entries[part.range.clone()] {
+                if self.subscriptions.wanted(entry.channel, part.number).is_some() {
+                    visit(index, part, entry);
+                }
+            }
+        }
+    }
+}
+
+/// What one channel takes of a backlog.
+#[derive(Debug, Default)]
+struct Load {
+    bytes: usize,
+    messages: u64,
+    whole: bool,
+}
+
+#[cfg(test)]
+mod tests;

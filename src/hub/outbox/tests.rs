@@ -1,0 +1,256 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::SubscriptionId;
+
+const CAMERA: ChannelId = ChannelId(1);
+const TRANSFORM: ChannelId = ChannelId(2);
+const STATE: ChannelId = ChannelId(3);
+
+/// A batch in one buffer; each message's payload is its index in `times`, repeated.
+fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
+    let mut buffer = Vec::new();
+    let mut entries = Vec::new();
+    for &(channel, time, length) in messages {
+        entries.push(Entry {
+            log_time: Timestamp(time),
+            publish_time: Timestamp(time),
+            channel,
+            sequence: 0,
+            buffer: 0,
+            offset: u32::try_from(buffer.len()).unwrap(),
+            length: u32::try_from(length).unwrap(),
+        });
+        buffer.extend(std::iter::repeat_n(u8::try_from(time % 251).unwrap(), length));
+    }
+    Arc::new(Batch { announcements: vec![], buffers: vec![buffer.into()], entries })
+}
+
+fn push(outbox: &mut Outbox, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient) -> Option<u64> {
+    let mut channels = ChannelSet::default();
+    let bytes = super::super::summarize(batch, range.clone(), &mut channels);
+    outbox.push(&Slice { batch, range, bytes, channels: &channels, timed: true }, policy, Instant::now())
+}
+
+fn subscribed(limit: usize, channels: &[ChannelId]) -> Outbox {
+    let mut outbox = Outbox::new(limit);
+    for channel in channels {
+        let since = outbox.next_number();
+        outbox.subscriptions_mut().insert(SubscriptionId(channel.0), *channel, since).unwrap();
+    }
+    outbox
+}
+
+/// Takes everything, as the client's task would: (channel, time, payload).
+fn drain(outbox: &mut Outbox) -> Vec<(ChannelId, u64, Vec<u8>)> {
+    let mut messages = Vec::new();
+    loop {
+        let taken = outbox.take(true);
+        let Some(item) = taken.item else { return messages };
+        let Item::Messages(part) = item else { continue };
+        for entry in &part.batch.entries[part.range.clone()] {
+            if taken.subscriptions.wanted(entry.channel, part.number).is_some() {
+                messages.push((entry.channel, entry.log_time.0, part.batch.payload(entry).to_vec()));
+            }
+        }
+    }
+}
+
+#[test]
+fn slices_of_one_batch_become_one_item() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA]);
+    let batch = batch(&[(CAMERA, 1, 10), (CAMERA, 2, 10), (CAMERA, 3, 10)]);
+    for index in 0..3 {
+        push(&mut outbox, &batch, index..index + 1, SlowClient::Drop);
+    }
+    assert_eq!(outbox.data.len(), 1);
+    assert_eq!(drain(&mut outbox).len(), 3);
+}
+
+#[test]
+fn what_nobody_wants_is_not_queued() {
+    let mut outbox = subscribed(1 << 20, &[TRANSFORM]);
+    assert_eq!(push(&mut outbox, &batch(&[(CAMERA, 1, 10)]), 0..1, SlowClient::Drop), None);
+    assert!(outbox.is_drained());
+}
+
+#[test]
+fn a_subscription_gets_nothing_that_was_queued_before_it() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA]);
+    let batch = batch(&[(CAMERA, 1, 1), (TRANSFORM, 1, 1), (CAMERA, 2, 1), (TRANSFORM, 2, 1)]);
+    push(&mut outbox, &batch, 0..2, SlowClient::Drop);
+    let since = outbox.next_number();
+    outbox.subscriptions_mut().insert(SubscriptionId(9), TRANSFORM, since).unwrap();
+    push(&mut outbox, &batch, 2..4, SlowClient::Drop);
+    let got: Vec<_> = drain(&mut outbox).into_iter().map(|(channel, time, _)| (channel, time)).collect();
+    assert_eq!(got, [(CAMERA, 1), (CAMERA, 2), (TRANSFORM, 2)]);
+}
+
+#[test]
+fn a_camera_does_not_evict_a_transform_or_a_rare_state() {
+    let limit = 1 << 20;
+    let mut outbox = subscribed(limit, &[CAMERA, TRANSFORM, STATE]);
+    const SECONDS: u64 = 60;
+    let mut lost = 0;
+    for second in 0..SECONDS {
+        let mut messages = vec![(STATE, second * 1000, 20)];
+        for i in 0..30 {
+            messages.push((CAMERA, second * 1000 + i * 33, 100_000));
+            messages.push((TRANSFORM, second * 1000 + i * 33, 500));
+        }
+        let batch = batch(&messages);
+        lost += push(&mut outbox, &batch, 0..messages.len(), SlowClient::Drop).unwrap();
+        assert!(outbox.bytes.max(outbox.pinned) <= limit * 2 + batch.footprint());
+    }
+    let got = drain(&mut outbox);
+    let times = |channel| got.iter().filter(|m| m.0 == channel).map(|m| m.1).collect::<Vec<_>>();
+    assert_eq!(
+        times(STATE),
+        (0..SECONDS).map(|s| s * 1000).collect::<Vec<_>>(),
+        "rare messages are all there"
+    );
+    assert_eq!(
+        times(TRANSFORM).last(),
+        Some(&((SECONDS - 1) * 1000 + 29 * 33)),
+        "the newest transform is there"
+    );
+    assert_eq!(times(CAMERA).last(), Some(&((SECONDS - 1) * 1000 + 29 * 33)), "the newest image is there");
+    assert_eq!(lost, SECONDS * 61 - got.len() as u64, "every drop is counted");
+    assert_eq!(outbox.dropped().values().sum::<u64>(), lost);
+}
+
+#[test]
+fn a_client_that_wants_little_of_much_loses_nothing() {
+    let limit = 1 << 20;
+    let mut outbox = subscribed(limit, &[STATE]);
+    for second in 0..50 {
+        let batch = batch(&[(CAMERA, second, 500_000), (STATE, second, 100), (CAMERA, second, 500_000)]);
+        assert_eq!(push(&mut outbox, &batch, 0..3, SlowClient::Drop), Some(0));
+        assert!(outbox.pinned <= limit + batch.footprint(), "chunks are not kept alive");
+    }
+    assert_eq!(drain(&mut outbox).len(), 50);
+}
+
+#[test]
+fn with_wait_nothing_is_dropped_and_the_publisher_is_told_to_stop() {
+    let mut outbox = subscribed(1000, &[CAMERA]);
+    let mut pushed = 0;
+    while outbox.has_room() {
+        assert_eq!(push(&mut outbox, &batch(&[(CAMERA, pushed, 100)]), 0..1, SlowClient::Wait), Some(0));
+        pushed += 1;
+    }
+    assert!(pushed > 1 && pushed <= 10);
+    assert_eq!(drain(&mut outbox).len() as u64, pushed);
+    assert!(outbox.has_room() && outbox.is_drained());
+}
+
+#[test]
+fn a_part_in_hand_still_counts() {
+    let mut outbox = subscribed(1000, &[CAMERA]);
+    push(&mut outbox, &batch(&[(CAMERA, 1, 2000)]), 0..1, SlowClient::Wait);
+    assert!(outbox.take(true).item.is_some());
+    assert!(!outbox.has_room() && !outbox.is_drained());
+    assert!(outbox.take(false).item.is_none());
+    assert!(!outbox.is_drained());
+    outbox.take(true);
+    assert!(outbox.has_room() && outbox.is_drained());
+}
+
+#[test]
+fn a_purge_leaves_nothing_from_before() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA]);
+    let frame = |text: &'static str| Encoded::Text(Bytes::from_static(text.as_bytes()));
+    outbox.push_control(ControlKind::Time(Timestamp(1)), frame("old time"));
+    outbox.push_control(ControlKind::Other, frame("answer"));
+    push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
+    outbox.purge(false);
+    outbox.push_control(ControlKind::State, frame("state"));
+    let taken = outbox.take(true);
+    assert_eq!(
+        taken.control.iter().map(|c| c.frame.clone()).collect::<Vec<_>>(),
+        [frame("answer"), frame("state")]
+    );
+    assert!(taken.item.is_none());
+    assert_eq!(taken.purges, 1);
+}
+
+#[test]
+fn closing_waits_for_the_queue_or_does_not() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA]);
+    let closing = |drain| Closing { code: 1000, reason: "end", drain };
+    push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
+    outbox.close(closing(true));
+    assert_eq!(outbox.take(true).closing, None);
+    assert_eq!(outbox.take(false).closing, None);
+    assert_eq!(outbox.take(true).closing, Some(closing(true)));
+    outbox.close(closing(false));
+    push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
+    assert_eq!(outbox.take(true).closing, Some(closing(false)));
+}
+
+#[test]
+fn control_that_nobody_reads_ends_the_session() {
+    let mut outbox = Outbox::new(1000);
+    let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));
+    for _ in 0..17 {
+        outbox.push_control(ControlKind::Other, frame.clone());
+        assert!(!outbox.overflowed());
+    }
+    outbox.push_control(ControlKind::Other, frame);
+    assert!(outbox.overflowed());
+}
+
+proptest! {
+    /// Whatever is pushed, taken and purged: each channel's messages come in order, none twice, none from before a
+    /// purge after it, the newest of each wanted channel is always among them, and memory stays within bounds.
+    #[test]
+    fn the_newest_of_each_channel_arrives_in_order(
+        steps in proptest::collection::vec((0u8..10, 1u32..5, 1usize..400), 1..300)
+    ) {
+        let limit = 4000;
+        let channels = [CAMERA, TRANSFORM, STATE, ChannelId(4)];
+        let mut outbox = subscribed(limit, &channels);
+        let mut newest: BTreeMap<ChannelId, u64> = BTreeMap::new();
+        let mut got: BTreeMap<ChannelId, Vec<u64>> = BTreeMap::new();
+        let (mut time, mut purged_at, mut sent, mut lost) = (0u64, 0, 0u64, 0u64);
+        for (step, channel, length) in steps {
+            time += 1;
+            match step {
+                0 => {
+                    outbox.purge(false);
+                    purged_at = time;
+                    newest.clear();
+                    got.clear();
+                    (sent, lost) = (0, 0);
+                }
+                1 | 2 => {
+                    let taken = outbox.take(true);
+                    if let Some(Item::Messages(part)) = taken.item {
+                        for entry in &part.batch.entries[part.range] {
+                            prop_assert!(entry.log_time.0 > purged_at);
+                            got.entry(entry.channel).or_default().push(entry.log_time.0);
+                        }
+                    }
+                }
+                _ => {
+                    let batch = batch(&[(ChannelId(channel), time, length)]);
+                    lost += push(&mut outbox, &batch, 0..1, SlowClient::Drop).unwrap();
+                    sent += 1;
+                    newest.insert(ChannelId(channel), time);
+                }
+            }
+            prop_assert!(outbox.bytes <= 2 * limit + 400);
+        }
+        for (channel, message, payload) in drain(&mut outbox) {
+            prop_assert!(payload.iter().all(|byte| u64::from(*byte) == message % 251));
+            got.entry(channel).or_default().push(message);
+        }
+        for (channel, times) in &got {
+            prop_assert!(times.is_sorted_by(|a, b| a < b), "{channel}: {times:?}");
+        }
+        for (channel, time) in newest {
+            prop_assert_eq!(got.get(&channel).and_then(|times| times.last()), Some(&time));
+        }
+        prop_assert_eq!(got.values().map(|times| times.len() as u64).sum::<u64>() + lost, sent);
+    }
+}

@@ -1,0 +1,228 @@
+//! What an MCAP file holds, however it was found out: from its summary or by reading it through once.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcap::records::Record;
+
+use super::SourceError;
+use super::catalog::RawChannel;
+use super::summary::{AttachmentSummary, MetadataSummary};
+use crate::model::Schema;
+use crate::time::{TimeRange, Timestamp};
+
+/// Opcode and length before every record.
+pub(super) const RECORD_HEADER: u64 = 9;
+
+/// The first and last eight bytes of every MCAP file.
+pub(super) const MAGIC: &[u8; 8] = b"\x89MCAP0\r\n";
+
+/// A decompressed chunk, a record or a summary larger than this is refused: it is held in memory whole.
+pub(super) const MAX_IN_MEMORY: u64 = 1 << 30;
+
+/// A file that is read at positions, from several threads.
+#[derive(Debug)]
+pub(super) struct RandomFile {
+    file: File,
+    pub(super) name: String,
+    pub(super) size: u64,
+}
+
+impl RandomFile {
+    pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
+        let name = path.display().to_string();
+        let unusable =
+            |error: io::Error| SourceError::Unusable { name: name.clone(), reason: error.to_string() };
+        let file = File::open(path).map_err(unusable)?;
+        let size = file.metadata().map_err(unusable)?.len();
+        Ok(Self { file, name, size })
+    }
+
+    #[cfg(unix)]
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    pub(super) fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            let read = std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            buffer = &mut buffer[read..];
+            offset += read as u64;
+        }
+        Ok(())
+    }
+
+    /// A part of the file in memory of its own.
+    pub(super) fn read_vec(&self, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+        if offset.saturating_add(length) > self.size || length > MAX_IN_MEMORY {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut buffer = vec![0; to_usize(length)];
+        self.read_at(&mut buffer, offset)?;
+        Ok(buffer)
+    }
+
+    /// Opcode and length of the record at `offset`; None if it does not lie within the file.
+    pub(super) fn record_at(&self, offset: u64) -> io::Result<Option<(u8, u64)>> {
+        if offset.saturating_add(RECORD_HEADER) > self.size {
+            return Ok(None);
+        }
+        let mut header = [0; 9];
+        self.read_at(&mut header, offset)?;
+        let (opcode, length) = record_header(&header).unwrap_or_default();
+        Ok((length <= self.size - offset - RECORD_HEADER).then_some((opcode, length)))
+    }
+
+    pub(super) fn damaged(&self, offset: u64, reason: impl Into<String>) -> SourceError {
+        SourceError::Damaged { name: self.name.clone(), offset, reason: reason.into() }
+    }
+
+    pub(super) fn unusable(&self, reason: impl Into<String>) -> SourceError {
+        SourceError::Unusable { name: self.name.clone(), reason: reason.into() }
+    }
+}
+
+/// Opcode and length of the record that `bytes` begins with.
+pub(super) fn record_header(bytes: &[u8]) -> Option<(u8, u64)> {
+    let (opcode, rest) = bytes.split_first()?;
+    Some((*opcode, u64::from_le_bytes(*rest.first_chunk()?)))
+}
+
+/// A size in memory; sizes beyond the address space fail to allocate, not to convert.
+pub(super) fn to_usize(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+/// Parses a record other than a message; None if its content is not what its opcode says.
+pub(super) fn parse(opcode: u8, body: &[u8]) -> Option<Record<'_>> {
+    // the parser of attachments expects room for the trailing CRC
+    if opcode == mcap::records::op::ATTACHMENT && body.len() < 28 {
+        return None;
+    }
+    mcap::read::parse_record(opcode, body).ok()
+}
+
+/// A part of the file that holds messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Where it begins in the file; with `length` the whole chunk record, or a run of records outside of chunks.
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    pub(super) is_chunk: bool,
+    /// First and last time of its messages on the timeline.
+    pub(super) start: u64,
+    pub(super) end: u64,
+    /// Bytes in memory once decoded.
+    pub(super) size: u64,
+    /// Which of [`Contents::presence`] tell its channels; empty if they are not known.
+    pub(super) presence: (u32, u32),
+    /// Whether presence comes with the offsets of message index records.
+    pub(super) indexed: bool,
+}
+
+/// That a channel (of the file) occurs in a piece, and where the index of its messages there lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Presence {
+    pub(super) channel: u16,
+    pub(super) index_offset: u64,
+}
+
+/// Sizes of the chunks with one compression.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ChunkTotals {
+    pub(super) count: u64,
+    pub(super) compressed: u64,
+    pub(super) uncompressed: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) profile: String,
+    pub(super) library: String,
+    pub(super) schemas: BTreeMap<u16, Arc<Schema>>,
+    pub(super) channels: BTreeMap<u16, mcap::records::Channel>,
+    /// In the order (start, offset).
+    pub(super) pieces: Vec<Piece>,
+    pub(super) presence: Vec<Presence>,
+    pub(super) chunks: BTreeMap<String, ChunkTotals>,
+    pub(super) range: Option<TimeRange>,
+    /// Messages by channel of the file, where they were counted by the recorder or by us.
+    pub(super) counts: Option<BTreeMap<u16, u64>>,
+    pub(super) message_count: Option<u64>,
+    pub(super) attachments: Vec<AttachmentSummary>,
+    pub(super) metadata: Vec<MetadataSummary>,
+    pub(super) warnings: Vec<String>,
+    pub(super) complete: bool,
+}
+
+impl Contents {
+    pub(super) fn presence_of(&self, piece: &Piece) -> &[Presence] {
+        &self.presence[piece.presence.0 as usize..piece.presence.1 as usize]
+    }
+
+    /// Takes what a schema or channel record says; the first of several with one id counts.
+    pub(super) fn on_definition(&mut self, record: Record<'_>) {
+        match record {
+            Record::Header(header) => {
+                self.profile = header.profile;
+                self.library = header.library;
+            }
+            Record::Schema { header, data } if header.id != 0 => {
+                self.schemas.entry(header.id).or_insert_with(|| {
+                    Arc::new(Schema {
+                        name: header.name,
+                        encoding: header.encoding,
+                        data: Bytes::copy_from_slice(&data),
+                    })
+                });
+            }
+            Record::Channel(channel) => {
+                self.channels.entry(channel.id).or_insert(channel);
+            }
+            _ => {}
+        }
+    }
+
+    /// A channel of the file with its schema; the error is what is wrong with it.
+    pub(super) fn raw_channel(&self, id: u16) -> Option<(RawChannel, Option<String>)> {
+        let channel = self.channels.get(&id)?;
+        let schema = self.schemas.get(&channel.schema_id).cloned();
+        let missing = (schema.is_none() && channel.schema_id != 0)
+            .then(|| format!("topic {}: its schema {} is not in the file", channel.topic, channel.schema_id));
+        let raw = RawChannel {
+            topic: channel.topic.clone(),
+            message_encoding: channel.message_encoding.clone(),
+            schema,
+            metadata: channel.metadata.clone(),
+        };
+        Some((raw, missing))
+    }
+
+    /// Sorts the pieces, and finds the range if nothing said it.
+    pub(super) fn finish(&mut self) {
+        self.pieces.sort_by_key(|piece| (piece.start, piece.offset));
+        if self.range.is_none() {
+            let start = self.pieces.iter().map(|piece| piece.start).min();
+            let end = self.pieces.iter().map(|piece| piece.end).max();
+            self.range = start
+                .zip(end)
+                .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });
+        }
+    }
+
+    pub(super) fn count_chunk(&mut self, compression: &str, compressed: u64, uncompressed: u64) {
+        let totals = self.chunks.entry(compression.to_owned()).or_default();
+        totals.count += 1;
+        totals.compressed += compressed;
+        totals.uncompressed += uncompressed;
+    }
+}
