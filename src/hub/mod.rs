@@ -415,10 +415,11 @@ impl Hub {
     }
 
     fn emptier(&self) {
-        if self.0.waiting.load(Ordering::Relaxed) && self.0.waiting.swap(false, Ordering::SeqCst) {
-            if let Some(provider) = self.0.provider.get() {
-                provider.room();
-            }
+        if self.0.waiting.load(Ordering::Relaxed)
+            && self.0.waiting.swap(false, Ordering::SeqCst)
+            && let Some(provider) = self.0.provider.get()
+        {
+            provider.room();
         }
     }
 

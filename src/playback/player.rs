@@ -183,10 +183,10 @@ impl Player {
 impl Drop for Player {
     fn drop(&mut self) {
         self.handle.send(Event::Stop);
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the player's thread panicked");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the player's thread panicked");
         }
     }
 }
@@ -233,17 +233,17 @@ impl Worker {
         loop {
             let deadline = self.advance(Instant::now());
             self.tell_snapshot(Instant::now());
-            if self.finished {
-                if let Some(on_finished) = on_finished.take() {
-                    on_finished();
-                }
+            if self.finished
+                && let Some(on_finished) = on_finished.take()
+            {
+                on_finished();
             }
             let event = match deadline {
                 Some(deadline) => {
                     let wait = deadline.saturating_duration_since(Instant::now());
                     self.inbox.recv_timeout(wait)
                 }
-                None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.inbox.recv().map_err(|_closed| RecvTimeoutError::Disconnected),
             };
             let mut next = match event {
                 Ok(event) => Some(event),

@@ -75,10 +75,10 @@ impl Ahead {
         self.bytes += bytes;
         self.pending.push_back(Pending { index, bytes, reply: receiver });
         let job = Job { piece: piece.clone(), generation: self.generation.load(Ordering::Relaxed), reply };
-        if let Some(jobs) = &self.jobs {
-            if jobs.send(job).is_err() {
-                tracing::error!("the decoding threads have stopped");
-            }
+        if let Some(jobs) = &self.jobs
+            && jobs.send(job).is_err()
+        {
+            tracing::error!("the decoding threads have stopped");
         }
     }
 

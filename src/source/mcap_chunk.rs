@@ -138,7 +138,9 @@ impl Decoder {
                 size
             }
             other => {
-                return Err(format!("the chunk's compression '{other}' is not known; known are zstd and lz4"));
+                return Err(format!(
+                    "the chunk's compression '{other}' is not known; known are zstd and lz4"
+                ));
             }
         };
         if read != size {
@@ -161,7 +163,7 @@ pub(super) fn walk(bytes: &[u8], mut visit: impl FnMut(u8, usize, &[u8]) -> Opti
     while at < bytes.len() {
         let (opcode, length) = record_header(&bytes[at..]).ok_or(at)?;
         let body = at + 9;
-        let end = body.checked_add(usize::try_from(length).map_err(|_| at)?).ok_or(at)?;
+        let end = body.checked_add(usize::try_from(length).map_err(|_too_large| at)?).ok_or(at)?;
         visit(opcode, body, bytes.get(body..end).ok_or(at)?).ok_or(at)?;
         at = end;
     }

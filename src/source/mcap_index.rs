@@ -130,7 +130,8 @@ impl Builder {
         self.chunk_count += 1;
         self.explained.push((index.chunk_start_offset, end));
         self.contents.count_chunk(&index.compression, index.compressed_size, index.uncompressed_size);
-        let number = |length: usize| u32::try_from(length).map_err(|_| "its index is too large".to_owned());
+        let number =
+            |length: usize| u32::try_from(length).map_err(|_overflow| "its index is too large".to_owned());
         let first = number(self.contents.presence.len())?;
         self.contents.presence.extend(
             index

@@ -70,10 +70,10 @@ impl Reader {
     }
 
     fn send(&self, command: Command) {
-        if let Some(commands) = &self.commands {
-            if commands.send(command).is_err() {
-                tracing::error!("the reader has stopped");
-            }
+        if let Some(commands) = &self.commands
+            && commands.send(command).is_err()
+        {
+            tracing::error!("the reader has stopped");
         }
     }
 
@@ -96,10 +96,10 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.commands = None;
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the reader's thread panicked");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the reader's thread panicked");
         }
     }
 }
