@@ -24,8 +24,11 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A client that has read a ping and says nothing for this long is gone. (One that reads nothing is only slow.)
 const DEAD_AFTER: Duration = Duration::from_secs(45);
 
-/// The close handshake may take this long.
+/// The close handshake may take this long …
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// … and this long where what was encoded before it must arrive.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +94,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
                     }
                     Incoming::Closed => {
                         self.writer.raw(&take_replies(&self.replies));
-                        self.finish_writing().await;
+                        self.finish_writing(CLOSE_TIMEOUT).await;
                         return End::ClientLeft;
                     }
                     Incoming::Lost => return End::Lost,
@@ -142,8 +145,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
     }
 
     async fn close(&mut self, code: u16, reason: &str) {
+        const NORMAL: u16 = 1000;
         self.writer.close(code, reason);
-        if self.finish_writing().await {
+        let patience = if code == NORMAL { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
+        if self.finish_writing(patience).await {
             // wait for the client's side of the close, so that the system does not reset what it has not read yet
             let answered = async {
                 while !matches!(
@@ -158,14 +163,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
     }
 
     /// Writes what has been encoded; false if that fails or takes too long.
-    async fn finish_writing(&mut self) -> bool {
+    async fn finish_writing(&mut self, patience: Duration) -> bool {
         let finish = async {
             while !self.writer.is_empty() {
                 self.writer.write_to(&mut self.write).await?;
             }
             self.write.flush().await
         };
-        matches!(timeout(CLOSE_TIMEOUT, finish).await, Ok(Ok(())))
+        matches!(timeout(patience, finish).await, Ok(Ok(())))
     }
 }
 

@@ -1,0 +1,184 @@
+//! Plays recordings through the real program and prints how punctual it is.
+//!
+//! `cargo bench --bench playback` measures pacing on the recording in `testdata/`; with the path of another recording
+//! in `FOXGLOVE_BRIDGE_BENCH` it also measures seeks there. Figures are printed, nothing is asserted: they depend on
+//! what else the machine does.
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a bench prints, and stops where it can't measure"
+)]
+#![allow(missing_docs, reason = "a program")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
+
+struct Bridge {
+    child: Child,
+    port: u16,
+    started: Duration,
+}
+
+impl Bridge {
+    fn serve(file: &str, options: &[&str]) -> Self {
+        let begin = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"))
+            .args(["serve", file, "--port", "0", "--no-progress"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let port = lines
+            .by_ref()
+            .map(Result::unwrap)
+            .find_map(|line| line.trim().strip_prefix("WebSocket")?.rsplit(':').next()?.trim().parse().ok())
+            .unwrap();
+        let started = begin.elapsed();
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, port, started }
+    }
+
+    /// Connects and subscribes to everything.
+    fn connect(&self) -> WebSocket<TcpStream> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut request = format!("ws://127.0.0.1:{}", self.port).into_client_request().unwrap();
+        request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.sdk.v1".parse().unwrap());
+        let (mut socket, _) = client(request, stream).unwrap();
+        loop {
+            let Message::Text(text) = socket.read().unwrap() else { continue };
+            let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+            if message["op"] != "advertise" {
+                continue;
+            }
+            let channels = message["channels"].as_array().unwrap();
+            let subscriptions: Vec<_> = (0..)
+                .zip(channels)
+                .map(|(id, channel)| serde_json::json!({ "id": id, "channelId": channel["id"] }))
+                .collect();
+            let subscribe = serde_json::json!({ "op": "subscribe", "subscriptions": subscriptions });
+            socket.send(Message::text(subscribe.to_string())).unwrap();
+            return socket;
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let rank = sorted.iter().enumerate().find(|(index, _)| (index + 1) as f64 >= sorted.len() as f64 * q);
+    rank.map_or(f64::NAN, |(_, value)| *value)
+}
+
+/// Arrival of each message against when it was due, counted from the first one.
+fn pacing(file: &str, rate: &str) {
+    let bridge = Bridge::serve(file, &["--rate", rate, "--at-end", "exit"]);
+    let mut socket = bridge.connect();
+    let mut arrivals: Vec<(u64, Instant)> = Vec::new();
+    loop {
+        match socket.read() {
+            Ok(Message::Binary(bytes)) if bytes[0] == 1 => arrivals.push((u64_at(&bytes, 5), Instant::now())),
+            Ok(Message::Close(_)) | Err(_) => break,
+            Ok(_) => {}
+        }
+    }
+    let factor: f64 = rate.parse().unwrap();
+    let (first, begin) = arrivals[0];
+    let mut late: Vec<f64> = arrivals
+        .iter()
+        .map(|(time, at)| {
+            (at.duration_since(begin).as_secs_f64() - (time - first) as f64 / 1e9 / factor) * 1e3
+        })
+        .map(f64::abs)
+        .collect();
+    let (last, end) = *arrivals.last().unwrap();
+    let speed = (last - first) as f64 / 1e9 / end.duration_since(begin).as_secs_f64();
+    late.sort_by(f64::total_cmp);
+    println!(
+        "pacing at {rate:>4}x: {} messages, mean speed {speed:.4} ({:+.3} %), |arrival - due| p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms",
+        arrivals.len(),
+        (speed / factor - 1.0) * 100.0,
+        quantile(&late, 0.5),
+        quantile(&late, 0.99),
+        quantile(&late, 1.0)
+    );
+}
+
+/// From a seek request to the first message of the new position.
+fn seeks(file: &str) {
+    const SEEKS: u64 = 200;
+    let bridge = Bridge::serve(file, &["--rate", "1"]);
+    println!("start to listening: {:.1} ms", bridge.started.as_secs_f64() * 1e3);
+    let mut socket = bridge.connect();
+    let (mut start, mut latencies) = (None, Vec::new());
+    let mut at = 0u64;
+    while latencies.len() < usize::try_from(SEEKS).unwrap() {
+        // the first message tells where the recording begins
+        let from = *start.get_or_insert_with(|| next_message(&mut socket));
+        at = (at + 7_919) % 19_000;
+        let target = from + at * 1_000_000;
+        let mut request = vec![3u8, 0];
+        request.extend(1f32.to_le_bytes());
+        request.push(1);
+        request.extend(target.to_le_bytes());
+        request.extend(1u32.to_le_bytes());
+        request.push(b's');
+        let asked = Instant::now();
+        socket.send(Message::binary(request)).unwrap();
+        loop {
+            match socket.read().unwrap() {
+                Message::Binary(bytes) if bytes[0] == 5 && bytes[14] == 1 => break,
+                _ => {}
+            }
+        }
+        next_message(&mut socket);
+        latencies.push(asked.elapsed().as_secs_f64() * 1e3);
+    }
+    latencies.sort_by(f64::total_cmp);
+    println!(
+        "seek to first message: p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
+        quantile(&latencies, 0.5),
+        quantile(&latencies, 0.99),
+        quantile(&latencies, 1.0)
+    );
+}
+
+/// The log time of the next message, the state before a target included.
+fn next_message(socket: &mut WebSocket<TcpStream>) -> u64 {
+    loop {
+        if let Message::Binary(bytes) = socket.read().unwrap() {
+            if bytes[0] == 1 {
+                return u64_at(&bytes, 5);
+            }
+        }
+    }
+}
+
+fn main() {
+    let drive = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/drive.mcap");
+    for rate in ["0.1", "1", "10", "100"] {
+        if rate == "0.1" && std::env::var_os("FOXGLOVE_BRIDGE_BENCH_SLOW").is_none() {
+            continue;
+        }
+        pacing(drive, rate);
+    }
+    if let Ok(file) = std::env::var("FOXGLOVE_BRIDGE_BENCH") {
+        seeks(&file);
+    }
+}
