@@ -162,10 +162,9 @@ fn seeks(file: &str) {
 /// The log time of the next message, the state before a target included.
 fn next_message(socket: &mut WebSocket<TcpStream>) -> u64 {
     loop {
-        if let Message::Binary(bytes) = socket.read().unwrap() {
-            if bytes[0] == 1 {
-                return u64_at(&bytes, 5);
-            }
+        match socket.read().unwrap() {
+            Message::Binary(bytes) if bytes[0] == 1 => return u64_at(&bytes, 5),
+            _ => {}
         }
     }
 }

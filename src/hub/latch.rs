@@ -12,20 +12,23 @@ use crate::model::{Batch, Channel, ChannelId};
 pub(crate) fn is_latched(channel: &Channel, latch: &Latch) -> bool {
     match latch {
         Latch::Off => false,
-        Latch::Auto => recorded_as_latched(channel),
+        Latch::Auto => recorded_as_latched(&channel.metadata),
         Latch::Topics(patterns) => {
-            recorded_as_latched(channel) || patterns.iter().any(|pattern| pattern.matches(&channel.topic))
+            recorded_as_latched(&channel.metadata)
+                || patterns.iter().any(|pattern| pattern.matches(&channel.topic))
         }
     }
 }
 
+/// Whether a channel was latched when it was recorded, by its metadata.
+///
 /// ROS 1: metadata `latching` is `true` or `1`. ROS 2: a profile in `offered_qos_profiles` (YAML, in the layout of
 /// rosbag2) has transient local durability, by name or as `1` (`rmw_qos_durability_policy_t`).
-fn recorded_as_latched(channel: &Channel) -> bool {
-    if let Some(latching) = channel.metadata.get("latching") {
+pub fn recorded_as_latched(metadata: &BTreeMap<String, String>) -> bool {
+    if let Some(latching) = metadata.get("latching") {
         return matches!(latching.trim(), "true" | "True" | "1");
     }
-    let profiles = channel.metadata.get("offered_qos_profiles").map(String::as_str).unwrap_or_default();
+    let profiles = metadata.get("offered_qos_profiles").map(String::as_str).unwrap_or_default();
     profiles.lines().any(|line| {
         let line = line.trim_start_matches(['-', ' ', '\t']);
         line.strip_prefix("durability:")

@@ -33,6 +33,8 @@ pub(crate) mod playback;
 pub mod stats;
 pub(crate) mod subscriptions;
 
+pub use latch::recorded_as_latched;
+
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
 const SLOW_CLIENT: &str = "Send buffer limit reached";

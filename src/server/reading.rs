@@ -29,6 +29,11 @@ pub(super) fn take_replies(replies: &Replies) -> Vec<u8> {
     std::mem::take(&mut replies.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
+/// Bytes of answers that wait for the writer.
+pub(super) fn waiting_replies(replies: &Replies) -> usize {
+    replies.lock().unwrap_or_else(PoisonError::into_inner).len()
+}
+
 /// What a client sent.
 #[derive(Debug)]
 pub(super) enum Incoming {

@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::frames::FrameWriter;
-use super::reading::{Incoming, MAX_REPLIES, MessageReader, take_replies};
+use super::reading::{Incoming, MAX_REPLIES, MessageReader, Replies, take_replies, waiting_replies};
 use super::session::Session;
 use crate::hub::outbox::{ControlKind, Encoded, Item, Part};
 use crate::hub::subscriptions::Subscriptions;
@@ -62,7 +62,7 @@ where
 struct Socket<R, W> {
     reader: MessageReader<R>,
     write: W,
-    replies: super::reading::Replies,
+    replies: Replies,
     writer: FrameWriter,
     outgoing: Outgoing,
     session: Session,
@@ -81,7 +81,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
             if self.writer.is_empty() {
                 liveness.all_written();
             }
-            let room_for_replies = self.writer.len() < WRITE_AHEAD + MAX_REPLIES;
+            let room_for_replies = waiting_replies(&self.replies) < MAX_REPLIES;
             tokio::select! {
                 incoming = self.reader.next(), if room_for_replies => match incoming {
                     Incoming::Message(message) => {
@@ -119,7 +119,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
 
     /// Encodes what is queued, up to [`WRITE_AHEAD`]. Returns code and reason when the connection is to be closed.
     fn fill(&mut self) -> Option<(u16, String)> {
-        self.writer.raw(&take_replies(&self.replies));
+        if self.writer.len() < WRITE_AHEAD {
+            self.writer.raw(&take_replies(&self.replies));
+        }
         while self.writer.len() < WRITE_AHEAD {
             let taken = self.session.client().take(self.outgoing.in_hand.is_none(), Instant::now());
             self.outgoing.on_purges(taken.purges);

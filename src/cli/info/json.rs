@@ -1,9 +1,10 @@
 //! The summary as one JSON object. Times are nanoseconds as text: numbers of this size are not exact in JSON.
 
+use foxglove_bridge::hub::recorded_as_latched;
 use foxglove_bridge::source::summary::{ChannelSummary, RecordingSummary};
 use serde_json::{Value, json};
 
-use super::{latched, rate};
+use super::rate;
 
 /// One object, indented, with a line break at the end.
 pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
@@ -60,7 +61,7 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
         "schema": schema,
         "message_count": channel.message_count,
         "rate_hz": rate(summary, channel.message_count),
-        "latched": latched(&channel.metadata),
+        "latched": recorded_as_latched(&channel.metadata),
         "metadata": channel.metadata,
     })
 }

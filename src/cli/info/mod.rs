@@ -1,7 +1,5 @@
 //! `info`: what is in a recording, for people or as JSON.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::source::recording_summary;
@@ -34,21 +32,10 @@ fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
     (messages > 1 && seconds > 0.0).then(|| messages as f64 / seconds)
 }
 
-/// Whether the last message of a channel stayed valid for late subscribers when it was recorded:
-/// ROS 1 `latching`, ROS 2 transient local durability in `offered_qos_profiles` (1 in its older notation).
-fn latched(metadata: &BTreeMap<String, String>) -> bool {
-    let latching = metadata.get("latching").is_some_and(|value| matches!(value.as_str(), "true" | "1"));
-    let durable = metadata.get("offered_qos_profiles").is_some_and(|profiles| {
-        profiles.lines().any(|line| {
-            let line = line.trim_start_matches([' ', '-']).trim_end();
-            matches!(line, "durability: 1" | "durability: transient_local")
-        })
-    });
-    latching || durable
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use foxglove_bridge::source::summary::{
         AttachmentSummary, ChannelSummary, ChunkSummary, MetadataSummary,
     };
@@ -106,17 +93,6 @@ mod tests {
             }],
             warnings: Vec::new(),
         }
-    }
-
-    #[test]
-    fn latching_is_told_from_the_metadata_of_ros_1_and_ros_2() {
-        let latched_by =
-            |key: &str, value: &str| latched(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
-        assert!(latched_by("latching", "true") && latched_by("latching", "1"));
-        assert!(!latched_by("latching", "false"));
-        assert!(latched_by("offered_qos_profiles", "- history: 3\n  depth: 0\n  durability: 1\n"));
-        assert!(latched_by("offered_qos_profiles", "- durability: transient_local"));
-        assert!(!latched_by("offered_qos_profiles", "- history: 1\n  durability: 2\n"));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use foxglove_bridge::source::summary::{ChunkSummary, RecordingSummary};
 
 use super::super::progress::span;
-use super::{latched, rate};
+use foxglove_bridge::hub::recorded_as_latched;
+
+use super::rate;
 
 /// Longest metadata value shown in full, in characters; `--json` has all.
 const VALUE_LIMIT: usize = 100;
@@ -102,7 +104,7 @@ fn channel_rows(summary: &RecordingSummary) -> Vec<Row> {
             &plain(&channel.topic),
             &channel.message_count.to_string(),
             rate.as_deref().unwrap_or("-"),
-            if latched(&channel.metadata) { "latched" } else { "" },
+            if recorded_as_latched(&channel.metadata) { "latched" } else { "" },
             &plain(&channel.message_encoding),
             &schema,
         ])
