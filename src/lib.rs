@@ -1,4 +1,30 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
+//!
+//! A [`source`] yields channels and messages; [`playback`] decides when each is due; the [`hub`] knows channels and who
+//! wants them; a session speaks the [`protocol`] with one client through a queue in the hub; the [`server`] accepts the
+//! connections. What that looks like in files, and who may import whom, stands in `docs/architecture.md`.
+//!
+//! # Example
+//!
+//! Serves a recording until it has been played, to whoever connects:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use foxglove_bridge::{config::ServeOptions, hub::Hub, playback::Player, server::Server, source};
+//! use tokio_util::sync::CancellationToken;
+//!
+//! let options = ServeOptions::default();
+//! let source = source::open("drive.mcap", &options.recording, &mut |_progress| {})?;
+//! let hub = Hub::new("drive", options.hub);
+//! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
+//! let (stop, finished) = (CancellationToken::new(), CancellationToken::new());
+//! let on_finished = finished.clone();
+//! let player = Player::start(source, hub.clone(), options.playback, false, move || on_finished.cancel())?;
+//! server.run(hub, stop, finished).await?;
+//! drop(player);
+//! # Ok(())
+//! # }
+//! ```
 pub mod config;
 pub mod hub;
 pub mod logging;

@@ -198,6 +198,7 @@ struct Worker {
     options: PlaybackOptions,
     range: TimeRange,
     is_empty: bool,
+    /// There may be a state to send before the first message.
     has_past: bool,
     snapshot: Arc<Mutex<Snapshot>>,
     clock: Clock,
@@ -418,7 +419,7 @@ impl Worker {
         self.start_at = None;
         self.lap_started = now;
         if self.has_past {
-            self.reposition(self.range.start);
+            self.reposition(self.position(now));
         } else {
             self.clock.play(now);
         }
@@ -445,12 +446,8 @@ impl Worker {
     fn seek(&mut self, to: Timestamp, lap: bool, request_id: Option<&str>, now: Instant) {
         let to = self.range.clamp(to);
         let back = lap || to < self.position(now);
-        if self.activity == Activity::Waiting {
-            self.activity = Activity::Paused;
-            if self.start_at.take().is_some() || matches!(self.options.start_on, StartOn::Clients(_)) {
-                self.activity = Activity::Playing;
-            }
-        }
+        // the state at the target is read again for those who have subscribed by then
+        self.has_past |= self.activity == Activity::Waiting;
         self.reposition(to);
         self.clock.pause(now);
         self.clock.seek(to, now);
