@@ -3,7 +3,10 @@ FROM rust:1-alpine AS build
 RUN apk add --no-cache musl-dev
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
+# the manifest names benches and tests, so they must be there
 COPY src src
+COPY benches benches
+COPY tests tests
 RUN cargo build --release --locked
 
 FROM scratch
