@@ -57,6 +57,8 @@ pub(super) struct McapFile {
     /// How many of them, from the front, have been asked for.
     requested: usize,
     open: Vec<Open>,
+    /// What went wrong behind the last batch; told before the next one.
+    failed: Option<SourceError>,
     unknown_told: bool,
 }
 
@@ -184,6 +186,7 @@ impl McapFile {
             plan: VecDeque::new(),
             requested: 0,
             open: Vec::new(),
+            failed: None,
             unknown_told: false,
         };
         file.seek(Timestamp::MIN);
@@ -286,15 +289,9 @@ impl McapFile {
         self.park();
         Ok(true)
     }
-}
 
-impl Source for McapFile {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        let mut batch = Builder::default();
+    /// Fills a batch with what comes next, as far as that is ready.
+    fn fill(&mut self, batch: &mut Builder) -> Result<(), SourceError> {
         while !batch.is_full() {
             let head = self.open.iter().map(|open| open.head).min();
             let due = self.next_planned().is_some_and(|planned| head.is_none_or(|head| planned < head));
@@ -304,15 +301,36 @@ impl Source for McapFile {
                     break;
                 }
                 self.open_next()?;
-            } else if !self.extend(&mut batch)? {
+            } else if !self.extend(batch)? {
                 break;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Source for McapFile {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut batch = Builder::default();
+        match self.fill(&mut batch) {
+            Err(error) if batch.is_empty() => return Err(error),
+            // what was read before the damage is played first
+            Err(error) => self.failed = Some(error),
+            Ok(()) => {}
         }
         Ok(batch.finish())
     }
 
     fn seek(&mut self, to: Timestamp) {
         self.from = to;
+        self.failed = None;
         self.ahead.clear();
         self.open.clear();
         self.requested = 0;
