@@ -228,10 +228,13 @@ impl Builder {
         let mut contents = self.contents;
         if let Some(statistics) = self.statistics {
             if statistics.message_count > 0 {
-                contents.range = Some(TimeRange {
-                    start: Timestamp(statistics.message_start_time),
-                    end: Timestamp(statistics.message_end_time.max(statistics.message_start_time)),
-                });
+                // recorders have been seen that take a first message at time 0 for none
+                let told = contents.pieces.iter().filter(|piece| piece.presence.0 < piece.presence.1);
+                let start = told.clone().map(|piece| piece.start).min().unwrap_or(u64::MAX);
+                let end = told.map(|piece| piece.end).max().unwrap_or(0);
+                let start = start.min(statistics.message_start_time);
+                let end = end.max(statistics.message_end_time).max(start);
+                contents.range = Some(TimeRange { start: Timestamp(start), end: Timestamp(end) });
             }
             let counts = statistics.channel_message_counts;
             contents.message_count = Some(statistics.message_count);
