@@ -332,9 +332,11 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
     let start =
         file.read_vec(0, length).map_err(|error| SourceError::Io { name: file.name.clone(), error })?;
     let reason = match start.as_slice() {
-        [] => "the file is empty",
+        [] => "the file is empty; give the path of an .mcap file that was recorded",
         bytes if bytes.starts_with(MAGIC) => return Ok(()),
-        bytes if bytes.starts_with(&MAGIC[..5]) => "is an MCAP file of another version of the format",
+        bytes if bytes.starts_with(&MAGIC[..5]) => {
+            "is an MCAP file of another version of the format; record or convert it as version 0"
+        }
         bytes if bytes.starts_with(b"#ROSBAG V2.0") => {
             "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"
         }
@@ -350,7 +352,7 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
         bytes if bytes.starts_with(&[0x04, 0x22, 0x4D, 0x18]) => {
             "is compressed with lz4; decompress it first with 'lz4 -d'"
         }
-        _ => "is not an MCAP file",
+        _ => "is not an MCAP file; give the path of an .mcap file",
     };
     Err(file.unusable(reason))
 }

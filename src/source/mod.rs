@@ -135,9 +135,5 @@ pub fn open(
     if spec.contains("://") {
         return Err(unusable("URLs are not supported; give the path of an .mcap file"));
     }
-    let path = Path::new(spec);
-    if path.is_dir() {
-        return Err(unusable("is a folder; give the path of one .mcap file in it"));
-    }
-    Ok(Box::new(mcap_file::McapFile::open(path, options, progress)?))
+    Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
 }
