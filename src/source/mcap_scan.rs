@@ -343,15 +343,9 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
         bytes if bytes.starts_with(b"SQLite format 3") => {
             "is an SQLite file (a ROS 2 .db3 bag?), not an MCAP file; convert it with 'mcap convert in.db3 out.mcap'"
         }
-        bytes if bytes.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) => {
-            "is compressed with zstd; decompress it first with 'zstd -d'"
-        }
-        bytes if bytes.starts_with(&[0x1F, 0x8B]) => {
-            "is compressed with gzip; decompress it first with 'gunzip'"
-        }
-        bytes if bytes.starts_with(&[0x04, 0x22, 0x4D, 0x18]) => {
-            "is compressed with lz4; decompress it first with 'lz4 -d'"
-        }
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => "is compressed with zstd; decompress it first with 'zstd -d'",
+        [0x1F, 0x8B, ..] => "is compressed with gzip; decompress it first with 'gunzip'",
+        [0x04, 0x22, 0x4D, 0x18, ..] => "is compressed with lz4; decompress it first with 'lz4 -d'",
         _ => "is not an MCAP file; give the path of an .mcap file",
     };
     Err(file.unusable(reason))
