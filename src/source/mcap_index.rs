@@ -106,7 +106,8 @@ impl Builder {
             let record = section.get(body..end).ok_or("a record of its summary is too long")?;
             let known = matches!(opcode, op::SCHEMA | op::CHANNEL | op::CHUNK_INDEX | op::STATISTICS);
             match opcode {
-                op::FOOTER => return Ok(()),
+                op::FOOTER if end + MAGIC.len() == section.len() => return Ok(()),
+                op::FOOTER => return Err("its summary ends before the file does".into()),
                 _ if known => match parse(opcode, record).ok_or("a record of its summary can't be read")? {
                     Record::ChunkIndex(index) => self.on_chunk(index)?,
                     Record::Statistics(statistics) => self.statistics = Some(statistics),

@@ -91,7 +91,11 @@ impl Scan<'_> {
             let end = at.saturating_add(RECORD_HEADER).saturating_add(length);
             if opcode == op::FOOTER {
                 let magic = self.bytes(end, 8)?.is_some_and(|bytes| bytes == MAGIC);
-                return Ok(if magic { Finish::Whole } else { broken("ends inside its footer") });
+                return Ok(match magic {
+                    true if end + 8 == size => Finish::Whole,
+                    true => Finish::Broken { at: end + 8, why: "has more behind its end".into() },
+                    false => broken("ends inside its footer"),
+                });
             }
             if end > size {
                 return Ok(broken("ends inside a record"));
