@@ -41,6 +41,11 @@ impl RandomFile {
             let reason = "is a folder; give the path of one .mcap file in it".into();
             return Err(SourceError::Unusable { name, reason });
         }
+        // opening a pipe would wait for its writer
+        if !path.metadata().map_err(unusable)?.is_file() {
+            let reason = "is not a regular file; give the path of an .mcap file".into();
+            return Err(SourceError::Unusable { name, reason });
+        }
         let file = File::open(path).map_err(unusable)?;
         let size = file.metadata().map_err(unusable)?.len();
         Ok(Self { file, name, size })
