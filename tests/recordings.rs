@@ -66,7 +66,7 @@ fn main() {
         let title = format!("the state before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 13] = [
+    let checks: [(&str, Check); 14] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("the state before any time follows the publish times if they make the timeline", seeking::published),
@@ -78,14 +78,16 @@ fn main() {
         ("a file cut off anywhere plays what lies before the cut", damage::truncated),
         ("a damaged byte never makes messages up", damage::flipped),
         ("an unreadable chunk costs no message of another", damage::unreadable_chunk),
+        ("what lies behind the end of a recording is told", damage::joined),
         ("files of other formats are refused with a way out", refusals::other_formats),
-        ("a recording without chunks' index reads the same with one", crafted::stripped_summary),
+        ("a recording reads the same without its index", crafted::stripped_summary),
     ];
     for (name, check) in checks {
         trials.push(on_data(name.into(), Box::new(check)));
     }
-    let alone: [(&str, fn()); 5] = [
+    let alone: [(&str, fn()); 6] = [
         ("what is not a recording is refused with a way out", refusals::made_up),
+        ("a pipe is refused at once", refusals::pipe),
         ("chunks that all begin at time 0 play in order", crafted::chunks_from_zero),
         ("messages outside of chunks are not lost", crafted::loose_messages),
         ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),

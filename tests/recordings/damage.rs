@@ -97,6 +97,7 @@ pub(crate) fn flipped(data: &Path) {
             let what = format!("{name} with bit {bit} of byte {at} flipped");
             let Some(got) = play(&what, &path) else { continue };
             assert!(got.len() <= original.len(), "{what}: {} messages", got.len());
+            assert!(got.is_sorted_by_key(|message| message.time), "{what}: the order is lost");
             if protected {
                 assert_part_of(&what, &got, &counts);
             }
@@ -127,5 +128,18 @@ pub(crate) fn unreadable_chunk(data: &Path) {
         assert!(got.len() < original.len() && got.len() + 12 > original.len(), "{} messages", got.len());
         let told = player.errors.len() + player.source.info().warnings.len();
         assert!(told > 0, "the damage is not told");
+    }
+}
+
+/// Two recordings in one file are not one recording: the second is not played, and that is said.
+pub(crate) fn joined(data: &Path) {
+    let bytes = std::fs::read(data.join("fixtures/vehicle_zstd.mcap")).unwrap();
+    let original = messages(&data.join("fixtures/vehicle_zstd.mcap"), &RecordingOptions::default());
+    for more in [bytes.as_slice(), &[0; 4096], b"\n"] {
+        let (_folder, path) = temporary("joined.mcap", &[&bytes, more].concat());
+        let mut player = Player::open(&path, &RecordingOptions::default()).unwrap();
+        assert_eq!(player.rest(), original);
+        let warnings = &player.source.info().warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("behind its end")), "{warnings:?}");
     }
 }

@@ -52,3 +52,17 @@ pub(crate) fn made_up() {
     let text = refusal(&folder.path().join("missing.mcap"));
     assert!(text.contains("there is no such file"), "{text}");
 }
+
+/// A pipe has no end to read a summary from, and opening it would wait for a writer.
+#[cfg(unix)]
+pub(crate) fn pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pipe.mcap");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+    assert!(made.success());
+    let text = refusal(&path);
+    assert!(text.contains("give the path of"), "{text}");
+}
+
+#[cfg(not(unix))]
+pub(crate) fn pipe() {}
