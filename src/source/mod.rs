@@ -20,6 +20,7 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 pub mod catalog;
 mod mcap_ahead;
 mod mcap_backfill;
+mod mcap_batch;
 mod mcap_chunk;
 mod mcap_contents;
 mod mcap_file;
