@@ -36,7 +36,16 @@ impl RandomFile {
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         let name = path.display().to_string();
         let unusable =
-            |error: io::Error| SourceError::Unusable { name: name.clone(), reason: error.to_string() };
+            |error: io::Error| SourceError::Unusable { name: name.clone(), reason: refusal(&error) };
+        if path.is_dir() {
+            let reason = "is a folder; give the path of one .mcap file in it".into();
+            return Err(SourceError::Unusable { name, reason });
+        }
+        // opening a pipe would wait for its writer
+        if !path.metadata().map_err(unusable)?.is_file() {
+            let reason = "is not a regular file; give the path of an .mcap file".into();
+            return Err(SourceError::Unusable { name, reason });
+        }
         let file = File::open(path).map_err(unusable)?;
         let size = file.metadata().map_err(unusable)?.len();
         Ok(Self { file, name, size })
@@ -87,6 +96,15 @@ impl RandomFile {
 
     pub(super) fn unusable(&self, reason: impl Into<String>) -> SourceError {
         SourceError::Unusable { name: self.name.clone(), reason: reason.into() }
+    }
+}
+
+/// Why a file does not open, and the way out.
+fn refusal(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file; check the path".into(),
+        io::ErrorKind::PermissionDenied => "is not yours to read; change its permissions or the user".into(),
+        _ => error.to_string(),
     }
 }
 

@@ -11,18 +11,13 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::mcap_ahead::Ahead;
 use super::mcap_backfill::backfill;
+use super::mcap_batch::Builder;
 use super::mcap_chunk::{Decoded, Decoder, Selection};
 use super::mcap_contents::{Contents, Piece, RandomFile, to_usize};
 use super::summary::{ChannelSummary, ChunkSummary, RecordingSummary};
 use super::{Order, RecordingOptions, ScanProgress, Source, SourceError, SourceInfo, mcap_index, mcap_scan};
-use crate::model::{Batch, ChannelId, Entry};
+use crate::model::{Batch, ChannelId};
 use crate::time::{TimeRange, Timestamp};
-
-/// Messages in one batch at the most …
-const BATCH_MESSAGES: usize = 4096;
-
-/// … and bytes of payload, unless a single message is larger.
-const BATCH_BYTES: usize = 1 << 20;
 
 /// Decoded pieces that overlap in time, in bytes; beyond it those needed last are decoded again when their turn comes.
 const OPEN_BYTES: usize = 256 << 20;
@@ -57,6 +52,8 @@ pub(super) struct McapFile {
     /// How many of them, from the front, have been asked for.
     requested: usize,
     open: Vec<Open>,
+    /// What went wrong behind the last batch; told before the next one.
+    failed: Option<SourceError>,
     unknown_told: bool,
 }
 
@@ -184,6 +181,7 @@ impl McapFile {
             plan: VecDeque::new(),
             requested: 0,
             open: Vec::new(),
+            failed: None,
             unknown_told: false,
         };
         file.seek(Timestamp::MIN);
@@ -286,15 +284,9 @@ impl McapFile {
         self.park();
         Ok(true)
     }
-}
 
-impl Source for McapFile {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        let mut batch = Builder::default();
+    /// Fills a batch with what comes next, as far as that is ready.
+    fn fill(&mut self, batch: &mut Builder) -> Result<(), SourceError> {
         while !batch.is_full() {
             let head = self.open.iter().map(|open| open.head).min();
             let due = self.next_planned().is_some_and(|planned| head.is_none_or(|head| planned < head));
@@ -304,15 +296,36 @@ impl Source for McapFile {
                     break;
                 }
                 self.open_next()?;
-            } else if !self.extend(&mut batch)? {
+            } else if !self.extend(batch)? {
                 break;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Source for McapFile {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut batch = Builder::default();
+        match self.fill(&mut batch) {
+            Err(error) if batch.is_empty() => return Err(error),
+            // what was read before the damage is played first
+            Err(error) => self.failed = Some(error),
+            Ok(()) => {}
         }
         Ok(batch.finish())
     }
 
     fn seek(&mut self, to: Timestamp) {
         self.from = to;
+        self.failed = None;
         self.ahead.clear();
         self.open.clear();
         self.requested = 0;
@@ -382,58 +395,6 @@ fn message_count(contents: &Contents, selection: &Selection) -> Option<u64> {
     }
     let counts = contents.counts.as_ref()?;
     Some(counts.iter().filter(|(id, _)| selection.channel(**id).is_some()).map(|(_, count)| count).sum())
-}
-
-/// A batch in the making.
-#[derive(Default)]
-struct Builder {
-    batch: Batch,
-    bytes: usize,
-    /// Pieces whose buffers the batch has already, by index.
-    pieces: Vec<usize>,
-}
-
-impl Builder {
-    fn is_full(&self) -> bool {
-        self.batch.entries.len() >= BATCH_MESSAGES || self.bytes >= BATCH_BYTES
-    }
-
-    fn is_empty(&self) -> bool {
-        self.batch.entries.is_empty()
-    }
-
-    /// Appends messages of a piece from `first` on, while `belongs` and there is room. Returns how many.
-    fn append(
-        &mut self,
-        piece: usize,
-        decoded: &Decoded,
-        first: usize,
-        belongs: impl Fn(u64) -> bool,
-    ) -> usize {
-        let buffer = self.pieces.iter().position(|other| *other == piece).unwrap_or_else(|| {
-            self.pieces.push(piece);
-            self.batch.buffers.push(decoded.buffer.clone());
-            self.pieces.len() - 1
-        });
-        let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
-        let mut taken = 0;
-        for entry in &decoded.entries[first..] {
-            // the first one always belongs: it is what the piece was chosen for
-            let room =
-                self.is_empty() || (!self.is_full() && self.bytes + entry.length as usize <= BATCH_BYTES);
-            if taken > 0 && !(belongs(entry.log_time.0) && room) {
-                break;
-            }
-            self.bytes += (entry.length as usize).max(1);
-            self.batch.entries.push(Entry { buffer, ..*entry });
-            taken += 1;
-        }
-        taken
-    }
-
-    fn finish(self) -> Option<Batch> {
-        (!self.batch.entries.is_empty()).then_some(self.batch)
-    }
 }
 
 impl std::fmt::Debug for McapFile {

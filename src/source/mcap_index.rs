@@ -106,7 +106,8 @@ impl Builder {
             let record = section.get(body..end).ok_or("a record of its summary is too long")?;
             let known = matches!(opcode, op::SCHEMA | op::CHANNEL | op::CHUNK_INDEX | op::STATISTICS);
             match opcode {
-                op::FOOTER => return Ok(()),
+                op::FOOTER if end + MAGIC.len() == section.len() => return Ok(()),
+                op::FOOTER => return Err("its summary ends before the file does".into()),
                 _ if known => match parse(opcode, record).ok_or("a record of its summary can't be read")? {
                     Record::ChunkIndex(index) => self.on_chunk(index)?,
                     Record::Statistics(statistics) => self.statistics = Some(statistics),
@@ -228,10 +229,13 @@ impl Builder {
         let mut contents = self.contents;
         if let Some(statistics) = self.statistics {
             if statistics.message_count > 0 {
-                contents.range = Some(TimeRange {
-                    start: Timestamp(statistics.message_start_time),
-                    end: Timestamp(statistics.message_end_time.max(statistics.message_start_time)),
-                });
+                // recorders have been seen that take a first message at time 0 for none
+                let told = contents.pieces.iter().filter(|piece| piece.presence.0 < piece.presence.1);
+                let start = told.clone().map(|piece| piece.start).min().unwrap_or(u64::MAX);
+                let end = told.map(|piece| piece.end).max().unwrap_or(0);
+                let start = start.min(statistics.message_start_time);
+                let end = end.max(statistics.message_end_time).max(start);
+                contents.range = Some(TimeRange { start: Timestamp(start), end: Timestamp(end) });
             }
             let counts = statistics.channel_message_counts;
             contents.message_count = Some(statistics.message_count);

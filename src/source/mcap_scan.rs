@@ -91,7 +91,11 @@ impl Scan<'_> {
             let end = at.saturating_add(RECORD_HEADER).saturating_add(length);
             if opcode == op::FOOTER {
                 let magic = self.bytes(end, 8)?.is_some_and(|bytes| bytes == MAGIC);
-                return Ok(if magic { Finish::Whole } else { broken("ends inside its footer") });
+                return Ok(match magic {
+                    true if end + 8 == size => Finish::Whole,
+                    true => Finish::Broken { at: end + 8, why: "has more behind its end".into() },
+                    false => broken("ends inside its footer"),
+                });
             }
             if end > size {
                 return Ok(broken("ends inside a record"));
@@ -332,9 +336,11 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
     let start =
         file.read_vec(0, length).map_err(|error| SourceError::Io { name: file.name.clone(), error })?;
     let reason = match start.as_slice() {
-        [] => "the file is empty",
+        [] => "the file is empty; give the path of an .mcap file that was recorded",
         bytes if bytes.starts_with(MAGIC) => return Ok(()),
-        bytes if bytes.starts_with(&MAGIC[..5]) => "is an MCAP file of another version of the format",
+        bytes if bytes.starts_with(&MAGIC[..5]) => {
+            "is an MCAP file of another version of the format; record or convert it as version 0"
+        }
         bytes if bytes.starts_with(b"#ROSBAG V2.0") => {
             "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"
         }
@@ -344,7 +350,7 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
         [0x28, 0xB5, 0x2F, 0xFD, ..] => "is compressed with zstd; decompress it first with 'zstd -d'",
         [0x1F, 0x8B, ..] => "is compressed with gzip; decompress it first with 'gunzip'",
         [0x04, 0x22, 0x4D, 0x18, ..] => "is compressed with lz4; decompress it first with 'lz4 -d'",
-        _ => "is not an MCAP file",
+        _ => "is not an MCAP file; give the path of an .mcap file",
     };
     Err(file.unusable(reason))
 }

@@ -20,6 +20,7 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 pub mod catalog;
 mod mcap_ahead;
 mod mcap_backfill;
+mod mcap_batch;
 mod mcap_chunk;
 mod mcap_contents;
 mod mcap_file;
@@ -135,9 +136,5 @@ pub fn open(
     if spec.contains("://") {
         return Err(unusable("URLs are not supported; give the path of an .mcap file"));
     }
-    let path = Path::new(spec);
-    if path.is_dir() {
-        return Err(unusable("is a folder; give the path of one .mcap file in it"));
-    }
-    Ok(Box::new(mcap_file::McapFile::open(path, options, progress)?))
+    Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
 }

@@ -1,0 +1,103 @@
+//! Recordings of many kinds: read, sought and summarized, compared with what other programs read from them.
+//!
+//! The recordings are not part of the package. Where they are absent their trials are reported as ignored, but in CI
+//! (`CI=true`) they fail.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+#[path = "recordings/common.rs"]
+mod common;
+#[path = "recordings/conformance.rs"]
+mod conformance;
+#[path = "recordings/crafted.rs"]
+mod crafted;
+#[path = "recordings/damage.rs"]
+mod damage;
+#[path = "recordings/expected.rs"]
+mod expected;
+#[path = "recordings/options.rs"]
+mod options;
+#[path = "recordings/refusals.rs"]
+mod refusals;
+#[path = "recordings/seeking.rs"]
+mod seeking;
+
+/// What a trial does with the folder of recordings.
+type Check = fn(&Path);
+
+/// Recordings whose layout is a special case for seeking and for the state before a time.
+const LAYOUTS: [&str; 8] = [
+    "made/nissan_overlapping_chunks_zstd.mcap",
+    "made/nissan_unchunked.mcap",
+    "made/nissan_no_summary_lz4.mcap",
+    "made/nissan_no_message_index.mcap",
+    "made/drive_20s.mcap",
+    "made/time_extremes.mcap",
+    "made/long_gap.mcap",
+    "made/same_time_burst.mcap",
+];
+
+fn main() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let present = data.join("expected.json").is_file();
+    let in_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+    let on_data = |name: String, check: Box<dyn Fn(&Path) + Send>| {
+        let data = data.clone();
+        Trial::test(name, move || {
+            if !present {
+                return Err(Failed::from(format!("the recordings are not at {}", data.display())));
+            }
+            check(&data);
+            Ok(())
+        })
+        .with_ignored_flag(!present && !in_ci)
+    };
+    let mut trials = Vec::new();
+    for (name, expected) in expected::all(&data) {
+        let title = format!("{name} reads as other programs read it");
+        trials.push(on_data(title, Box::new(move |data| expected::check(data, &name, &expected))));
+    }
+    for layout in LAYOUTS {
+        let title = format!("seeking in {layout} goes to the first message at or after the time");
+        trials.push(on_data(title, Box::new(move |data| seeking::seek(&data.join(layout)))));
+        let title = format!("the state before any time of {layout} is the last message of each channel");
+        trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
+    }
+    let checks: [(&str, Check); 14] = [
+        ("every recording has its expectation", expected::complete),
+        ("all files of the conformance suite read as the suite says", conformance::check),
+        ("the state before any time follows the publish times if they make the timeline", seeking::published),
+        ("topic filters play what they choose", options::topics),
+        ("a filter that chooses nothing is refused and the topics are named", options::nothing_chosen),
+        ("start, end and duration play what lies between", options::ranges),
+        ("a range outside of the recording is refused", options::outside),
+        ("publish order plays by publish time", options::published),
+        ("a file cut off anywhere plays what lies before the cut", damage::truncated),
+        ("a damaged byte never makes messages up", damage::flipped),
+        ("an unreadable chunk costs no message of another", damage::unreadable_chunk),
+        ("what lies behind the end of a recording is told", damage::joined),
+        ("files of other formats are refused with a way out", refusals::other_formats),
+        ("a recording reads the same without its index", crafted::stripped_summary),
+    ];
+    for (name, check) in checks {
+        trials.push(on_data(name.into(), Box::new(check)));
+    }
+    let alone: [(&str, fn()); 6] = [
+        ("what is not a recording is refused with a way out", refusals::made_up),
+        ("a pipe is refused at once", refusals::pipe),
+        ("chunks that all begin at time 0 play in order", crafted::chunks_from_zero),
+        ("messages outside of chunks are not lost", crafted::loose_messages),
+        ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),
+        ("many messages of one time come in the order of the file", crafted::one_time),
+    ];
+    for (name, check) in alone {
+        trials.push(Trial::test(name, move || {
+            check();
+            Ok(())
+        }));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}
