@@ -1,0 +1,221 @@
+"""The program under test, and clients of it that record what they are sent."""
+
+import asyncio
+import bisect
+import contextlib
+import json
+import os
+import re
+import struct
+import subprocess
+import tempfile
+
+import websockets
+from mcap.records import Channel, Message
+from mcap.stream_reader import StreamReader
+
+BRIDGE = os.environ["BRIDGE"]
+DATA = os.environ.get("BRIDGE_DATA", "")
+TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
+
+OLD, SDK = "foxglove.websocket.v1", "foxglove.sdk.v1"
+MESSAGE, TIME, STATE = 1, 2, 5
+PLAY, PAUSE = 0, 1
+
+
+def check(condition, *said):
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in said))
+
+
+def equal(got, expected, what):
+    check(got == expected, f"{what}: got {got!r:.300}, expected {expected!r:.300}")
+
+
+class Server:
+    """A `serve` that listens on a free port."""
+
+    def __init__(self, *arguments, port=0):
+        self.log = tempfile.TemporaryFile()
+        command = [BRIDGE, "serve", *map(str, arguments), "--no-progress", "--port", str(port)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+        self.port = None
+
+    def said(self):
+        size = os.fstat(self.log.fileno()).st_size
+        return os.pread(self.log.fileno(), size, 0).decode()
+
+    async def ready(self, seconds=30):
+        """The port, once it is there; None if the program ended instead."""
+        for _ in range(seconds * 100):
+            ended = self.process.poll() is not None
+            if found := re.search(r"WebSocket +ws://localhost:(\d+)", self.said()):
+                self.port = int(found[1])
+                return self.port
+            if ended:
+                return None
+            await asyncio.sleep(0.01)
+        raise AssertionError("no start-up line: " + self.said())
+
+    async def code(self, seconds=30):
+        for _ in range(seconds * 200):
+            if (code := self.process.poll()) is not None:
+                return code
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"the program is still there after {seconds} s: {self.said()}")
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(*arguments, **more):
+    server = Server(*arguments, **more)
+    try:
+        check(await server.ready() is not None, "the program ended:", server.said())
+        yield server
+    finally:
+        server.stop()
+
+
+class Client:
+    """Records events in their order of arrival: ("message", topic, log time, payload), ("time", t),
+    ("state", {...}), ("text", {...}), ("close", code)."""
+
+    def __init__(self, socket):
+        self.socket = socket
+        self.channels = {}
+        self.subscribed = {}
+        self.events = []
+        self.changed = asyncio.Event()
+        self.topics = None
+        self.task = asyncio.create_task(self.read())
+        self.requests = 0
+
+    @classmethod
+    async def connect(cls, server, *protocols, topics=()):
+        """`topics`: what is subscribed to, in one message, as soon as it is advertised; None: everything."""
+        socket = await websockets.connect(
+            f"ws://127.0.0.1:{server.port}", subprotocols=protocols, max_size=None, compression=None,
+            max_queue=64, open_timeout=30,
+        )
+        client = cls(socket)
+        client.topics = topics
+        return client
+
+    async def read(self):
+        try:
+            async for frame in self.socket:
+                if isinstance(frame, str):
+                    text = json.loads(frame)
+                    self.events.append(("text", text))
+                    if text["op"] == "advertise":
+                        await self.on_advertise(text["channels"])
+                elif frame[0] == MESSAGE:
+                    subscription, log_time = struct.unpack_from("<IQ", frame, 1)
+                    topic = self.channels[self.subscribed[subscription]]["topic"]
+                    self.events.append(("message", topic, log_time, frame[13:]))
+                elif frame[0] == TIME:
+                    equal(len(frame), 9, "length of a time frame")
+                    self.events.append(("time", struct.unpack_from("<Q", frame, 1)[0]))
+                elif frame[0] == STATE:
+                    status, now, speed, seek, length = struct.unpack_from("<BQfBI", frame, 1)
+                    equal(len(frame), 19 + length, "length of a playback state")
+                    state = dict(status=status, time=now, speed=speed, seek=seek, id=frame[19:].decode())
+                    self.events.append(("state", state))
+                else:
+                    raise AssertionError(f"opcode {frame[0]}")
+                self.changed.set()
+        except websockets.ConnectionClosed:
+            pass
+        except BaseException as error:  # the trial that waits must see it
+            self.events.append(("error", repr(error)))
+        self.events.append(("close", self.socket.close_code))
+        self.changed.set()
+
+    async def on_advertise(self, channels):
+        new = [channel for channel in channels if channel["id"] not in self.channels]
+        self.channels.update((channel["id"], channel) for channel in channels)
+        await self.subscribe([c for c in new if self.topics is None or c["topic"] in self.topics])
+
+    async def subscribe(self, channels):
+        wanted = [{"id": channel["id"] + 1000, "channelId": channel["id"]} for channel in channels]
+        if wanted:
+            self.subscribed.update((one["id"], one["channelId"]) for one in wanted)
+            await self.socket.send(json.dumps({"op": "subscribe", "subscriptions": wanted}))
+
+    async def control(self, command, speed=1.0, seek=None, name=None):
+        """Asks for playback control; the id of the request."""
+        self.requests += 1
+        name = name or f"request {self.requests}"
+        request = name.encode()
+        fixed = struct.pack("<BBfBQI", 3, command, speed, seek is not None, seek or 0, len(request))
+        await self.socket.send(fixed + request)
+        return name
+
+    async def until(self, done, what, seconds=30):
+        """Waits until `done(events)` is true; its value."""
+        async def wait():
+            while not (value := done(self.events)):
+                check(not self.events or self.events[-1][0] not in ("close", "error"), what, ":", self.events[-2:])
+                self.changed.clear()
+                await self.changed.wait()
+            return value
+        try:
+            return await asyncio.wait_for(wait(), seconds)
+        except asyncio.TimeoutError:
+            raise AssertionError(f"{what}: not within {seconds} s; last: {str(self.events[-5:]):.800}") from None
+
+    async def closed(self, seconds=60):
+        await asyncio.wait_for(self.task, seconds)
+        errors = [event for event in self.events if event[0] == "error"]
+        check(not errors, errors)
+        return self.events[-1][1]
+
+    async def answer(self, name, seconds=30):
+        """The index of the state that answers a request."""
+        def find(events):
+            return [i for i, e in enumerate(events) if e[0] == "state" and e[1]["id"] == name]
+        return (await self.until(find, f"the answer to {name}", seconds))[0]
+
+    def texts(self, op):
+        return [event[1] for event in self.events if event[0] == "text" and event[1]["op"] == op]
+
+
+class Recording:
+    """What PyPI `mcap` reads, up to a damage."""
+
+    def __init__(self, path):
+        self.path = path
+        self.channels, self.messages, self.damaged = {}, [], False
+        try:
+            with open(path, "rb") as file:
+                for record in StreamReader(file).records:
+                    if isinstance(record, Channel):
+                        self.channels[record.id] = record
+                    elif isinstance(record, Message):
+                        self.messages.append(record)
+        except Exception:
+            self.damaged = True
+        self.messages.sort(key=lambda message: message.log_time)
+        self.times = [message.log_time for message in self.messages]
+
+    def topic(self, message):
+        channel = self.channels.get(message.channel_id)
+        return channel.topic if channel else f"#{message.channel_id}"
+
+    def plain(self, advertised):
+        """The topic in the file of an advertised one: `/t#2` is the second channel of `/t`."""
+        own = {channel.topic for channel in self.channels.values()}
+        base = re.sub(r"#\d+$", "", advertised)
+        return advertised if advertised in own or base not in own else base
+
+    def as_sent(self, messages=None):
+        messages = self.messages if messages is None else messages
+        return [(self.topic(message), message.log_time, message.data) for message in messages]
+
+    def since(self, time):
+        return bisect.bisect_left(self.times, time)

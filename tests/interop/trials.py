@@ -1,0 +1,476 @@
+"""What the trials of `tests/serve.rs` check: `trials.py TRIAL [ARGUMENT]` fails with a traceback."""
+
+import asyncio
+import glob
+import hashlib
+import json
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+import websockets
+from mcap.writer import CompressionType, Writer
+
+from bridge import (
+    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving,
+)
+
+MILLISECOND = 1_000_000
+AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
+
+
+def messages_in(events):
+    return [event[1:] for event in events if event[0] == "message"]
+
+
+def check_times(events):
+    """`time` frames: before the first message, never backward, and none more than 1 ms behind a message."""
+    now = None
+    for event in events:
+        if event[0] == "time":
+            check(now is None or event[1] >= now, "time goes back from", now, "to", event[1])
+            now = event[1]
+        elif event[0] == "message":
+            check(now is not None, "a message before the first time")
+            check(now <= event[2] <= now + MILLISECOND, "time is", now, "at a message of", event[2])
+
+
+def digest(rows):
+    sha = hashlib.sha256()
+    for topic, log_time, publish_time, sequence, data in rows:
+        sha.update(topic.encode() + b"\0" + struct.pack("<QQII", log_time, publish_time, sequence, len(data)) + data)
+    return sha.hexdigest()
+
+
+async def plays_exactly(path, expected=None):
+    recording = Recording(path)
+    if expected:
+        equal(recording.damaged, not expected["complete"], "damaged")
+        equal(len(recording.messages), expected["messages"], "messages in the file")
+    server = Server(path, *AS_FAST)
+    try:
+        if await server.ready() is None or not recording.channels:
+            equal(recording.channels, {}, "channels of a program that ended at once: " + server.said())
+            equal(await server.code(), 0, "exit code")
+            return
+        client = await Client.connect(server, OLD, topics=None)
+        equal(await client.closed(), 1000, "close code; " + server.said())
+        equal(await server.code(), 0, "exit code; " + server.said())
+        events, said = client.events, server.said()
+    finally:
+        server.stop()
+
+    equal(events[0][1]["op"], "serverInfo", "first message")
+    equal(events[1][1]["op"], "advertise", "second message")
+    warnings = [status["message"] for status in client.texts("status") if status["level"] >= 1]
+    check(not recording.damaged or warnings, "no status about the damage:", said)
+    missing = {id for id, channel in recording.channels.items() if not channel.message_encoding}
+    for id in missing:
+        topic = recording.channels[id].topic
+        check(any(topic in warning for warning in warnings), "no status names", topic, ":", warnings)
+    check(recording.damaged or missing or not warnings, "unexpected:", warnings)
+    offered = sorted(recording.plain(channel["topic"]) for channel in client.channels.values())
+    equal(offered, sorted(c.topic for id, c in recording.channels.items() if id not in missing), "topics")
+    equal(len({channel["topic"] for channel in client.channels.values()}), len(client.channels), "distinct topics")
+    check_times(events)
+
+    got = [(recording.plain(topic), log_time, data) for topic, log_time, data in messages_in(events)]
+    # topics that share a name are told apart by the channel's other properties
+    wanted = [message for message in recording.messages if message.channel_id not in missing]
+    equal(len(got), len(wanted), "messages")
+    for index, (one, other) in enumerate(zip(got, recording.as_sent(wanted))):
+        equal(one, other, f"message {index}")
+    rows, received = [], iter(got)
+    for message in recording.messages:
+        if message.channel_id in missing:
+            topic, log_time, data = recording.topic(message), message.log_time, message.data
+        else:
+            topic, log_time, data = next(received)
+        rows.append((topic, log_time, message.publish_time, message.sequence, data))
+    if expected:
+        equal(digest(rows), expected["digest_log_order"], "digest")
+
+
+async def recording(name):
+    with open(os.path.join(DATA, "expected.json")) as file:
+        expected = json.load(file)[name]
+    await plays_exactly(os.path.join(DATA, name), expected)
+
+
+async def conformance():
+    paths = sorted(glob.glob(os.path.join(DATA, "conformance", "**", "*.mcap"), recursive=True))
+    equal(len(paths), 416, "conformance recordings")
+    few, failures = asyncio.Semaphore(6), []
+
+    async def play(path):
+        async with few:
+            try:
+                await plays_exactly(path)
+            except Exception as error:
+                failures.append(f"{os.path.relpath(path, DATA)}: {error!r}")
+    await asyncio.gather(*map(play, paths))
+    check(not failures, f"{len(failures)} of {len(paths)} failed:\n", "\n".join(failures[:20]))
+
+
+async def unreadable():
+    server = Server(os.path.join(DATA, "fixtures/chunk_not_closed.mcap"), *AS_FAST)
+    try:
+        equal(await server.code(), 2, "exit code; " + server.said())
+        equal(len(server.said().strip().splitlines()), 1, "lines; " + server.said())
+    finally:
+        server.stop()
+
+
+async def control():
+    path = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
+    recording = Recording(path)
+    first, last = recording.times[0], recording.times[-1]
+
+    def instant(nanos):
+        return {"sec": nanos // 10**9, "nsec": nanos % 10**9}
+    async with serving(path, "--rate", "1", "--start-paused") as server:
+        client = await Client.connect(server, SDK, topics=None)
+        equal(client.socket.subprotocol, SDK, "subprotocol")
+        await client.until(lambda events: any(e[0] == "state" for e in events), "a state when joining")
+        info = client.events[0][1]
+        equal(info["op"], "serverInfo", "first message")
+        check("playbackControl" in info["capabilities"], info)
+        equal((info.get("dataStartTime"), info.get("dataEndTime")), (instant(first), instant(last)), "data times")
+        joined = next(e[1] for e in client.events if e[0] == "state")
+        equal((joined["status"], joined["seek"], joined["id"]), (1, 0, ""), "state when joining")
+        for name in ("ä request", "x" * 300):
+            state = client.events[await client.answer(await client.control(PAUSE, 2.5, name=name))][1]
+            equal((state["status"], state["seek"], state["speed"]), (1, 0, 2.5), "answer to a pause")
+        equal(messages_in(client.events), [], "messages before play")
+
+        target = (first + last) // 2
+        while target in recording.times:
+            target += 1
+        at = await client.answer(await client.control(PAUSE, 1.0, seek=target))
+        state = client.events[at][1]
+        equal((state["status"], state["seek"], state["time"]), (1, 1, target), "answer to a seek")
+        before = {recording.topic(m): m for m in recording.messages[:recording.since(target)]}
+        await client.until(lambda events: len(messages_in(events[at:])) >= len(before), "the state before the target")
+        await asyncio.sleep(0.5)
+        after = client.events[at + 1:]
+        equal(after[0], ("time", target), "after the state")
+        equal({event[1:] for event in after if event[0] == "message"}, set(recording.as_sent(before.values())), "state")
+        others = [event for event in after if event[0] not in ("message", "time")]
+        equal(others, [], "other frames while paused")
+        equal(len(messages_in(after)), len(before), "messages while paused")
+        equal({event[1] for event in after if event[0] == "time"}, {target}, "times while paused")
+
+        here = len(client.events)
+        await client.answer(await client.control(PLAY, 100.0))
+        rest = recording.as_sent(recording.messages[recording.since(target):])
+        await client.until(lambda events: len(messages_in(events[here:])) >= len(rest), "the rest")
+        equal(messages_in(client.events[here:]), rest, "the rest")
+        check_times([("time", target)] + client.events[here:])
+        await client.until(lambda events: events[-1][0] == "state" and events[-1][1]["status"] == 3, "the end")
+
+
+async def loop(protocol):
+    """Every lap holds the whole recording, once, and nothing else."""
+    path = os.path.join(DATA, "fixtures/vehicle_zstd.mcap")
+    recording = Recording(path)
+    first, laps = recording.times[0], 4
+
+    def starts(events):
+        if protocol == OLD:
+            return [i for i, e in enumerate(events) if e[0] == "text" and e[1]["op"] == "serverInfo"]
+        return [0] + [i for i, e in enumerate(events) if e[0] == "state" and e[1]["seek"]]
+    async with serving(path, "--loop", "--rate", "2") as server:
+        client = await Client.connect(server, protocol, topics=None)
+        await client.until(lambda events: len(starts(events)) > laps, f"{laps} laps")
+        bounds, events = starts(client.events), client.events
+    infos = client.texts("serverInfo")
+    if protocol == OLD:
+        sessions = [info["sessionId"] for info in infos]
+        equal(len(set(sessions)), len(sessions), f"distinct sessions of {sessions}")
+        equal([e for e in events if e[0] == "state"], [], "states for a viewer that does not know them")
+    else:
+        equal(len(infos), 1, "sessions")
+    for number, (begin, end) in enumerate(zip(bounds, bounds[1:])):
+        lap = events[begin:end]
+        equal(messages_in(lap), recording.as_sent(), f"lap {number}")
+        times = [event[1] for event in lap if event[0] == "time"]
+        equal(times[0], first, f"first time of lap {number}")
+        check_times(lap)
+        if protocol == OLD:
+            equal([e[1]["op"] for e in lap[:2]], ["serverInfo", "advertise"], f"start of lap {number}")
+        elif number:
+            equal((lap[0][1]["time"], lap[0][1]["id"]), (first, ""), f"state of lap {number}")
+
+
+def demo():
+    return os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
+
+
+async def http_get(port, path):
+    def get():
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+            return response.status, response.headers["Content-Type"], response.read().decode()
+    return await asyncio.to_thread(get)
+
+
+async def subprotocol():
+    async with serving(demo()) as server:
+        for offered in (["foxglove.websocket.v2"], None):
+            try:
+                await Client.connect(server, *(offered or []))
+            except websockets.InvalidStatus as refused:
+                equal(refused.response.status_code, 400, "status")
+                body = refused.response.body.decode()
+                check(OLD in body and SDK in body, body)
+            else:
+                raise AssertionError(f"accepted with {offered}")
+
+
+async def http():
+    async with serving(demo()) as server:
+        status, kind, body = await http_get(server.port, "/")
+        equal((status, kind.split(";")[0]), (200, "text/plain"), "answer")
+        check("foxglove-bridge" in body, body)
+        status, _, body = await http_get(server.port, "/healthz")
+        equal((status, body.strip()), (200, "ok"), "health")
+
+
+async def port_in_use():
+    async with serving(demo()) as server:
+        other = Server(demo(), port=server.port)
+        try:
+            equal(await other.code(), 3, "exit code; " + other.said())
+            check("--port" in other.said(), other.said())
+        finally:
+            other.stop()
+
+
+async def sigterm():
+    async with serving(demo()) as server:
+        clients = [await Client.connect(server, protocol, topics=None) for protocol in (OLD, SDK)]
+        for client in clients:
+            await client.until(messages_in, "a message")
+        asked = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        equal([await client.closed() for client in clients], [1001, 1001], "close codes")
+        equal(await server.code(), 0, "exit code; " + server.said())
+        took = time.monotonic() - asked
+        check(took < 2, "took", took, "s")
+
+
+async def at_end_exit():
+    async with serving(demo(), "--rate", "100", "--at-end", "exit") as server:
+        clients = [await Client.connect(server, protocol, topics=None) for protocol in (OLD, SDK)]
+        equal([await client.closed() for client in clients], [1000, 1000], "close codes")
+        equal(await server.code(), 0, "exit code")
+        equal(len(messages_in(clients[0].events)), 826, "messages")
+
+
+class RawClient(threading.Thread):
+    """A client on a bare socket, that reads only when it is told to, and then as fast as it can."""
+
+    def __init__(self, port, buffer=None):
+        super().__init__(daemon=True)
+        self.socket = socket.socket()
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(60)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.sendall(
+            f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            f"Sec-WebSocket-Protocol: {OLD}\r\n\r\n".encode())
+        self.buffered = b""
+        while b"\r\n\r\n" not in self.buffered:
+            self.buffered += self.socket.recv(4096)
+        head, self.buffered = self.buffered.split(b"\r\n\r\n", 1)
+        check(b" 101 " in head, head)
+        self.topics, self.messages, self.texts, self.error = {}, [], [], None
+        while not self.topics:
+            self.handle(*self.frame())
+
+    def exactly(self, length):
+        if len(self.buffered) >= length:
+            out, self.buffered = self.buffered[:length], self.buffered[length:]
+            return out
+        out = bytearray(length)
+        have = len(self.buffered)
+        out[:have], self.buffered = self.buffered, b""
+        view = memoryview(out)
+        while have < length:
+            got = self.socket.recv_into(view[have:])
+            if got == 0:
+                raise EOFError
+            have += got
+        return bytes(out)
+
+    def frame(self):
+        first, length = self.exactly(2)
+        if length == 126:
+            length, = struct.unpack(">H", self.exactly(2))
+        elif length == 127:
+            length, = struct.unpack(">Q", self.exactly(8))
+        return first & 15, self.exactly(length)
+
+    def handle(self, opcode, payload):
+        if opcode == 1:
+            text = json.loads(payload)
+            self.texts.append(text)
+            if text["op"] == "advertise":
+                self.topics = {channel["id"]: channel["topic"] for channel in text["channels"]}
+        elif opcode == 2 and payload[0] == 1:
+            subscription, log_time = struct.unpack_from("<IQ", payload, 1)
+            number, = struct.unpack_from("<I", payload, 13)
+            self.messages.append((self.topics[subscription], log_time, number, len(payload) - 13))
+
+    def subscribe(self):
+        wanted = [{"id": channel, "channelId": channel} for channel in self.topics]
+        text = json.dumps({"op": "subscribe", "subscriptions": wanted}).encode()
+        mask = b"\0\0\0\0"
+        self.socket.sendall(bytes([0x81, 0x80 | 126]) + struct.pack(">H", len(text)) + mask + text)
+
+    def run(self):
+        try:
+            while True:
+                self.handle(*self.frame())
+        except (OSError, EOFError) as error:
+            self.error = error
+
+
+def write_camera_recording(path, seconds):
+    """A camera of 1 MB at 50 Hz, a transform at 100 Hz, a state at 1 Hz, and a map sent once."""
+    latched = "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: transient_local\n"
+    picture = bytes(range(256)) * 4096
+    start, messages = 1_700_000_000 * 10**9, []
+    with open(path, "wb") as file:
+        writer = Writer(file, chunk_size=4 << 20, compression=CompressionType.NONE, enable_crcs=False)
+        writer.start("ros2")
+        schema = writer.register_schema("std_msgs/msg/UInt32", "ros2msg", b"uint32 data\n")
+        channels = {
+            topic: writer.register_channel(topic, "cdr", schema, {"offered_qos_profiles": qos} if qos else {})
+            for topic, qos in (("/map", latched), ("/camera", ""), ("/tf", ""), ("/state", ""))
+        }
+        due = [(start, "/map", 0)]
+        for topic, rate in (("/camera", 50), ("/tf", 100), ("/state", 1)):
+            due += [(start + 1 + n * 10**9 // rate, topic, n) for n in range(seconds * rate)]
+        for log_time, topic, number in sorted(due):
+            data = struct.pack("<I", number) + (picture if topic == "/camera" else bytes(60))
+            writer.add_message(channels[topic], log_time, data, log_time, number)
+            messages.append((topic, log_time, number, len(data)))
+        writer.finish()
+    return messages
+
+
+async def stalled():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "camera.mcap")
+        sent = write_camera_recording(path, 4)
+        more = ("--rate", "5", "--client-buffer", "2MiB", "--start-on-clients", "2")
+        async with serving(path, *more) as server:
+            lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
+            good = await asyncio.to_thread(RawClient, server.port)
+            lazy.subscribe()
+            good.start()
+            good.subscribe()
+
+            async def wait(done, what, seconds=30):
+                for _ in range(seconds * 100):
+                    if done():
+                        return
+                    await asyncio.sleep(0.01)
+                raise AssertionError(f"{what}: not within {seconds} s; {good.error!r} {lazy.error!r} {server.said()}")
+            await wait(lambda: good.messages and good.messages[-1] == sent[-1], "the end for the good client")
+            await asyncio.sleep(0.5)
+            lost = [message for message in sent if message not in set(good.messages)]
+            check(good.messages == sent, "the good client lost", lost[:5], len(lost), "of", len(sent))
+            check(not any(text["op"] == "status" for text in good.texts), "the good client was told off")
+
+            lazy.start()
+            count = -1
+            while count != len(lazy.messages):
+                count = len(lazy.messages)
+                await asyncio.sleep(0.7)
+            got = lazy.messages
+            check(lazy.error is None, "the stalled client:", lazy.error)
+            check(len(got) < len(sent), "the stalled client lost nothing; the recording is too short")
+            check(any(text["op"] == "status" and text["level"] >= 1 for text in lazy.texts), "no status about slowness")
+            for topic in ("/camera", "/tf", "/map"):
+                newest = [message for message in sent if message[0] == topic][-1]
+                check(newest in got, "the newest of", topic, "is missing:", got[-10:])
+            states = [message for message in sent if message[0] == "/state"]
+            equal([message for message in got if message[0] == "/state"], states, "states")
+            equal(len(set(got)), len(got), "distinct messages")
+            for topic in {message[0] for message in sent}:
+                times = [message[1] for message in got if message[0] == topic]
+                equal(times, sorted(times), f"order of {topic}")
+
+            late = await Client.connect(server, OLD, topics={"/map"})
+            await late.until(messages_in, "the latched message", 5)
+            await asyncio.sleep(0.3)
+            equal([event[:2] for event in messages_in(late.events)], [("/map", sent[0][1])], "the latched message")
+
+
+async def seeks():
+    path = os.path.join(DATA, "real/nissan_demo.mcap")
+    if not os.path.exists(path):
+        path = demo()
+    recording = Recording(path)
+    first, last = recording.times[0], recording.times[-1]
+    chance = random.Random(7)
+    async with serving(path, "--rate", "10") as server:
+        clients = [await Client.connect(server, SDK, topics=None) for _ in range(2)]
+        for client in clients:
+            await client.until(messages_in, "a message")
+        names = []
+        for number in range(100):
+            asks = clients[number % 2]
+            names.append(await asks.control(PLAY, 10.0, chance.randrange(first, last), f"seek {number}"))
+            if number % 3:
+                await asyncio.sleep(chance.random() * 0.05)
+        for client in clients:
+            for name in names:
+                await client.answer(name)
+        await asyncio.sleep(0.5)
+        played = [list(client.events) for client in clients]
+    for events in played:
+        bounds = [i for i, e in enumerate(events) if e[0] == "state" and e[1]["seek"]]
+        equal(len(bounds), 100, "seeks")
+        timed_in_all = 0
+        for begin, end in zip(bounds, bounds[1:] + [len(events)]):
+            target, part = events[begin][1]["time"], events[begin + 1:end]
+            times = [event[1] for event in part if event[0] == "time"]
+            if end < len(events) and not times:
+                # the next seek came first and made its time obsolete
+                equal(part, [], "frames of a seek that was overtaken")
+                continue
+            equal(times[:1], [target], "first time after the state")
+            equal(times, sorted(times), "times")
+            got = messages_in(part)
+            timed = next((i for i, message in enumerate(got) if message[1] >= target), len(got))
+            backfill, timed = got[:timed], got[timed:]
+            before = {recording.topic(m): m for m in recording.messages[:recording.since(target)]}
+            check(set(backfill) <= set(recording.as_sent(before.values())), "not the state before", target, backfill)
+            equal(len({message[0] for message in backfill}), len(backfill), "one message for each channel")
+            if timed:
+                equal(len(backfill), len(before), "state before timed messages")
+            at = recording.since(target)
+            equal(timed, recording.as_sent(recording.messages[at:at + len(timed)]), f"messages after {target}")
+            timed_in_all += len(timed)
+        check(timed_in_all > 1000, "only", timed_in_all, "messages between seeks")
+
+
+TRIALS = dict(
+    recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
+    loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
+    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks,
+)
+
+if __name__ == "__main__":
+    asyncio.run(asyncio.wait_for(TRIALS[sys.argv[1]](*sys.argv[2:]), 240))

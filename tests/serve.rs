@@ -1,0 +1,149 @@
+//! The program from outside: it plays recordings to peers that other people wrote — the Python `websockets` and
+//! `mcap` packages and the npm package `@foxglove/ws-protocol` — and they check what arrives.
+//!
+//! What a peer is asked to check is in `tests/interop`. Where peers or recordings are missing the trials that need
+//! them are ignored; with `CI=true` they fail.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Trials of `tests/interop/trials.py`: a sentence, the name there, whether it needs the folder of recordings.
+const TRIALS: &[(&str, &str, bool)] = &[
+    ("every conformance recording arrives exactly", "conformance", true),
+    ("a recorder killed in its first chunk leaves one line and exit code 2", "unreadable", true),
+    ("a viewer of the newer subprotocol controls playback and sees where a pause stands", "control", false),
+    ("each lap of a loop is a new session for a viewer that knows no playback control", "loop_v1", true),
+    ("each lap of a loop is a seek for a viewer that knows playback control", "loop_sdk", true),
+    ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
+    ("a browser is told what the port is and a health check is answered", "http", false),
+    ("a port in use is exit code 3 and names the option", "port_in_use", false),
+    ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
+    ("the end of playback closes clients with 1000", "at_end_exit", false),
+    ("a stalled client loses only what is newer elsewhere and nobody else notices", "stalled", false),
+    ("nothing of before a seek arrives after it in a hundred seeks of two clients", "seeks", false),
+];
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+fn ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| value == "true")
+}
+
+/// A trial that runs a command; where something it needs is missing it is ignored, in CI it fails.
+fn trial(name: String, needs: Result<Vec<PathBuf>, String>) -> Trial {
+    let ignored = needs.is_err() && !ci();
+    Trial::test(name, move || run(&needs?)).with_ignored_flag(ignored)
+}
+
+fn trials() -> Vec<Trial> {
+    let interop = Path::new(ROOT).join("tests/interop");
+    let python: Arc<Result<PathBuf, String>> = Arc::new(python());
+    let data = Path::new(ROOT).join("../shared/data");
+    let has_data = if data.join("expected.json").is_file() {
+        Ok(())
+    } else {
+        Err("the folder of recordings, ../shared/data, is missing".to_owned())
+    };
+    let with_python = |name: &str, argument: Option<&Path>, needs_data: bool| {
+        let python = Result::clone(&python)?;
+        if needs_data {
+            has_data.clone()?;
+        }
+        let command = [python, interop.join("trials.py"), name.into()];
+        Ok(command.into_iter().chain(argument.map(Path::to_owned)).collect::<Vec<_>>())
+    };
+
+    let mut trials = Vec::new();
+    for recording in recordings(&data) {
+        let name = format!("{} arrives exactly", recording.display());
+        trials.push(trial(name, with_python("recording", Some(&recording), true)));
+    }
+    if trials.is_empty() {
+        trials.push(trial("every recording arrives exactly".into(), with_python("recording", None, true)));
+    }
+    for (sentence, name, needs_data) in TRIALS {
+        trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
+    }
+    let node = node().map(|node| vec![node, interop.join("client.cjs")]);
+    trials.push(trial("the client of the npm package reads a whole recording".into(), node));
+    trials
+}
+
+/// The recordings, relative to their folder; those of the conformance suite are not among them.
+fn recordings(data: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["converted", "fixtures", "made", "real"] {
+        let Ok(entries) = std::fs::read_dir(data.join(folder)) else { continue };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            // the one that can't be played has a trial of its own
+            if path.extension().is_some_and(|extension| extension == "mcap")
+                && path.file_name().is_some_and(|name| name != "chunk_not_closed.mcap")
+            {
+                found.push(path.strip_prefix(data).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn works(program: &Path, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.env("NODE_PATH", modules()).status().is_ok_and(|status| status.success())
+}
+
+/// Where `.ci/run` installs the npm packages.
+fn modules() -> PathBuf {
+    Path::new(ROOT).join("target/interop/node_modules")
+}
+
+fn python() -> Result<PathBuf, String> {
+    let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];
+    candidates
+        .into_iter()
+        .find(|python| works(python, &["-c", "import mcap, websockets, lz4, zstandard"]))
+        .ok_or_else(|| {
+            "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
+        })
+}
+
+fn node() -> Result<PathBuf, String> {
+    let node = PathBuf::from("node");
+    if works(&node, &["-e", "require('@foxglove/ws-protocol'); require('ws')"]) {
+        Ok(node)
+    } else {
+        Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())
+    }
+}
+
+fn run(command: &[PathBuf]) -> Result<(), Failed> {
+    let mut child = Command::new(&command[0]);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOXGLOVE_BRIDGE_")) {
+        child.env_remove(name);
+    }
+    let output = child
+        .args(&command[1..])
+        .env_remove("RUST_LOG")
+        .env("BRIDGE", env!("CARGO_BIN_EXE_foxglove-bridge"))
+        .env("BRIDGE_DATA", Path::new(ROOT).join("../shared/data"))
+        .env("BRIDGE_TESTDATA", Path::new(ROOT).join("testdata"))
+        .env("NODE_PATH", modules())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    Err(format!("{}\n{}", output.status, String::from_utf8_lossy(&said)).into())
+}
