@@ -169,6 +169,10 @@ impl Player {
             long_wait_told: false,
             finished: false,
         };
+        if !worker.is_empty {
+            // clients that join before time starts are told that it stands
+            worker.hub.playback_changed(worker.state(now, None));
+        }
         let thread =
             std::thread::Builder::new().name("player".into()).spawn(move || worker.run(on_finished))?;
         Ok(Self { handle, thread: Some(thread) })
