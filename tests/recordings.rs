@@ -85,12 +85,13 @@ fn main() {
     for (name, check) in checks {
         trials.push(on_data(name.into(), Box::new(check)));
     }
-    let alone: [(&str, fn()); 6] = [
+    let alone: [(&str, fn()); 7] = [
         ("what is not a recording is refused with a way out", refusals::made_up),
         ("a pipe is refused at once", refusals::pipe),
         ("chunks that all begin at time 0 play in order", crafted::chunks_from_zero),
         ("messages outside of chunks are not lost", crafted::loose_messages),
         ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),
+        ("large metadata and attachments are listed", crafted::large_extras),
         ("many messages of one time come in the order of the file", crafted::one_time),
     ];
     for (name, check) in alone {

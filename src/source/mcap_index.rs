@@ -251,9 +251,12 @@ impl Builder {
 
 /// Takes note of a header, an attachment or metadata at `at`; what can't be read of them is left out.
 pub(super) fn on_stray(contents: &mut Contents, file: &RandomFile, opcode: u8, at: u64, length: u64) {
-    /// Enough for the fields before an attachment's data, and for any sensible metadata.
-    const READ: u64 = 1 << 20;
-    let Ok(body) = file.read_vec(at + RECORD_HEADER, length.min(READ)) else { return };
+    /// Enough for the fields before an attachment's data.
+    const ATTACHMENT: u64 = 1 << 20;
+    /// rosbag2 keeps a description of every topic in its metadata, which can be megabytes.
+    const OTHER: u64 = 64 << 20;
+    let read = if opcode == op::ATTACHMENT { ATTACHMENT } else { OTHER };
+    let Ok(body) = file.read_vec(at + RECORD_HEADER, length.min(read)) else { return };
     if opcode == op::ATTACHMENT {
         contents.attachments.extend(attachment(&body));
         return;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-use foxglove_bridge::source::RecordingOptions;
+use foxglove_bridge::source::{RecordingOptions, recording_summary};
 use mcap::records::MessageHeader;
 
 use super::common::{Message, Player, assert_same, messages, temporary, times_to_try};
@@ -205,6 +205,32 @@ pub(crate) fn one_time() {
     let mut player = Player::of(&path);
     let state = player.source.backfill(foxglove_bridge::time::Timestamp(8), &player.channels()).unwrap();
     assert_eq!(state.entries[0].sequence, 1999);
+}
+
+/// Metadata of three megabytes is listed like any other, and so is an attachment's name before its content.
+pub(crate) fn large_extras() {
+    let mut file = Cursor::new(Vec::new());
+    let mut writer = mcap::WriteOptions::new().compression(None).create(&mut file).unwrap();
+    let values: BTreeMap<String, String> = [("topics".into(), "x".repeat(3 << 20))].into();
+    writer
+        .write_metadata(&mcap::records::Metadata { name: "rosbag2".into(), metadata: values.clone() })
+        .unwrap();
+    let attachment = mcap::Attachment {
+        log_time: 1,
+        create_time: 2,
+        name: "map.bin".into(),
+        media_type: "application/octet-stream".into(),
+        data: vec![7; 3 << 20].into(),
+    };
+    writer.attach(&attachment).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let (_folder, path) = temporary("large.mcap", &file.into_inner());
+    let summary = recording_summary(&path, &mut |_| {}).unwrap();
+    assert!(summary.metadata.len() == 1 && summary.metadata[0].values == values);
+    assert_eq!(summary.attachments.len(), 1);
+    assert_eq!(summary.attachments[0].name, "map.bin");
+    assert_eq!(summary.attachments[0].size_bytes, 3 << 20);
 }
 
 /// A file without its last byte has no summary that can be trusted, but all of its messages.
