@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 mod clock;
 mod player;
+mod requests;
+mod worker;
 
 pub use player::{Player, PlayerHandle, Request};
 
