@@ -1,7 +1,9 @@
 //! Plays recordings through the real program and prints how punctual it is.
 //!
-//! `cargo bench --bench playback` measures pacing on the recording in `testdata/`; with the path of another recording
-//! in `FOXGLOVE_BRIDGE_BENCH` it also measures seeks there. Figures are printed, nothing is asserted: they depend on
+//! `cargo bench --bench playback` measures pacing on the recording in `testdata/`, at 0.1x too if
+//! `FOXGLOVE_BRIDGE_BENCH_SLOW` is set; with the path of another recording in `FOXGLOVE_BRIDGE_BENCH` it measures
+//! pacing at 100x there (as far as the
+//! machine can follow) and seeks as well. Figures are printed, nothing is asserted: they depend on
 //! what else the machine does.
 #![allow(
     clippy::print_stdout,
@@ -90,24 +92,30 @@ fn quantile(sorted: &[f64], q: f64) -> f64 {
 fn pacing(file: &str, rate: &str) {
     let bridge = Bridge::serve(file, &["--rate", rate, "--at-end", "exit"]);
     let mut socket = bridge.connect();
-    let mut arrivals: Vec<(u64, Instant)> = Vec::new();
+    let mut arrivals: Vec<(u64, Instant, usize)> = Vec::new();
     loop {
         match socket.read() {
-            Ok(Message::Binary(bytes)) if bytes[0] == 1 => arrivals.push((u64_at(&bytes, 5), Instant::now())),
+            Ok(Message::Binary(bytes)) if bytes[0] == 1 => {
+                arrivals.push((u64_at(&bytes, 5), Instant::now(), bytes.len()))
+            }
             Ok(Message::Close(_)) | Err(_) => break,
             Ok(_) => {}
         }
     }
     let factor: f64 = rate.parse().unwrap();
-    let (first, begin) = arrivals[0];
-    let mut late: Vec<f64> = arrivals
+    let (first, begin, _) = arrivals[0];
+    let lateness: Vec<f64> = arrivals
         .iter()
-        .map(|(time, at)| {
+        .map(|(time, at, _)| {
             (at.duration_since(begin).as_secs_f64() - (time - first) as f64 / 1e9 / factor) * 1e3
         })
         .map(f64::abs)
         .collect();
-    let (last, end) = *arrivals.last().unwrap();
+    let mut worst: Vec<_> =
+        lateness.iter().zip(&arrivals).map(|(late, (_, _, bytes))| (*late, *bytes)).collect();
+    worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut late = lateness;
+    let (last, end, _) = *arrivals.last().unwrap();
     let speed = (last - first) as f64 / 1e9 / end.duration_since(begin).as_secs_f64();
     late.sort_by(f64::total_cmp);
     println!(
@@ -118,6 +126,9 @@ fn pacing(file: &str, rate: &str) {
         quantile(&late, 0.99),
         quantile(&late, 1.0)
     );
+    let worst: Vec<_> =
+        worst.iter().take(5).map(|(late, bytes)| format!("{late:.2} ms ({bytes} B)")).collect();
+    println!("  latest: {}", worst.join(", "));
 }
 
 /// From a seek request to the first message of the new position.
@@ -178,6 +189,7 @@ fn main() {
         pacing(drive, rate);
     }
     if let Ok(file) = std::env::var("FOXGLOVE_BRIDGE_BENCH") {
+        pacing(&file, "100");
         seeks(&file);
     }
 }

@@ -3,11 +3,13 @@
 use std::str::FromStr;
 
 mod clock;
+mod inbox;
 mod player;
 mod requests;
 mod worker;
 
-pub use player::{Player, PlayerHandle, Request};
+pub use inbox::{PlayerHandle, Request};
+pub use player::Player;
 
 /// How fast time runs.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,85 +1,21 @@
 //! A playback as the rest of the program sees it: something to start, to ask, and to drop.
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::PlaybackOptions;
 use super::clock::Clock;
+use super::inbox::{Event, PlayerHandle};
 use super::worker::Worker;
-use crate::hub::playback::PlaybackProvider;
-use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{ClientId, Hub};
-use crate::model::ChannelId;
-use crate::protocol::{PlaybackControlRequest, Status};
+use crate::hub::Hub;
+use crate::hub::stats::Activity;
+use crate::protocol::Status;
 use crate::source::Source;
-use crate::source::reader::{Reader, ReaderEvent};
+use crate::source::reader::Reader;
 use crate::time::{TimeRange, Timestamp};
-
-/// What can be asked of a player from within the program; clients ask by [`PlaybackControlRequest`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Request {
-    /// Play if it stands still, else pause. At the end: play again from the start.
-    Toggle,
-    /// Pause, and publish one message.
-    Step,
-    /// Seek by this many nanoseconds.
-    SeekBy(i64),
-    /// Multiply the speed.
-    SpeedBy(f64),
-    /// Start again at the end, or not.
-    ToggleLoop,
-}
-
-/// What arrives in the inbox of a playback's thread.
-pub(super) enum Event {
-    Request(Request),
-    Control(PlaybackControlRequest),
-    Reader(ReaderEvent),
-    Subscribed(ClientId, Vec<ChannelId>),
-    Room,
-    Stop,
-}
-
-/// Asks things of a player; clones share it.
-#[derive(Clone)]
-pub struct PlayerHandle {
-    inbox: Sender<Event>,
-    snapshot: Arc<Mutex<Snapshot>>,
-}
-
-impl PlayerHandle {
-    /// Asks for something; does nothing once the player has stopped.
-    pub fn request(&self, request: Request) {
-        self.send(Event::Request(request));
-    }
-
-    /// What playback is doing; its figures on clients are filled in by the hub.
-    pub fn snapshot(&self) -> Snapshot {
-        self.snapshot.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn send(&self, event: Event) {
-        // a player that has stopped needs nothing any more
-        self.inbox.send(event).ok();
-    }
-}
-
-impl PlaybackProvider for PlayerHandle {
-    fn control(&self, request: PlaybackControlRequest) {
-        self.send(Event::Control(request));
-    }
-
-    fn subscribed(&self, client: ClientId, without_state: Vec<ChannelId>) {
-        self.send(Event::Subscribed(client, without_state));
-    }
-
-    fn room(&self) {
-        self.send(Event::Room);
-    }
-}
 
 /// A playback on its own thread; stops when dropped.
 pub struct Player {
@@ -91,7 +27,7 @@ impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
     /// `has_past`: the recording begins before what is played, so the start has a state to send. `on_finished` is
-    /// called after the last message if [`AtEnd::Exit`] is set.
+    /// called after the last message if [`super::AtEnd::Exit`] is set.
     pub fn start(
         source: Box<dyn Source>,
         hub: Hub,

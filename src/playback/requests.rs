@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Rate;
-use super::player::Request;
+use super::inbox::Request;
 use super::worker::Worker;
 use crate::hub::stats::Activity;
 use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::player::Event;
+use super::inbox::Event;
 use super::{AtEnd, PlaybackOptions, Rate, StartOn};
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{ClientId, Hub, SlowClient};

@@ -29,7 +29,7 @@ mod mcap_scan;
 pub mod reader;
 pub mod summary;
 
-pub use summary::{RecordingSummary, ScanProgress, recording_summary};
+pub use summary::{RecordingSummary, ScanProgress};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -137,4 +137,13 @@ pub fn open(
         return Err(unusable("URLs are not supported; give the path of an .mcap file"));
     }
     Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
+}
+
+/// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which
+/// takes reading the file through where the recorder did not count.
+pub fn recording_summary(
+    path: &Path,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<RecordingSummary, SourceError> {
+    mcap_file::summary(path, Order::Log, progress)
 }

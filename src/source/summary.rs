@@ -1,9 +1,7 @@
 //! What `info` tells about one recording.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use super::{Order, SourceError, mcap_file};
 use crate::time::{TimeRange, Timestamp};
 
 /// How far a scan of a file without an index has come.
@@ -94,13 +92,4 @@ pub struct MetadataSummary {
     pub name: String,
     /// Its entries.
     pub values: BTreeMap<String, String>,
-}
-
-/// Looks at a recording without playing it. `progress` as for [`super::open`]; counts of every channel are exact, which
-/// takes reading the file through where the recorder did not count.
-pub fn recording_summary(
-    path: &Path,
-    progress: &mut dyn FnMut(ScanProgress),
-) -> Result<RecordingSummary, SourceError> {
-    mcap_file::summary(path, Order::Log, progress)
 }
