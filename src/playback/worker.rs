@@ -271,12 +271,12 @@ impl Worker {
             };
             self.long_wait_told = false;
             if self.policy() == SlowClient::Wait && !self.hub.has_room() {
-                let since = *self.blocked_since.get_or_insert(now);
-                if now - since >= LONG_WAIT {
+                let since = self.blocked_since.get_or_insert(now);
+                if now - *since >= LONG_WAIT {
                     tracing::info!("playback waits for a client that does not read");
-                    self.blocked_since = Some(now);
+                    *since = now;
                 }
-                return Some(self.blocked_since.unwrap_or(since) + LONG_WAIT);
+                return Some(*since + LONG_WAIT);
             }
             self.blocked_since = None;
             if now - due > MAX_LAG && self.clock.rate() != Rate::Max {

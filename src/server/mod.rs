@@ -19,9 +19,6 @@ mod socket;
 /// After this long a stop no longer waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// How long clients have to take what is queued when a playback ends with the server.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A port that can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
@@ -77,7 +74,7 @@ impl Server {
             () = finished.cancelled() => {
                 hub.close(1000, "end of the recording", true);
                 tokio::select! {
-                    _ = tokio::time::timeout(DRAIN_TIMEOUT, hub.all_left()) => {}
+                    _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
                     () = stop.cancelled() => {}
                 }
             }

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use super::frames::FrameWriter;
 use super::reading::{Incoming, MAX_REPLIES, MessageReader, Replies, take_replies, waiting_replies};
 use super::session::Session;
-use crate::hub::outbox::{ControlKind, Encoded, Item, Part};
+use crate::hub::outbox::{Closing, ControlKind, Encoded, Item, Part};
 use crate::hub::subscriptions::Subscriptions;
 use crate::protocol::{message_data_header, time_frame};
 use crate::time::Timestamp;
@@ -27,8 +27,8 @@ const DEAD_AFTER: Duration = Duration::from_secs(45);
 /// The close handshake may take this long …
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// … and this long where what was encoded before it must arrive.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// … and this long where what is queued before it must arrive.
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,8 @@ pub(super) enum End {
     Lost,
     /// The client did not answer pings.
     Unresponsive,
-    /// We closed: code and reason.
-    Closed(u16, String),
+    /// We closed; `drain`: what was queued before is to arrive.
+    Closed { code: u16, reason: String, drain: bool },
 }
 
 /// Serves one client over the halves of its connection until it ends.
@@ -53,8 +53,8 @@ where
     let outgoing = Outgoing::new(session.client().time_resolution());
     let mut socket = Socket { reader, write, replies, writer: FrameWriter::default(), outgoing, session };
     let end = socket.serve().await;
-    if let End::Closed(code, reason) = &end {
-        socket.close(*code, reason).await;
+    if let End::Closed { code, reason, drain } = &end {
+        socket.close(*code, reason, *drain).await;
     }
     (end, socket.session)
 }
@@ -75,8 +75,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         pings.reset();
         let mut liveness = Liveness::default();
         loop {
-            if let Some((code, reason)) = self.fill() {
-                return End::Closed(code, reason);
+            if let Some(Closing { code, reason, drain }) = self.fill() {
+                return End::Closed { code, reason: reason.to_owned(), drain };
             }
             if self.writer.is_empty() {
                 liveness.all_written();
@@ -98,7 +98,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
                         return End::ClientLeft;
                     }
                     Incoming::Lost => return End::Lost,
-                    Incoming::Violation(code, reason) => return End::Closed(code, reason),
+                    Incoming::Violation(code, reason) => return End::Closed { code, reason, drain: false },
                 },
                 written = self.writer.write_to(&mut self.write), if !self.writer.is_empty() => {
                     if written.is_err() {
@@ -117,8 +117,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         }
     }
 
-    /// Encodes what is queued, up to [`WRITE_AHEAD`]. Returns code and reason when the connection is to be closed.
-    fn fill(&mut self) -> Option<(u16, String)> {
+    /// Encodes what is queued, up to [`WRITE_AHEAD`]. Returns how the connection is to be closed, if it is.
+    fn fill(&mut self) -> Option<Closing> {
         if self.writer.len() < WRITE_AHEAD {
             self.writer.raw(&take_replies(&self.replies));
         }
@@ -129,8 +129,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
             for control in taken.control {
                 self.outgoing.control(control.kind, control.frame, &mut self.writer);
             }
-            if let Some(closing) = taken.closing {
-                return Some((closing.code, closing.reason.to_owned()));
+            if taken.closing.is_some() {
+                return taken.closing;
             }
             match taken.item {
                 Some(Item::Messages(part)) => self.outgoing.in_hand = Some(part),
@@ -146,10 +146,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         None
     }
 
-    async fn close(&mut self, code: u16, reason: &str) {
-        const NORMAL: u16 = 1000;
+    async fn close(&mut self, code: u16, reason: &str, drain: bool) {
         self.writer.close(code, reason);
-        let patience = if code == NORMAL { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
+        let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
             // wait for the client's side of the close, so that the system does not reset what it has not read yet
             let answered = async {

@@ -261,16 +261,18 @@ impl McapFile {
             .map(|index| self.open[index].head)
             .chain(self.next_planned())
             .min();
-        let open = &mut self.open[first];
-        if open.decoded.is_none() {
-            match self.decoder.decode(&self.contents.pieces[open.index], &self.selection) {
-                Ok(decoded) => open.decoded = Some(decoded),
+        if self.open[first].decoded.is_none() {
+            let index = self.open[first].index;
+            match self.decoder.decode(&self.contents.pieces[index], &self.selection) {
+                Ok(decoded) => self.open[first].decoded = Some(decoded),
                 Err(error) => {
                     self.open.swap_remove(first);
                     return Err(error);
                 }
             }
+            self.park();
         }
+        let open = &mut self.open[first];
         let Some(decoded) = &open.decoded else { return Ok(false) };
         open.next += batch.append(open.index, decoded, open.next, |time| {
             limit.is_none_or(|limit| (time, open.offset) < limit)
@@ -281,7 +283,6 @@ impl McapFile {
                 self.open.swap_remove(first);
             }
         }
-        self.park();
         Ok(true)
     }
 
