@@ -89,6 +89,8 @@ pub struct Entry {
 /// Messages in the order in which they are to be sent, over shared buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
+    /// Channels that end before this batch; their ids are not used again.
+    pub retired: Vec<ChannelId>,
     /// Channels that appear with this batch, to be announced before its first message.
     pub announcements: Vec<Arc<Channel>>,
     /// What the payloads lie in, usually one decompressed chunk.

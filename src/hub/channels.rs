@@ -39,6 +39,15 @@ impl Channels {
         (Some(ServerMessage::Advertise(new).encode().into()), refused)
     }
 
+    /// Takes channels back. Returns the `unadvertise`, if any of them was advertised.
+    pub(crate) fn remove(&mut self, channels: &[ChannelId]) -> Option<Encoded> {
+        let gone: Vec<ChannelId> =
+            channels.iter().copied().filter(|id| self.advertised.remove(id).is_some()).collect();
+        channels.iter().for_each(|id| drop(self.known.remove(id)));
+        self.encoded = None;
+        (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into())
+    }
+
     /// The channel, if it is advertised.
     pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Channel> {
         self.advertised.get(&id).and(self.known.get(&id)).map(Arc::as_ref)

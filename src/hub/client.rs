@@ -118,7 +118,7 @@ impl Client {
     pub(crate) fn unsubscribe(&self, ids: &[SubscriptionId]) -> Vec<Status> {
         let mut outbox = lock(&self.queue.outbox);
         ids.iter()
-            .filter(|id| outbox.subscriptions_mut().remove(**id).is_none())
+            .filter(|id| !outbox.subscriptions_mut().remove(**id))
             .map(|id| Status::warning(format!("there is no subscription {id} to end")))
             .collect()
     }

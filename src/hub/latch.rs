@@ -51,6 +51,12 @@ impl LatchStore {
         self.channels.insert(channel);
     }
 
+    /// Forgets a channel and its message.
+    pub(crate) fn remove_channel(&mut self, channel: ChannelId) {
+        self.channels.remove(channel);
+        self.messages.remove(&channel);
+    }
+
     /// The channels that are latched.
     pub(crate) fn channels(&self) -> &ChannelSet {
         &self.channels

@@ -208,6 +208,25 @@ impl Hub {
         }
     }
 
+    /// Takes channels back. What is still queued of them is dropped: wait for [`Hub::is_drained`] before.
+    pub(crate) fn retire(&self, channels: &[ChannelId]) {
+        if channels.is_empty() {
+            return;
+        }
+        let mut state = lock(&self.0.state);
+        let unadvertise = state.channels.remove(channels);
+        for &channel in channels {
+            state.latch.remove_channel(channel);
+        }
+        for member in state.members.values() {
+            let lost = lock(&member.queue.outbox).retire(channels);
+            self.0.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            if let Some(frame) = &unadvertise {
+                member.queue.control(ControlKind::Other, frame.clone());
+            }
+        }
+    }
+
     /// Tells every client, now and when it joins. The text should be constant for one cause.
     pub(crate) fn notice(&self, status: &Status) {
         tracing::warn!("{}", status.message);

@@ -1,6 +1,6 @@
 //! Which channels one client wants, under which of its own ids.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ChannelId, SubscriptionId};
 
@@ -74,6 +74,8 @@ pub(crate) struct Subscriptions {
     table: Vec<Option<Subscribed>>,
     channels: ChannelSet,
     ids: BTreeMap<SubscriptionId, ChannelId>,
+    /// Subscriptions to channels that were taken back; the client is yet to end them.
+    orphaned: BTreeSet<SubscriptionId>,
 }
 
 impl Subscriptions {
@@ -96,15 +98,25 @@ impl Subscriptions {
         self.table[channel.index()] = Some(Subscribed { id, since });
         self.channels.insert(channel);
         self.ids.insert(id, channel);
+        self.orphaned.remove(&id);
         Ok(())
     }
 
-    /// Ends a subscription and tells of which channel it was; None if there is none with this id.
-    pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<ChannelId> {
-        let channel = self.ids.remove(&id)?;
+    /// Ends the subscription to a channel that is taken back.
+    pub(crate) fn orphan(&mut self, channel: ChannelId) {
+        if let Some(subscribed) = self.table.get_mut(channel.index()).and_then(Option::take) {
+            self.channels.remove(channel);
+            self.ids.remove(&subscribed.id);
+            self.orphaned.insert(subscribed.id);
+        }
+    }
+
+    /// Ends a subscription; false if there is none with this id.
+    pub(crate) fn remove(&mut self, id: SubscriptionId) -> bool {
+        let Some(channel) = self.ids.remove(&id) else { return self.orphaned.remove(&id) };
         self.table[channel.index()] = None;
         self.channels.remove(channel);
-        Some(channel)
+        true
     }
 
     /// The client's id for a message of this channel in queue item number `item`, if it wants it.
@@ -134,9 +146,21 @@ mod tests {
         assert_eq!(subscriptions.insert(SubscriptionId(7), ChannelId(3), 0), Ok(()));
         assert_eq!(subscriptions.insert(SubscriptionId(7), ChannelId(4), 0), Err(Refused::IdInUse));
         assert_eq!(subscriptions.insert(SubscriptionId(8), ChannelId(3), 0), Err(Refused::AlreadySubscribed));
-        assert_eq!(subscriptions.remove(SubscriptionId(7)), Some(ChannelId(3)));
-        assert_eq!(subscriptions.remove(SubscriptionId(7)), None);
+        assert!(subscriptions.remove(SubscriptionId(7)));
+        assert!(!subscriptions.remove(SubscriptionId(7)));
         assert_eq!(subscriptions.insert(SubscriptionId(8), ChannelId(3), 0), Ok(()));
+    }
+
+    #[test]
+    fn a_subscription_to_a_channel_taken_back_can_be_ended_once() {
+        let mut subscriptions = Subscriptions::default();
+        assert_eq!(subscriptions.insert(SubscriptionId(7), ChannelId(3), 0), Ok(()));
+        subscriptions.orphan(ChannelId(3));
+        subscriptions.orphan(ChannelId(99));
+        assert_eq!(subscriptions.wanted(ChannelId(3), 9), None);
+        assert!(subscriptions.is_empty());
+        assert!(subscriptions.remove(SubscriptionId(7)));
+        assert!(!subscriptions.remove(SubscriptionId(7)));
     }
 
     #[test]

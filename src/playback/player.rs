@@ -65,6 +65,7 @@ impl Player {
             epoch: 0,
             asked: 0,
             ready: VecDeque::new(),
+            announced: 0,
             cursor: 0,
             read_all: false,
             seeking: false,

@@ -62,6 +62,8 @@ pub(super) struct Worker {
     /// Batches asked for and not yet received.
     pub(super) asked: usize,
     pub(super) ready: VecDeque<Arc<Batch>>,
+    /// How many of them, from the front, have had their channels announced.
+    pub(super) announced: usize,
     /// Next message of the first batch in `ready`.
     pub(super) cursor: usize,
     pub(super) read_all: bool,
@@ -128,8 +130,8 @@ impl Worker {
         match event {
             ReaderEvent::Batch { epoch, batch } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
-                self.hub.advertise(&batch.announcements);
                 self.ready.push_back(batch);
+                self.announce(now);
             }
             ReaderEvent::End { epoch } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
@@ -240,7 +242,7 @@ impl Worker {
 
     fn advance_paused(&mut self, now: Instant) {
         while !self.seeking && (self.step || self.show_position) {
-            let Some(time) = self.next_in_first_batch() else {
+            let Some(time) = self.next_in_first_batch(now) else {
                 self.step &= !self.read_all;
                 return;
             };
@@ -259,11 +261,11 @@ impl Worker {
 
     fn advance_playing(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            let Some(time) = self.next_in_first_batch() else {
-                if self.read_all {
+            let Some(time) = self.next_in_first_batch(now) else {
+                if self.read_all && self.ready.is_empty() {
                     return self.end_of_data(now);
                 }
-                return None;
+                return self.drain_deadline();
             };
             let due = match self.clock.due(time) {
                 Some(due) if due <= now => due,
@@ -317,11 +319,8 @@ impl Worker {
     /// Ends, or begins the next lap, once clients have been handed all that was published: what is announced then
     /// does not overtake the last messages.
     fn end_of_data(&mut self, now: Instant) -> Option<Instant> {
-        let since = *self.drain_since.get_or_insert(now);
-        let limit = (self.policy() == SlowClient::Drop).then(|| since + DRAIN_LIMIT);
-        let drained = self.hub.is_drained() || limit.is_some_and(|limit| now >= limit);
-        if !drained {
-            return limit;
+        if !self.is_drained(now) {
+            return self.drain_deadline();
         }
         if self.looping && !self.is_empty {
             let earliest = self.lap_started + MIN_LAP;
@@ -341,14 +340,46 @@ impl Worker {
         None
     }
 
+    /// Announces the channels of what has been read. Those that take the place of others wait until all that was
+    /// published before has been handed out.
+    fn announce(&mut self, now: Instant) {
+        while let Some(batch) = self.ready.get(self.announced).cloned() {
+            if !batch.retired.is_empty() {
+                if self.announced > 0 || !self.is_drained(now) {
+                    return;
+                }
+                self.drain_since = None;
+                self.hub.retire(&batch.retired);
+            }
+            self.hub.advertise(&batch.announcements);
+            self.announced += 1;
+        }
+    }
+
+    /// Whether clients have been handed all that was published, or slow ones have been waited for long enough.
+    fn is_drained(&mut self, now: Instant) -> bool {
+        let since = *self.drain_since.get_or_insert(now);
+        self.hub.is_drained() || (self.policy() == SlowClient::Drop && now >= since + DRAIN_LIMIT)
+    }
+
+    /// When slow clients will have been waited for long enough; None if they are not waited for, or without end.
+    fn drain_deadline(&self) -> Option<Instant> {
+        let since = self.drain_since.filter(|_| self.policy() == SlowClient::Drop);
+        since.map(|since| since + DRAIN_LIMIT)
+    }
+
     /// The time of the next message of the first batch that has one; batches that are done with are dropped.
-    fn next_in_first_batch(&mut self) -> Option<Timestamp> {
-        while let Some(batch) = self.ready.front() {
-            if let Some(entry) = batch.entries.get(self.cursor) {
+    fn next_in_first_batch(&mut self, now: Instant) -> Option<Timestamp> {
+        self.announce(now);
+        while self.announced > 0 {
+            let entry = self.ready.front().and_then(|batch| batch.entries.get(self.cursor));
+            if let Some(entry) = entry {
                 return Some(entry.log_time);
             }
             self.ready.pop_front();
+            self.announced -= 1;
             self.cursor = 0;
+            self.announce(now);
             self.ask_ahead();
         }
         self.ask_ahead();

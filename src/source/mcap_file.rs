@@ -161,6 +161,7 @@ impl McapFile {
             range: range.and_then(|range| narrowed(&contents, &selection, range)),
             message_count: message_count(&contents, &selection).filter(|_| whole),
             channels: offered,
+            seekable: true,
             warnings,
         };
         let mut by_end: Vec<u32> = (0..u32::try_from(contents.pieces.len()).unwrap_or(u32::MAX)).collect();

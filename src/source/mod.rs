@@ -68,6 +68,8 @@ pub struct SourceInfo {
     pub message_count: Option<u64>,
     /// Channels known at the start.
     pub channels: Vec<Arc<Channel>>,
+    /// Whether it can be asked to continue elsewhere; if not it is a stream, which is read once.
+    pub seekable: bool,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }
@@ -77,16 +79,20 @@ pub trait Source: Send {
     /// What is known before the first message.
     fn info(&self) -> &SourceInfo;
 
-    /// The next messages, in time order; None at the end (a later [`Source::seek`] may make it go on).
+    /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
+    /// time order; a stream's are so within each batch, and it waits here for what comes next.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
 
-    /// Continues with the first message at or after `to`.
-    fn seek(&mut self, to: Timestamp);
+    /// Continues with the first message at or after `to`. A stream goes on where it is.
+    fn seek(&mut self, _to: Timestamp) {}
 
-    /// The last message strictly before `before` of each of the channels that has one, in time order, copied.
-    fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError>;
+    /// The last message strictly before `before` of each of the channels that has one, in time order, copied. A stream
+    /// has none: what it has sent is gone.
+    fn backfill(&mut self, _before: Timestamp, _channels: &[ChannelId]) -> Result<Batch, SourceError> {
+        Ok(Batch::default())
+    }
 }
 
 /// Why a source can't be opened or read.

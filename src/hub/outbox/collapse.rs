@@ -107,7 +107,7 @@ impl Outbox {
     }
 
     /// Visits every queued message that the client wants, oldest first, with the index of its item.
-    fn for_each_wanted(&self, mut visit: impl FnMut(usize, &Part, &Entry)) {
+    pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(usize, &Part, &Entry)) {
         for (index, item) in self.data.iter().enumerate() {
             let Item::Messages(part) = item else { continue };
             for entry in &part.batch.entries[part.range.clone()] {

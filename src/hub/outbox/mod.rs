@@ -279,6 +279,28 @@ impl Outbox {
         self.data.push_back(Item::Messages(part));
     }
 
+    /// Ends the subscriptions to channels that are taken back; their queued messages count as dropped. Returns how
+    /// many those are.
+    pub(crate) fn retire(&mut self, channels: &[ChannelId]) -> u64 {
+        if !channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
+            return 0;
+        }
+        let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
+        self.for_each_wanted(|_, _, entry| {
+            if channels.contains(&entry.channel) {
+                *lost.entry(entry.channel).or_default() += 1;
+            }
+        });
+        let subscriptions = self.subscriptions_mut();
+        channels.iter().for_each(|channel| subscriptions.orphan(*channel));
+        let mut count = 0;
+        for (channel, messages) in lost {
+            *self.dropped.entry(channel).or_default() += messages;
+            count += messages;
+        }
+        count
+    }
+
     /// Tells the client that time went on, if nothing else is about to.
     pub(crate) fn push_time(&mut self, time: Timestamp) -> bool {
         let idle = self.data.is_empty() && self.in_hand.is_none();

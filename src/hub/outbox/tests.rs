@@ -23,7 +23,7 @@ fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
         });
         buffer.extend(std::iter::repeat_n(u8::try_from(time % 251).unwrap(), length));
     }
-    Arc::new(Batch { announcements: vec![], buffers: vec![buffer.into()], entries })
+    Arc::new(Batch { buffers: vec![buffer.into()], entries, ..Batch::default() })
 }
 
 fn push(outbox: &mut Outbox, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient) -> Option<u64> {
