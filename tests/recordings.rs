@@ -66,11 +66,12 @@ fn main() {
         let title = format!("the state before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 14] = [
+    let checks: [(&str, Check); 15] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("the state before any time follows the publish times if they make the timeline", seeking::published),
         ("topic filters play what they choose", options::topics),
+        ("topics are offered under the names that are asked for", options::renamed_topics),
         ("a filter that chooses nothing is refused and the topics are named", options::nothing_chosen),
         ("start, end and duration play what lies between", options::ranges),
         ("a range outside of the recording is refused", options::outside),

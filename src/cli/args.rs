@@ -155,6 +155,12 @@ pub(crate) struct ServeArgs {
     /// Topics to leave out, even if --topic names them; repeatable
     #[arg(short = 'x', long, value_name = "PATTERN", help_heading = "What to play")]
     exclude: Vec<String>,
+    /// Offer a topic under another name: /odom=/robot/odom; repeatable
+    #[arg(long, value_name = "FROM=TO", help_heading = "What to play")]
+    remap: Vec<String>,
+    /// Put this before the name of every topic, as in /robot1
+    #[arg(long, value_name = "PREFIX", help_heading = "What to play")]
+    prefix: Option<String>,
     /// Timeline: when messages were recorded (log) or sent (publish) [default: log]
     #[arg(long, value_name = "log|publish", help_heading = "What to play")]
     order: Option<String>,
@@ -195,6 +201,8 @@ impl ServeArgs {
             ("playback-duration", one(&self.playback_duration)),
             ("topic", self.topic.clone()),
             ("exclude", self.exclude.clone()),
+            ("remap", self.remap.clone()),
+            ("prefix", one(&self.prefix)),
             ("order", one(&self.order)),
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),

@@ -7,7 +7,7 @@ use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::pattern::TopicPattern;
 use crate::playback::{AtEnd, Rate, StartOn};
-use crate::source::Order;
+use crate::source::{Order, Remap};
 use crate::time::{TimeSpec, parse_duration};
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
@@ -65,10 +65,18 @@ pub static KEYS: &[Key] = &[
         unless_empty(text, parse_duration).map(|duration| options.recording.duration = duration)
     }),
     list("topic", |options, values| {
-        patterns(values).map(|patterns| options.recording.topics.include = patterns)
+        patterns(values).map(|patterns| options.recording.topics.filter.include = patterns)
     }),
     list("exclude", |options, values| {
-        patterns(values).map(|patterns| options.recording.topics.exclude = patterns)
+        patterns(values).map(|patterns| options.recording.topics.filter.exclude = patterns)
+    }),
+    list("remap", |options, values| {
+        let remap: Result<Vec<Remap>, _> = values.iter().map(|value| value.parse()).collect();
+        remap.map(|remap| options.recording.topics.remap = remap)
+    }),
+    one("prefix", |options, text| {
+        options.recording.topics.prefix = text.to_owned();
+        Ok(())
     }),
     one("order", |options, text| order(text).map(|order| options.recording.order = order)),
     list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),

@@ -53,7 +53,7 @@ fn a_list_replaces_the_list_of_a_weaker_origin() {
     let built = options(
         [file("topic = ['/a', '/b']").unwrap(), environment(&[("FOXGLOVE_BRIDGE_TOPIC", "/c,/d")])].concat(),
     );
-    let names: Vec<_> = built.recording.topics.include.iter().map(ToString::to_string).collect();
+    let names: Vec<_> = built.recording.topics.filter.include.iter().map(ToString::to_string).collect();
     assert_eq!(names, ["/c", "/d"]);
 }
 
@@ -87,7 +87,7 @@ fn the_file_takes_numbers_texts_times_and_lists() {
     assert_eq!(built.recording.start, Some(TimeSpec::At(Timestamp(1_767_323_045_000_000_006))));
     assert_eq!(built.recording.end, Some(TimeSpec::At(Timestamp(1_767_323_046_000_000_000))));
     assert_eq!(built.recording.duration, Some(Duration::from_secs(60)));
-    assert_eq!(built.recording.topics.include.len(), 1);
+    assert_eq!(built.recording.topics.filter.include.len(), 1);
     assert_eq!(built.recording.order, Order::Publish);
     assert_eq!(built.hub.latch, Latch::Topics(vec!["/map".parse().unwrap()]));
     assert_eq!(built.hub.client_buffer, 1_000_000);
@@ -131,7 +131,7 @@ fn contradictions_are_refused() {
 
 #[test]
 fn every_key_refuses_nonsense_and_none_panics() {
-    let free_text = ["source", "name", "topic", "exclude", "latch"];
+    let free_text = ["source", "name", "topic", "exclude", "prefix", "latch"];
     for key in KEYS.iter().filter(|key| !free_text.contains(&key.name)) {
         let message = error(vec![flag(key.name, &["nonsense"])]);
         assert!(message.starts_with(&format!("--{}: 'nonsense'", key.name)), "{message}");

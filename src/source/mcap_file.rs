@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::Catalog;
+use super::catalog::{Catalog, RawChannel};
 use super::mcap_ahead::Ahead;
 use super::mcap_backfill::backfill;
 use super::mcap_batch::Builder;
@@ -132,9 +132,10 @@ impl McapFile {
         let mut left_out = BTreeSet::new();
         for &id in contents.channels.keys() {
             let Some((raw, problem)) = contents.raw_channel(id) else { continue };
-            if options.topics.allows(&raw.topic) {
+            if let Some(topic) = options.topics.offered(&raw.topic) {
                 warnings.extend(problem);
-                channels[usize::from(id)] = Some(catalog.add(raw));
+                let topic = topic.into_owned();
+                channels[usize::from(id)] = Some(catalog.add(RawChannel { topic, ..raw }));
             } else {
                 left_out.insert(id);
             }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Batch, Channel, ChannelId};
-use crate::pattern::TopicFilter;
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
@@ -28,8 +27,10 @@ mod mcap_index;
 mod mcap_scan;
 pub mod reader;
 pub mod summary;
+pub mod topics;
 
 pub use summary::{RecordingSummary, ScanProgress};
+pub use topics::{Remap, TopicRules};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,8 +45,8 @@ pub enum Order {
 /// What of a recording is played, and on which timeline.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecordingOptions {
-    /// Topics to play.
-    pub topics: TopicFilter,
+    /// Topics to play, and their names.
+    pub topics: TopicRules,
     /// Where to start; the first message if None.
     pub start: Option<TimeSpec>,
     /// Last time to play (messages of exactly this time included); the last message if None.

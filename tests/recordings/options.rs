@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use foxglove_bridge::pattern::TopicFilter;
-use foxglove_bridge::source::{Order, RecordingOptions, recording_summary};
+use foxglove_bridge::source::{Order, RecordingOptions, TopicRules, recording_summary};
 use foxglove_bridge::time::{TimeSpec, Timestamp};
 
 use super::common::{Message, Player, assert_same, messages, times_to_try};
@@ -18,9 +18,10 @@ const RECORDINGS: [&str; 5] = [
     "made/many_channels_1200.mcap",
 ];
 
-fn filter(include: &[&str], exclude: &[&str]) -> TopicFilter {
+fn filter(include: &[&str], exclude: &[&str]) -> TopicRules {
     let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-    TopicFilter { include: patterns(include), exclude: patterns(exclude) }
+    let filter = TopicFilter { include: patterns(include), exclude: patterns(exclude) };
+    TopicRules { filter, ..TopicRules::default() }
 }
 
 /// Messages with their topics, since ids depend on what is chosen.
@@ -43,6 +44,25 @@ fn by_topic(path: &Path, options: &RecordingOptions) -> Vec<(String, Message)> {
         .collect()
 }
 
+pub(crate) fn renamed_topics(data: &Path) {
+    let path = data.join(RECORDINGS[0]);
+    let plain = player_topics(&path, TopicRules::default());
+    let first = plain.first().unwrap().clone();
+    let remap = vec![format!("{first}=/renamed/here").parse().unwrap()];
+    let renamed =
+        player_topics(&path, TopicRules { remap, prefix: "/robot1".into(), ..TopicRules::default() });
+    assert_eq!(renamed.len(), plain.len());
+    for topic in &plain {
+        let name = if *topic == first { "/renamed/here" } else { topic };
+        assert!(renamed.contains(&format!("/robot1/{}", name.trim_start_matches('/'))), "{topic}");
+    }
+}
+
+fn player_topics(path: &Path, topics: TopicRules) -> BTreeSet<String> {
+    let player = Player::open(path, &RecordingOptions { topics, ..Default::default() }).unwrap();
+    player.topics().into_values().collect()
+}
+
 pub(crate) fn topics(data: &Path) {
     for name in RECORDINGS {
         let path = data.join(name);
@@ -55,7 +75,8 @@ pub(crate) fn topics(data: &Path) {
             filter(&["**"], &["/e/"]),
         ];
         for topics in filters {
-            let wanted: Vec<_> = all.iter().filter(|(topic, _)| topics.allows(topic)).cloned().collect();
+            let wanted: Vec<_> =
+                all.iter().filter(|(topic, _)| topics.offered(topic).is_some()).cloned().collect();
             let options = RecordingOptions { topics, ..Default::default() };
             if wanted.is_empty() || wanted.len() == all.len() {
                 continue;
