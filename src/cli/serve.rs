@@ -70,8 +70,11 @@ async fn serve(
     }
     let on_finished = finished.clone();
     let has_past = options.recording.start.is_some();
-    let player = Player::start(source, hub.clone(), options.playback, has_past, move || on_finished.cancel())
-        .map_err(runtime_failure("starting the player"))?;
+    let player = Player::start(source, hub.clone(), options.playback, has_past, move |outcome| {
+        debug_assert!(outcome.is_ok(), "a recording plays on behind damage");
+        on_finished.cancel();
+    })
+    .map_err(runtime_failure("starting the player"))?;
     let keyboard = listen_to_keys(player.handle(), &stop);
     let showing = bar.then(|| tokio::spawn(show(PlayBar::start(log), player.handle(), hub.clone())));
     tokio::spawn(stop_on_signal(stop.clone()));

@@ -385,12 +385,12 @@ fn push_time_control(outbox: &mut Outbox, time: Timestamp) {
     outbox.push_control(ControlKind::Time(time), Encoded::Binary(time_frame(time).to_vec().into()));
 }
 
-/// Fills in the channels of a part of a batch, and returns its bytes of payload.
-fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> usize {
+/// Fills in the channels of a part of a batch, and returns its bytes of payload and its newest time.
+fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> (usize, Timestamp) {
     channels.clear();
-    batch.entries[range].iter().fold(0, |bytes, entry| {
+    batch.entries[range].iter().fold((0, Timestamp::MIN), |(bytes, newest), entry| {
         channels.insert(entry.channel);
-        bytes + entry.length as usize
+        (bytes + entry.length as usize, newest.max(entry.log_time))
     })
 }
 

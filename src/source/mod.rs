@@ -17,6 +17,7 @@ use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
+pub mod listen;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
@@ -27,6 +28,7 @@ mod mcap_index;
 mod mcap_scan;
 pub mod reader;
 pub mod summary;
+pub mod throttle;
 pub mod topics;
 
 pub use summary::{RecordingSummary, ScanProgress};
