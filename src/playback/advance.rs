@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::worker::Worker;
+use super::worker::{Ready, SUBSCRIBE_GRACE, Worker};
 use super::{AtEnd, DRAIN_LIMIT, Rate, StartOn};
 use crate::hub::SlowClient;
 use crate::hub::stats::Activity;
@@ -74,6 +74,9 @@ impl Worker {
                 }
                 return self.drain_deadline();
             };
+            if let Some(upto) = self.subscribable_until().filter(|upto| now < *upto) {
+                return Some(upto);
+            }
             if self.begins_anew(now) {
                 if !self.is_drained(now) {
                     return self.drain_deadline();
@@ -101,7 +104,7 @@ impl Worker {
             if now - due > MAX_LAG && self.clock.rate() != Rate::Max {
                 self.clock.seek(time, now);
             }
-            let entries = &self.ready.front()?.entries[self.cursor..];
+            let entries = &self.ready.front()?.batch.entries[self.cursor..];
             let due = if self.clock.rate() == Rate::Max {
                 entries.len()
             } else {
@@ -117,9 +120,16 @@ impl Worker {
         }
     }
 
+    /// Until when the messages behind new channels of a stream wait for subscriptions.
+    fn subscribable_until(&self) -> Option<Instant> {
+        let ready = self.ready.front().filter(|_| self.stream.is_some() && self.cursor == 0)?;
+        let announced = ready.announced.filter(|_| !ready.batch.announcements.is_empty())?;
+        Some(announced + SUBSCRIBE_GRACE)
+    }
+
     /// Whether the time of a stream begins anew with the next message.
     fn begins_anew(&mut self, now: Instant) -> bool {
-        let next = self.ready.front().and_then(|batch| batch.entries.get(self.cursor));
+        let next = self.ready.front().and_then(|ready| ready.batch.entries.get(self.cursor));
         match (&mut self.stream, next) {
             (Some(watch), Some(next)) => watch.first_restart(std::slice::from_ref(next), now).is_some(),
             _ => false,
@@ -180,16 +190,20 @@ impl Worker {
     /// Announces the channels of what has been read. Those that take the place of others wait until all that was
     /// published before has been handed out.
     pub(super) fn announce(&mut self, now: Instant) {
-        while let Some(batch) = self.ready.get(self.announced).cloned() {
+        for index in 0..self.ready.len() {
+            if self.ready[index].announced.is_some() {
+                continue;
+            }
+            let batch = self.ready[index].batch.clone();
             if !batch.retired.is_empty() {
-                if self.announced > 0 || !self.is_drained(now) {
+                if index > 0 || !self.is_drained(now) {
                     return;
                 }
                 self.drain_since = None;
                 self.hub.retire(&batch.retired);
             }
             self.hub.advertise(&batch.announcements);
-            self.announced += 1;
+            self.ready[index].announced = Some(now);
         }
     }
 
@@ -208,13 +222,12 @@ impl Worker {
     /// The time of the next message of the first batch that has one; batches that are done with are dropped.
     fn next_in_first_batch(&mut self, now: Instant) -> Option<Timestamp> {
         self.announce(now);
-        while self.announced > 0 {
-            let entry = self.ready.front().and_then(|batch| batch.entries.get(self.cursor));
+        while self.ready.front().is_some_and(|ready| ready.announced.is_some()) {
+            let entry = self.ready.front().and_then(|ready| ready.batch.entries.get(self.cursor));
             if let Some(entry) = entry {
                 return Some(entry.log_time);
             }
             self.ready.pop_front();
-            self.announced -= 1;
             self.cursor = 0;
             self.announce(now);
             self.ask_ahead();
@@ -225,7 +238,7 @@ impl Worker {
 
     /// Publishes the first batch up to a message.
     fn publish(&mut self, upto: usize, now: Instant) {
-        let Some(batch) = self.ready.front() else { return };
+        let Some(Ready { batch, .. }) = self.ready.front() else { return };
         let upto = upto.min(batch.entries.len());
         self.hub.publish(batch, self.cursor..upto, self.policy(), now);
         if let Some(last) = batch.entries[self.cursor..upto].last() {

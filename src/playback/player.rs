@@ -67,7 +67,6 @@ impl Player {
             epoch: 0,
             asked: 0,
             ready: VecDeque::new(),
-            announced: 0,
             cursor: 0,
             read_all: false,
             seeking: false,

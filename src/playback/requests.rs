@@ -121,7 +121,6 @@ impl Worker {
         self.epoch += 1;
         self.asked = 0;
         self.ready.clear();
-        self.announced = 0;
         self.cursor = 0;
         self.read_all = false;
         self.seeking = true;

@@ -25,8 +25,16 @@ use crate::time::{TimeRange, Timestamp};
 /// Batches asked of the reader ahead of need.
 const CREDITS: usize = 3;
 
-/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others.
-const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
+/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others, and after
+/// new channels of a stream for subscriptions to them.
+pub(super) const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
+
+/// What has been read and is to be published.
+pub(super) struct Ready {
+    pub(super) batch: Arc<Batch>,
+    /// When its channels were announced; before that none of it is published.
+    pub(super) announced: Option<Instant>,
+}
 
 pub(super) struct Worker {
     pub(super) inbox: Receiver<Event>,
@@ -47,9 +55,7 @@ pub(super) struct Worker {
     pub(super) epoch: u64,
     /// Batches asked for and not yet received.
     pub(super) asked: usize,
-    pub(super) ready: VecDeque<Arc<Batch>>,
-    /// How many of them, from the front, have had their channels announced.
-    pub(super) announced: usize,
+    pub(super) ready: VecDeque<Ready>,
     /// Next message of the first batch in `ready`.
     pub(super) cursor: usize,
     pub(super) read_all: bool,
@@ -123,7 +129,7 @@ impl Worker {
                     self.is_empty = false;
                     self.start_anew(first.log_time, now);
                 }
-                self.ready.push_back(batch);
+                self.ready.push_back(Ready { batch, announced: None });
                 self.announce(now);
             }
             ReaderEvent::End { epoch } if epoch == self.epoch => {
@@ -187,8 +193,8 @@ impl Worker {
 
     fn next_message(&self) -> Option<Timestamp> {
         let mut cursor = self.cursor;
-        for batch in &self.ready {
-            if let Some(entry) = batch.entries.get(cursor) {
+        for ready in &self.ready {
+            if let Some(entry) = ready.batch.entries.get(cursor) {
                 return Some(entry.log_time);
             }
             cursor = 0;
