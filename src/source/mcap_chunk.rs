@@ -101,7 +101,7 @@ impl Decoder {
         }
         let damaged = |reason: String| self.file.damaged(piece.offset, reason);
         match record_header(raw.as_ref()) {
-            Some((op::CHUNK, length)) if length + RECORD_HEADER == piece.length => {}
+            Some((op::CHUNK, length)) if length.checked_add(RECORD_HEADER) == Some(piece.length) => {}
             _ => return Err(damaged("the index says that there is a chunk here, but there is none".into())),
         }
         match self.unpacker.unpack(&raw.as_ref()[9..]).map_err(damaged)? {
