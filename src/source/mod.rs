@@ -23,14 +23,23 @@ mod mcap_backfill;
 mod mcap_batch;
 mod mcap_chunk;
 mod mcap_contents;
+mod mcap_definitions;
 mod mcap_file;
+mod mcap_follow;
+mod mcap_frames;
 mod mcap_index;
+mod mcap_linear;
 mod mcap_scan;
+mod mcap_stream;
 pub mod reader;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 pub mod throttle;
 pub mod topics;
 
+pub use mcap_follow::{Follow, FollowOptions};
+pub use mcap_stream::McapStream;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
 
@@ -117,6 +126,14 @@ pub enum SourceError {
         /// Where in the file.
         offset: u64,
         /// What is wrong there.
+        reason: String,
+    },
+    /// It is not what it was; what follows is something else.
+    #[error("{name}: {reason}")]
+    Changed {
+        /// The source as the user named it.
+        name: String,
+        /// What happened, and what is done.
         reason: String,
     },
     /// The system refuses.
