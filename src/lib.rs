@@ -33,5 +33,6 @@ pub mod pattern;
 pub mod playback;
 pub mod protocol;
 pub mod server;
+pub mod sink;
 pub mod source;
 pub mod time;

@@ -23,6 +23,9 @@ impl Hub {
         if let Some(last) = batch.entries[range.clone()].last() {
             state.time = state.time.max(Some(last.log_time));
         }
+        for tap in &state.taps {
+            tap.push(batch, range.clone());
+        }
         let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: true };
         for member in state.members.values() {
             self.push(member, &slice, policy, now);
