@@ -162,6 +162,9 @@ fn right(snapshot: &Snapshot, bytes_per_second: f64) -> String {
     if snapshot.messages_dropped > 0 {
         line.push_str(&format!("  {} dropped", snapshot.messages_dropped));
     }
+    if snapshot.bytes_recorded > 0 {
+        line.push_str(&format!("  rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6));
+    }
     line
 }
 
@@ -209,6 +212,8 @@ mod tests {
         assert_eq!(right(&snapshot(), 12_340_000.0), "7.3 s of 2:05  2 clients  12.3 MB/s");
         let worse = Snapshot { looping: true, clients: 1, messages_dropped: 17, ..snapshot() };
         assert_eq!(right(&worse, 0.0), "7.3 s of 2:05  loop  1 client  0.0 MB/s  17 dropped");
+        let recorded = Snapshot { bytes_recorded: 12_340_000, ..snapshot() };
+        assert_eq!(right(&recorded, 0.0), "7.3 s of 2:05  2 clients  0.0 MB/s  rec 12.3 MB");
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Channels {
         (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into())
     }
 
+    /// All channels, in order of their ids.
+    pub(crate) fn known(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.known.values()
+    }
+
     /// The channel, if it is advertised.
     pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Channel> {
         self.advertised.get(&id).and(self.known.get(&id)).map(Arc::as_ref)

@@ -21,6 +21,9 @@ impl Hub {
         let (bytes, newest) = summarize(batch, range.clone(), &mut state.slice_channels);
         state.latch.keep(batch, range.clone(), &state.slice_channels);
         state.time = state.time.max(Some(newest));
+        for tap in &state.taps {
+            tap.push(batch, range.clone());
+        }
         let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: true };
         for member in state.members.values() {
             self.push(member, &slice, policy, now);

@@ -39,4 +39,6 @@ pub struct Snapshot {
     pub bytes_sent: u64,
     /// Messages that slow clients did not get.
     pub messages_dropped: u64,
+    /// Size of the file that what is served is recorded into; 0 without one.
+    pub bytes_recorded: u64,
 }

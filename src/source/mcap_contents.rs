@@ -233,7 +233,9 @@ impl Contents {
     /// Sorts the pieces, and finds the range if nothing said it.
     pub(super) fn finish(&mut self) {
         self.pieces.sort_by_key(|piece| (piece.start, piece.offset));
-        if self.range.is_none() {
+        // a chunk without messages is dated at time 0
+        let empty = self.message_count == Some(0) && self.presence.is_empty();
+        if self.range.is_none() && !empty {
             let start = self.pieces.iter().map(|piece| piece.start).min();
             let end = self.pieces.iter().map(|piece| piece.end).max();
             self.range = start

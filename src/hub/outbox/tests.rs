@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Entry;
 use crate::model::SubscriptionId;
 
 const CAMERA: ChannelId = ChannelId(1);
