@@ -3,7 +3,7 @@
 //! Viewers take one channel a topic. Channels of one topic with equal encoding and schema become one; otherwise the
 //! later ones are renamed: `/topic#2`, `/topic#3`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId, Schema};
@@ -24,33 +24,39 @@ pub struct RawChannel {
 /// The channels of one server: ids count from 1 in the order in which channels are added.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    channels: Vec<(String, Channel)>,
+    channels: Vec<Channel>,
+    /// By topic as recorded: its channels.
+    by_topic: HashMap<String, Vec<usize>>,
+    /// Topics as offered.
+    names: HashSet<String>,
     warnings: Vec<String>,
 }
 
 impl Catalog {
     /// The id for a channel: that of an equal one on the same topic, else a new one.
     pub fn add(&mut self, raw: RawChannel) -> ChannelId {
-        let same_topic = self.channels.iter_mut().filter(|(topic, _)| *topic == raw.topic);
-        let mut others = 0;
-        for (_, channel) in same_topic {
+        let same_topic = self.by_topic.entry(raw.topic.clone()).or_default();
+        for &index in same_topic.iter() {
+            let channel = &mut self.channels[index];
             if channel.message_encoding == raw.message_encoding && channel.schema == raw.schema {
                 for (key, value) in raw.metadata {
                     channel.metadata.entry(key).or_insert(value);
                 }
                 return channel.id;
             }
-            others += 1;
         }
+        let others = same_topic.len();
+        same_topic.push(self.channels.len());
         let id = ChannelId(u32::try_from(self.channels.len() + 1).unwrap_or(u32::MAX));
-        let mut topic = raw.topic.clone();
-        if others > 0 {
-            topic = self.free_name(&raw.topic, others + 1);
+        let mut topic = raw.topic;
+        if others > 0 || self.names.contains(&topic) {
+            let name = self.free_name(&topic, others.max(1) + 1);
             self.warnings.push(format!(
-                "topic {} has several channels with different encodings or schemas; one of them is offered as {topic}",
-                raw.topic
+                "several channels with different encodings or schemas are called {topic}; one of them is offered as {name}"
             ));
+            topic = name;
         }
+        self.names.insert(topic.clone());
         let channel = Channel {
             id,
             topic,
@@ -58,18 +64,23 @@ impl Catalog {
             schema: raw.schema,
             metadata: raw.metadata,
         };
-        self.channels.push((raw.topic, channel));
+        self.channels.push(channel);
         id
     }
 
     fn free_name(&self, topic: &str, first: usize) -> String {
-        let taken = |name: &String| self.channels.iter().any(|(_, channel)| channel.topic == *name);
+        let taken = |name: &String| self.names.contains(name);
         (first..).map(|n| format!("{topic}#{n}")).find(|name| !taken(name)).unwrap_or_default()
+    }
+
+    /// What has been warned of since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// Channels and warnings, once all are added.
     pub fn finish(self) -> (Vec<Arc<Channel>>, Vec<String>) {
-        (self.channels.into_iter().map(|(_, channel)| Arc::new(channel)).collect(), self.warnings)
+        (self.channels.into_iter().map(Arc::new).collect(), self.warnings)
     }
 }
 
@@ -111,6 +122,19 @@ mod tests {
         catalog.add(raw("/a", "cbor", None));
         let (channels, _) = catalog.finish();
         assert_eq!(channels[2].topic, "/a#3");
+    }
+
+    #[test]
+    fn a_real_topic_does_not_collide_with_a_new_name() {
+        let mut catalog = Catalog::default();
+        catalog.add(raw("/a", "json", None));
+        catalog.add(raw("/a", "cbor", None));
+        catalog.add(raw("/a#2", "json", None));
+        assert_eq!(catalog.take_warnings().len(), 2);
+        let (channels, warnings) = catalog.finish();
+        let topics: Vec<_> = channels.iter().map(|channel| channel.topic.as_str()).collect();
+        assert_eq!(topics, ["/a", "/a#2", "/a#2#2"]);
+        assert!(warnings.is_empty());
     }
 
     #[test]
