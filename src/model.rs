@@ -117,6 +117,17 @@ impl Batch {
         self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
     }
 
+    /// Bytes of buffers that another batch keeps in memory as well.
+    pub fn shared_with(&self, other: &Self) -> usize {
+        /// Beyond it the comparison would cost more than it is worth; chunks that overlap in time are few.
+        const MOST: usize = 64;
+        if self.buffers.len().max(other.buffers.len()) > MOST {
+            return 0;
+        }
+        let has = |buffer: &&Bytes| other.buffers.iter().any(|own| own.as_ptr() == buffer.as_ptr());
+        self.buffers.iter().filter(has).map(Bytes::len).sum()
+    }
+
     /// Appends a copy of a message of another batch, so that the other's buffer can be freed.
     ///
     /// All copies go into one buffer each; use it for few messages.
