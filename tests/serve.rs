@@ -27,6 +27,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("the end of playback closes clients with 1000", "at_end_exit", false),
     ("a stalled client loses only what is newer elsewhere and nobody else notices", "stalled", false),
     ("nothing of before a seek arrives after it in a hundred seeks of two clients", "seeks", false),
+    ("a folder and recordings that overlap arrive as one timeline", "several", true),
+    ("a split recording is sought over the borders of its files", "parts_seek", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

@@ -33,6 +33,7 @@ Keys, on a terminal:
 
 Examples:
   foxglove-bridge serve drive.mcap
+  foxglove-bridge serve front.mcap rear.mcap parts/
   foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
   foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
@@ -100,7 +101,7 @@ pub(crate) struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings to play (.mcap)
+    /// Recordings to play (.mcap), and folders of them; several become one timeline
     source: Vec<String>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]

@@ -71,7 +71,7 @@ impl Backlog {
                 part.end = range.end;
                 return;
             }
-            pinned = batch.footprint_after(last);
+            pinned -= batch.shared_with(last);
         }
         self.pinned += pinned;
         let published = Published::Messages { batch: batch.clone(), range };

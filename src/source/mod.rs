@@ -29,8 +29,13 @@ mod mcap_follow;
 mod mcap_frames;
 mod mcap_index;
 mod mcap_linear;
+mod mcap_overview;
 mod mcap_scan;
 mod mcap_stream;
+mod mcap_summary;
+mod mcap_timeline;
+mod merge;
+mod paths;
 pub mod reader;
 pub mod summary;
 #[cfg(test)]
@@ -71,7 +76,7 @@ pub struct RecordingOptions {
 /// What is known of a source before its first message.
 #[derive(Debug, Clone, Default)]
 pub struct SourceInfo {
-    /// For people: the file's name.
+    /// For people: the name of the file or folder; of several, the first one's and how many more.
     pub name: String,
     /// First and last time that will be played; None where there is no message. Exact for whole recordings; with a
     /// topic filter it can begin earlier and end later than the first and last chosen message.
@@ -147,22 +152,28 @@ pub enum SourceError {
     },
 }
 
-/// Opens what the user named: for now the path of an MCAP file.
+/// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline.
 ///
-/// `progress` is called now and then while a file without a usable index is read through once.
+/// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
-    spec: &str,
+    specs: &[String],
     options: &RecordingOptions,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Box<dyn Source>, SourceError> {
-    let unusable = |reason: &str| SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() };
-    if spec == "-" {
-        return Err(unusable("reading from stdin is not supported; give the path of an .mcap file"));
+    if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
+        let reason = match (specs.len(), stream.as_str()) {
+            (2.., _) => "live data can't be served together with anything else; serve it alone",
+            (_, "-") => "reading from stdin is not supported; give the path of an .mcap file",
+            _ => "URLs are not supported; give the path of an .mcap file",
+        };
+        return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
     }
-    if spec.contains("://") {
-        return Err(unusable("URLs are not supported; give the path of an .mcap file"));
+    let named = paths::named(specs)?;
+    if named.files.is_empty() {
+        let reason = "no recording is named; name an .mcap file or a folder of them".into();
+        return Err(SourceError::Unusable { name: "source".into(), reason });
     }
-    Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
+    Ok(Box::new(mcap_timeline::Timeline::open(named, options, progress)?))
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which
@@ -171,5 +182,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    mcap_file::summary(path, Order::Log, progress)
+    mcap_summary::summary(path, Order::Log, progress)
 }
