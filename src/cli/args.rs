@@ -179,6 +179,17 @@ pub(crate) struct ServeArgs {
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
+
+    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
+    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
+    json_as: Option<String>,
+    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
+    /// repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Live input")]
+    proto: Vec<String>,
+    /// Folder in which .proto files find what they import; repeatable
+    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
+    proto_path: Vec<String>,
 }
 
 impl ServeArgs {
@@ -208,6 +219,9 @@ impl ServeArgs {
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
+            ("json-as", one(&self.json_as)),
+            ("proto", self.proto.clone()),
+            ("proto-path", self.proto_path.clone()),
             ("no-progress", one(&self.no_progress)),
         ];
         given
@@ -288,6 +302,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 10);
+        assert_eq!(told, 11);
     }
 }

@@ -1,6 +1,7 @@
 //! The keys: one for each option of `serve`, with the parser of its values.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{ServeOptions, size};
@@ -84,6 +85,15 @@ pub static KEYS: &[Key] = &[
     one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
+    }),
+    one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
+    list("proto", |options, values| {
+        options.types.proto = values.iter().map(PathBuf::from).collect();
+        Ok(())
+    }),
+    list("proto-path", |options, values| {
+        options.types.proto_path = values.iter().map(PathBuf::from).collect();
+        Ok(())
     }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
 ];
