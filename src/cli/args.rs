@@ -184,6 +184,16 @@ pub(crate) struct ServeArgs {
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     record: Option<String>,
+    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
+    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
+    json_as: Option<String>,
+    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
+    /// repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Live input")]
+    proto: Vec<String>,
+    /// Folder in which .proto files find what they import; repeatable
+    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
+    proto_path: Vec<String>,
 }
 
 impl ServeArgs {
@@ -214,6 +224,9 @@ impl ServeArgs {
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
             ("record", one(&self.record)),
+            ("json-as", one(&self.json_as)),
+            ("proto", self.proto.clone()),
+            ("proto-path", self.proto_path.clone()),
             ("no-progress", one(&self.no_progress)),
         ];
         given
@@ -294,6 +307,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 10);
+        assert_eq!(told, 11);
     }
 }
