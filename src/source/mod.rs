@@ -17,6 +17,7 @@ use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
+pub mod json_lines;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
@@ -26,9 +27,11 @@ mod mcap_file;
 mod mcap_index;
 mod mcap_scan;
 pub mod reader;
+mod sniff;
 pub mod summary;
 pub mod topics;
 
+pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
 
