@@ -30,6 +30,7 @@ pub mod hub;
 pub mod logging;
 pub mod model;
 pub mod pattern;
+pub mod payload;
 pub mod playback;
 pub mod protocol;
 pub mod server;
