@@ -18,6 +18,7 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
 pub mod json_lines;
+pub mod live;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
@@ -84,7 +85,8 @@ pub trait Source: Send {
     fn info(&self) -> &SourceInfo;
 
     /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
-    /// time order; a stream's are so within each batch, and it waits here for what comes next.
+    /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
+    /// comes next.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
@@ -118,6 +120,18 @@ pub enum SourceError {
         /// Where in the file.
         offset: u64,
         /// What is wrong there.
+        reason: String,
+    },
+    /// A line of a stream that is read strictly.
+    #[error("{name}: line {line}, column {column}: {reason}")]
+    Line {
+        /// The stream as the user knows it.
+        name: String,
+        /// Which line, from 1.
+        line: u64,
+        /// Which of its bytes, from 1.
+        column: usize,
+        /// What is wrong there, and the way out.
         reason: String,
     },
     /// The system refuses.
