@@ -34,5 +34,6 @@ pub mod payload;
 pub mod playback;
 pub mod protocol;
 pub mod server;
+pub mod sink;
 pub mod source;
 pub mod time;

@@ -117,6 +117,16 @@ impl Batch {
         self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
     }
 
+    /// [`Batch::footprint`] if `previous` stays in memory too: many batches lie over one and the same buffer.
+    pub fn footprint_after(&self, previous: &Self) -> usize {
+        let last = |batch: &Self| batch.buffers.last().map(|buffer| buffer.as_ptr());
+        if self.buffers.len() == 1 && last(self) == last(previous) {
+            self.entries.len() * size_of::<Entry>()
+        } else {
+            self.footprint()
+        }
+    }
+
     /// Appends a copy of a message of another batch, so that the other's buffer can be freed.
     ///
     /// All copies go into one buffer each; use it for few messages.

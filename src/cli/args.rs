@@ -179,6 +179,10 @@ pub(crate) struct ServeArgs {
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
+
+    /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    record: Option<String>,
 }
 
 impl ServeArgs {
@@ -208,6 +212,7 @@ impl ServeArgs {
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
+            ("record", one(&self.record)),
             ("no-progress", one(&self.no_progress)),
         ];
         given

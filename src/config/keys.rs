@@ -85,6 +85,10 @@ pub static KEYS: &[Key] = &[
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
+    one("record", |options, text| {
+        options.record = (!text.is_empty()).then(|| text.into());
+        Ok(())
+    }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
 ];
 

@@ -37,6 +37,8 @@ pub struct ServeOptions {
     pub hub: HubOptions,
     /// Server name told to viewers; the name of the source if None.
     pub name: Option<String>,
+    /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
+    pub record: Option<PathBuf>,
     /// Whether a progress bar may be shown.
     pub progress: bool,
 }
@@ -62,6 +64,7 @@ impl Default for ServeOptions {
                 time_resolution: Duration::from_millis(1),
             },
             name: None,
+            record: None,
             progress: true,
         }
     }

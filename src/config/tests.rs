@@ -77,6 +77,7 @@ fn the_file_takes_numbers_texts_times_and_lists() {
             latch = ["auto", "/map"]
             client-buffer = 1_000_000
             time-resolution = "0"
+            record = "/data/{time}.mcap"
             no-progress = true
             "#,
         )
@@ -92,6 +93,7 @@ fn the_file_takes_numbers_texts_times_and_lists() {
     assert_eq!(built.hub.latch, Latch::Topics(vec!["/map".parse().unwrap()]));
     assert_eq!(built.hub.client_buffer, 1_000_000);
     assert_eq!(built.hub.time_resolution, Duration::ZERO);
+    assert_eq!(built.record, Some("/data/{time}.mcap".into()));
     assert!(!built.progress);
 }
 
@@ -131,7 +133,7 @@ fn contradictions_are_refused() {
 
 #[test]
 fn every_key_refuses_nonsense_and_none_panics() {
-    let free_text = ["source", "name", "topic", "exclude", "prefix", "latch"];
+    let free_text = ["source", "name", "topic", "exclude", "prefix", "latch", "record"];
     for key in KEYS.iter().filter(|key| !free_text.contains(&key.name)) {
         let message = error(vec![flag(key.name, &["nonsense"])]);
         assert!(message.starts_with(&format!("--{}: 'nonsense'", key.name)), "{message}");

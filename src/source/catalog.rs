@@ -21,31 +21,36 @@ pub struct RawChannel {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// The channels of one server: ids count from 1 in the order in which channels are added.
+/// The channels of one server: ids count from 1 in the order in which channels are added, and are not given again.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    channels: Vec<(String, Channel)>,
+    /// With the topics under which they were added.
+    channels: Vec<(String, Arc<Channel>)>,
+    last_id: u32,
     warnings: Vec<String>,
 }
 
 impl Catalog {
     /// The id for a channel: that of an equal one on the same topic, else a new one.
     pub fn add(&mut self, raw: RawChannel) -> ChannelId {
-        let same_topic = self.channels.iter_mut().filter(|(topic, _)| *topic == raw.topic);
-        let mut others = 0;
-        for (_, channel) in same_topic {
-            if channel.message_encoding == raw.message_encoding && channel.schema == raw.schema {
+        if let Some(known) = self.find(&raw) {
+            let id = known.id;
+            let merged = self.channels.iter_mut().find(|(_, channel)| channel.id == id);
+            if let Some((_, channel)) = merged
+                && raw.metadata.keys().any(|key| !channel.metadata.contains_key(key))
+            {
+                let channel = Arc::make_mut(channel);
                 for (key, value) in raw.metadata {
                     channel.metadata.entry(key).or_insert(value);
                 }
-                return channel.id;
             }
-            others += 1;
+            return id;
         }
-        let id = ChannelId(u32::try_from(self.channels.len() + 1).unwrap_or(u32::MAX));
+        self.last_id = self.last_id.saturating_add(1);
+        let id = ChannelId(self.last_id);
         let mut topic = raw.topic.clone();
-        if others > 0 {
-            topic = self.free_name(&raw.topic, others + 1);
+        if self.is_taken(&topic) {
+            topic = self.free_name(&raw.topic);
             self.warnings.push(format!(
                 "topic {} has several channels with different encodings or schemas; one of them is offered as {topic}",
                 raw.topic
@@ -58,18 +63,52 @@ impl Catalog {
             schema: raw.schema,
             metadata: raw.metadata,
         };
-        self.channels.push((raw.topic, channel));
+        self.channels.push((raw.topic, Arc::new(channel)));
         id
     }
 
-    fn free_name(&self, topic: &str, first: usize) -> String {
-        let taken = |name: &String| self.channels.iter().any(|(_, channel)| channel.topic == *name);
-        (first..).map(|n| format!("{topic}#{n}")).find(|name| !taken(name)).unwrap_or_default()
+    /// The channel on the same topic with equal encoding and schema.
+    pub fn find(&self, raw: &RawChannel) -> Option<&Arc<Channel>> {
+        let equal = |channel: &Channel| {
+            channel.message_encoding == raw.message_encoding && channel.schema == raw.schema
+        };
+        self.channels
+            .iter()
+            .find(|(topic, channel)| *topic == raw.topic && equal(channel))
+            .map(|(_, channel)| channel)
+    }
+
+    /// All channels that were added on a topic.
+    pub fn on_topic(&self, topic: &str) -> Vec<ChannelId> {
+        self.channels.iter().filter(|(added, _)| added == topic).map(|(_, channel)| channel.id).collect()
+    }
+
+    /// Takes a channel back; its name is free again, its id is not.
+    pub fn retire(&mut self, id: ChannelId) {
+        self.channels.retain(|(_, channel)| channel.id != id);
+    }
+
+    /// The channels as they are offered now.
+    pub fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.channels.iter().map(|(_, channel)| channel)
+    }
+
+    /// What the user should know of the channels added since this was last asked.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.channels.iter().any(|(_, channel)| channel.topic == name)
+    }
+
+    fn free_name(&self, topic: &str) -> String {
+        (2..).map(|n| format!("{topic}#{n}")).find(|name| !self.is_taken(name)).unwrap_or_default()
     }
 
     /// Channels and warnings, once all are added.
     pub fn finish(self) -> (Vec<Arc<Channel>>, Vec<String>) {
-        (self.channels.into_iter().map(|(_, channel)| Arc::new(channel)).collect(), self.warnings)
+        (self.channels.into_iter().map(|(_, channel)| channel).collect(), self.warnings)
     }
 }
 
@@ -111,6 +150,31 @@ mod tests {
         catalog.add(raw("/a", "cbor", None));
         let (channels, _) = catalog.finish();
         assert_eq!(channels[2].topic, "/a#3");
+    }
+
+    #[test]
+    fn a_real_topic_does_not_collide_with_a_new_name() {
+        let mut catalog = Catalog::default();
+        catalog.add(raw("/a", "json", None));
+        catalog.add(raw("/a", "cbor", None));
+        catalog.add(raw("/a#2", "json", None));
+        let (channels, _) = catalog.finish();
+        let topics: Vec<_> = channels.iter().map(|channel| channel.topic.as_str()).collect();
+        assert_eq!(topics, ["/a", "/a#2", "/a#2#2"]);
+    }
+
+    #[test]
+    fn the_name_of_a_retired_channel_is_free_but_its_id_is_not() {
+        let mut catalog = Catalog::default();
+        let old = catalog.add(raw("/a", "json", Some("X")));
+        catalog.add(raw("/b", "json", None));
+        assert_eq!(catalog.on_topic("/a"), [old]);
+        catalog.retire(old);
+        assert_eq!(catalog.find(&raw("/a", "json", Some("X"))), None);
+        assert_eq!(catalog.add(raw("/a", "json", Some("Y"))), ChannelId(3));
+        assert!(catalog.take_warnings().is_empty());
+        let topics: Vec<_> = catalog.channels().map(|channel| channel.topic.as_str()).collect();
+        assert_eq!(topics, ["/b", "/a"]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Turns a piece of a recording into messages: read, decompress, check, walk.
+//!
+//! [`Decoder`] does so with pieces of a file, [`Unpacker`] with chunks from anywhere.
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -49,12 +52,12 @@ impl Selection {
 #[derive(Debug)]
 pub(super) struct Decoder {
     pub(super) file: RandomFile,
-    pool: Arc<Pool>,
+    unpacker: Unpacker,
 }
 
 impl Decoder {
     pub(super) fn new(file: RandomFile) -> Self {
-        Self { file, pool: Arc::default() }
+        Self { file, unpacker: Unpacker::default() }
     }
 
     /// Decodes a piece.
@@ -91,36 +94,65 @@ impl Decoder {
         if piece.length > MAX_IN_MEMORY || piece.offset.saturating_add(piece.length) > self.file.size {
             return Err(self.file.damaged(piece.offset, "the record is larger than can be"));
         }
-        let mut raw = self.pool.take(to_usize(piece.length));
+        let mut raw = self.unpacker.memory(to_usize(piece.length));
         self.file.read_at(raw.as_mut(), piece.offset).map_err(io)?;
         if !piece.is_chunk {
             return Ok(raw.freeze());
         }
         let damaged = |reason: String| self.file.damaged(piece.offset, reason);
-        let bytes = raw.as_mut();
-        let body = match record_header(bytes) {
-            Some((op::CHUNK, length)) if length + RECORD_HEADER == piece.length => &bytes[9..],
+        match record_header(raw.as_ref()) {
+            Some((op::CHUNK, length)) if length.checked_add(RECORD_HEADER) == Some(piece.length) => {}
             _ => return Err(damaged("the index says that there is a chunk here, but there is none".into())),
-        };
+        }
+        match self.unpacker.unpack(&raw.as_ref()[9..]).map_err(damaged)? {
+            Plain::Own(plain) => Ok(plain),
+            Plain::Within(range) => Ok(raw.freeze().slice(range.start + 9..range.end + 9)),
+        }
+    }
+}
+
+/// The records of a chunk.
+#[derive(Debug)]
+pub(super) enum Plain {
+    /// Decompressed.
+    Own(Bytes),
+    /// Not compressed: they are this part of the chunk's body.
+    Within(Range<usize>),
+}
+
+/// Decompresses and checks chunks, wherever their bytes come from.
+#[derive(Debug, Default)]
+pub(super) struct Unpacker {
+    pool: Arc<Pool>,
+}
+
+impl Unpacker {
+    /// Memory of this size, used before or zero.
+    pub(super) fn memory(&self, length: usize) -> Buffer {
+        self.pool.take(length)
+    }
+
+    /// The records of the chunk with this body; the error is what is wrong with it.
+    pub(super) fn unpack(&self, body: &[u8]) -> Result<Plain, String> {
         let (header, data) = match parse(op::CHUNK, body) {
             Some(Record::Chunk { header, data }) => (header, data),
-            _ => return Err(damaged("the chunk's header can't be read".into())),
+            _ => return Err("the chunk's header can't be read".into()),
         };
         if header.uncompressed_size > MAX_IN_MEMORY {
-            return Err(damaged(format!(
-                "the chunk claims {} bytes, more than 1 GiB",
-                header.uncompressed_size
-            )));
+            return Err(format!("the chunk claims {} bytes, more than 1 GiB", header.uncompressed_size));
         }
         let plain = if header.compression.is_empty() {
-            let start = body.len() + 9 - trailing(body, &data) - data.len();
-            let range = start..start + data.len();
-            raw.freeze().slice(range)
+            let end = body.len() - trailing(body, &data);
+            Plain::Within(end - data.len()..end)
         } else {
-            self.decompress(&header, &data).map_err(damaged)?
+            Plain::Own(self.decompress(&header, &data)?)
         };
-        if header.uncompressed_crc != 0 && crc32fast::hash(&plain) != header.uncompressed_crc {
-            return Err(damaged("the chunk's CRC does not match its content".into()));
+        let records = match &plain {
+            Plain::Own(plain) => plain,
+            Plain::Within(range) => &body[range.clone()],
+        };
+        if header.uncompressed_crc != 0 && crc32fast::hash(records) != header.uncompressed_crc {
+            return Err("the chunk's CRC does not match its content".into());
         }
         Ok(plain)
     }
@@ -221,18 +253,18 @@ impl Pool {
 }
 
 /// Memory of the pool; goes back to it when the last share is dropped.
-struct Buffer {
+pub(super) struct Buffer {
     bytes: Vec<u8>,
     length: usize,
     pool: Arc<Pool>,
 }
 
 impl Buffer {
-    fn as_mut(&mut self) -> &mut [u8] {
+    pub(super) fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.length]
     }
 
-    fn freeze(self) -> Bytes {
+    pub(super) fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
     }
 }

@@ -1,7 +1,7 @@
 //! What an MCAP file holds, however it was found out: from its summary or by reading it through once.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,21 +34,8 @@ pub(super) struct RandomFile {
 
 impl RandomFile {
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
-        let name = path.display().to_string();
-        let unusable =
-            |error: io::Error| SourceError::Unusable { name: name.clone(), reason: refusal(&error) };
-        if path.is_dir() {
-            let reason = "is a folder; give the path of one .mcap file in it".into();
-            return Err(SourceError::Unusable { name, reason });
-        }
-        // opening a pipe would wait for its writer
-        if !path.metadata().map_err(unusable)?.is_file() {
-            let reason = "is not a regular file; give the path of an .mcap file".into();
-            return Err(SourceError::Unusable { name, reason });
-        }
-        let file = File::open(path).map_err(unusable)?;
-        let size = file.metadata().map_err(unusable)?.len();
-        Ok(Self { file, name, size })
+        let (file, metadata) = open_regular(path)?;
+        Ok(Self { file, name: path.display().to_string(), size: metadata.len() })
     }
 
     #[cfg(unix)]
@@ -97,6 +84,24 @@ impl RandomFile {
     pub(super) fn unusable(&self, reason: impl Into<String>) -> SourceError {
         SourceError::Unusable { name: self.name.clone(), reason: reason.into() }
     }
+}
+
+/// Opens a file that can be read at any place.
+pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), SourceError> {
+    let name = path.display().to_string();
+    let unusable = |error: io::Error| SourceError::Unusable { name: name.clone(), reason: refusal(&error) };
+    if path.is_dir() {
+        let reason = "is a folder; give the path of one .mcap file in it".into();
+        return Err(SourceError::Unusable { name, reason });
+    }
+    // opening a pipe would wait for its writer
+    if !path.metadata().map_err(unusable)?.is_file() {
+        let reason = "is not a regular file; give the path of an .mcap file".into();
+        return Err(SourceError::Unusable { name, reason });
+    }
+    let file = File::open(path).map_err(unusable)?;
+    let metadata = file.metadata().map_err(unusable)?;
+    Ok((file, metadata))
 }
 
 /// Why a file does not open, and the way out.
@@ -228,7 +233,9 @@ impl Contents {
     /// Sorts the pieces, and finds the range if nothing said it.
     pub(super) fn finish(&mut self) {
         self.pieces.sort_by_key(|piece| (piece.start, piece.offset));
-        if self.range.is_none() {
+        // a chunk without messages is dated at time 0
+        let empty = self.message_count == Some(0) && self.presence.is_empty();
+        if self.range.is_none() && !empty {
             let start = self.pieces.iter().map(|piece| piece.start).min();
             let end = self.pieces.iter().map(|piece| piece.end).max();
             self.range = start

@@ -306,16 +306,16 @@ impl Scan<'_> {
 }
 
 /// What stands before the records of a chunk.
-struct ChunkHead {
-    compression: String,
+pub(super) struct ChunkHead {
+    pub(super) compression: String,
     compressed: u64,
-    uncompressed: u64,
+    pub(super) uncompressed: u64,
     /// Bytes from the body's beginning to its records.
-    length: u64,
+    pub(super) length: u64,
 }
 
 /// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
-fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
+pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
     let body = bytes.get(9..)?;
     let uncompressed = u64::from_le_bytes(*body.get(16..)?.first_chunk()?);
     let name = to_usize(u64::from(u32::from_le_bytes(*body.get(28..)?.first_chunk()?)));
@@ -338,6 +338,14 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
     let reason = match start.as_slice() {
         [] => "the file is empty; give the path of an .mcap file that was recorded",
         bytes if bytes.starts_with(MAGIC) => return Ok(()),
+        bytes => foreign(bytes).unwrap_or("is not an MCAP file; give the path of an .mcap file"),
+    };
+    Err(file.unusable(reason))
+}
+
+/// What the first bytes (16 are enough) of something else say about it.
+pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
+    Some(match start {
         bytes if bytes.starts_with(&MAGIC[..5]) => {
             "is an MCAP file of another version of the format; record or convert it as version 0"
         }
@@ -350,7 +358,6 @@ pub(super) fn check_magic(decoder: &Decoder) -> Result<(), SourceError> {
         [0x28, 0xB5, 0x2F, 0xFD, ..] => "is compressed with zstd; decompress it first with 'zstd -d'",
         [0x1F, 0x8B, ..] => "is compressed with gzip; decompress it first with 'gunzip'",
         [0x04, 0x22, 0x4D, 0x18, ..] => "is compressed with lz4; decompress it first with 'lz4 -d'",
-        _ => "is not an MCAP file; give the path of an .mcap file",
-    };
-    Err(file.unusable(reason))
+        _ => return None,
+    })
 }

@@ -18,20 +18,31 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
 pub mod json_lines;
+pub mod listen;
 pub mod live;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
 mod mcap_chunk;
 mod mcap_contents;
+mod mcap_definitions;
 mod mcap_file;
+mod mcap_follow;
+mod mcap_frames;
 mod mcap_index;
+mod mcap_linear;
 mod mcap_scan;
+mod mcap_stream;
 pub mod reader;
 mod sniff;
 pub mod summary;
+#[cfg(test)]
+mod tests;
+pub mod throttle;
 pub mod topics;
 
+pub use mcap_follow::{Follow, FollowOptions};
+pub use mcap_stream::McapStream;
 pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
@@ -132,6 +143,14 @@ pub enum SourceError {
         /// Which of its bytes, from 1.
         column: usize,
         /// What is wrong there, and the way out.
+        reason: String,
+    },
+    /// It is not what it was; what follows is something else.
+    #[error("{name}: {reason}")]
+    Changed {
+        /// The source as the user named it.
+        name: String,
+        /// What happened, and what is done.
         reason: String,
     },
     /// The system refuses.

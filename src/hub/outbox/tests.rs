@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Entry;
 use crate::model::SubscriptionId;
 
 const CAMERA: ChannelId = ChannelId(1);
@@ -28,7 +29,7 @@ fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
 
 fn push(outbox: &mut Outbox, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient) -> Option<u64> {
     let mut channels = ChannelSet::default();
-    let bytes = super::super::summarize(batch, range.clone(), &mut channels);
+    let (bytes, _) = super::super::summarize(batch, range.clone(), &mut channels);
     outbox.push(&Slice { batch, range, bytes, channels: &channels, timed: true }, policy, Instant::now())
 }
 

@@ -1,0 +1,211 @@
+//! Channels of recordings that are read once, as they turn up: what an id means from here on.
+//!
+//! A recorder defines a channel before its first message and may define it again. Ids of another recording in the same
+//! stream mean something else; channels equal to earlier ones stay the same to viewers. A topic whose schema changes
+//! gets a new channel in place of the old one, unless the old one is still defined under another id: then both are
+//! offered, one of them as `/topic#2`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcap::records::{self, Record};
+
+use super::TopicRules;
+use super::catalog::{Catalog, RawChannel};
+use crate::model::{Channel, ChannelId, Schema};
+
+/// Definitions held, in bytes; a recording with more than this is not from a recorder.
+const MAX_DEFINITIONS: usize = 256 << 20;
+
+/// What a definition changes for viewers.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// Channels that end here.
+    pub(super) retired: Vec<ChannelId>,
+    pub(super) announced: Option<Arc<Channel>>,
+}
+
+/// What an id of the recording stands for.
+#[derive(Debug)]
+struct Known {
+    raw: RawChannel,
+    /// None for channels that the user left out.
+    offered: Option<ChannelId>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    rules: TopicRules,
+    catalog: Catalog,
+    schemas: BTreeMap<u16, Arc<Schema>>,
+    channels: BTreeMap<u16, Known>,
+    /// Every schema once, however often it is defined, with their bytes.
+    distinct: HashSet<Arc<Schema>>,
+    schema_bytes: usize,
+    /// By channel of the catalog, with their sum.
+    offered_bytes: BTreeMap<ChannelId, usize>,
+    channel_bytes: usize,
+    warnings: Vec<String>,
+}
+
+impl Definitions {
+    pub(super) fn new(rules: TopicRules) -> Self {
+        Self {
+            rules,
+            catalog: Catalog::default(),
+            schemas: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            distinct: HashSet::new(),
+            schema_bytes: 0,
+            offered_bytes: BTreeMap::new(),
+            channel_bytes: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Another recording begins. Its channels that are equal to earlier ones keep their ids here.
+    pub(super) fn begin_recording(&mut self) {
+        self.schemas.clear();
+        self.channels.clear();
+        self.forget_unused();
+    }
+
+    /// The channel of a message; None if it is left out, or not defined.
+    pub(super) fn channel(&self, id: u16) -> Option<ChannelId> {
+        self.channels.get(&id)?.offered
+    }
+
+    pub(super) fn is_defined(&self, id: u16) -> bool {
+        self.channels.contains_key(&id)
+    }
+
+    pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
+        self.catalog.channels().cloned().collect()
+    }
+
+    /// What the user should know of the definitions since this was last asked.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.catalog.take_warnings());
+        warnings
+    }
+
+    /// Takes a schema or a channel; the error says why it is refused.
+    pub(super) fn on_record(&mut self, record: Record<'_>) -> Result<Change, String> {
+        match record {
+            Record::Schema { header, data } if header.id != 0 => {
+                let known = self.schemas.get(&header.id);
+                if known.is_some_and(|schema| {
+                    schema.name == header.name && schema.encoding == header.encoding && schema.data == *data
+                }) {
+                    return Ok(Change::default());
+                }
+                let schema = Schema {
+                    name: header.name,
+                    encoding: header.encoding,
+                    data: Bytes::copy_from_slice(&data),
+                };
+                let schema = self.distinct(schema)?;
+                self.schemas.insert(header.id, schema);
+                Ok(Change::default())
+            }
+            Record::Channel(channel) => self.on_channel(channel),
+            _ => Ok(Change::default()),
+        }
+    }
+
+    fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
+        let schema = self.schemas.get(&channel.schema_id).cloned();
+        let missing = schema.is_none() && channel.schema_id != 0;
+        let raw = RawChannel {
+            topic: channel.topic,
+            message_encoding: channel.message_encoding,
+            schema,
+            metadata: channel.metadata,
+        };
+        if self.channels.get(&channel.id).is_some_and(|known| known.raw == raw) {
+            return Ok(Change::default());
+        }
+        self.channels.remove(&channel.id);
+        let Some(topic) = self.rules.offered(&raw.topic).map(|topic| topic.into_owned()) else {
+            self.channels.insert(channel.id, Known { raw, offered: None });
+            return Ok(Change::default());
+        };
+        if missing {
+            self.warnings
+                .push(format!("topic {}: its schema {} is not defined", raw.topic, channel.schema_id));
+        }
+        let offered = RawChannel { topic, ..raw.clone() };
+        let mut change = Change::default();
+        let known = self.catalog.find(&offered).map(|known| known.id);
+        let id = match known {
+            Some(id) => id,
+            None => self.offer(offered, &mut change)?,
+        };
+        self.channels.insert(channel.id, Known { raw, offered: Some(id) });
+        Ok(change)
+    }
+
+    /// Gives a channel an id of its own, in place of those on its topic that are no longer defined.
+    fn offer(&mut self, channel: RawChannel, change: &mut Change) -> Result<ChannelId, String> {
+        let bytes = size(&channel);
+        self.check_room(bytes)?;
+        for old in self.catalog.on_topic(&channel.topic) {
+            if self.channels.values().any(|known| known.offered == Some(old)) {
+                continue;
+            }
+            self.catalog.retire(old);
+            self.channel_bytes -= self.offered_bytes.remove(&old).unwrap_or(0);
+            change.retired.push(old);
+        }
+        let id = self.catalog.add(channel);
+        self.channel_bytes += bytes;
+        self.offered_bytes.insert(id, bytes);
+        change.announced = self.catalog.channels().find(|channel| channel.id == id).cloned();
+        Ok(id)
+    }
+
+    /// A share of the one schema like this.
+    fn distinct(&mut self, schema: Schema) -> Result<Arc<Schema>, String> {
+        if let Some(known) = self.distinct.get(&schema) {
+            return Ok(known.clone());
+        }
+        self.check_room(weight(&schema))?;
+        self.schema_bytes += weight(&schema);
+        let schema = Arc::new(schema);
+        self.distinct.insert(schema.clone());
+        Ok(schema)
+    }
+
+    fn check_room(&mut self, bytes: usize) -> Result<(), String> {
+        if self.held().saturating_add(bytes) > MAX_DEFINITIONS {
+            self.forget_unused();
+        }
+        if self.held().saturating_add(bytes) > MAX_DEFINITIONS {
+            return Err(format!("its channels and schemas are larger than {} MiB", MAX_DEFINITIONS >> 20));
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.schema_bytes + self.channel_bytes
+    }
+
+    fn forget_unused(&mut self) {
+        self.distinct.retain(|schema| Arc::strong_count(schema) > 1);
+        self.schema_bytes = self.distinct.iter().map(|schema| weight(schema)).sum();
+    }
+}
+
+/// Bytes of a schema in memory, about.
+fn weight(schema: &Schema) -> usize {
+    size_of::<Schema>() + schema.name.len() + schema.encoding.len() + schema.data.len()
+}
+
+/// Bytes of a channel in memory, about, as it stands here and under its id.
+fn size(channel: &RawChannel) -> usize {
+    let metadata: usize = channel.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    2 * (size_of::<Channel>() + channel.topic.len() + channel.message_encoding.len() + metadata)
+}

@@ -1,0 +1,345 @@
+//! Cuts bytes that come one after the other into MCAP records.
+//!
+//! Holds a window of the stream: [`WINDOW`] bytes, or the one record that is larger. What nobody needs (attachments,
+//! indexes, what is not known) is passed over, however large. Recordings may follow each other.
+
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+use mcap::records::op;
+
+use super::mcap_chunk::{Buffer, Unpacker};
+use super::mcap_contents::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize};
+use super::mcap_index::LARGE_CHUNK;
+use super::mcap_scan::{chunk_head, foreign};
+
+/// Bytes asked for at once: several times what a pipe holds.
+const WINDOW: usize = 256 << 10;
+
+/// Memory given to a record because it claims to be that long; beyond it memory grows with what really comes.
+const TRUSTED: usize = 16 << 20;
+
+/// Bytes of a chunk that tell its compression and sizes.
+const CHUNK_HEAD: u64 = 4096;
+
+/// First bytes that tell another format.
+const FOREIGN_HEAD: usize = 16;
+
+const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
+
+const BEHIND_END: &str = "what follows the recording's end is not another recording";
+
+/// Where the bytes come from.
+pub(super) trait Input {
+    /// Reads what is there at `offset`, which is behind what was read last unless the window was read again. 0: there
+    /// is nothing more.
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Passes over up to `length` bytes at `offset`; returns how many. `scratch` may be used to read them.
+    fn skip(&mut self, offset: u64, length: u64, scratch: &mut [u8]) -> io::Result<u64>;
+}
+
+/// What the window begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Less than a record: [`Frames::fill`] is next.
+    More,
+    /// Zeros, where a record may be written later. Only if [`Frames::waits_at_zeros`].
+    Zeros,
+    /// A recording; ids of channels and schemas have no meaning from before.
+    Opening,
+    /// A record of the data section that has to be looked at, then passed with [`Frames::pass`].
+    Record { opcode: u8, offset: u64, body: Range<usize> },
+    /// A record that is too large. It is passed over.
+    TooLarge { offset: u64 },
+    /// Something that can't be read, and nothing behind it can.
+    Broken { offset: u64, reason: &'static str },
+    /// Something else than MCAP from the first byte on.
+    Foreign { reason: &'static str },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Before the magic of the first recording.
+    Opening,
+    Data,
+    /// From the end of the data to the footer: repeats and indexes.
+    Summary,
+    /// Before the magic at the end.
+    Closing,
+    /// Behind it: another recording may follow.
+    Between,
+    Broken,
+}
+
+/// See the module's documentation.
+pub(super) struct Frames {
+    window: Buffer,
+    /// Bytes of the window that were read and not passed.
+    start: usize,
+    filled: usize,
+    /// Where the next byte to be read lies in the stream.
+    read_offset: u64,
+    /// Bytes behind the window's that are to be passed over.
+    skip: u64,
+    /// Bytes the window must hold for the next step.
+    need: usize,
+    place: Place,
+    /// Records that end up to here are old: of them only definitions count.
+    pub(super) old_until: u64,
+    /// Whether zeros are a place for records to come, not damage.
+    pub(super) waits_at_zeros: bool,
+}
+
+impl Frames {
+    pub(super) fn new(unpacker: &Unpacker) -> Self {
+        Self {
+            window: unpacker.memory(WINDOW),
+            start: 0,
+            filled: 0,
+            read_offset: 0,
+            skip: 0,
+            need: MAGIC.len(),
+            place: Place::Opening,
+            old_until: 0,
+            waits_at_zeros: false,
+        }
+    }
+
+    /// Where the window begins in the stream.
+    pub(super) fn offset(&self) -> u64 {
+        self.read_offset - (self.filled - self.start) as u64
+    }
+
+    /// Where the next byte will be read.
+    pub(super) fn read_offset(&self) -> u64 {
+        self.read_offset
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        self.window.as_ref()
+    }
+
+    /// Why the stream can't end here; None where it can.
+    pub(super) fn unfinished(&self) -> Option<&'static str> {
+        let pending = self.filled > self.start || self.skip > 0;
+        match self.place {
+            Place::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
+            Place::Opening => Some(foreign(self.unread()).unwrap_or(NOT_MCAP)),
+            Place::Data | Place::Summary if pending => Some("the stream ended within a record"),
+            Place::Closing => Some("the stream ended within the recording's footer"),
+            Place::Between if pending => Some(BEHIND_END),
+            Place::Data | Place::Summary | Place::Between | Place::Broken => None,
+        }
+    }
+
+    /// Whether nothing of a recording has come yet.
+    pub(super) fn is_opening(&self) -> bool {
+        self.place == Place::Opening
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.place == Place::Broken
+    }
+
+    fn unread(&self) -> &[u8] {
+        &self.window.as_ref()[self.start..self.filled]
+    }
+
+    /// Looks at what comes next; call until it says [`Step::More`].
+    pub(super) fn step(&mut self) -> Step {
+        loop {
+            let passed = to_usize(self.skip).min(self.filled - self.start);
+            self.start += passed;
+            self.skip -= passed as u64;
+            if self.skip > 0 {
+                return Step::More;
+            }
+            let step = match self.place {
+                Place::Broken => return Step::More,
+                Place::Opening | Place::Closing | Place::Between => self.magic(),
+                Place::Data | Place::Summary => self.record(),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    fn more(&mut self, need: usize) -> Option<Step> {
+        self.need = need;
+        Some(Step::More)
+    }
+
+    fn broken(&mut self, reason: &'static str) -> Option<Step> {
+        let offset = self.offset();
+        self.place = Place::Broken;
+        Some(Step::Broken { offset, reason })
+    }
+
+    /// Zeros are read again when there is something else.
+    fn zeros(&mut self) -> Option<Step> {
+        self.read_again();
+        Some(Step::Zeros)
+    }
+
+    fn magic(&mut self) -> Option<Step> {
+        let bytes = self.unread();
+        let compared = bytes.len().min(MAGIC.len());
+        if bytes[..compared] != MAGIC[..compared] {
+            if bytes[0] == 0 && self.waits_at_zeros {
+                return self.zeros();
+            }
+            return match self.place {
+                Place::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
+                Place::Opening => {
+                    let reason = foreign(bytes).unwrap_or(NOT_MCAP);
+                    self.place = Place::Broken;
+                    Some(Step::Foreign { reason })
+                }
+                Place::Closing => self.broken("the recording's footer is damaged"),
+                _ => self.broken(BEHIND_END),
+            };
+        }
+        if compared < MAGIC.len() {
+            return self.more(MAGIC.len());
+        }
+        self.start += MAGIC.len();
+        if self.place == Place::Closing {
+            self.place = Place::Between;
+            return None;
+        }
+        self.place = Place::Data;
+        Some(Step::Opening)
+    }
+
+    /// None: something was passed over.
+    fn record(&mut self) -> Option<Step> {
+        let bytes = self.unread();
+        if bytes.first() == Some(&0) {
+            return if self.waits_at_zeros {
+                self.zeros()
+            } else {
+                self.broken("there is no record here; nothing behind it can be read")
+            };
+        }
+        let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
+        // a recording that was begun where another one broke off
+        if bytes.starts_with(MAGIC) {
+            self.place = Place::Between;
+            return None;
+        }
+        let whole = RECORD_HEADER.saturating_add(length);
+        let old = self.offset().saturating_add(whole) <= self.old_until;
+        if self.place == Place::Data {
+            match opcode {
+                op::MESSAGE if old => {}
+                op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
+                op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
+                op::DATA_END => self.place = Place::Summary,
+                _ => {}
+            }
+        }
+        if opcode == op::FOOTER {
+            self.place = Place::Closing;
+        }
+        self.skip = whole;
+        None
+    }
+
+    fn whole(&mut self, opcode: u8, whole: u64) -> Option<Step> {
+        let offset = self.offset();
+        if whole > MAX_IN_MEMORY {
+            self.skip = whole;
+            return Some(Step::TooLarge { offset });
+        }
+        let whole = to_usize(whole);
+        if self.unread().len() < whole {
+            return self.more(whole);
+        }
+        let body = self.start + to_usize(RECORD_HEADER)..self.start + whole;
+        Some(Step::Record { opcode, offset, body })
+    }
+
+    /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
+    /// stream as if there were no chunk.
+    fn chunk(&mut self, whole: u64, old: bool) -> Option<Step> {
+        let head = to_usize(whole.min(CHUNK_HEAD));
+        if self.unread().len() < head {
+            return self.more(head);
+        }
+        match chunk_head(self.unread()) {
+            Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
+                self.skip = RECORD_HEADER + head.length;
+                None
+            }
+            _ => self.whole(op::CHUNK, whole),
+        }
+    }
+
+    /// Passes the record that the last step found.
+    pub(super) fn pass(&mut self, body: &Range<usize>) {
+        self.start = body.end;
+    }
+
+    /// Forgets what of the window was not passed, to read it again.
+    pub(super) fn read_again(&mut self) {
+        self.read_offset = self.offset();
+        self.filled = self.start;
+    }
+
+    /// Goes on with another stream.
+    pub(super) fn restart(&mut self) {
+        (self.start, self.filled, self.read_offset, self.skip, self.old_until) = (0, 0, 0, 0, 0);
+        self.need = MAGIC.len();
+        self.place = Place::Opening;
+    }
+
+    /// A passed part of the window as a share; where it is most of the window, no bytes are copied but those behind it.
+    pub(super) fn share(&mut self, part: Range<usize>, unpacker: &Unpacker) -> Bytes {
+        if part.len() < self.window.as_ref().len() / 2 {
+            return Bytes::copy_from_slice(&self.window.as_ref()[part]);
+        }
+        let window = self.moved(WINDOW.max(self.filled - self.start), unpacker);
+        window.freeze().slice(part)
+    }
+
+    /// Puts what is unread at the beginning of a new window; returns the old one.
+    fn moved(&mut self, size: usize, unpacker: &Unpacker) -> Buffer {
+        let mut window = unpacker.memory(size);
+        let unread = self.filled - self.start;
+        window.as_mut()[..unread].copy_from_slice(self.unread());
+        (self.start, self.filled) = (0, unread);
+        std::mem::replace(&mut self.window, window)
+    }
+
+    /// Reads once, or passes over; false if there was nothing.
+    pub(super) fn fill(&mut self, input: &mut impl Input, unpacker: &Unpacker) -> io::Result<bool> {
+        if self.skip > 0 {
+            let passed = input.skip(self.read_offset, self.skip, self.window.as_mut())?.min(self.skip);
+            (self.start, self.filled) = (0, 0);
+            self.skip -= passed;
+            self.read_offset += passed;
+            return Ok(passed > 0);
+        }
+        let unread = self.filled - self.start;
+        // a large record is read to its end and no further, so that it can be shared without what follows
+        let held = self.window.as_ref().len();
+        let size = match self.need {
+            need if need <= WINDOW => WINDOW,
+            need if (WINDOW + 1..=need).contains(&held) && unread < held => held,
+            need => need.min(TRUSTED.max(unread * 2)),
+        };
+        if held != size {
+            drop(self.moved(size.max(unread), unpacker));
+        } else if self.start > 0 {
+            self.window.as_mut().copy_within(self.start..self.filled, 0);
+            (self.start, self.filled) = (0, unread);
+        }
+        let read = input.read(self.read_offset, &mut self.window.as_mut()[unread..])?;
+        self.filled += read;
+        self.read_offset += read as u64;
+        Ok(read > 0)
+    }
+}

@@ -1,0 +1,92 @@
+//! An MCAP recording, or several one behind the other, from a pipe or a socket.
+//!
+//! It is read once, as it comes, and may be endless: of what was read only the definitions of channels and schemas are
+//! kept. Everything else is as in [`super::mcap_linear`].
+
+use std::io::{self, Read};
+
+use super::mcap_contents::to_usize;
+use super::mcap_frames::Input;
+use super::mcap_linear::{Linear, Work};
+use super::{Source, SourceError, SourceInfo, TopicRules};
+use crate::model::Batch;
+
+/// See the module's documentation.
+pub struct McapStream<R> {
+    info: SourceInfo,
+    linear: Linear,
+    /// None after the end.
+    input: Option<Reading<R>>,
+}
+
+impl<R: Read + Send> McapStream<R> {
+    /// `name`: for people. `read` begins with the recording's first byte: who has looked at some puts them back
+    /// ([`Read::chain`]). It is not buffered here twice, so it need not be.
+    pub fn new(name: String, read: R, rules: TopicRules) -> Self {
+        Self {
+            linear: Linear::new(name.clone(), rules),
+            info: SourceInfo { name, ..SourceInfo::default() },
+            input: Some(Reading(read)),
+        }
+    }
+}
+
+impl<R: Read + Send> Source for McapStream<R> {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        loop {
+            let work = self.linear.work();
+            for warning in self.linear.take_warnings() {
+                tracing::warn!("{}: {warning}", self.info.name);
+            }
+            if let Some(ready) = self.linear.take_ready() {
+                return ready.map(Some);
+            }
+            let Some(input) = &mut self.input else { return Ok(None) };
+            match work {
+                Work::Suspect { .. } => self.linear.give_up(),
+                Work::Ready => {}
+                Work::More | Work::Zeros if self.linear.is_broken() => self.input = None,
+                Work::More | Work::Zeros => match self.linear.fill(input) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        self.linear.end();
+                        self.input = None;
+                    }
+                    Err(error) => {
+                        self.input = None;
+                        return Err(SourceError::Io { name: self.info.name.clone(), error });
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl<R> std::fmt::Debug for McapStream<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("McapStream").field("name", &self.info.name).finish_non_exhaustive()
+    }
+}
+
+/// Something that is read from the beginning to the end.
+struct Reading<R>(R);
+
+impl<R: Read> Input for Reading<R> {
+    fn read(&mut self, _offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn skip(&mut self, offset: u64, length: u64, scratch: &mut [u8]) -> io::Result<u64> {
+        let part = to_usize(length).min(scratch.len());
+        self.read(offset, &mut scratch[..part]).map(|read| read as u64)
+    }
+}

@@ -1,0 +1,114 @@
+//! What a viewer sees of a source that is read once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Batch, Channel, ChannelId};
+use crate::source::{Source, SourceError};
+
+/// Something that a viewer is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Topic and name of the schema.
+    Offered(String, String),
+    Retired(String),
+    /// Topic, log time, payload.
+    Message(String, u64, Vec<u8>),
+    Failed(String),
+}
+
+/// Takes batches and holds them to what viewers rely on.
+#[derive(Default)]
+pub(super) struct Viewer {
+    channels: BTreeMap<ChannelId, Arc<Channel>>,
+    pub(super) seen: Vec<Seen>,
+    /// Messages of each batch that has any.
+    pub(super) batches: Vec<usize>,
+}
+
+impl Viewer {
+    /// All of a source, until its end.
+    pub(super) fn of(source: &mut dyn Source) -> Self {
+        let mut viewer = Self::default();
+        for channel in &source.info().channels {
+            viewer.on_offer(channel);
+        }
+        while let Some(seen) = source.next().transpose() {
+            viewer.on(seen);
+        }
+        assert!(source.next().unwrap().is_none(), "the end is not the end");
+        viewer
+    }
+
+    fn on(&mut self, event: Result<Batch, SourceError>) {
+        let batch = match event {
+            Ok(batch) => batch,
+            Err(error) => {
+                assert!(self.seen.len() < 1_000_000, "the errors don't end");
+                self.seen.push(Seen::Failed(error.to_string()));
+                return;
+            }
+        };
+        let something = batch.retired.len() + batch.announcements.len() + batch.entries.len();
+        assert!(something > 0, "a batch without anything");
+        for id in &batch.retired {
+            let channel = self.channels.remove(id).expect("a channel that was offered ends");
+            self.seen.push(Seen::Retired(channel.topic.clone()));
+        }
+        for channel in &batch.announcements {
+            self.on_offer(channel);
+        }
+        assert!(batch.entries.is_sorted_by_key(|entry| entry.log_time), "a batch is not in order");
+        for entry in &batch.entries {
+            let channel = &self.channels[&entry.channel];
+            let payload = batch.payload(entry).to_vec();
+            self.seen.push(Seen::Message(channel.topic.clone(), entry.log_time.0, payload));
+        }
+        self.batches.extend(Some(batch.entries.len()).filter(|messages| *messages > 0));
+    }
+
+    fn on_offer(&mut self, channel: &Arc<Channel>) {
+        let schema = channel.schema.as_ref().map_or(String::new(), |schema| schema.name.clone());
+        self.seen.push(Seen::Offered(channel.topic.clone(), schema));
+        let twin = self.channels.values().find(|other| other.topic == channel.topic);
+        assert_eq!(twin, None, "a topic is offered twice");
+        assert!(self.channels.insert(channel.id, channel.clone()).is_none(), "an id is used twice");
+    }
+
+    /// Topic and log time of the messages.
+    pub(super) fn messages(&self) -> Vec<(&str, u64)> {
+        let message = |seen: &'_ Seen| matches!(seen, Seen::Message(..));
+        let messages = self.seen.iter().filter(|seen| message(seen));
+        messages
+            .filter_map(|seen| match seen {
+                Seen::Message(topic, time, _) => Some((topic.as_str(), *time)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(super) fn times(&self) -> Vec<u64> {
+        self.messages().into_iter().map(|(_, time)| time).collect()
+    }
+
+    pub(super) fn errors(&self) -> Vec<&str> {
+        self.seen
+            .iter()
+            .filter_map(|seen| match seen {
+                Seen::Failed(error) => Some(error.as_str()),
+                Seen::Offered(..) | Seen::Retired(_) | Seen::Message(..) => None,
+            })
+            .collect()
+    }
+
+    /// What was told, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
+    pub(super) fn story(&self) -> Vec<String> {
+        let short = |seen: &Seen| match seen {
+            Seen::Offered(topic, schema) => format!("+{topic} {schema}").trim_end().to_owned(),
+            Seen::Retired(topic) => format!("-{topic}"),
+            Seen::Message(topic, time, _) => format!("{topic} {time}"),
+            Seen::Failed(_) => "!".to_owned(),
+        };
+        self.seen.iter().map(short).collect()
+    }
+}
