@@ -95,7 +95,7 @@ pub struct Batch {
     pub announcements: Vec<Arc<Channel>>,
     /// What the payloads lie in, usually one decompressed chunk.
     pub buffers: Vec<Bytes>,
-    /// The messages; log times never decrease.
+    /// The messages; log times never decrease in those of a recording.
     pub entries: Vec<Entry>,
 }
 

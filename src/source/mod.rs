@@ -17,7 +17,9 @@ use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
+pub mod json_lines;
 pub mod listen;
+pub mod live;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
@@ -37,6 +39,7 @@ mod mcap_timeline;
 mod merge;
 mod paths;
 pub mod reader;
+mod sniff;
 pub mod summary;
 #[cfg(test)]
 mod tests;
@@ -45,6 +48,7 @@ pub mod topics;
 
 pub use mcap_follow::{Follow, FollowOptions};
 pub use mcap_stream::McapStream;
+pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
 
@@ -97,7 +101,8 @@ pub trait Source: Send {
     fn info(&self) -> &SourceInfo;
 
     /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
-    /// time order; a stream's are so within each batch, and it waits here for what comes next.
+    /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
+    /// comes next.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
@@ -131,6 +136,18 @@ pub enum SourceError {
         /// Where in the file.
         offset: u64,
         /// What is wrong there.
+        reason: String,
+    },
+    /// A line of a stream that is read strictly.
+    #[error("{name}: line {line}, column {column}: {reason}")]
+    Line {
+        /// The stream as the user knows it.
+        name: String,
+        /// Which line, from 1.
+        line: u64,
+        /// Which of its bytes, from 1.
+        column: usize,
+        /// What is wrong there, and the way out.
         reason: String,
     },
     /// It is not what it was; what follows is something else.
