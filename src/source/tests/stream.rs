@@ -262,19 +262,7 @@ fn an_error_of_the_system_ends_the_stream() {
     assert_eq!((all.times(), all.errors().len()), (vec![1], 1));
 }
 
-#[test]
-fn definitions_have_a_bound() {
-    let mut made = Made::recording();
-    let name = "x".repeat(1 << 20);
-    for id in 1..=300u16 {
-        made = made.schema(id, &format!("{id}{name}"));
-    }
-    let all = play(&made.channel(1, 1, "/a").channel(2, 299, "/b").message(1, 5).end());
-    assert_eq!(all.times(), [5]);
-    assert!(all.errors()[0].contains("larger than 256 MiB"), "{:?}", all.errors()[0]);
-}
-
-/// A recording with a bit of everything, and the times of its messages by part.
+/// Recordings with a bit of everything.
 fn arbitrary_recording() -> impl Strategy<Value = Made> {
     let times = proptest::collection::vec((1u16..4, 0u64..50), 1..12);
     let compression =
