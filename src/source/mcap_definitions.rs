@@ -120,6 +120,16 @@ impl Definitions {
         }
     }
 
+    /// Takes what a summary repeats: only what was not defined before is new.
+    pub(super) fn on_repeat(&mut self, record: Record<'_>) -> Result<Change, String> {
+        let known = match &record {
+            Record::Schema { header, .. } => self.schemas.contains_key(&header.id),
+            Record::Channel(channel) => self.channels.contains_key(&channel.id),
+            _ => true,
+        };
+        if known { Ok(Change::default()) } else { self.on_record(record) }
+    }
+
     fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
         let schema = self.schemas.get(&channel.schema_id).cloned();
         let missing = schema.is_none() && channel.schema_id != 0;

@@ -150,6 +150,13 @@ fn an_id_that_is_given_to_another_topic_is_a_new_channel() {
 }
 
 #[test]
+fn a_summary_tells_of_channels_without_messages_and_changes_nothing() {
+    let summary = Made::default().schema(1, "Y").schema(2, "Z").channel(1, 2, "/a").channel(4, 2, "/quiet");
+    let all = play(&begun().message(1, 1).end_with(&summary));
+    assert_eq!(all.story(), ["+/a X", "+/b", "+/quiet Z", "/a 1"]);
+}
+
+#[test]
 fn topics_follow_the_rules() {
     let rules = TopicRules {
         filter: crate::pattern::TopicFilter { include: Vec::new(), exclude: vec!["/b".parse().unwrap()] },
