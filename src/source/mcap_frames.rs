@@ -272,11 +272,9 @@ impl Frames {
     /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
     /// stream as if there were no chunk.
     fn chunk(&mut self, whole: u64, old: bool) -> Option<Step> {
-        let head = to_usize(whole.min(CHUNK_HEAD));
-        if self.unread().len() < head {
-            return self.more(head);
-        }
+        let enough = to_usize(whole.min(CHUNK_HEAD));
         match chunk_head(self.unread()) {
+            None if self.unread().len() < enough => self.more(enough),
             Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
                 self.skip = RECORD_HEADER + head.length;
                 None

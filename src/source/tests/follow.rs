@@ -20,6 +20,8 @@ enum Then {
     /// Written at a place of the file, which has its size already.
     Write(usize, Vec<u8>),
     Size(u64),
+    /// The same file with other content.
+    Rewrite(Vec<u8>),
     /// Another file takes its place.
     Replace(Vec<u8>),
     Remove,
@@ -41,6 +43,7 @@ impl Then {
                 open().write_all(&all).unwrap();
             }
             Self::Size(size) => open().set_len(*size).unwrap(),
+            Self::Rewrite(bytes) => fs::write(path, bytes).unwrap(),
             Self::Replace(bytes) => {
                 let other = path.with_extension("new");
                 fs::write(&other, bytes).unwrap();
@@ -216,6 +219,18 @@ fn a_file_that_becomes_shorter_is_read_from_its_beginning() {
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/a 3", "/a 4"]);
     assert!(all.errors()[0].contains("became shorter"), "{:?}", all.errors());
+}
+
+#[test]
+fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() {
+    let second = Made::recording().channel(1, 0, "/b").message(1, 3).message(1, 4).attachment(1000);
+    let all = Script::of(Some(&begun().0))
+        .append(&messages(&[2]))
+        .then(Then::Rewrite(second.0))
+        .append(&Made::default().message(1, 5))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/b 3", "/b 4", "/b 5"]);
+    assert!(all.errors()[0].contains("written anew"), "{:?}", all.errors());
 }
 
 #[test]

@@ -213,6 +213,22 @@ fn large_messages_and_chunks_are_shared_and_not_copied() {
 }
 
 #[test]
+fn a_very_large_uncompressed_chunk_is_played_as_it_comes() {
+    let small = Made::default().chunk(Plain, &Made::default().message(1, 2).message(1, 1));
+    let mut body = small.0[9..].to_vec();
+    let (large, head) = (300u64 << 20, 32);
+    body[16..24].copy_from_slice(&large.to_le_bytes());
+    body[head..head + 8].copy_from_slice(&large.to_le_bytes());
+    let mut made = begun();
+    made.0.push(0x06);
+    made.0.extend((large + head as u64 + 8).to_le_bytes());
+    made.0.extend(body);
+    for part in [1, 1000] {
+        assert_eq!(play_with(&made.0, &[part], TopicRules::default()).messages().len(), 2);
+    }
+}
+
+#[test]
 fn an_end_within_a_record_is_told_and_the_rest_is_played() {
     let whole = begun().message(1, 1).message(1, 2);
     let length = whole.0.len();
