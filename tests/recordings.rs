@@ -18,6 +18,8 @@ mod crafted;
 mod damage;
 #[path = "recordings/expected.rs"]
 mod expected;
+#[path = "recordings/linear.rs"]
+mod linear;
 #[path = "recordings/options.rs"]
 mod options;
 #[path = "recordings/refusals.rs"]
@@ -60,7 +62,10 @@ fn main() {
     let mut trials = Vec::new();
     for (name, expected) in expected::all(&data) {
         let title = format!("{name} reads as other programs read it");
-        trials.push(on_data(title, Box::new(move |data| expected::check(data, &name, &expected))));
+        let (file, wanted) = (name.clone(), expected.clone());
+        trials.push(on_data(title, Box::new(move |data| expected::check(data, &file, &wanted))));
+        let title = format!("{name} reads the same as a stream and as a growing file");
+        trials.push(on_data(title, Box::new(move |data| linear::check(data, &name, &expected))));
     }
     for layout in LAYOUTS {
         let title = format!("seeking in {layout} goes to the first message at or after the time");
@@ -68,9 +73,12 @@ fn main() {
         let title = format!("the state before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 19] = [
+    let checks: [(&str, Check); 22] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
+        ("all files of the conformance suite read the same as streams", linear::conformance),
+        ("recordings in one stream come one after the other", linear::joined),
+        ("a stream that is cut off or damaged never makes messages up", linear::damaged),
         ("the state before any time follows the publish times if they make the timeline", seeking::published),
         ("topic filters play what they choose", options::topics),
         ("topics are offered under the names that are asked for", options::renamed_topics),

@@ -5,8 +5,12 @@
 //! # A new source in four steps
 //!
 //! 1. Write one file in this folder with a type that implements [`Source`].
-//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable.
-//! 3. Add an arm to [`open`].
+//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable. A recording
+//!    adds them all at the start. A stream adds them as they turn up and puts them into [`Batch::announcements`] of the
+//!    next batch, which may have no messages; one that ends goes into [`Batch::retired`], and nothing is added on its
+//!    topic before it is retired in the catalog.
+//! 3. Add an arm to [`open`]. What is not named by one argument alone has a constructor of its own:
+//!    [`McapStream::new`], [`Follow::open`].
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
 use std::path::Path;
@@ -29,6 +33,7 @@ mod mcap_definitions;
 mod mcap_file;
 mod mcap_follow;
 mod mcap_frames;
+mod mcap_growing;
 mod mcap_index;
 mod mcap_linear;
 mod mcap_overview;
@@ -102,7 +107,7 @@ pub trait Source: Send {
 
     /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
     /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
-    /// comes next.
+    /// comes next: messages, or channels to announce.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
