@@ -74,7 +74,11 @@ impl McapFile {
             .library(concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")))
             .create(output)
             .and_then(|mut writer| writer.flush().map(|()| writer))
-            .map_err(|error| cant(&reason(error)))?;
+            .map_err(|error| {
+                // a name that is taken by nothing would be refused the next time; if it stays, it does
+                std::fs::remove_file(path).ok();
+                cant(&reason(error))
+            })?;
         let path = path.to_owned();
         Ok(Self { path, writer, ids: BTreeMap::new(), last_id: 0, messages: 0, bytes, flush_at: None })
     }

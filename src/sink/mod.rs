@@ -19,7 +19,7 @@ mod mcap_file;
 
 use mcap_file::{Contents, McapFile};
 
-/// Data queued for the file, in bytes, and one batch: half a second of a fast disk's stall at 100 MB/s.
+/// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 const QUEUE_LIMIT: usize = 64 << 20;
 
 /// The user is told about messages that were left out at most this often.
