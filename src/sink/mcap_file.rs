@@ -136,14 +136,11 @@ impl McapFile {
         Ok(())
     }
 
-    /// Completes the file, and waits until it is on the disk.
-    pub(super) fn finish(self) -> Result<Contents, SinkError> {
-        let Self { path, mut writer, messages, bytes, .. } = self;
-        let failed = |reason: String| SinkError::Write { path: path.clone(), reason };
-        writer.finish().map_err(|error| failed(reason(error)))?;
-        let output = writer.into_inner();
-        output.file.get_ref().sync_all().map_err(|error| failed(error.to_string()))?;
-        Ok(Contents { messages, bytes: bytes.load(Ordering::Relaxed) })
+    /// Completes the file. All of it is with the system then; when that has it on the disk is not waited for, as a slow
+    /// one can have minutes of it to catch up with.
+    pub(super) fn finish(mut self) -> Result<Contents, SinkError> {
+        self.writer.finish().map_err(|error| self.failed(reason(error)))?;
+        Ok(Contents { messages: self.messages, bytes: self.bytes() })
     }
 
     /// Bytes written so far.
