@@ -106,6 +106,12 @@ impl Backlog {
         self.closed = true;
     }
 
+    /// Forgets what is queued.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.pinned = self.in_hand;
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed
     }

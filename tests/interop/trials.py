@@ -21,6 +21,7 @@ from mcap.writer import CompressionType, Writer
 from bridge import (
     DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving,
 )
+import record
 
 MILLISECOND = 1_000_000
 AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
@@ -555,6 +556,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek,
+    **record.TRIALS,
 )
 
 if __name__ == "__main__":
