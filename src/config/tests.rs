@@ -5,6 +5,7 @@ use super::keys::{KEYS, Key, split_list};
 use super::*;
 use crate::payload::JsonAs;
 use crate::source::Order;
+use crate::source::json_lines::{NanPolicy, SchemaFor, TimeUnit};
 use crate::time::Timestamp;
 
 fn flag(name: &str, values: &[&str]) -> Setting {
@@ -131,6 +132,48 @@ fn errors_name_the_place_and_the_way_out() {
 }
 
 #[test]
+fn how_json_lines_are_read_is_configured() {
+    let built = options(
+        file(
+            r#"
+            default-topic = "/journal"
+            schema = ["/log=foxglove.Log", "/camera/{a,b}=foxglove.CompressedImage"]
+            raw = true
+            time-field = "header.stamp"
+            time-unit = "us"
+            nan = "string"
+            strict = true
+            max-line = "1MiB"
+            "#,
+        )
+        .unwrap(),
+    );
+    let expected = JsonLinesOptions {
+        default_topic: Some("/journal".into()),
+        raw: true,
+        time_field: Some("header.stamp".into()),
+        time_unit: Some(TimeUnit::Micros),
+        nan: NanPolicy::String,
+        strict: true,
+        max_line: 1 << 20,
+        schemas: vec![
+            SchemaFor { topic: "/log".parse().unwrap(), name: "foxglove.Log".into() },
+            SchemaFor { topic: "/camera/{a,b}".parse().unwrap(), name: "foxglove.CompressedImage".into() },
+        ],
+    };
+    assert_eq!(built.json_lines, expected);
+    assert!(error(vec![flag("max-line", &["2GiB"])]).contains("at most 1024 MiB"));
+}
+
+#[test]
+fn options_that_need_another_say_so() {
+    let message = error(vec![flag("raw", &["true"])]);
+    assert_eq!(message, "raw needs default-topic as well: the topic of its messages");
+    let message = error(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
+    assert_eq!(message, "time-field needs raw as well: other lines have log_time");
+}
+
+#[test]
 fn contradictions_are_refused() {
     assert!(matches!(build(Vec::new()), Err(ConfigError::NoSource)));
     let message = error(vec![flag("start", &["+5s"]), flag("end", &["+2s"])]);
@@ -140,8 +183,19 @@ fn contradictions_are_refused() {
 
 #[test]
 fn every_key_refuses_nonsense_and_none_panics() {
-    let free_text =
-        ["source", "name", "topic", "exclude", "prefix", "latch", "record", "proto", "proto-path"];
+    let free_text = [
+        "source",
+        "name",
+        "topic",
+        "exclude",
+        "prefix",
+        "latch",
+        "record",
+        "proto",
+        "proto-path",
+        "default-topic",
+        "time-field",
+    ];
     for key in KEYS.iter().filter(|key| !free_text.contains(&key.name)) {
         let message = error(vec![flag(key.name, &["nonsense"])]);
         assert!(message.starts_with(&format!("--{}: 'nonsense'", key.name)), "{message}");

@@ -1,11 +1,12 @@
 use std::sync::atomic::Ordering;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::model::Channel;
 use crate::payload::{TypeOptions, Types};
 use crate::source::TopicRules;
+
+mod faults;
+mod random;
 
 const ARRIVAL: Timestamp = Timestamp(1_767_323_045_000_000_000);
 
@@ -134,14 +135,6 @@ fn strict() -> JsonLinesOptions {
     JsonLinesOptions { strict: true, ..JsonLinesOptions::default() }
 }
 
-/// What is wrong with a line, as strict reading tells it.
-#[track_caller]
-fn fault(line: &str) -> String {
-    let outcome = read_with(line, &strict());
-    assert_eq!((outcome.errors.len(), outcome.messages.len(), outcome.bad), (1, 0, 1), "{line}: {outcome:?}");
-    outcome.errors[0].clone()
-}
-
 #[test]
 fn a_payload_is_passed_on_byte_for_byte() {
     let outcome = read("{\"topic\":\"/a\",\"data\": { \"x\" : 1.0e+0, \"y\":\"\\u0041/\\/\" } , \"z\":0}\n");
@@ -199,81 +192,6 @@ fn blank_lines_comments_marks_and_line_ends_are_no_messages() {
     assert_eq!((outcome.messages.len(), outcome.lines, outcome.bad), (2, 7, 0));
     assert_eq!(read("").lines, 0);
     assert_eq!(read("\n").lines, 1);
-}
-
-#[test]
-fn bad_lines_are_skipped_and_counted_and_good_ones_go_on() {
-    let outcome = read(
-        b"{\"topic\":\"/a\",\"data\":{\"n\":1}}\nnonsense\n{\"topic\":\"/a\",\"data\":{\"n\":2}}\n\
-          {\"topic\":\"/a\",\"data\":{\"s\":\"\xff\"}}\n{\"data\":{}}\n{\"topic\":\"/a\",\"data\":{\"n\":3}}\n{",
-    );
-    assert_eq!(outcome.texts(), ["{\"n\":1}", "{\"n\":2}", "{\"n\":3}"]);
-    assert_eq!((outcome.lines, outcome.bad, outcome.errors.len()), (7, 4, 0));
-}
-
-#[test]
-fn strict_reading_stops_at_the_line_behind_the_messages_before_it() {
-    let text = "{\"topic\":\"/a\",\"data\":{\"n\":1}}\n\n  {\"topic\":\"/a\",\"data\":{\"n\":}}\n{\"topic\":\"/a\",\"data\":{\"n\":2}}\n";
-    let options = strict();
-    let mut source = input(text.as_bytes(), &options, &channels(&options));
-    assert_eq!(source.next().unwrap().unwrap().entries.len(), 1);
-    let error = source.next().unwrap_err();
-    assert!(matches!(&error, SourceError::Line { line: 3, column: 29, .. }), "{error:?}");
-    assert_eq!(error.to_string(), "stdin: line 3, column 29: expected value");
-    assert_eq!(source.next().unwrap().unwrap().entries.len(), 1, "it can be asked to go on");
-    assert!(source.next().unwrap().is_none());
-}
-
-#[test]
-fn faults_are_told_with_the_way_out() {
-    for (line, part) in [
-        (r#"{"data":{}}"#, "column 1: there is no topic; --default-topic"),
-        (r#"{"topic":7,"data":{}}"#, "column 10: topic 7 is not a string"),
-        (r#"{"topic":"/a"}"#, "neither data nor data_base64"),
-        (r#"{"topic":"/a","data":null}"#, "neither data nor data_base64"),
-        (r#"{"topic":"/a","data":{},"data_base64":""}"#, "one of them"),
-        (r#"{"topic":"/a","data":[1]}"#, "column 22: the message is not a JSON object"),
-        (r#"{"topic":"/a","data":{},"sequence":-1}"#, "column 36: sequence -1 is not"),
-        (r#"{"topic":"/a","data":{},"log_time":-1}"#, "column 36: log_time -1 lies before 1970"),
-        (r#"{"topic":"/a","data":{},"publish_time":"x"}"#, "publish_time \"x\" is not a time"),
-        (r#"{"topic":"/a","data":{},"schema":"foxglove.log"}"#, "did you mean 'foxglove.Log'?"),
-        (r#"{"topic":"/a","data_base64":"QUJD"}"#, "needs the encoding"),
-        (r#"{"topic":"/a","encoding":"x","data_base64":"Q*"}"#, "not base64"),
-        (r#"{"topic":"/a","schema":"foxglove.Log","data":{"levle":1}}"#, "levle"),
-        (r#"{"op":"dance","topic":"/a"}"#, "column 7: op 'dance' is unknown"),
-        (r#"{"op":"schema","name":"","schema":{}}"#, "needs a name"),
-        (r#"{"op":"schema","name":"A"}"#, "neither schema nor schema_base64"),
-        (r#"{"op":"schema","name":"A","schema":[]}"#, "neither an object nor a string"),
-        (r#"{"op":"schema","name":"A","encoding":"protobuf","schema":"x"}"#, "give it as schema_base64"),
-        (r#"{"op":"schema","name":"A","encoding":"protobuf","schema_base64":"x"}"#, "not base64"),
-        (r#"{"op":"schema","name":"A","schema":"{"}"#, "not JSON"),
-        (r#"{"op":"channel","topic":"/a","latch":1}"#, "latch is neither"),
-        (r#"{"op":"channel","topic":"/a","metadata":[]}"#, "metadata is not an object"),
-        (r#"{"op":"channel","topic":"/a","schema":"Nope"}"#, "no schema 'Nope'"),
-        ("[1]", "expected a JSON object"),
-        ("{}{}", "one JSON object"),
-        ("{\"topic\":\"/a\",", "jq -c"),
-        ("\u{1f}", "expected value"),
-    ] {
-        let error = fault(line);
-        assert!(error.starts_with("stdin: line 1, column ") && error.contains(part), "{line}: {error}");
-    }
-    let error = &read_with(b"{\"topic\":\"\xc3\x28\"}", &strict()).errors[0];
-    assert_eq!(error, "stdin: line 1, column 11: the line is not UTF-8 from here on");
-}
-
-#[test]
-fn a_line_that_is_too_long_is_bad_at_any_length() {
-    for length in [60, 100, 300_000, 2_000_000] {
-        let long = format!("{{\"topic\":\"/a\",\"data\":{{\"x\":\"{}\"}}}}", "y".repeat(length));
-        let text =
-            format!("{{\"topic\":\"/a\",\"data\":{{}}}}\n{long}\n{{\"topic\":\"/a\",\"data\":{{}}}}\n");
-        let options = JsonLinesOptions { max_line: 64, ..strict() };
-        let outcome = read_with(&text, &options);
-        assert_eq!((outcome.messages.len(), outcome.lines, outcome.bad), (2, 3, 1), "{length}");
-        assert!(outcome.errors[0].contains("line 2, column 1: the line is longer than 64 bytes; --max-line"));
-        assert_eq!(read(&text).messages.len(), 3, "{length}");
-    }
 }
 
 #[test]
@@ -494,94 +412,4 @@ fn a_stream_that_breaks_is_an_error_and_then_at_its_end() {
     assert_eq!(source.next().unwrap().unwrap().entries.len(), 1);
     assert!(matches!(source.next(), Err(SourceError::Io { .. })));
     assert!(source.next().unwrap().is_none());
-}
-
-/// Lines of every kind, good and bad.
-fn any_line() -> impl Strategy<Value = Vec<u8>> {
-    let good = (0u32..4, any::<u64>(), ".{0,8}").prop_map(|(topic, time, text)| {
-        serde_json::json!({ "topic": format!("/{topic}"), "log_time": time, "data": { "text": text } })
-            .to_string()
-    });
-    let fixed = prop::sample::select(vec![
-        "",
-        "# comment",
-        "\r",
-        r#"{"topic":"/log","schema":"foxglove.Log","data":{"message":"é"}}"#,
-        r#"{"topic":"/0","data":{"x":NaN}}"#,
-        r#"{"op":"schema","name":"S","schema":{"type":"object"}}"#,
-        r#"{"op":"channel","topic":"/c","latch":true}"#,
-        r#"{"topic":"/1","schema":"S","data":{}}"#,
-        r#"{"topic":"/x","encoding":"x","data_base64":"QUJD"}"#,
-        r#"{"topic":"/0","data":{"long":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}}"#,
-    ]);
-    let whole = prop_oneof![3 => good, 2 => fixed.prop_map(str::to_owned)].prop_map(String::into_bytes);
-    let mutated =
-        (whole, any::<prop::sample::Index>(), any::<Option<u8>>()).prop_map(|(mut line, at, byte)| {
-            if let Some(byte) = byte.filter(|byte| *byte != b'\n' && !line.is_empty()) {
-                let at = at.index(line.len());
-                line[at] = byte;
-            }
-            line
-        });
-    prop_oneof![6 => mutated, 1 => prop::collection::vec(any::<u8>(), 0..20)]
-}
-
-proptest! {
-    #[test]
-    fn whatever_the_lines_are_good_ones_arrive_and_it_does_not_matter_how_the_stream_is_cut(
-        lines in prop::collection::vec(any_line(), 0..20),
-        sizes in prop::collection::vec(1usize..60, 1..5),
-        nan in prop::sample::select(vec![NanPolicy::Null, NanPolicy::String, NanPolicy::Reject]),
-    ) {
-        let options = JsonLinesOptions { nan, max_line: 90, ..strict() };
-        let mut text = lines.join(&b'\n');
-        text.extend_from_slice(b"\n{\"topic\":\"/last\",\"data\":{}}");
-        let whole = read_with(&text, &options);
-        prop_assert_eq!(whole.lines, text.split(|byte| *byte == b'\n').count() as u64);
-        prop_assert_eq!(whole.bad, whole.errors.len() as u64);
-        prop_assert_eq!(&whole.messages.last().unwrap().channel.topic, "/last");
-        prop_assert!(whole.messages.len() as u64 + whole.bad <= whole.lines);
-
-        let cut = drain(input(Stutter { bytes: text, at: 0, sizes, reads: 0 }, &options, &channels(&options)));
-        prop_assert_eq!(&cut, &whole);
-
-        let lenient = JsonLinesOptions { strict: false, ..options };
-        let skipped = read_with(lines.join(&b'\n'), &lenient);
-        prop_assert!(skipped.errors.is_empty());
-        prop_assert_eq!(skipped.bad, whole.bad);
-    }
-}
-
-#[test]
-fn many_random_lines_do_no_harm() {
-    // a linear congruence, for lines that are the same in every run
-    let mut state = 1u64;
-    let mut random = move |below: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(state >> 33).unwrap() % below
-    };
-    let good = r#"{"topic":"/a","log_time":1490149580.103843113,"data":{"x":[1,2,{"y":"z\n"}]}}"#;
-    let mut text = Vec::new();
-    for number in 0..100_000 {
-        if number % 100 == 0 {
-            text.extend_from_slice(good.as_bytes());
-        } else if number % 3 == 0 {
-            text.extend((0..random(40)).map(|_| b" {}[]\",:\\nulNaIty-0123e.\xc3\xa9\0"[random(27)]));
-        } else {
-            let mut line = good.as_bytes().to_vec();
-            for _ in 0..=random(3) {
-                let at = random(line.len());
-                line[at] = b"{}[]\",:\\ NI-0\xff"[random(14)];
-            }
-            text.append(&mut line);
-        }
-        text.push(b'\n');
-    }
-    let outcome = read(&text);
-    assert_eq!(outcome.lines, 100_000);
-    assert!(outcome.messages.len() >= 1000 && outcome.messages.len() as u64 + outcome.bad <= 100_000);
-    assert!(outcome.bad > 50_000);
-    let last =
-        outcome.messages.iter().filter(|message| message.text() == r#"{"x":[1,2,{"y":"z\n"}]}"#).count();
-    assert!(last >= 1000);
 }
