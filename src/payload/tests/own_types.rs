@@ -39,6 +39,18 @@ fn imports_are_found_beside_the_file_below_a_folder_given_and_built_in() {
 }
 
 #[test]
+fn the_file_that_is_named_is_read_however_its_path_is_written() {
+    let other = IMU.replace("my.pkg", "other");
+    let mut own = Own::files(&[("a/b/imu.proto", IMU), ("imu.proto", &other)]).naming(&["a/b/imu.proto"]);
+    own.options.proto_path = vec![own.path("a/../."), own.path("a/b/..")];
+    assert!(own.load().find("my.pkg.Imu").is_some());
+    own.options.proto = vec![own.path("a/../imu.proto")];
+    assert!(own.load().find("other.Imu").is_some());
+    own.options.proto_path = vec![own.path("nowhere")];
+    assert!(own.error().starts_with("--proto-path nowhere: No such file"), "{}", own.error());
+}
+
+#[test]
 fn a_descriptor_set_serves_as_well_with_and_without_its_built_in_imports() {
     let own = Own::files(&[("imu.proto", IMU)]);
     let set = own.load().find("my.pkg.Imu").unwrap().schema().data.clone();
