@@ -88,6 +88,9 @@ fn an_error_names_file_line_and_column() {
     assert!(message.starts_with("--proto bad.proto: bad.proto:2:9: expected"), "{message}");
     let message = Own::files(&[("bad.desc", "no descriptors")]).error();
     assert!(message.starts_with("--proto bad.desc: ") && message.contains("--include_imports"), "{message}");
+    // a set with `syntax = "editions"`
+    let message = Own::files(&[("new.binpb", "\n\x0f\n\x03a.bb\x08editions")]).error();
+    assert!(message.starts_with("--proto new.binpb: a.b: syntax 'editions' is not known"), "{message}");
     let message = Own::files(&[("readme.txt", "")]).error();
     assert!(message.starts_with("--proto readme.txt: neither a .proto file nor"), "{message}");
     let missing = TypeOptions { proto: vec![PathBuf::from("missing.proto")], ..TypeOptions::default() };
