@@ -55,6 +55,8 @@ class Server:
         await asyncio.to_thread(lambda: (self.stdin.write(data), self.stdin.flush()))
 
     def said(self):
+        if self.log.closed:
+            return self.last_words
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), size, 0).decode()
 
@@ -84,6 +86,7 @@ class Server:
             with contextlib.suppress(OSError):
                 self.stdin.close()
         self.process.wait()
+        self.last_words = self.said()
         self.log.close()
 
 
