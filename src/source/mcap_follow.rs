@@ -170,7 +170,9 @@ impl Follow {
     /// Does what can be done now; false if that is nothing.
     fn advance(&mut self) -> Result<bool, SourceError> {
         let Some(file) = &mut self.file else { return Ok(self.open_file()) };
-        match self.linear.work() {
+        let work = self.linear.work();
+        file.fixed_from = self.linear.fixed_from();
+        match work {
             Work::Ready => {
                 self.suspect_polls = 0;
                 return Ok(true);

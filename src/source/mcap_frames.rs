@@ -93,6 +93,8 @@ pub(super) struct Frames {
     pub(super) old_until: u64,
     /// Whether somebody is writing: what is not a record yet is not damage.
     pub(super) is_growing: bool,
+    /// Where the last chunk without a length has its first record.
+    pub(super) fixed_from: u64,
 }
 
 impl Frames {
@@ -107,6 +109,7 @@ impl Frames {
             place: Place::Opening,
             old_until: 0,
             is_growing: false,
+            fixed_from: 0,
         }
     }
 
@@ -292,6 +295,7 @@ impl Frames {
         match chunk_head(self.unread()) {
             Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
                 self.skip = RECORD_HEADER + head.length;
+                self.fixed_from = self.offset() + self.skip;
                 None
             }
             _ => self.unwritten(),
@@ -309,9 +313,11 @@ impl Frames {
         self.filled = self.start;
     }
 
-    /// Forgets the first bytes of a record, which may be written over before the others come.
+    /// Forgets the beginning of a record if it may be written over before the rest comes.
     pub(super) fn forget_beginning(&mut self) {
-        if self.unread().len() < to_usize(RECORD_HEADER) {
+        let unread = self.unread();
+        let ends_in_zeros = unread.last() == Some(&0) && unread.len() <= WINDOW;
+        if ends_in_zeros || unread.len() < to_usize(RECORD_HEADER) {
             self.read_again();
         }
     }
@@ -319,7 +325,7 @@ impl Frames {
     /// Goes on with another stream.
     pub(super) fn restart(&mut self) {
         (self.start, self.filled, self.read_offset, self.skip, self.old_until) = (0, 0, 0, 0, 0);
-        self.need = MAGIC.len();
+        (self.need, self.fixed_from) = (MAGIC.len(), 0);
         self.place = Place::Opening;
     }
 

@@ -92,6 +92,11 @@ impl Linear {
         self.frames.offset()
     }
 
+    /// Where the sizes of the last chunk end, if they are going to be written over.
+    pub(super) fn fixed_from(&self) -> u64 {
+        self.frames.fixed_from
+    }
+
     /// Where the next byte will be read.
     pub(super) fn read_offset(&self) -> u64 {
         self.frames.read_offset()
