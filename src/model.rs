@@ -95,7 +95,7 @@ pub struct Batch {
     pub announcements: Vec<Arc<Channel>>,
     /// What the payloads lie in, usually one decompressed chunk.
     pub buffers: Vec<Bytes>,
-    /// The messages; log times never decrease.
+    /// The messages; log times never decrease in those of a recording.
     pub entries: Vec<Entry>,
 }
 
@@ -115,6 +115,17 @@ impl Batch {
     /// Bytes that stay in memory as long as this batch does: its buffers, whole, and its entries.
     pub fn footprint(&self) -> usize {
         self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
+    }
+
+    /// Bytes of buffers that another batch keeps in memory as well.
+    pub fn shared_with(&self, other: &Self) -> usize {
+        /// Beyond it the comparison would cost more than it is worth; chunks that overlap in time are few.
+        const MOST: usize = 64;
+        if self.buffers.len().max(other.buffers.len()) > MOST {
+            return 0;
+        }
+        let has = |buffer: &&Bytes| other.buffers.iter().any(|own| own.as_ptr() == buffer.as_ptr());
+        self.buffers.iter().filter(has).map(Bytes::len).sum()
     }
 
     /// Appends a copy of a message of another batch, so that the other's buffer can be freed.

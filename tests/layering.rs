@@ -142,7 +142,7 @@ fn the_page_has_the_tables() {
     assert_eq!(rules.imports["time"], Some(Vec::new()));
     assert_eq!(rules.imports["cli"], None);
     assert!(!rules.imports["server"].as_ref().unwrap().contains(&"source".to_owned()));
-    assert_eq!(rules.doors["mcap"], ["source/mcap_"]);
+    assert_eq!(rules.doors["mcap"], ["source/mcap_", "sink/mcap_"]);
     assert!(rules.pure.contains(&"hub/outbox".to_owned()));
 }
 

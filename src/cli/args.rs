@@ -33,6 +33,7 @@ Keys, on a terminal:
 
 Examples:
   foxglove-bridge serve drive.mcap
+  foxglove-bridge serve front.mcap rear.mcap parts/
   foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
   foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
@@ -100,7 +101,7 @@ pub(crate) struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings to play (.mcap)
+    /// Recordings to play (.mcap), and folders of them; several become one timeline
     source: Vec<String>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
@@ -165,6 +166,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "log|publish", help_heading = "What to play")]
     order: Option<String>,
 
+    /// Topic of JSON lines that name none
+    #[arg(long, value_name = "TOPIC", help_heading = "Live input")]
+    default_topic: Option<String>,
+    /// Schema of topics whose JSON lines name none, as in /log=foxglove.Log, or /imu=imu.json with a JSON Schema;
+    /// the topic may be a pattern; repeatable
+    #[arg(long, value_name = "TOPIC=NAME", help_heading = "Live input")]
+    schema: Vec<String>,
+    /// Take each whole line, a JSON object, as a message on the default topic
+    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    raw: Option<String>,
+    /// Field of raw lines that holds the time, as in header.stamp [default: none, the time of arrival counts]
+    #[arg(long, value_name = "FIELD", help_heading = "Live input")]
+    time_field: Option<String>,
+    /// What times in JSON lines count that are plain numbers [default: told by their size]
+    #[arg(long, value_name = "s|ms|us|ns", help_heading = "Live input")]
+    time_unit: Option<String>,
+    /// What NaN and Infinity in JSON lines become: null, a string, or a reason to skip the line [default: null]
+    #[arg(long, value_name = "null|string|reject", help_heading = "Live input")]
+    nan: Option<String>,
+    /// Exit with code 2 at the first bad line, and don't skip it
+    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    strict: Option<String>,
+    /// Longest line that is read [default: 64MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Live input")]
+    max_line: Option<String>,
+
     /// Topics whose last message late subscribers get at once: auto (those that were latched or transient local
     /// when recorded), none, or patterns in addition to auto; repeatable [default: auto]
     #[arg(long, value_name = "auto|none|PATTERN", help_heading = "Delivery")]
@@ -179,6 +208,20 @@ pub(crate) struct ServeArgs {
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
+
+    /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
+    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    record: Option<String>,
+    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
+    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
+    json_as: Option<String>,
+    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
+    /// repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Live input")]
+    proto: Vec<String>,
+    /// Folder in which .proto files find what they import; repeatable
+    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
+    proto_path: Vec<String>,
 }
 
 impl ServeArgs {
@@ -204,10 +247,22 @@ impl ServeArgs {
             ("remap", self.remap.clone()),
             ("prefix", one(&self.prefix)),
             ("order", one(&self.order)),
+            ("default-topic", one(&self.default_topic)),
+            ("schema", self.schema.clone()),
+            ("raw", one(&self.raw)),
+            ("time-field", one(&self.time_field)),
+            ("time-unit", one(&self.time_unit)),
+            ("nan", one(&self.nan)),
+            ("strict", one(&self.strict)),
+            ("max-line", one(&self.max_line)),
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
+            ("record", one(&self.record)),
+            ("json-as", one(&self.json_as)),
+            ("proto", self.proto.clone()),
+            ("proto-path", self.proto_path.clone()),
             ("no-progress", one(&self.no_progress)),
         ];
         given
@@ -288,6 +343,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 10);
+        assert_eq!(told, 13);
     }
 }

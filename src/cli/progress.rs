@@ -139,9 +139,13 @@ fn left(snapshot: &Snapshot) -> String {
         Activity::Paused => "paused",
         Activity::Ended => "ended",
     };
-    let speed = if snapshot.speed.is_finite() { format!("{}x", snapshot.speed) } else { "max".to_owned() };
     let clock = snapshot.position.map(|position| format!("  {}", clock(position))).unwrap_or_default();
-    format!("{activity}  {speed}{clock}")
+    match snapshot.speed {
+        Some(speed) if speed.is_finite() => format!("{activity}  {speed}x{clock}"),
+        Some(_) => format!("{activity}  max{clock}"),
+        None if snapshot.activity == Activity::Ended => format!("input ended{clock}"),
+        None => format!("live{clock}"),
+    }
 }
 
 fn right(snapshot: &Snapshot, bytes_per_second: f64) -> String {
@@ -149,15 +153,17 @@ fn right(snapshot: &Snapshot, bytes_per_second: f64) -> String {
     let (done, total) = (Duration::from_nanos(done), Duration::from_nanos(total));
     let looping = if snapshot.looping { "  loop" } else { "" };
     let clients = if snapshot.clients == 1 { "client" } else { "clients" };
-    let mut line = format!(
-        "{} of {}{looping}  {} {clients}  {:.1} MB/s",
-        span(done),
-        span(total),
-        snapshot.clients,
-        bytes_per_second / 1e6,
-    );
+    let progress = match (snapshot.speed, snapshot.range) {
+        (None, _) => format!("{} messages in", snapshot.messages_received),
+        (_, Some(_)) => format!("{} of {}{looping}", span(done), span(total)),
+        (_, None) => span(done),
+    };
+    let mut line = format!("{progress}  {} {clients}  {:.1} MB/s", snapshot.clients, bytes_per_second / 1e6);
     if snapshot.messages_dropped > 0 {
         line.push_str(&format!("  {} dropped", snapshot.messages_dropped));
+    }
+    if snapshot.bytes_recorded > 0 {
+        line.push_str(&format!("  rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6));
     }
     line
 }
@@ -194,7 +200,7 @@ mod tests {
             activity: Activity::Playing,
             position: Some(Timestamp(START + 7_340_000_000)),
             range: Some(TimeRange { start: Timestamp(START), end: Timestamp(START + 125_000_000_000) }),
-            speed: 0.5,
+            speed: Some(0.5),
             clients: 2,
             ..Snapshot::default()
         }
@@ -206,13 +212,15 @@ mod tests {
         assert_eq!(right(&snapshot(), 12_340_000.0), "7.3 s of 2:05  2 clients  12.3 MB/s");
         let worse = Snapshot { looping: true, clients: 1, messages_dropped: 17, ..snapshot() };
         assert_eq!(right(&worse, 0.0), "7.3 s of 2:05  loop  1 client  0.0 MB/s  17 dropped");
+        let recorded = Snapshot { bytes_recorded: 12_340_000, ..snapshot() };
+        assert_eq!(right(&recorded, 0.0), "7.3 s of 2:05  2 clients  0.0 MB/s  rec 12.3 MB");
     }
 
     #[test]
     fn clocks_that_count_from_zero_are_shown_in_seconds() {
         let simulated = Snapshot { position: Some(Timestamp(8_297_777_777)), ..snapshot() };
         assert_eq!(left(&simulated), "playing  0.5x  8.3 s");
-        let waiting = Snapshot { speed: f64::INFINITY, ..Snapshot::default() };
+        let waiting = Snapshot { speed: Some(f64::INFINITY), ..Snapshot::default() };
         assert_eq!(left(&waiting), "waiting for a viewer  max");
     }
 

@@ -2,14 +2,16 @@
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use foxglove_bridge::config::{self, ConfigError, ServeOptions};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::playback::{Player, PlayerHandle, Request};
 use foxglove_bridge::server::{BindError, Server};
+use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source::{self, Source, SourceInfo};
+use foxglove_bridge::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Failure;
@@ -29,17 +31,14 @@ pub(crate) fn run(args: &ServeArgs, logging: &LogArgs, log: &LogOutput) -> Resul
     runtime.block_on(serve(options, source, bar, logging.quiet, log))
 }
 
-/// Opens the one recording that is named.
+/// Opens what is named.
 fn open(options: &ServeOptions, log: &LogOutput) -> Result<Box<dyn Source>, Failure> {
-    let [spec] = options.sources.as_slice() else {
-        let problem = match options.sources.len() {
-            0 => "no recording is named; try: foxglove-bridge serve recording.mcap",
-            _ => "only one recording can be served at a time",
-        };
-        return Err(Failure::Input(anyhow::anyhow!(problem)));
+    let name = match options.sources.as_slice() {
+        [source] => source.clone(),
+        sources => format!("{} recordings", sources.len()),
     };
-    let mut scan = ScanBar::new(spec, log);
-    source::open(spec, &options.recording, &mut |progress| scan.update(progress))
+    let mut scan = ScanBar::new(&name, log);
+    source::open(&options.sources, &options.recording, &mut |progress| scan.update(progress))
         .map_err(|error| Failure::Input(error.into()))
 }
 
@@ -60,6 +59,7 @@ async fn serve(
         })?;
     let info = source.info().clone();
     let hub = Hub::new(options.name.unwrap_or_else(|| info.name.clone()), options.hub);
+    let recorder = options.record.map(|path| start_recording(&path, &hub)).transpose()?;
     let (stop, finished) = (CancellationToken::new(), CancellationToken::new());
     if !quiet {
         let lines = startup_lines(server.address(), host_name().as_deref(), &info);
@@ -70,8 +70,11 @@ async fn serve(
     }
     let on_finished = finished.clone();
     let has_past = options.recording.start.is_some();
-    let player = Player::start(source, hub.clone(), options.playback, has_past, move || on_finished.cancel())
-        .map_err(runtime_failure("starting the player"))?;
+    let player = Player::start(source, hub.clone(), options.playback, has_past, move |outcome| {
+        debug_assert!(outcome.is_ok(), "a recording plays on behind damage");
+        on_finished.cancel();
+    })
+    .map_err(runtime_failure("starting the player"))?;
     let keyboard = listen_to_keys(player.handle(), &stop);
     let showing = bar.then(|| tokio::spawn(show(PlayBar::start(log), player.handle(), hub.clone())));
     tokio::spawn(stop_on_signal(stop.clone()));
@@ -82,8 +85,41 @@ async fn serve(
         showing.await.ok();
     }
     drop(keyboard);
-    tokio::task::spawn_blocking(move || drop(player)).await.ok();
-    outcome.map_err(runtime_failure("serving"))
+    let recorded = tokio::task::spawn_blocking(move || {
+        drop(player);
+        recorder.map(finish_recording).transpose()
+    })
+    .await;
+    outcome.map_err(runtime_failure("serving"))?;
+    match recorded {
+        Ok(Err(error)) => Err(Failure::Runtime(anyhow::Error::from(error).context("--record"))),
+        Ok(Ok(_)) | Err(_) => Ok(()),
+    }
+}
+
+fn start_recording(path: &Path, hub: &Hub) -> Result<Recorder, Failure> {
+    let path = sink::path_at(path, now());
+    let recorder = Recorder::start(&path, hub)
+        .map_err(|error| Failure::Input(anyhow::Error::from(error).context("--record")))?;
+    tracing::info!("recording into {}", path.display());
+    Ok(recorder)
+}
+
+/// Completes the recording and tells what is in it.
+fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
+    let Recorded { path, messages, bytes, lost } = recorder.finish()?;
+    let path = path.display();
+    tracing::info!("recorded {messages} messages, {:.1} MB, in {path}", bytes as f64 / 1e6);
+    if lost > 0 {
+        tracing::warn!("{lost} messages are not in {path}: the disk was too slow");
+    }
+    Ok(())
+}
+
+/// The time of this computer's clock.
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::MIN.saturating_add(since)
 }
 
 /// Keys of the terminal, if there is one.

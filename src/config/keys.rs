@@ -1,12 +1,14 @@
 //! The keys: one for each option of `serve`, with the parser of its values.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::pattern::TopicPattern;
 use crate::playback::{AtEnd, Rate, StartOn};
+use crate::source::json_lines::{LARGEST_MAX_LINE, SchemaFor, TimeUnit};
 use crate::source::{Order, Remap};
 use crate::time::{TimeSpec, parse_duration};
 
@@ -79,11 +81,43 @@ pub static KEYS: &[Key] = &[
         Ok(())
     }),
     one("order", |options, text| order(text).map(|order| options.recording.order = order)),
+    one("default-topic", |options, text| {
+        options.json_lines.default_topic = (!text.is_empty()).then(|| text.to_owned());
+        Ok(())
+    }),
+    list("schema", |options, values| {
+        let schemas: Result<Vec<SchemaFor>, _> = values.iter().map(|value| value.parse()).collect();
+        schemas.map(|schemas| options.json_lines.schemas = schemas)
+    }),
+    one("raw", |options, text| boolean(text).map(|raw| options.json_lines.raw = raw)),
+    one("time-field", |options, text| {
+        options.json_lines.time_field = (!text.is_empty()).then(|| text.to_owned());
+        Ok(())
+    }),
+    one("time-unit", |options, text| {
+        unless_empty(text, TimeUnit::from_str).map(|unit| options.json_lines.time_unit = unit)
+    }),
+    one("nan", |options, text| text.parse().map(|nan| options.json_lines.nan = nan)),
+    one("strict", |options, text| boolean(text).map(|strict| options.json_lines.strict = strict)),
+    one("max-line", |options, text| max_line(text).map(|bytes| options.json_lines.max_line = bytes)),
     list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),
     one("on-slow-client", |options, text| slow(text).map(|slow| options.hub.on_slow_client = slow)),
     one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
+    }),
+    one("record", |options, text| {
+        options.record = (!text.is_empty()).then(|| text.into());
+        Ok(())
+    }),
+    one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
+    list("proto", |options, values| {
+        options.types.proto = values.iter().map(PathBuf::from).collect();
+        Ok(())
+    }),
+    list("proto-path", |options, values| {
+        options.types.proto_path = values.iter().map(PathBuf::from).collect();
+        Ok(())
     }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
 ];
@@ -197,6 +231,16 @@ fn order(text: &str) -> Result<Order, String> {
         "log" => Ok(Order::Log),
         "publish" => Ok(Order::Publish),
         _ => Err(format!("'{text}' is neither log nor publish")),
+    }
+}
+
+fn max_line(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ 0..=LARGEST_MAX_LINE => Ok(bytes),
+        _ => Err(format!(
+            "'{text}' is more than a line can have: write at most {} MiB",
+            LARGEST_MAX_LINE >> 20
+        )),
     }
 }
 

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hub::{HubOptions, Latch, SlowClient};
+use crate::payload::TypeOptions;
 use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
 use crate::source::RecordingOptions;
+use crate::source::json_lines::JsonLinesOptions;
 use crate::time::TimeSpec;
 
 pub mod file;
@@ -31,12 +33,18 @@ pub struct ServeOptions {
     pub port: u16,
     /// What of the recording is played.
     pub recording: RecordingOptions,
+    /// How JSON lines are read.
+    pub json_lines: JsonLinesOptions,
     /// How it is played.
     pub playback: PlaybackOptions,
     /// How clients are served.
     pub hub: HubOptions,
+    /// Which types live messages can have, and what they are sent as.
+    pub types: TypeOptions,
     /// Server name told to viewers; the name of the source if None.
     pub name: Option<String>,
+    /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
+    pub record: Option<PathBuf>,
     /// Whether a progress bar may be shown.
     pub progress: bool,
 }
@@ -48,6 +56,7 @@ impl Default for ServeOptions {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8765,
             recording: RecordingOptions::default(),
+            json_lines: JsonLinesOptions::default(),
             playback: PlaybackOptions {
                 rate: Rate::Times(1.0),
                 looping: false,
@@ -61,7 +70,9 @@ impl Default for ServeOptions {
                 latch: Latch::Auto,
                 time_resolution: Duration::from_millis(1),
             },
+            types: TypeOptions::default(),
             name: None,
+            record: None,
             progress: true,
         }
     }
@@ -150,6 +161,16 @@ pub enum ConfigError {
     /// Nothing to play.
     #[error("no recording given; name one, for example: foxglove-bridge serve drive.mcap")]
     NoSource,
+    /// An option that means nothing alone.
+    #[error("{key} needs {needed} as well: {why}")]
+    Missing {
+        /// The key that is set.
+        key: &'static str,
+        /// The key that is not.
+        needed: &'static str,
+        /// What it is for.
+        why: &'static str,
+    },
     /// Playback would end before it starts.
     #[error("end {end} lies before start {start}; swap them, or leave one out")]
     EndBeforeStart {
@@ -175,6 +196,7 @@ pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
         return Err(ConfigError::NoSource);
     }
     check_range(&options.recording, &settings)?;
+    check_lines(&options.json_lines)?;
     Ok(options)
 }
 
@@ -203,6 +225,26 @@ fn check_range(recording: &RecordingOptions, settings: &[Setting]) -> Result<(),
         last.map(|setting| setting.values.join(" ")).unwrap_or_default()
     };
     Err(ConfigError::EndBeforeStart { start: text("start"), end: text("end") })
+}
+
+/// Refuses options that mean nothing without another.
+fn check_lines(options: &JsonLinesOptions) -> Result<(), ConfigError> {
+    let JsonLinesOptions { raw, default_topic, time_field, .. } = options;
+    if *raw && default_topic.is_none() {
+        return Err(ConfigError::Missing {
+            key: "raw",
+            needed: "default-topic",
+            why: "the topic of its messages",
+        });
+    }
+    if time_field.is_some() && !raw {
+        return Err(ConfigError::Missing {
+            key: "time-field",
+            needed: "raw",
+            why: "other lines have log_time",
+        });
+    }
+    Ok(())
 }
 
 /// The settings made by environment variables, `FOXGLOVE_BRIDGE_` and the key in capitals.

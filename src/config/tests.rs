@@ -3,7 +3,9 @@ use std::path::Path;
 
 use super::keys::{KEYS, Key, split_list};
 use super::*;
+use crate::payload::JsonAs;
 use crate::source::Order;
+use crate::source::json_lines::{NanPolicy, SchemaFor, TimeUnit};
 use crate::time::Timestamp;
 
 fn flag(name: &str, values: &[&str]) -> Setting {
@@ -77,6 +79,10 @@ fn the_file_takes_numbers_texts_times_and_lists() {
             latch = ["auto", "/map"]
             client-buffer = 1_000_000
             time-resolution = "0"
+            record = "/data/{time}.mcap"
+            json-as = "json"
+            proto = ["imu.proto", "all.desc"]
+            proto-path = "protos"
             no-progress = true
             "#,
         )
@@ -92,6 +98,10 @@ fn the_file_takes_numbers_texts_times_and_lists() {
     assert_eq!(built.hub.latch, Latch::Topics(vec!["/map".parse().unwrap()]));
     assert_eq!(built.hub.client_buffer, 1_000_000);
     assert_eq!(built.hub.time_resolution, Duration::ZERO);
+    assert_eq!(built.record, Some("/data/{time}.mcap".into()));
+    assert_eq!(built.types.json_as, JsonAs::Json);
+    assert_eq!(built.types.proto, [Path::new("imu.proto"), Path::new("all.desc")]);
+    assert_eq!(built.types.proto_path, [Path::new("protos")]);
     assert!(!built.progress);
 }
 
@@ -122,6 +132,48 @@ fn errors_name_the_place_and_the_way_out() {
 }
 
 #[test]
+fn how_json_lines_are_read_is_configured() {
+    let built = options(
+        file(
+            r#"
+            default-topic = "/journal"
+            schema = ["/log=foxglove.Log", "/camera/{a,b}=foxglove.CompressedImage"]
+            raw = true
+            time-field = "header.stamp"
+            time-unit = "us"
+            nan = "string"
+            strict = true
+            max-line = "1MiB"
+            "#,
+        )
+        .unwrap(),
+    );
+    let expected = JsonLinesOptions {
+        default_topic: Some("/journal".into()),
+        raw: true,
+        time_field: Some("header.stamp".into()),
+        time_unit: Some(TimeUnit::Micros),
+        nan: NanPolicy::String,
+        strict: true,
+        max_line: 1 << 20,
+        schemas: vec![
+            SchemaFor { topic: "/log".parse().unwrap(), name: "foxglove.Log".into() },
+            SchemaFor { topic: "/camera/{a,b}".parse().unwrap(), name: "foxglove.CompressedImage".into() },
+        ],
+    };
+    assert_eq!(built.json_lines, expected);
+    assert!(error(vec![flag("max-line", &["2GiB"])]).contains("at most 1024 MiB"));
+}
+
+#[test]
+fn options_that_need_another_say_so() {
+    let message = error(vec![flag("raw", &["true"])]);
+    assert_eq!(message, "raw needs default-topic as well: the topic of its messages");
+    let message = error(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
+    assert_eq!(message, "time-field needs raw as well: other lines have log_time");
+}
+
+#[test]
 fn contradictions_are_refused() {
     assert!(matches!(build(Vec::new()), Err(ConfigError::NoSource)));
     let message = error(vec![flag("start", &["+5s"]), flag("end", &["+2s"])]);
@@ -131,7 +183,19 @@ fn contradictions_are_refused() {
 
 #[test]
 fn every_key_refuses_nonsense_and_none_panics() {
-    let free_text = ["source", "name", "topic", "exclude", "prefix", "latch"];
+    let free_text = [
+        "source",
+        "name",
+        "topic",
+        "exclude",
+        "prefix",
+        "latch",
+        "record",
+        "proto",
+        "proto-path",
+        "default-topic",
+        "time-field",
+    ];
     for key in KEYS.iter().filter(|key| !free_text.contains(&key.name)) {
         let message = error(vec![flag(key.name, &["nonsense"])]);
         assert!(message.starts_with(&format!("--{}: 'nonsense'", key.name)), "{message}");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::outbox::Encoded;
+use super::subscriptions::ChannelSet;
 use crate::model::{Channel, ChannelId};
 use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
 
@@ -13,6 +14,8 @@ pub(crate) struct Channels {
     known: BTreeMap<ChannelId, Arc<Channel>>,
     advertised: BTreeMap<ChannelId, AdvertisedChannel>,
     encoded: Option<Encoded>,
+    /// Channels that were taken back: whoever announces them once more has not noticed yet.
+    retired: ChannelSet,
 }
 
 impl Channels {
@@ -21,7 +24,7 @@ impl Channels {
     pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> (Option<Encoded>, Vec<NotAdvertisable>) {
         let (mut new, mut refused) = (Vec::new(), Vec::new());
         for channel in channels {
-            if self.known.insert(channel.id, channel.clone()).is_some() {
+            if self.retired.contains(channel.id) || self.known.insert(channel.id, channel.clone()).is_some() {
                 continue;
             }
             match AdvertisedChannel::from_channel(channel) {
@@ -43,9 +46,17 @@ impl Channels {
     pub(crate) fn remove(&mut self, channels: &[ChannelId]) -> Option<Encoded> {
         let gone: Vec<ChannelId> =
             channels.iter().copied().filter(|id| self.advertised.remove(id).is_some()).collect();
-        channels.iter().for_each(|id| drop(self.known.remove(id)));
+        for &id in channels {
+            self.known.remove(&id);
+            self.retired.insert(id);
+        }
         self.encoded = None;
         (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into())
+    }
+
+    /// All channels, in order of their ids.
+    pub(crate) fn known(&self) -> impl Iterator<Item = &Arc<Channel>> {
+        self.known.values()
     }
 
     /// The channel, if it is advertised.

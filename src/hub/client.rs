@@ -96,7 +96,7 @@ impl Client {
             }
             match state.latch.last(channel_id) {
                 Some(batch) => {
-                    let bytes = summarize(batch, 0..1, &mut state.slice_channels);
+                    let (bytes, _) = summarize(batch, 0..1, &mut state.slice_channels);
                     let channels = &state.slice_channels;
                     outbox.push(
                         &Slice { batch, range: 0..1, bytes, channels, timed: false },

@@ -83,6 +83,11 @@ impl LatchStore {
         self.messages.get(&channel)
     }
 
+    /// The last message of every latched channel, each alone in a batch.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = &Arc<Batch>> {
+        self.messages.values()
+    }
+
     /// Forgets the messages: time has jumped.
     pub(crate) fn clear(&mut self) {
         self.messages.clear();

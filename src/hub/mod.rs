@@ -23,17 +23,22 @@ use crate::pattern::TopicPattern;
 use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, Status, time_frame};
 use crate::time::{TimeRange, Timestamp};
 
+mod backlog;
 mod channels;
 mod client;
 mod latch;
 pub(crate) mod outbox;
 pub(crate) mod playback;
 mod publishing;
+mod room;
 pub mod stats;
 pub(crate) mod subscriptions;
+mod tap;
 
+pub(crate) use backlog::Published;
 pub(crate) use client::Client;
 pub use latch::recorded_as_latched;
+pub(crate) use tap::{Next, Tap};
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -116,12 +121,14 @@ struct Counters {
     messages: AtomicU64,
     bytes: AtomicU64,
     dropped: AtomicU64,
+    recorded: AtomicU64,
 }
 
 #[derive(Default)]
 struct State {
     channels: Channels,
     members: BTreeMap<ClientId, Member>,
+    taps: Vec<Arc<tap::TapQueue>>,
     next_client: u64,
     latch: LatchStore,
     session: u64,
@@ -198,6 +205,9 @@ impl Hub {
             if latch::is_latched(channel, &self.0.options.latch) {
                 state.latch.add_channel(channel.id);
             }
+        }
+        for tap in &state.taps {
+            tap.push_channels(channels);
         }
         if let Some(frame) = advertise {
             state.broadcast(ControlKind::Other, &frame);
@@ -310,38 +320,6 @@ impl Hub {
         state.members.values().filter(|member| !lock(&member.queue.outbox).subscriptions().is_empty()).count()
     }
 
-    /// Whether every client can take another batch. If not, the provider is told when that may have changed.
-    pub(crate) fn has_room(&self) -> bool {
-        self.or_wait(Outbox::has_room)
-    }
-
-    /// Whether every client has been handed all that was published. If not, as with [`Hub::has_room`].
-    pub(crate) fn is_drained(&self) -> bool {
-        self.or_wait(Outbox::is_drained)
-    }
-
-    fn or_wait(&self, satisfied: impl Fn(&Outbox) -> bool) -> bool {
-        let all = || {
-            let state = lock(&self.0.state);
-            state.members.values().all(|member| satisfied(&lock(&member.queue.outbox)))
-        };
-        if all() {
-            return true;
-        }
-        self.0.waiting.store(true, Ordering::SeqCst);
-        // a queue may have become emptier just before
-        all()
-    }
-
-    fn emptier(&self) {
-        if self.0.waiting.load(Ordering::Relaxed)
-            && self.0.waiting.swap(false, Ordering::SeqCst)
-            && let Some(provider) = self.0.provider.get()
-        {
-            provider.room();
-        }
-    }
-
     /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
     pub(crate) fn close(&self, code: u16, reason: &'static str, drain: bool) {
         let closing = Closing { code, reason, drain };
@@ -370,6 +348,7 @@ impl Hub {
         snapshot.messages_sent = self.0.counters.messages.load(Ordering::Relaxed);
         snapshot.bytes_sent = self.0.counters.bytes.load(Ordering::Relaxed);
         snapshot.messages_dropped = self.0.counters.dropped.load(Ordering::Relaxed);
+        snapshot.bytes_recorded = self.0.counters.recorded.load(Ordering::Relaxed);
     }
 }
 
@@ -385,12 +364,12 @@ fn push_time_control(outbox: &mut Outbox, time: Timestamp) {
     outbox.push_control(ControlKind::Time(time), Encoded::Binary(time_frame(time).to_vec().into()));
 }
 
-/// Fills in the channels of a part of a batch, and returns its bytes of payload.
-fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> usize {
+/// Fills in the channels of a part of a batch, and returns its bytes of payload and its newest time.
+fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> (usize, Timestamp) {
     channels.clear();
-    batch.entries[range].iter().fold(0, |bytes, entry| {
+    batch.entries[range].iter().fold((0, Timestamp::MIN), |(bytes, newest), entry| {
         channels.insert(entry.channel);
-        bytes + entry.length as usize
+        (bytes + entry.length as usize, newest.max(entry.log_time))
     })
 }
 

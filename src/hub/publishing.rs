@@ -18,10 +18,11 @@ impl Hub {
     pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let mut state = lock(&self.0.state);
         let state = &mut *state;
-        let bytes = summarize(batch, range.clone(), &mut state.slice_channels);
+        let (bytes, newest) = summarize(batch, range.clone(), &mut state.slice_channels);
         state.latch.keep(batch, range.clone(), &state.slice_channels);
-        if let Some(last) = batch.entries[range.clone()].last() {
-            state.time = state.time.max(Some(last.log_time));
+        state.time = state.time.max(Some(newest));
+        for tap in &state.taps {
+            tap.push(batch, range.clone());
         }
         let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: true };
         for member in state.members.values() {
@@ -35,7 +36,7 @@ impl Hub {
         let range = 0..batch.entries.len();
         let mut state = lock(&self.0.state);
         let state = &mut *state;
-        let bytes = summarize(batch, range.clone(), &mut state.slice_channels);
+        let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
         if to.is_none() {
             state.latch.keep(batch, range.clone(), &state.slice_channels);
         }
@@ -106,10 +107,38 @@ impl Hub {
         state.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
     }
 
-    /// Tells every client what playback is doing now.
+    /// Announces that the time of a live source begins anew: a new session for every client, then the messages of
+    /// latched channels. What is still queued is dropped: wait for [`Hub::is_drained`] before.
+    pub(crate) fn restart(&self, time: Timestamp, now: Instant) {
+        let mut state = lock(&self.0.state);
+        let state = &mut *state;
+        state.time = Some(time);
+        state.session += 1;
+        let (info, channels) = (self.server_info(state), state.channels.encoded());
+        for member in state.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            outbox.purge(true);
+            outbox.push_control(ControlKind::Session, info.clone());
+            outbox.push_control(ControlKind::Session, channels.clone());
+            push_time_control(&mut outbox, time);
+            drop(outbox);
+            for batch in state.latch.messages() {
+                let (bytes, _) = summarize(batch, 0..1, &mut state.slice_channels);
+                let channels = &state.slice_channels;
+                let slice = Slice { batch, range: 0..1, bytes, channels, timed: false };
+                self.push(member, &slice, SlowClient::Wait, now);
+            }
+            member.queue.wake.notify_one();
+        }
+    }
+
+    /// Tells every client what playback is doing now, if that can be controlled.
     pub(crate) fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         let mut state = lock(&self.0.state);
+        if state.range.is_none() {
+            return;
+        }
         for member in state.members.values().filter(|member| member.offers_sdk || member.controls) {
             member.queue.control(state_kind(&playback), frame.clone());
         }

@@ -12,7 +12,7 @@ pub enum Activity {
     Playing,
     /// Time stands still.
     Paused,
-    /// Everything has been played.
+    /// Everything has been played, or the input has ended.
     Ended,
 }
 
@@ -25,10 +25,12 @@ pub struct Snapshot {
     pub position: Option<Timestamp>,
     /// First and last message that is played.
     pub range: Option<TimeRange>,
-    /// Seconds of recording a second; infinite for `max`.
-    pub speed: f64,
+    /// Seconds of recording a second; infinite for `max`. None for live input: messages go out as they come in.
+    pub speed: Option<f64>,
     /// Whether playback starts again at the end.
     pub looping: bool,
+    /// Messages that came from live input.
+    pub messages_received: u64,
     /// Clients connected.
     pub clients: usize,
     /// Messages written to clients, each client counted.
@@ -37,4 +39,6 @@ pub struct Snapshot {
     pub bytes_sent: u64,
     /// Messages that slow clients did not get.
     pub messages_dropped: u64,
+    /// Size of the file that what is served is recorded into; 0 without one.
+    pub bytes_recorded: u64,
 }

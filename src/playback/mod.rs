@@ -1,15 +1,24 @@
 //! When each message is due, and the thread that publishes it then.
 
 use std::str::FromStr;
+use std::time::Duration;
 
+mod advance;
 mod clock;
 mod inbox;
+mod live;
 mod player;
 mod requests;
+mod restart;
 mod worker;
 
 pub use inbox::{PlayerHandle, Request};
+pub use live::{Live, OnEof, OpenWriter, Writers};
 pub use player::Player;
+
+/// How long what must not overtake messages (a lap's end, a change of channels, a restart of time) waits for slow
+/// clients that are not waited for otherwise.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// How fast time runs.
 #[derive(Debug, Clone, Copy, PartialEq)]

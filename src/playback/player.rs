@@ -9,12 +9,13 @@ use std::time::Instant;
 use super::PlaybackOptions;
 use super::clock::Clock;
 use super::inbox::{Event, PlayerHandle};
+use super::restart::RestartWatch;
 use super::worker::Worker;
 use crate::hub::Hub;
 use crate::hub::stats::Activity;
 use crate::protocol::Status;
-use crate::source::Source;
 use crate::source::reader::Reader;
+use crate::source::{Source, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread; stops when dropped.
@@ -27,13 +28,13 @@ impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
     /// `has_past`: the recording begins before what is played, so the start has a state to send. `on_finished` is
-    /// called after the last message if [`super::AtEnd::Exit`] is set.
+    /// called after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     pub fn start(
         source: Box<dyn Source>,
         hub: Hub,
         options: PlaybackOptions,
         has_past: bool,
-        on_finished: impl FnOnce() + Send + 'static,
+        on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let info = source.info().clone();
         hub.advertise(&info.channels);
@@ -55,17 +56,17 @@ impl Player {
             options,
             range,
             is_empty: info.range.is_none(),
+            stream: (!info.seekable).then(RestartWatch::default),
             has_past,
             snapshot: handle.snapshot.clone(),
             clock: Clock::new(range.start, options.rate),
             activity: if options.start_paused { Activity::Paused } else { Activity::Waiting },
             // nobody can subscribe to nothing
-            start_at: info.channels.is_empty().then_some(now),
+            start_at: (info.seekable && info.channels.is_empty()).then_some(now),
             looping: options.looping,
             epoch: 0,
             asked: 0,
             ready: VecDeque::new(),
-            announced: 0,
             cursor: 0,
             read_all: false,
             seeking: false,
@@ -77,7 +78,8 @@ impl Player {
             blocked_since: None,
             drain_since: None,
             long_wait_told: false,
-            finished: false,
+            failure: None,
+            finished: None,
         };
         if !worker.is_empty {
             // clients that join before time starts are told that it stands

@@ -12,6 +12,11 @@ use crate::time::Timestamp;
 impl Worker {
     pub(super) fn on_request(&mut self, request: Request, now: Instant) {
         match request {
+            Request::SeekBy(_) | Request::ToggleLoop if self.stream.is_some() => {
+                tracing::info!("a stream is played once: it can't be sought or repeated");
+                return;
+            }
+            Request::Toggle if self.activity == Activity::Ended && self.stream.is_some() => return,
             Request::Toggle if self.activity == Activity::Ended => {
                 self.activity = Activity::Playing;
                 self.seek(self.range.start, true, None, now);
@@ -116,7 +121,6 @@ impl Worker {
         self.epoch += 1;
         self.asked = 0;
         self.ready.clear();
-        self.announced = 0;
         self.cursor = 0;
         self.read_all = false;
         self.seeking = true;

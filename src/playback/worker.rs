@@ -12,37 +12,29 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::inbox::Event;
-use super::{AtEnd, PlaybackOptions, Rate, StartOn};
+use super::restart::RestartWatch;
+use super::{PlaybackOptions, Rate, StartOn};
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{ClientId, Hub, SlowClient};
+use crate::hub::{ClientId, Hub};
 use crate::model::{Batch, ChannelId};
 use crate::protocol::Status;
+use crate::source::SourceError;
 use crate::source::reader::{Reader, ReaderEvent};
 use crate::time::{TimeRange, Timestamp};
 
 /// Batches asked of the reader ahead of need.
 const CREDITS: usize = 3;
 
-/// Messages closer than this are published together: one wake-up serves many.
-const MIN_INTERVAL: Duration = Duration::from_micros(500);
+/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others, and after
+/// new channels of a stream for subscriptions to them.
+pub(super) const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
 
-/// Lateness that is made up for; beyond it the clock is set back.
-const MAX_LAG: Duration = Duration::from_millis(100);
-
-/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others.
-const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
-
-/// Clients without messages are told the time this often.
-const TICK: Duration = Duration::from_millis(100);
-
-/// A lap takes at least this long, however short the recording: viewers rebuild their panels with each.
-const MIN_LAP: Duration = Duration::from_millis(100);
-
-/// How long the end of a lap waits for slow clients that are not waited for otherwise.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
-
-/// A wait for clients, or for the next message, that is longer than this is logged.
-const LONG_WAIT: Duration = Duration::from_secs(10);
+/// What has been read and is to be published.
+pub(super) struct Ready {
+    pub(super) batch: Arc<Batch>,
+    /// When its channels were announced; before that none of it is published.
+    pub(super) announced: Option<Instant>,
+}
 
 pub(super) struct Worker {
     pub(super) inbox: Receiver<Event>,
@@ -51,6 +43,8 @@ pub(super) struct Worker {
     pub(super) options: PlaybackOptions,
     pub(super) range: TimeRange,
     pub(super) is_empty: bool,
+    /// None for a recording. A stream can't be sought; its range is what has been published so far.
+    pub(super) stream: Option<RestartWatch>,
     /// There may be a state to send before the first message.
     pub(super) has_past: bool,
     pub(super) snapshot: Arc<Mutex<Snapshot>>,
@@ -61,9 +55,7 @@ pub(super) struct Worker {
     pub(super) epoch: u64,
     /// Batches asked for and not yet received.
     pub(super) asked: usize,
-    pub(super) ready: VecDeque<Arc<Batch>>,
-    /// How many of them, from the front, have had their channels announced.
-    pub(super) announced: usize,
+    pub(super) ready: VecDeque<Ready>,
     /// Next message of the first batch in `ready`.
     pub(super) cursor: usize,
     pub(super) read_all: bool,
@@ -79,20 +71,23 @@ pub(super) struct Worker {
     pub(super) blocked_since: Option<Instant>,
     pub(super) drain_since: Option<Instant>,
     pub(super) long_wait_told: bool,
-    pub(super) finished: bool,
+    /// Why a stream ended before its time.
+    pub(super) failure: Option<SourceError>,
+    /// Everything has been played, and that is to be told.
+    pub(super) finished: Option<Result<(), SourceError>>,
 }
 
 impl Worker {
-    pub(super) fn run(mut self, on_finished: impl FnOnce()) {
+    pub(super) fn run(mut self, on_finished: impl FnOnce(Result<(), SourceError>)) {
         let mut on_finished = Some(on_finished);
         self.ask_ahead();
         loop {
             let deadline = self.advance(Instant::now());
             self.tell_snapshot(Instant::now());
-            if self.finished
+            if let Some(outcome) = self.finished.take()
                 && let Some(on_finished) = on_finished.take()
             {
-                on_finished();
+                on_finished(outcome);
             }
             let event = match deadline {
                 Some(deadline) => {
@@ -130,7 +125,11 @@ impl Worker {
         match event {
             ReaderEvent::Batch { epoch, batch } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
-                self.ready.push_back(batch);
+                if let (true, Some(first)) = (self.is_empty, batch.entries.first()) {
+                    self.is_empty = false;
+                    self.start_anew(first.log_time, now);
+                }
+                self.ready.push_back(Ready { batch, announced: None });
                 self.announce(now);
             }
             ReaderEvent::End { epoch } if epoch == self.epoch => {
@@ -139,6 +138,11 @@ impl Worker {
             }
             ReaderEvent::Failed { epoch, error } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
+                if self.stream.is_some() && !matches!(error, SourceError::Damaged { .. }) {
+                    self.read_all = true;
+                    self.failure = Some(error);
+                    return;
+                }
                 tracing::error!("{error}; the rest is played");
                 let text = "a damaged part of the recording is left out; the server's log says where";
                 self.hub.notice(&Status::warning(text.to_owned()));
@@ -189,8 +193,8 @@ impl Worker {
 
     fn next_message(&self) -> Option<Timestamp> {
         let mut cursor = self.cursor;
-        for batch in &self.ready {
-            if let Some(entry) = batch.entries.get(cursor) {
+        for ready in &self.ready {
+            if let Some(entry) = ready.batch.entries.get(cursor) {
                 return Some(entry.log_time);
             }
             cursor = 0;
@@ -210,197 +214,10 @@ impl Worker {
         snapshot.activity = self.activity;
         snapshot.position = (!self.is_empty).then(|| self.position(now));
         snapshot.range = (!self.is_empty).then_some(self.range);
-        snapshot.speed = match self.clock.rate() {
+        snapshot.speed = Some(match self.clock.rate() {
             Rate::Times(rate) => rate,
             Rate::Max => f64::INFINITY,
-        };
+        });
         snapshot.looping = self.looping;
-    }
-
-    /// Publishes what is due. Returns when to come again; None: on the next event.
-    fn advance(&mut self, now: Instant) -> Option<Instant> {
-        match self.activity {
-            Activity::Waiting => {
-                if self.options.start_on == StartOn::Launch {
-                    self.start_at.get_or_insert(now);
-                }
-                if self.start_at? > now {
-                    return self.start_at;
-                }
-                self.begin(now);
-                self.advance(now)
-            }
-            Activity::Playing if self.seeking => None,
-            Activity::Playing => self.advance_playing(now),
-            Activity::Paused => {
-                self.advance_paused(now);
-                None
-            }
-            Activity::Ended => None,
-        }
-    }
-
-    fn advance_paused(&mut self, now: Instant) {
-        while !self.seeking && (self.step || self.show_position) {
-            let Some(time) = self.next_in_first_batch(now) else {
-                self.step &= !self.read_all;
-                return;
-            };
-            if self.step {
-                self.step = false;
-                self.clock.seek(time, now);
-                self.publish(self.cursor + 1, now);
-                self.hub.playback_changed(self.state(now, None));
-            } else if time <= self.clock.position(now) {
-                self.publish(self.cursor + 1, now);
-            } else {
-                self.show_position = false;
-            }
-        }
-    }
-
-    fn advance_playing(&mut self, now: Instant) -> Option<Instant> {
-        loop {
-            let Some(time) = self.next_in_first_batch(now) else {
-                if self.read_all && self.ready.is_empty() {
-                    return self.end_of_data(now);
-                }
-                return self.drain_deadline();
-            };
-            let due = match self.clock.due(time) {
-                Some(due) if due <= now => due,
-                later => return Some(self.wait_for(time, later, now)),
-            };
-            self.long_wait_told = false;
-            if self.policy() == SlowClient::Wait && !self.hub.has_room() {
-                let since = self.blocked_since.get_or_insert(now);
-                if now - *since >= LONG_WAIT {
-                    tracing::info!("playback waits for a client that does not read");
-                    *since = now;
-                }
-                return Some(*since + LONG_WAIT);
-            }
-            self.blocked_since = None;
-            if now - due > MAX_LAG && self.clock.rate() != Rate::Max {
-                self.clock.seek(time, now);
-            }
-            let entries = &self.ready.front()?.entries;
-            let upto = if self.clock.rate() == Rate::Max {
-                entries.len()
-            } else {
-                let position = self.clock.position(now);
-                let due = entries[self.cursor..].partition_point(|entry| entry.log_time <= position);
-                self.cursor + due.max(1)
-            };
-            self.publish(upto, now);
-            self.last_publish = Some(now);
-        }
-    }
-
-    /// When to come again if the next message is not due yet.
-    fn wait_for(&mut self, time: Timestamp, due: Option<Instant>, now: Instant) -> Instant {
-        if now >= self.next_tick {
-            self.next_tick = now + TICK;
-            self.hub.tick(self.position(now));
-        }
-        let wait = due.map(|due| due - now);
-        if !self.long_wait_told && wait.is_none_or(|wait| wait > LONG_WAIT) {
-            self.long_wait_told = true;
-            let wait =
-                wait.map_or_else(|| "for ever".to_owned(), |wait| format!("{:.0} s", wait.as_secs_f64()));
-            tracing::info!(
-                "the next message is at {time}: at this speed that takes {wait}; seek to skip the pause"
-            );
-        }
-        let earliest = self.last_publish.map_or(now, |last| last + MIN_INTERVAL);
-        due.map_or(self.next_tick, |due| due.max(earliest).min(self.next_tick.max(now)))
-    }
-
-    /// Ends, or begins the next lap, once clients have been handed all that was published: what is announced then
-    /// does not overtake the last messages.
-    fn end_of_data(&mut self, now: Instant) -> Option<Instant> {
-        if !self.is_drained(now) {
-            return self.drain_deadline();
-        }
-        if self.looping && !self.is_empty {
-            let earliest = self.lap_started + MIN_LAP;
-            if now < earliest {
-                return Some(earliest);
-            }
-            self.seek(self.range.start, true, None, now);
-            return None;
-        }
-        let end = self.range.end;
-        self.clock.pause(now);
-        self.clock.seek(end, now);
-        self.activity = Activity::Ended;
-        self.hub.tick(end);
-        self.hub.playback_changed(self.state(now, None));
-        self.finished = self.options.at_end == AtEnd::Exit;
-        None
-    }
-
-    /// Announces the channels of what has been read. Those that take the place of others wait until all that was
-    /// published before has been handed out.
-    fn announce(&mut self, now: Instant) {
-        while let Some(batch) = self.ready.get(self.announced).cloned() {
-            if !batch.retired.is_empty() {
-                if self.announced > 0 || !self.is_drained(now) {
-                    return;
-                }
-                self.drain_since = None;
-                self.hub.retire(&batch.retired);
-            }
-            self.hub.advertise(&batch.announcements);
-            self.announced += 1;
-        }
-    }
-
-    /// Whether clients have been handed all that was published, or slow ones have been waited for long enough.
-    fn is_drained(&mut self, now: Instant) -> bool {
-        let since = *self.drain_since.get_or_insert(now);
-        self.hub.is_drained() || (self.policy() == SlowClient::Drop && now >= since + DRAIN_LIMIT)
-    }
-
-    /// When slow clients will have been waited for long enough; None if they are not waited for, or without end.
-    fn drain_deadline(&self) -> Option<Instant> {
-        let since = self.drain_since.filter(|_| self.policy() == SlowClient::Drop);
-        since.map(|since| since + DRAIN_LIMIT)
-    }
-
-    /// The time of the next message of the first batch that has one; batches that are done with are dropped.
-    fn next_in_first_batch(&mut self, now: Instant) -> Option<Timestamp> {
-        self.announce(now);
-        while self.announced > 0 {
-            let entry = self.ready.front().and_then(|batch| batch.entries.get(self.cursor));
-            if let Some(entry) = entry {
-                return Some(entry.log_time);
-            }
-            self.ready.pop_front();
-            self.announced -= 1;
-            self.cursor = 0;
-            self.announce(now);
-            self.ask_ahead();
-        }
-        self.ask_ahead();
-        None
-    }
-
-    /// Publishes the first batch up to a message.
-    fn publish(&mut self, upto: usize, now: Instant) {
-        let Some(batch) = self.ready.front() else { return };
-        let upto = upto.min(batch.entries.len());
-        self.hub.publish(batch, self.cursor..upto, self.policy(), now);
-        if let Some(last) = batch.entries[self.cursor..upto].last() {
-            self.clock.pull(last.log_time);
-        }
-        self.cursor = upto;
-    }
-
-    fn policy(&self) -> SlowClient {
-        match self.clock.rate() {
-            Rate::Max => SlowClient::Wait,
-            Rate::Times(_) => self.hub.on_slow_client(),
-        }
     }
 }

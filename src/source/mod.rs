@@ -21,6 +21,9 @@ use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
+pub mod json_lines;
+pub mod listen;
+pub mod live;
 mod mcap_ahead;
 mod mcap_backfill;
 mod mcap_batch;
@@ -33,16 +36,24 @@ mod mcap_frames;
 mod mcap_growing;
 mod mcap_index;
 mod mcap_linear;
+mod mcap_overview;
 mod mcap_scan;
 mod mcap_stream;
+mod mcap_summary;
+mod mcap_timeline;
+mod merge;
+mod paths;
 pub mod reader;
+mod sniff;
 pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod throttle;
 pub mod topics;
 
 pub use mcap_follow::{Follow, FollowOptions};
 pub use mcap_stream::McapStream;
+pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
 
@@ -74,7 +85,7 @@ pub struct RecordingOptions {
 /// What is known of a source before its first message.
 #[derive(Debug, Clone, Default)]
 pub struct SourceInfo {
-    /// For people: the file's name.
+    /// For people: the name of the file or folder; of several, the first one's and how many more.
     pub name: String,
     /// First and last time that will be played; None where there is no message. Exact for whole recordings; with a
     /// topic filter it can begin earlier and end later than the first and last chosen message.
@@ -95,8 +106,8 @@ pub trait Source: Send {
     fn info(&self) -> &SourceInfo;
 
     /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
-    /// time order; a stream's are so within each batch, and it waits here for what comes next: messages, or channels
-    /// to announce.
+    /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
+    /// comes next: messages, or channels to announce.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
@@ -132,6 +143,18 @@ pub enum SourceError {
         /// What is wrong there.
         reason: String,
     },
+    /// A line of a stream that is read strictly.
+    #[error("{name}: line {line}, column {column}: {reason}")]
+    Line {
+        /// The stream as the user knows it.
+        name: String,
+        /// Which line, from 1.
+        line: u64,
+        /// Which of its bytes, from 1.
+        column: usize,
+        /// What is wrong there, and the way out.
+        reason: String,
+    },
     /// It is not what it was; what follows is something else.
     #[error("{name}: {reason}")]
     Changed {
@@ -151,22 +174,28 @@ pub enum SourceError {
     },
 }
 
-/// Opens what the user named: for now the path of an MCAP file.
+/// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline.
 ///
-/// `progress` is called now and then while a file without a usable index is read through once.
+/// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
-    spec: &str,
+    specs: &[String],
     options: &RecordingOptions,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Box<dyn Source>, SourceError> {
-    let unusable = |reason: &str| SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() };
-    if spec == "-" {
-        return Err(unusable("reading from stdin is not supported; give the path of an .mcap file"));
+    if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
+        let reason = match (specs.len(), stream.as_str()) {
+            (2.., _) => "live data can't be served together with anything else; serve it alone",
+            (_, "-") => "reading from stdin is not supported; give the path of an .mcap file",
+            _ => "URLs are not supported; give the path of an .mcap file",
+        };
+        return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
     }
-    if spec.contains("://") {
-        return Err(unusable("URLs are not supported; give the path of an .mcap file"));
+    let named = paths::named(specs)?;
+    if named.files.is_empty() {
+        let reason = "no recording is named; name an .mcap file or a folder of them".into();
+        return Err(SourceError::Unusable { name: "source".into(), reason });
     }
-    Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
+    Ok(Box::new(mcap_timeline::Timeline::open(named, options, progress)?))
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which
@@ -175,5 +204,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    mcap_file::summary(path, Order::Log, progress)
+    mcap_summary::summary(path, Order::Log, progress)
 }

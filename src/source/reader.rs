@@ -50,7 +50,8 @@ enum Command {
     Backfill { before: Timestamp, epoch: u64, channels: Vec<ChannelId>, token: u64 },
 }
 
-/// Handle to a source that runs on its own thread; the thread ends when this is dropped.
+/// Handle to a source that runs on its own thread; the thread ends when this is dropped. That of a stream ends with
+/// its next batch, and is not waited for: it may stand in a read that nothing can end.
 pub struct Reader {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
@@ -63,10 +64,11 @@ impl Reader {
         sink: impl FnMut(ReaderEvent) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
+        let waited_for = source.info().seekable;
         let thread = std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || Worker { source, inbox, epoch: 0, sink }.run())?;
-        Ok(Self { commands: Some(commands), thread: Some(thread) })
+        Ok(Self { commands: Some(commands), thread: waited_for.then_some(thread) })
     }
 
     fn send(&self, command: Command) {

@@ -20,7 +20,7 @@ use bytes::Bytes;
 
 use super::SlowClient;
 use super::subscriptions::{ChannelSet, Subscriptions};
-use crate::model::{Batch, ChannelId, Entry};
+use crate::model::{Batch, ChannelId};
 use crate::protocol::Frame;
 use crate::time::Timestamp;
 
@@ -256,10 +256,7 @@ impl Outbox {
                 self.bytes += slice.bytes;
                 return;
             }
-            let buffer = |batch: &Batch| batch.buffers.last().map(|buffer| buffer.as_ptr());
-            if slice.batch.buffers.len() == 1 && buffer(&last.batch) == buffer(slice.batch) {
-                pinned = slice.batch.entries.len() * size_of::<Entry>();
-            }
+            pinned -= slice.batch.shared_with(&last.batch);
         }
         self.enqueue(Part {
             batch: slice.batch.clone(),

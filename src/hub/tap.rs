@@ -1,0 +1,269 @@
+//! A tap: somebody within the program who takes all that is published, whether clients want it or not.
+//!
+//! It waits on a thread of its own, as a client's task does on the runtime. Putting something in never blocks.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::backlog::{Backlog, Published};
+use super::{Hub, lock};
+use crate::model::{Batch, Channel};
+
+/// While messages come in a steady flow they are taken in one go after this time: a wake-up for each part of a batch,
+/// up to 2000 a second, would cost more than what is done with them.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// A backlog of this many bytes is worth waking up for at once.
+const WORTH_WAKING: usize = 4 << 20;
+
+/// What a tap has to do next.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// Something was published.
+    Published(Published),
+    /// The deadline has passed.
+    Deadline,
+    /// The tap was closed, and everything has been taken.
+    Closed,
+}
+
+/// Takes what is published. Closes when dropped.
+pub(crate) struct Tap {
+    queue: Arc<TapQueue>,
+    hub: Hub,
+}
+
+/// The side of a [`Tap`] on which the hub puts things in.
+#[derive(Debug)]
+pub(super) struct TapQueue {
+    waiting: Mutex<Waiting>,
+    filled: Condvar,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    backlog: Backlog,
+    /// The tap has nothing else to do: anything is worth waking up for.
+    idle: bool,
+}
+
+impl TapQueue {
+    pub(super) fn push_channels(&self, channels: &[Arc<Channel>]) {
+        lock(&self.waiting).backlog.push_channels(channels);
+    }
+
+    pub(super) fn push(&self, batch: &Arc<Batch>, range: Range<usize>) {
+        let mut waiting = lock(&self.waiting);
+        waiting.backlog.push(batch, range);
+        let wake = std::mem::take(&mut waiting.idle) || waiting.backlog.pinned() >= WORTH_WAKING;
+        drop(waiting);
+        if wake {
+            self.filled.notify_one();
+        }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        lock(&self.waiting).backlog.has_room()
+    }
+}
+
+impl Hub {
+    /// A tap that starts with the channels known so far. `limit`: data queued for it, in bytes, and one batch;
+    /// playback that waits for slow clients waits for it too, otherwise it loses what goes beyond.
+    pub(crate) fn tap(&self, limit: usize) -> Tap {
+        let waiting = Mutex::new(Waiting { backlog: Backlog::new(limit), idle: false });
+        let queue = Arc::new(TapQueue { waiting, filled: Condvar::new() });
+        let mut state = lock(&self.0.state);
+        let known: Vec<_> = state.channels.known().cloned().collect();
+        queue.push_channels(&known);
+        state.taps.push(queue.clone());
+        drop(state);
+        Tap { queue, hub: self.clone() }
+    }
+}
+
+impl Tap {
+    /// What is next; blocks until there is something, or the deadline has passed. What was returned before is done with.
+    pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
+        let taken = lock(&self.queue.waiting).backlog.take();
+        // also where nothing is left: what was in hand took room until now
+        self.hub.emptier();
+        if let Some(published) = taken {
+            return Next::Published(published);
+        }
+        let mut waiting = lock(&self.queue.waiting);
+        loop {
+            if let Some(published) = waiting.backlog.take() {
+                return Next::Published(published);
+            }
+            if waiting.backlog.is_closed() {
+                return Next::Closed;
+            }
+            let filled = &self.queue.filled;
+            waiting.idle = deadline.is_none();
+            waiting = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return Next::Deadline,
+                Some(left) => {
+                    let woken = filled.wait_timeout(waiting, left.min(GATHER));
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => filled.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Nothing more is put in, and what is there is of no use any more.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        lock(&self.queue.waiting).backlog.clear();
+    }
+
+    /// Messages that were lost because they were not taken fast enough, so far.
+    pub(crate) fn lost(&self) -> u64 {
+        lock(&self.queue.waiting).backlog.lost()
+    }
+
+    /// Nothing more is put in; what is there can still be taken.
+    pub(crate) fn close(&self) {
+        lock(&self.hub.0.state).taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
+        lock(&self.queue.waiting).backlog.close();
+        self.queue.filled.notify_one();
+        self.hub.emptier();
+    }
+
+    /// Tells the snapshot how many bytes have been recorded.
+    pub(crate) fn count_recorded(&self, bytes: u64) {
+        self.hub.0.counters.recorded.store(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+    use crate::config::ServeOptions;
+    use crate::hub::playback::PlaybackProvider;
+    use crate::hub::{ClientId, SlowClient};
+    use crate::model::{ChannelId, Entry};
+    use crate::protocol::PlaybackControlRequest;
+    use crate::time::Timestamp;
+
+    fn hub() -> Hub {
+        Hub::new("test", ServeOptions::default().hub)
+    }
+
+    fn batch() -> Arc<Batch> {
+        let mut batch = Batch::default();
+        let entry = Entry {
+            log_time: Timestamp(1),
+            publish_time: Timestamp(1),
+            channel: ChannelId(1),
+            sequence: 0,
+            buffer: 0,
+            offset: 0,
+            length: 3,
+        };
+        batch.push_copy(&entry, b"abc");
+        Arc::new(batch)
+    }
+
+    fn publish(hub: &Hub) {
+        hub.publish(&batch(), 0..1, SlowClient::Wait, Instant::now());
+    }
+
+    fn channel(topic: &str) -> Arc<Channel> {
+        let topic = topic.to_owned();
+        let (id, message_encoding, metadata) = (ChannelId(1), String::new(), BTreeMap::new());
+        Arc::new(Channel { id, topic, message_encoding, schema: None, metadata })
+    }
+
+    #[derive(Clone, Default)]
+    struct Waits(Arc<AtomicUsize>);
+
+    impl PlaybackProvider for Waits {
+        fn control(&self, _request: PlaybackControlRequest) {}
+
+        fn subscribed(&self, _client: ClientId, _without_state: Vec<ChannelId>) {}
+
+        fn room(&self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_tap_gets_channels_of_before_it_and_messages_of_after_it() {
+        let hub = hub();
+        hub.advertise(&[channel("/a")]);
+        publish(&hub);
+        let tap = hub.tap(1 << 20);
+        publish(&hub);
+        let Next::Published(Published::Channels(channels)) = tap.next(None) else { panic!("no channels") };
+        assert_eq!(channels, [channel("/a")], "also of those that can't be advertised");
+        assert!(matches!(tap.next(None), Next::Published(Published::Messages { .. })));
+        assert!(matches!(tap.next(Some(Instant::now())), Next::Deadline));
+        tap.close();
+        publish(&hub);
+        assert!(matches!(tap.next(None), Next::Closed));
+    }
+
+    #[test]
+    fn what_is_not_published_but_shown_after_a_jump_is_not_for_a_tap() {
+        let (hub, now) = (hub(), Instant::now());
+        let tap = hub.tap(1 << 20);
+        hub.publish_state((*batch()).clone(), None, now);
+        assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
+        assert!(matches!(tap.next(Some(now)), Next::Deadline));
+    }
+
+    #[test]
+    fn playback_that_waits_waits_for_a_full_tap_and_is_told_when_there_is_room() {
+        let (hub, waits) = (hub(), Waits::default());
+        hub.set_provider(Box::new(waits.clone()), None);
+        let tap = hub.tap(1);
+        assert!(hub.has_room());
+        publish(&hub);
+        assert!(!hub.has_room());
+        assert!(hub.is_drained(), "only clients have to be handed everything before a lap ends");
+        assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
+        assert!(matches!(tap.next(None), Next::Published(Published::Messages { .. })));
+        assert!(!hub.has_room(), "what is in hand takes room");
+        let told = waits.0.load(Ordering::SeqCst);
+        assert!(matches!(tap.next(Some(Instant::now())), Next::Deadline));
+        assert!(waits.0.load(Ordering::SeqCst) > told, "nobody told the player");
+        assert!(hub.has_room());
+
+        publish(&hub);
+        assert!(!hub.has_room());
+        let told = waits.0.load(Ordering::SeqCst);
+        tap.abandon();
+        assert!(hub.has_room(), "a tap that is gone holds nobody up");
+        assert!(waits.0.load(Ordering::SeqCst) > told);
+        assert!(matches!(tap.next(None), Next::Closed), "what was queued is gone");
+    }
+
+    #[test]
+    fn a_tap_that_sleeps_is_woken_by_a_message() {
+        let hub = hub();
+        let tap = hub.tap(1 << 20);
+        let taker = std::thread::spawn(move || {
+            while !matches!(tap.next(None), Next::Published(Published::Messages { .. })) {}
+        });
+        std::thread::sleep(Duration::from_millis(30));
+        publish(&hub);
+        taker.join().unwrap();
+    }
+}

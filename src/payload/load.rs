@@ -1,0 +1,144 @@
+//! Reads the files that define the user's types.
+//!
+//! Each file is read on its own, with what it imports, so that files of the same name in different folders don't
+//! meet. Imports of `foxglove/*.proto` and `google/protobuf/*.proto` need no files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use protox::Compiler;
+use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
+
+use super::TypeOptions;
+use super::protobuf::{Message, Pool};
+use super::types::{FOXGLOVE, by_name};
+
+/// Largest compiled descriptor set; the largest known ones have a few MB.
+const MAX_DESCRIPTOR_SET: u64 = 64 << 20;
+
+/// Why there are no types.
+#[derive(Debug, thiserror::Error)]
+pub enum TypesError {
+    /// A file can't be read.
+    #[error("--proto {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file that is too large to be what it should be.
+    #[error("--proto {}: has {size} bytes, more than the {MAX_DESCRIPTOR_SET} that are read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A definition that does not compile.
+    #[error("--proto {}: {reason}", path.display())]
+    Definition {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and the way out.
+        reason: String,
+    },
+    /// Neither kind of file.
+    #[error("--proto {}: neither a .proto file nor a descriptor set (.desc, .binpb, .bin, .fds, .pb)", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A type that two files define, each in its own way.
+    #[error("--proto: '{name}' is defined differently by {} and {}; leave one of them out", first.display(), second.display())]
+    Twice {
+        /// Full name of the type.
+        name: String,
+        /// One file.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
+    /// The schemas that the program brings along can't be read.
+    #[error("the built-in schemas are broken: {0}")]
+    Builtin(String),
+}
+
+/// The schemas `foxglove.*`.
+pub(super) fn builtin() -> Result<Pool, TypesError> {
+    Pool::decode(FOXGLOVE, None).map_err(TypesError::Builtin)
+}
+
+/// The types of all files by name; an error if two files don't agree on one.
+pub(super) fn user_types(
+    options: &TypeOptions,
+    builtin: &Pool,
+) -> Result<HashMap<String, Message>, TypesError> {
+    let mut found: HashMap<String, (Message, &Path)> = HashMap::new();
+    for path in &options.proto {
+        let pool = match extension(path).as_str() {
+            "proto" => compile(path, &options.proto_path)?,
+            "desc" | "binpb" | "bin" | "fds" | "pb" => read_set(path, builtin)?,
+            _ => return Err(TypesError::Kind { path: path.clone() }),
+        };
+        for (name, message) in by_name(&pool) {
+            if let Some((other, first)) = found.get(&name)
+                && !message.is_defined_like(other)
+            {
+                let first = first.to_path_buf();
+                return Err(TypesError::Twice { name, first, second: path.clone() });
+            }
+            found.entry(name).or_insert((message, path));
+        }
+    }
+    Ok(found.into_iter().map(|(name, (message, _))| (name, message)).collect())
+}
+
+fn extension(path: &Path) -> String {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase()).unwrap_or_default()
+}
+
+fn compile(path: &Path, proto_path: &[PathBuf]) -> Result<Pool, TypesError> {
+    let definition = |reason| TypesError::Definition { path: path.to_owned(), reason };
+    std::fs::metadata(path).map_err(|source| TypesError::File { path: path.to_owned(), source })?;
+    let mut files = ChainFileResolver::new();
+    for folder in proto_path {
+        files.add(IncludeFileResolver::new(folder.clone()));
+    }
+    // the file's own folder, so that a single file needs no option
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    files.add(IncludeFileResolver::new(folder.to_owned()));
+    let foxglove = DescriptorSetFileResolver::decode(FOXGLOVE);
+    files.add(foxglove.map_err(|error| TypesError::Builtin(error.to_string()))?);
+    files.add(GoogleFileResolver::new());
+    let mut compiler = Compiler::with_file_resolver(files);
+    compiler.include_imports(true);
+    compiler.open_file(path).map_err(|error| definition(reason(&error)))?;
+    Pool::decode(&compiler.encode_file_descriptor_set(), None).map_err(definition)
+}
+
+/// What the compiler says, with the place and the way out.
+fn reason(error: &protox::Error) -> String {
+    // its debug form is `file:line:column: what`, where it knows the place
+    let text = format!("{error:?}");
+    if error.is_file_not_found() {
+        return format!("{text}; name the folder that imports start from by --proto-path");
+    }
+    text
+}
+
+fn read_set(path: &Path, builtin: &Pool) -> Result<Pool, TypesError> {
+    let file = |source| TypesError::File { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(file)?.len();
+    if size > MAX_DESCRIPTOR_SET {
+        return Err(TypesError::TooLarge { path: path.to_owned(), size });
+    }
+    let set = std::fs::read(path).map_err(file)?;
+    // a set made without its imports may still need only those that are built in
+    Pool::decode(&set, None).or_else(|reason| {
+        Pool::decode(&set, Some(builtin)).map_err(|_error| TypesError::Definition {
+            path: path.to_owned(),
+            reason: format!("{reason}; make the set with its imports: protoc --include_imports -o FILE"),
+        })
+    })
+}

@@ -1,0 +1,251 @@
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+use crate::hub::outbox::{Encoded, Item};
+use crate::hub::{Client, HubOptions, Latch};
+use crate::model::{Channel, Entry, SubscriptionId};
+use crate::protocol::{Offer, ServerMessage, Subscription};
+use crate::source::SourceInfo;
+
+/// A stream that yields what the test hands in.
+struct Fed {
+    info: SourceInfo,
+    batches: Receiver<Result<Batch, SourceError>>,
+}
+
+impl Source for Fed {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        self.batches.recv().ok().transpose()
+    }
+}
+
+fn fed() -> (Sender<Result<Batch, SourceError>>, Box<dyn Source>) {
+    let (sender, batches) = channel();
+    (sender, Box::new(Fed { info: SourceInfo::default(), batches }))
+}
+
+fn hub(on_slow_client: SlowClient) -> Hub {
+    let latch = Latch::Topics(vec!["/map".parse().unwrap()]);
+    let time_resolution = Duration::ZERO;
+    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution })
+}
+
+fn start(
+    streams: Vec<Box<dyn Source>>,
+    hub: &Hub,
+    on_eof: OnEof,
+) -> (Live, tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>) {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let on_finished = move |outcome| tell.send(outcome).unwrap();
+    (Live::start(streams, None, hub.clone(), on_eof, on_finished).unwrap(), told)
+}
+
+fn announced(id: u32, topic: &str) -> Batch {
+    let channel = Channel {
+        id: ChannelId(id),
+        topic: topic.into(),
+        message_encoding: "json".into(),
+        schema: None,
+        metadata: BTreeMap::new(),
+    };
+    Batch { announcements: vec![Arc::new(channel)], ..Batch::default() }
+}
+
+/// Messages of (channel, second), with the second as payload.
+fn messages(messages: &[(u32, u64)]) -> Batch {
+    let mut batch = Batch::default();
+    for &(channel, second) in messages {
+        let time = Timestamp(second * 1_000_000_000);
+        let entry = Entry {
+            log_time: time,
+            publish_time: time,
+            channel: ChannelId(channel),
+            sequence: 0,
+            buffer: 0,
+            offset: 0,
+            length: 8,
+        };
+        batch.push_copy(&entry, &second.to_le_bytes());
+    }
+    batch
+}
+
+/// What a client is sent.
+#[derive(Debug, PartialEq)]
+enum Sent {
+    Message(u32, u64),
+    Session,
+    Advertised(Vec<u32>),
+    Unadvertised(Vec<u32>),
+}
+
+struct Viewer {
+    client: Client,
+    sent: Vec<Sent>,
+}
+
+impl Viewer {
+    fn join(hub: &Hub) -> Self {
+        Self { client: hub.join(&Offer::parse(["foxglove.websocket.v1"].into_iter())), sent: Vec::new() }
+    }
+
+    fn subscribe(&self, channel: u32) {
+        let subscription = Subscription { id: SubscriptionId(channel), channel_id: ChannelId(channel) };
+        assert_eq!(self.client.subscribe(&[subscription], Instant::now()), []);
+    }
+
+    fn take(&mut self) {
+        loop {
+            let taken = self.client.take(true, Instant::now());
+            if taken.control.is_empty() && taken.item.is_none() {
+                return;
+            }
+            for control in taken.control {
+                let Encoded::Text(text) = &control.frame else { continue };
+                match ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap() {
+                    ServerMessage::ServerInfo(_) => self.sent.push(Sent::Session),
+                    ServerMessage::Advertise(channels) => {
+                        self.sent.push(Sent::Advertised(channels.iter().map(|c| c.id.0).collect()));
+                    }
+                    ServerMessage::Unadvertise(ids) => {
+                        self.sent.push(Sent::Unadvertised(ids.iter().map(|id| id.0).collect()));
+                    }
+                    _ => {}
+                }
+            }
+            let Some(Item::Messages(part)) = taken.item else { continue };
+            for entry in &part.batch.entries[part.range.clone()] {
+                if taken.subscriptions.wanted(entry.channel, part.number).is_some() {
+                    self.sent.push(Sent::Message(entry.channel.0, entry.log_time.0 / 1_000_000_000));
+                }
+            }
+        }
+    }
+
+    /// Reads until something is there; a test that waits for ever is ended by its runner.
+    async fn until(&mut self, wanted: Sent) {
+        loop {
+            self.take();
+            if self.sent.contains(&wanted) {
+                return;
+            }
+            self.client.wake().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn inputs_go_out_as_they_come_in_and_damage_in_one_stops_none() {
+    let hub = hub(SlowClient::Drop);
+    let ((first, a), (second, b)) = (fed(), fed());
+    let (live, mut told) = start(vec![a, b], &hub, OnEof::Exit);
+    let mut viewer = Viewer::join(&hub);
+    first.send(Ok(announced(1, "/a"))).unwrap();
+    second.send(Ok(announced(2, "/b"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.until(Sent::Advertised(vec![2])).await;
+    viewer.subscribe(1);
+    viewer.subscribe(2);
+    first.send(Ok(messages(&[(1, 10), (1, 11)]))).unwrap();
+    viewer.until(Sent::Message(1, 11)).await;
+    let damage = SourceError::Damaged { name: "a".into(), offset: 7, reason: "is torn".into() };
+    first.send(Err(damage)).unwrap();
+    second.send(Ok(messages(&[(2, 12)]))).unwrap();
+    viewer.until(Sent::Message(2, 12)).await;
+    first.send(Ok(messages(&[(1, 13)]))).unwrap();
+    viewer.until(Sent::Message(1, 13)).await;
+    assert_eq!(live.snapshot().messages_received, 4);
+    assert_eq!(live.snapshot().position, Some(Timestamp(13_000_000_000)));
+    drop(first);
+    assert!(told.try_recv().is_err(), "one input goes on");
+    drop(second);
+    assert!(told.recv().await.unwrap().is_ok());
+    assert_eq!(live.snapshot().activity, Activity::Ended);
+}
+
+#[tokio::test]
+async fn an_input_that_must_be_mended_ends_it_all() {
+    let hub = hub(SlowClient::Drop);
+    let ((first, a), (_second, b)) = (fed(), fed());
+    let (_live, mut told) = start(vec![a, b], &hub, OnEof::Keep);
+    first.send(Err(SourceError::Unusable { name: "stdin".into(), reason: "is nonsense".into() })).unwrap();
+    assert!(told.recv().await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn time_that_begins_anew_is_a_new_session_with_the_latched_messages() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_live, _told) = start(vec![stream], &hub, OnEof::Keep);
+    let mut viewer = Viewer::join(&hub);
+    let channels = [announced(1, "/map"), announced(2, "/imu")].map(|batch| batch.announcements).concat();
+    input.send(Ok(Batch { announcements: channels, ..Batch::default() })).unwrap();
+    viewer.until(Sent::Advertised(vec![1, 2])).await;
+    viewer.subscribe(1);
+    viewer.subscribe(2);
+    viewer.sent.clear();
+    input.send(Ok(messages(&[(1, 90), (2, 100), (2, 101)]))).unwrap();
+    viewer.until(Sent::Message(2, 101)).await;
+    input.send(Ok(messages(&[(2, 102), (2, 1), (2, 2)]))).unwrap();
+    viewer.until(Sent::Message(2, 2)).await;
+    use Sent::{Advertised, Message, Session};
+    let expected = [
+        Message(1, 90),
+        Message(2, 100),
+        Message(2, 101),
+        Message(2, 102),
+        Session,
+        Advertised(vec![1, 2]),
+        Message(1, 90),
+        Message(2, 1),
+        Message(2, 2),
+    ];
+    assert_eq!(viewer.sent, expected);
+}
+
+#[tokio::test]
+async fn a_channel_is_taken_back_after_its_last_message() {
+    let hub = hub(SlowClient::Wait);
+    let (input, stream) = fed();
+    let (_live, _told) = start(vec![stream], &hub, OnEof::Keep);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    viewer.sent.clear();
+    input.send(Ok(messages(&[(1, 5)]))).unwrap();
+    let changed = Batch { retired: vec![ChannelId(1)], ..announced(2, "/a") };
+    input.send(Ok(changed)).unwrap();
+    viewer.until(Sent::Advertised(vec![2])).await;
+    assert_eq!(viewer.sent, [Sent::Message(1, 5), Sent::Unadvertised(vec![1]), Sent::Advertised(vec![2])]);
+    let ended = viewer.client.unsubscribe(&[SubscriptionId(1)]);
+    assert_eq!(ended, [], "the client ends what has ended already");
+}
+
+#[tokio::test]
+async fn an_input_waits_for_a_client_that_must_not_lose_anything() {
+    let hub = hub(SlowClient::Wait);
+    let (input, stream) = fed();
+    let (live, _told) = start(vec![stream], &hub, OnEof::Keep);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    viewer.sent.clear();
+    let seconds: Vec<u64> = (10..2000).collect();
+    for &second in &seconds {
+        input.send(Ok(messages(&[(1, second)]))).unwrap();
+    }
+    // each message pins a buffer and an entry, so the queue of 64 KiB is full long before the end
+    while hub.has_room() {
+        std::thread::yield_now();
+    }
+    assert!(live.snapshot().messages_received < 1900);
+    viewer.until(Sent::Message(1, 1999)).await;
+    assert_eq!(viewer.sent, seconds.iter().map(|second| Sent::Message(1, *second)).collect::<Vec<_>>());
+}

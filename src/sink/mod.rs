@@ -1,0 +1,212 @@
+//! Where what is served goes besides the clients: into a file.
+//!
+//! A [`Recorder`] takes everything that is published in the hub and writes it on a thread of its own, so that delivery
+//! never waits for the disk; only playback that waits for slow clients waits for the recorder too. What it has queued
+//! is bounded by [`QUEUE_LIMIT`]; beyond it messages are left out, counted, and the user is told.
+//!
+//! If writing fails the recorder tells so once and serving goes on without it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use crate::hub::{Hub, Next, Published, Tap};
+use crate::protocol::Status;
+use crate::time::Timestamp;
+
+mod mcap_file;
+
+use mcap_file::{Contents, McapFile};
+
+/// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
+const QUEUE_LIMIT: usize = 64 << 20;
+
+/// The user is told about messages that were left out at most this often.
+const LOSS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long the end of the program waits for the rest to be written: container runtimes kill ten seconds after they
+/// asked a program to stop, and the clients have had one of them.
+const FINISH_LIMIT: Duration = Duration::from_secs(8);
+
+/// What in a file's name stands for the time of the start.
+const TIME: &str = "{time}";
+
+/// Why something is not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Recording into a file that is there would destroy what is in it.
+    #[error(
+        "{}: exists already and is not overwritten; choose another name, or one with {TIME} in it",
+        .0.display()
+    )]
+    Exists(PathBuf),
+    /// The file can't be made.
+    #[error("{}: can't be created: {reason}", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// The file can't be written any more.
+    #[error("{}: recording failed: {reason}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says, or the limit of the format that was reached.
+        reason: String,
+    },
+    /// The disk did not take the rest in time.
+    #[error("{}: the end was not written within {} s", .0.display(), FINISH_LIMIT.as_secs())]
+    Stuck(PathBuf),
+}
+
+/// What was recorded in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// The file.
+    pub path: PathBuf,
+    /// Messages in the file.
+    pub messages: u64,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Messages that are not in it because the disk was too slow.
+    pub lost: u64,
+}
+
+/// Records what is served on a thread of its own.
+pub struct Recorder {
+    path: PathBuf,
+    tap: Arc<Tap>,
+    outcome: Receiver<Result<Contents, SinkError>>,
+}
+
+impl Recorder {
+    /// Makes the file, which must not exist, and starts to record what is published in the hub from now on.
+    pub fn start(path: &Path, hub: &Hub) -> Result<Self, SinkError> {
+        let file = McapFile::create(path)?;
+        let tap = Arc::new(hub.tap(QUEUE_LIMIT));
+        let (sender, outcome) = sync_channel(1);
+        let taken = Taker(tap.clone());
+        std::thread::Builder::new()
+            .name("recorder".into())
+            .spawn(move || {
+                // whoever started it may have given up waiting
+                sender.send(record(&taken.0, file)).ok();
+            })
+            .map_err(|error| SinkError::Create { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(Self { path: path.to_owned(), tap, outcome })
+    }
+
+    /// Writes what is still queued and completes the file. An error has been logged when it happened.
+    ///
+    /// Blocks for [`FINISH_LIMIT`] at most. A recorder that is just dropped completes its file by and by.
+    pub fn finish(self) -> Result<Recorded, SinkError> {
+        self.tap.close();
+        match self.outcome.recv_timeout(FINISH_LIMIT) {
+            Ok(outcome) => {
+                let Contents { messages, bytes } = outcome?;
+                Ok(Recorded { path: self.path.clone(), messages, bytes, lost: self.tap.lost() })
+            }
+            Err(RecvTimeoutError::Timeout) => Err(SinkError::Stuck(self.path.clone())),
+            Err(RecvTimeoutError::Disconnected) => {
+                let reason = "the recorder's thread panicked".to_owned();
+                Err(SinkError::Write { path: self.path.clone(), reason })
+            }
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.tap.close();
+    }
+}
+
+/// The path meant by one with `{time}` in it: the time in UTC, to the second, without characters that file systems
+/// refuse.
+pub fn path_at(path: &Path, now: Timestamp) -> PathBuf {
+    let text = now.to_string();
+    let second = text.split('.').next().unwrap_or_default();
+    let time = second.replace(':', "-") + "Z";
+    match path.to_str() {
+        Some(path) => path.replace(TIME, &time).into(),
+        None => path.to_owned(),
+    }
+}
+
+/// The tap on the recorder's thread: whatever ends that, nothing is queued for it any more.
+struct Taker(Arc<Tap>);
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Runs on the recorder's thread until the tap is closed or the file fails.
+fn record(tap: &Tap, mut file: McapFile) -> Result<Contents, SinkError> {
+    let recorded = write_all(tap, &mut file).and_then(|()| file.finish());
+    match recorded {
+        Ok(contents) => {
+            tap.count_recorded(contents.bytes);
+            Ok(contents)
+        }
+        Err(error) => {
+            tracing::error!("{error}; what was recorded before can be read, and serving goes on");
+            let text = "the server's recording failed: from here on nothing is recorded";
+            tap.hub().notice(&Status::warning(text.to_owned()));
+            Err(error)
+        }
+    }
+}
+
+fn write_all(tap: &Tap, file: &mut McapFile) -> Result<(), SinkError> {
+    let mut loss = Loss::default();
+    loop {
+        match tap.next(file.flush_at()) {
+            Next::Published(Published::Channels(channels)) => {
+                for channel in channels {
+                    file.add_channel(&channel)?;
+                }
+            }
+            Next::Published(Published::Messages { batch, range }) => {
+                for entry in &batch.entries[range] {
+                    file.write(entry, batch.payload(entry))?;
+                }
+            }
+            Next::Deadline => {}
+            Next::Closed => return Ok(()),
+        }
+        let now = Instant::now();
+        file.flush_if_due(now)?;
+        tap.count_recorded(file.bytes());
+        if let Some(lost) = loss.news(tap.lost(), now) {
+            tracing::warn!("the disk is too slow: {lost} messages are not recorded");
+        }
+    }
+}
+
+/// Says when the user is told about messages that were left out.
+#[derive(Debug, Default)]
+struct Loss {
+    told: u64,
+    last: Option<Instant>,
+}
+
+impl Loss {
+    /// How many were lost since the user was last told, if it is time to tell.
+    fn news(&mut self, lost: u64, now: Instant) -> Option<u64> {
+        let new = lost - self.told;
+        if new == 0 || self.last.is_some_and(|last| now < last + LOSS_INTERVAL) {
+            return None;
+        }
+        self.told = lost;
+        self.last = Some(now);
+        Some(new)
+    }
+}
+
+#[cfg(test)]
+mod tests;

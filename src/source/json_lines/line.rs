@@ -1,0 +1,244 @@
+//! One line taken apart: the values of the keys that mean something here, each as the text that stands in the line.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::times::shortened;
+
+/// Why a line is not used: where in the line (bytes, from 1), what is wrong, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BadLine {
+    pub(super) column: usize,
+    pub(super) reason: String,
+}
+
+impl BadLine {
+    pub(super) fn new(column: usize, reason: impl Into<String>) -> Self {
+        Self { column, reason: reason.into() }
+    }
+
+    /// What the parser says.
+    pub(super) fn syntax(error: &serde_json::Error) -> Self {
+        let text = error.to_string();
+        // the line that it counts is always 1
+        let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+        let hint = match error.classify() {
+            serde_json::error::Category::Eof => {
+                "; each line holds one whole JSON object, as `jq -c` prints them"
+            }
+            _ if reason == "trailing characters" => "; each line holds one JSON object",
+            _ => "",
+        };
+        Self::new(error.column(), format!("{reason}{hint}"))
+    }
+}
+
+/// The values of the known keys. A value of null counts as absent, and of a key that comes twice the last one counts.
+#[derive(Debug, Default)]
+pub(super) struct Line<'a> {
+    pub(super) topic: Option<&'a RawValue>,
+    pub(super) data: Option<&'a RawValue>,
+    pub(super) data_base64: Option<&'a RawValue>,
+    pub(super) log_time: Option<&'a RawValue>,
+    pub(super) publish_time: Option<&'a RawValue>,
+    pub(super) sequence: Option<&'a RawValue>,
+    pub(super) schema: Option<&'a RawValue>,
+    pub(super) encoding: Option<&'a RawValue>,
+    pub(super) op: Option<&'a RawValue>,
+    /// rosbridge's word for `data`.
+    pub(super) msg: Option<&'a RawValue>,
+    pub(super) name: Option<&'a RawValue>,
+    pub(super) schema_base64: Option<&'a RawValue>,
+    pub(super) latch: Option<&'a RawValue>,
+    pub(super) metadata: Option<&'a RawValue>,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let line = deserializer.deserialize_map(LineVisitor)?;
+        deserializer.end()?;
+        Ok(line)
+    }
+}
+
+struct LineVisitor;
+
+impl<'de> Visitor<'de> for LineVisitor {
+    type Value = Line<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object, {\"topic\":…,\"data\":{…}}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line<'de>, A::Error> {
+        let mut line = Line::default();
+        while let Some(slot) = map.next_key_seed(SlotSeed)? {
+            match slot {
+                Some(slot) => {
+                    let value = map.next_value::<&'de RawValue>()?;
+                    *slot(&mut line) = (value.get() != "null").then_some(value);
+                }
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(line)
+    }
+}
+
+type Slot = for<'l, 'a> fn(&'l mut Line<'a>) -> &'l mut Option<&'a RawValue>;
+
+/// Reads a key: where its value goes, if it is a known one.
+struct SlotSeed;
+
+impl<'de> DeserializeSeed<'de> for SlotSeed {
+    type Value = Option<Slot>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Slot>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for SlotSeed {
+    type Value = Option<Slot>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Option<Slot>, E> {
+        Ok(Some(match key {
+            "topic" => |line| &mut line.topic,
+            "data" => |line| &mut line.data,
+            "data_base64" => |line| &mut line.data_base64,
+            "log_time" => |line| &mut line.log_time,
+            "publish_time" => |line| &mut line.publish_time,
+            "sequence" => |line| &mut line.sequence,
+            "schema" => |line| &mut line.schema,
+            "encoding" => |line| &mut line.encoding,
+            "op" => |line| &mut line.op,
+            "msg" => |line| &mut line.msg,
+            "name" => |line| &mut line.name,
+            "schema_base64" => |line| &mut line.schema_base64,
+            "latch" => |line| &mut line.latch,
+            "metadata" => |line| &mut line.metadata,
+            _ => return Ok(None),
+        }))
+    }
+}
+
+/// Where a part of a line begins, in bytes from 1.
+pub(super) fn column(line: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).wrapping_sub(line.as_ptr() as usize).min(line.len()) + 1
+}
+
+/// The string that is the value of `key`.
+pub(super) fn string<'a>(line: &str, key: &str, value: &'a RawValue) -> Result<Cow<'a, str>, BadLine> {
+    let text = value.get();
+    match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
+        Some(_) => serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|error| {
+            BadLine::new(column(line, text), format!("{key}: {}", BadLine::syntax(&error).reason))
+        }),
+        None => Err(BadLine::new(column(line, text), format!("{key} {} is not a string", shortened(text)))),
+    }
+}
+
+/// Follows a path of keys, `header.stamp`, into an object. A key may have points itself.
+pub(super) fn value_at<'a>(object: &'a str, path: &str) -> Option<&'a RawValue> {
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    let (whole, nested) = deserializer.deserialize_map(PathVisitor(path)).ok()?;
+    let (_, rest) = path.split_once('.').unwrap_or_default();
+    whole.or_else(|| {
+        nested.filter(|value| value.get().starts_with('{')).and_then(|value| value_at(value.get(), rest))
+    })
+}
+
+/// Finds the values of two keys: the path as it is, and its first part.
+struct PathVisitor<'p>(&'p str);
+
+impl<'de> Visitor<'de> for PathVisitor<'_> {
+    type Value = (Option<&'de RawValue>, Option<&'de RawValue>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let first = self.0.split_once('.').map(|(first, _)| first);
+        let (mut whole, mut nested) = (None, None);
+        while let Some(Key(key)) = map.next_key()? {
+            if key == self.0 {
+                whole = Some(map.next_value()?);
+            } else if Some(&*key) == first {
+                nested = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok((whole, nested))
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: Option<&RawValue>) -> &str {
+        value.map_or("-", RawValue::get)
+    }
+
+    #[test]
+    fn values_keep_their_text_in_any_order_of_keys() {
+        let line = r#" { "data" : { "a" : 1.0e0 } ,"x":[1,{"topic":2}],"t\u006fpic":"\/a", "log_time":1.50,"schema":null }"#;
+        let parsed = Line::parse(line).unwrap();
+        assert_eq!(text(parsed.data), "{ \"a\" : 1.0e0 }");
+        assert_eq!(text(parsed.log_time), "1.50");
+        assert_eq!(text(parsed.schema), "-");
+        assert_eq!(string(line, "topic", parsed.topic.unwrap()).unwrap(), "/a");
+        assert_eq!(column(line, text(parsed.data)), 13);
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts() {
+        let parsed = Line::parse(r#"{"topic":"/a","sequence":1,"topic":"/b","sequence":null}"#).unwrap();
+        assert_eq!((text(parsed.topic), text(parsed.sequence)), ("\"/b\"", "-"));
+    }
+
+    #[test]
+    fn faults_are_told_with_their_column_and_the_way_out() {
+        let bad = |line: &str| BadLine::syntax(&Line::parse(line).unwrap_err());
+        assert_eq!(bad(r#"{"topic":"/a",}"#), BadLine::new(15, "trailing comma"));
+        assert!(bad("{").reason.contains("jq -c"));
+        assert!(bad("{}{}").reason.contains("one JSON object"));
+        assert!(bad("[1]").reason.contains("expected a JSON object"), "{}", bad("[1]").reason);
+        let line = r#"{"topic":5}"#;
+        let error = string(line, "topic", Line::parse(line).unwrap().topic.unwrap()).unwrap_err();
+        assert_eq!(error, BadLine::new(10, "topic 5 is not a string"));
+    }
+
+    #[test]
+    fn any_depth_is_read_without_a_stack() {
+        let deep = format!("{{\"data\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
+        assert_eq!(text(Line::parse(&deep).unwrap().data).len(), 400_000);
+    }
+
+    #[test]
+    fn paths_lead_into_objects() {
+        let object = r#"{"header":{"stamp":{"sec":1},"a.b":2},"header.frame":3,"x":[0]}"#;
+        assert_eq!(text(value_at(object, "header.stamp")), "{\"sec\":1}");
+        assert_eq!(text(value_at(object, "header.stamp.sec")), "1");
+        assert_eq!(text(value_at(object, "header.a.b")), "2");
+        assert_eq!(text(value_at(object, "header.frame")), "3");
+        for missing in ["header.x", "x.0", "y", "", "header.stamp.sec.z"] {
+            assert_eq!(text(value_at(object, missing)), "-", "{missing}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What the user hears of lines: counts, and bad lines at a bearable pace.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::line::BadLine;
+
+/// Between two reports of bad lines of one input.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What has been read of one input so far.
+#[derive(Debug, Default)]
+pub struct InputCounts {
+    /// All lines, also blank ones and comments.
+    pub lines: AtomicU64,
+    /// Messages that were passed on.
+    pub messages: AtomicU64,
+    /// Lines that could not be used.
+    pub bad: AtomicU64,
+}
+
+/// Counts lines, and reports those that are bad.
+#[derive(Debug)]
+pub(super) struct Notes {
+    name: String,
+    pub(super) counts: Arc<InputCounts>,
+    reported: Option<Instant>,
+    unreported: u64,
+}
+
+impl Notes {
+    pub(super) fn new(name: String) -> Self {
+        Self { name, counts: Arc::default(), reported: None, unreported: 0 }
+    }
+
+    /// Counts a line; the number of this one, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.counts.lines.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn message(&self) {
+        self.counts.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a bad line, without a word.
+    pub(super) fn count_bad(&self) {
+        self.counts.bad.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Reports a bad line, unless one was reported a moment ago.
+    pub(super) fn report(&mut self, line: u64, bad: &BadLine, now: Instant) {
+        if self.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            self.unreported += 1;
+            return;
+        }
+        self.reported = Some(now);
+        let more = match std::mem::take(&mut self.unreported) {
+            0 => String::new(),
+            1 => "; so was 1 before".to_owned(),
+            count => format!("; so were {count} before"),
+        };
+        let (name, column, reason) = (&self.name, bad.column, &bad.reason);
+        tracing::warn!("{name}: line {line}, column {column}: {reason}; the line is skipped{more}");
+    }
+
+    /// Sums up at the end of the input.
+    pub(super) fn end(&self) {
+        let [lines, messages, bad] = [&self.counts.lines, &self.counts.messages, &self.counts.bad]
+            .map(|count| count.load(Ordering::Relaxed));
+        tracing::info!("{}: end of input: {lines} lines, {messages} messages, {bad} bad lines", self.name);
+    }
+}

@@ -1,0 +1,180 @@
+//! Sockets on which robot processes hand in JSON lines: `tcp-listen://127.0.0.1:9000`, `unix-listen:///run/robot.sock`.
+
+use std::io::{self, Read};
+use std::net::TcpListener;
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+
+const TCP: &str = "tcp-listen://";
+const UNIX: &str = "unix-listen://";
+
+/// What a writer sends.
+pub type Incoming = Box<dyn Read + Send>;
+
+/// A socket that writers connect to.
+#[derive(Debug)]
+pub struct Listener {
+    name: String,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+/// Removes the file of a Unix socket when the program is done with it.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            tracing::debug!("{}: {error}", self.0.display());
+        }
+    }
+}
+
+impl Listener {
+    /// Whether a source is named as a socket to listen on.
+    pub fn is_meant(spec: &str) -> bool {
+        spec.starts_with(TCP) || spec.starts_with(UNIX)
+    }
+
+    /// Listens; for a Unix socket there is a file to be removed in the end.
+    pub fn bind(spec: &str) -> Result<(Self, Option<SocketFile>), SourceError> {
+        let name = spec.to_owned();
+        let io = |error| SourceError::Io { name: spec.to_owned(), error };
+        let unusable = |reason: String| SourceError::Unusable { name: spec.to_owned(), reason };
+        if let Some(address) = spec.strip_prefix(TCP) {
+            if !address.contains(':') {
+                return Err(unusable("the port is missing; write tcp-listen://127.0.0.1:9000".into()));
+            }
+            let socket = TcpListener::bind(address).map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => unusable(
+                    "another program listens there; choose another port, or 0 for any free one".into(),
+                ),
+                io::ErrorKind::InvalidInput => {
+                    unusable(format!("'{address}' is not an address; write tcp-listen://127.0.0.1:9000"))
+                }
+                _ => io(error),
+            })?;
+            let address = socket.local_addr().map_err(io)?;
+            return Ok((Self { name: format!("{TCP}{address}"), socket: Socket::Tcp(socket) }, None));
+        }
+        let path = Path::new(spec.strip_prefix(UNIX).unwrap_or(spec));
+        if !path.is_absolute() {
+            return Err(unusable(
+                "the path must begin with a slash; write unix-listen:///run/robot.sock".into(),
+            ));
+        }
+        #[cfg(unix)]
+        {
+            let socket = bind_unix(path).map_err(|error| match error.kind() {
+                io::ErrorKind::AddrInUse => {
+                    unusable("another program listens there, or it is no socket; choose another path".into())
+                }
+                _ => io(error),
+            })?;
+            Ok((Self { name, socket: Socket::Unix(socket) }, Some(SocketFile(path.to_owned()))))
+        }
+        #[cfg(not(unix))]
+        Err(unusable(format!("{name}: this system has no Unix sockets; use tcp-listen://")))
+    }
+
+    /// As the user named it, with the port that was chosen.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for a writer: its name, and what it sends.
+    pub fn accept(&self) -> io::Result<(String, Incoming)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                // a robot that lost its power says nothing; its place must become free again
+                #[cfg(unix)]
+                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+                Ok((peer.to_string(), Box::new(stream)))
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((self.name.clone(), Box::new(stream)))
+            }
+        }
+    }
+}
+
+/// Binds, also where a program that was killed has left its socket.
+#[cfg(unix)]
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let nobody_answers = UnixStream::connect(path)
+                .is_err_and(|refused| refused.kind() == io::ErrorKind::ConnectionRefused);
+            // a connection to a plain file is refused as well
+            if !(nobody_answers && std::fs::symlink_metadata(path)?.file_type().is_socket()) {
+                return Err(error);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn writers_connect_by_tcp() {
+        let (listener, file) = Listener::bind("tcp-listen://127.0.0.1:0").unwrap();
+        assert!(file.is_none());
+        let address = listener.name().strip_prefix(TCP).unwrap().to_owned();
+        let mut writer = std::net::TcpStream::connect(address).unwrap();
+        let (_, mut incoming) = listener.accept().unwrap();
+        writer.write_all(b"{}\n").unwrap();
+        drop(writer);
+        let mut text = String::new();
+        incoming.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "{}\n");
+        let taken = Listener::bind(listener.name()).unwrap_err().to_string();
+        assert!(taken.contains("another program listens there"), "{taken}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_left_behind_is_taken_over_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("robot.sock");
+        let spec = format!("{UNIX}{}", path.display());
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "left behind");
+        let (listener, file) = Listener::bind(&spec).unwrap();
+        assert!(Listener::bind(&spec).unwrap_err().to_string().contains("another program"));
+        drop((listener, file));
+        assert!(!path.exists());
+        std::fs::write(&path, "precious").unwrap();
+        assert!(Listener::bind(&spec).unwrap_err().to_string().contains("no socket"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn half_an_address_is_refused_with_an_example() {
+        for spec in ["tcp-listen://9000", "tcp-listen://nowhere:port", "unix-listen://run/robot.sock"] {
+            let error = Listener::bind(spec).unwrap_err().to_string();
+            assert!(error.contains("write ") || error.contains("lookup"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! The channels of live input: one for each topic at a time, shared by all inputs of one server.
+//!
+//! A topic whose encoding, schema or metadata changes gets another channel under a new id; ids count from 1 and are not
+//! used again. Each input announces a channel with the first batch in which *it* uses the id, so that it does not matter
+//! whose batch arrives first; whoever brings about a change retires the old id. Announcements and messages that arrive
+//! later than the end of their channel mean nothing.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::json_lines::SchemaFor;
+use super::{SourceError, TopicRules};
+use crate::model::{Channel, ChannelId, Schema};
+use crate::payload::{MessageType, Types};
+use crate::time::Timestamp;
+
+mod json_schema;
+mod schemas;
+#[cfg(test)]
+mod tests;
+
+use schemas::{Meaning, Schemas};
+
+/// Topics live at once. Viewers get slow long before; beyond, a writer most likely puts data into names.
+const MAX_CHANNELS: usize = 10_000;
+
+/// Bytes of the name of a topic, a schema or an encoding: with the bound above all names together stay small.
+const MAX_NAME: usize = 1024;
+
+/// Bytes of a channel's metadata; a QoS profile takes a few hundred.
+const MAX_METADATA: usize = 4096;
+
+/// Changes of one topic that may follow each other at once, as when a program is started anew several times.
+const CHANGES_AT_ONCE: u32 = 10;
+
+/// After those, the time for one more. Each costs every client two frames and the loss of its subscription.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a payload is given as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Given {
+    /// JSON text.
+    Json,
+    /// The bytes of the payload.
+    Bytes,
+    /// There is none: the channel is only declared.
+    Nothing,
+}
+
+/// What a line says about the channel of its message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Topic, as the line has it.
+    pub(super) topic: &'a str,
+    /// Name of the schema.
+    pub(super) schema: Option<&'a str>,
+    /// Message encoding.
+    pub(super) encoding: Option<&'a str>,
+    /// Its payload.
+    pub(super) given: Given,
+}
+
+/// A channel in use, and what stays when the topic gets another one.
+#[derive(Debug)]
+pub(super) struct LiveChannel {
+    pub(super) channel: Arc<Channel>,
+    pub(super) topic: Arc<TopicNotes>,
+}
+
+/// What is known of a topic beyond the life of its channels.
+#[derive(Debug, Default)]
+pub(super) struct TopicNotes {
+    sequence: AtomicU32,
+    warned: AtomicBool,
+}
+
+impl TopicNotes {
+    /// The sequence number of a message that has none: they count from 1, as 0 means unknown.
+    pub(super) fn next_sequence(&self) -> u32 {
+        self.sequence.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
+    /// Whether the user is yet to be warned about numbers that are none.
+    pub(super) fn warn_once(&self) -> bool {
+        !self.warned.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// The channel for a message, and what becomes of its payload.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved {
+    pub(super) live: Arc<LiveChannel>,
+    /// What turns JSON into the payload; None if it is passed on as it is.
+    pub(super) encoder: Option<Arc<MessageType>>,
+    /// The channel that this one takes the place of, if it does so just now.
+    pub(super) retired: Option<ChannelId>,
+    /// State of the table that this was read from; see [`LiveChannels::generation`].
+    pub(super) generation: u64,
+}
+
+/// The live channels of one server.
+#[derive(Debug)]
+pub struct LiveChannels {
+    rules: TopicRules,
+    /// Counts changes after which what was resolved before may no longer hold.
+    generation: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    schemas: Schemas,
+    /// By the names that lines have: what `op:channel` said.
+    declared: HashMap<String, Declared>,
+    /// By the names that are offered.
+    live: HashMap<String, Topic>,
+    last_id: u32,
+}
+
+/// What lines of a topic need not say themselves.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Declared {
+    schema: Option<String>,
+    encoding: Option<String>,
+    metadata: BTreeMap<String, String>,
+}
+
+#[derive(Debug)]
+struct Topic {
+    live: Arc<LiveChannel>,
+    /// Changes left at once, as of a time.
+    changes: (u32, Timestamp),
+}
+
+/// What a channel is made of, but for its id.
+struct Form<'a> {
+    encoding: Cow<'a, str>,
+    schema: Option<Arc<Schema>>,
+    encoder: Option<Arc<MessageType>>,
+}
+
+impl LiveChannels {
+    /// No channels yet. `rules` choose and rename topics, `types` are those that messages are encoded to, `schemas` are for
+    /// topics whose lines name none; an error names the one that does not exist.
+    pub fn new(
+        rules: TopicRules,
+        types: Arc<Types>,
+        schemas: &[SchemaFor],
+    ) -> Result<Arc<Self>, SourceError> {
+        let state = State {
+            schemas: Schemas::new(types, schemas)?,
+            declared: HashMap::new(),
+            live: HashMap::new(),
+            last_id: 0,
+        };
+        Ok(Arc::new(Self { rules, generation: AtomicU64::new(0), state: Mutex::new(state) }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // every change is made at once, at the end of a call
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved anew.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The channel for a message, new if need be; None if the user leaves out the topic. `now` bounds the pace at which a
+    /// topic changes.
+    pub(super) fn resolve(&self, wanted: Wanted<'_>, now: Timestamp) -> Result<Option<Resolved>, String> {
+        let Some(offered) = self.offered(wanted.topic)? else { return Ok(None) };
+        self.bring_about(&mut self.lock(), &offered, wanted, now).map(Some)
+    }
+
+    /// Declares a channel, and makes it; None if the user leaves out the topic.
+    pub(super) fn declare_channel(
+        &self,
+        wanted: Wanted<'_>,
+        metadata: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Result<Option<Resolved>, String> {
+        let Some(offered) = self.offered(wanted.topic)? else { return Ok(None) };
+        if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA {
+            return Err(format!("the metadata has more than {MAX_METADATA} bytes"));
+        }
+        let declaration = Declared {
+            schema: wanted.schema.map(str::to_owned),
+            encoding: wanted.encoding.map(str::to_owned),
+            metadata,
+        };
+        let mut state = self.lock();
+        if state.declared.len() >= MAX_CHANNELS && !state.declared.contains_key(wanted.topic) {
+            return Err(too_many());
+        }
+        let before = state.declared.insert(wanted.topic.to_owned(), declaration);
+        let resolved = self.bring_about(&mut state, &offered, wanted, now);
+        match (&resolved, before) {
+            (Ok(_), before) if before.as_ref() != state.declared.get(wanted.topic) => self.changed(),
+            (Ok(_), _) => {}
+            (Err(_), Some(before)) => drop(state.declared.insert(wanted.topic.to_owned(), before)),
+            (Err(_), None) => drop(state.declared.remove(wanted.topic)),
+        }
+        // read anew: the declaration itself counts as a change
+        resolved.map(|resolved| Some(Resolved { generation: self.generation(), ..resolved }))
+    }
+
+    /// Declares a schema that lines can name from now on.
+    pub(super) fn declare_schema(&self, schema: Schema) -> Result<(), String> {
+        for name in [&schema.name, &schema.encoding] {
+            check_name(name)?;
+        }
+        let mut state = self.lock();
+        if state.schemas.declare(schema)? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn offered<'a>(&'a self, topic: &'a str) -> Result<Option<Cow<'a, str>>, String> {
+        check_name(topic)?;
+        Ok(self.rules.offered(topic))
+    }
+
+    fn bring_about(
+        &self,
+        state: &mut State,
+        offered: &str,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+    ) -> Result<Resolved, String> {
+        let declared = state.declared.get(wanted.topic).cloned().unwrap_or_default();
+        let schema = wanted.schema.or(declared.schema.as_deref());
+        let meaning = state.schemas.meaning(wanted.topic, schema)?;
+        let encoding = wanted.encoding.or(declared.encoding.as_deref());
+        let form = form(&meaning, encoding.filter(|encoding| !encoding.is_empty()), wanted.given)?;
+        let done = |live: &Arc<LiveChannel>, retired| Resolved {
+            live: live.clone(),
+            encoder: form.encoder.clone(),
+            retired,
+            generation: self.generation(),
+        };
+        let before = state.live.get(offered);
+        if let Some(topic) = before {
+            let channel = &topic.live.channel;
+            if channel.message_encoding == form.encoding
+                && channel.schema == form.schema
+                && channel.metadata == declared.metadata
+            {
+                return Ok(done(&topic.live, None));
+            }
+        } else if state.live.len() >= MAX_CHANNELS {
+            return Err(too_many());
+        }
+        let (notes, changes) = match before {
+            Some(topic) => (topic.live.topic.clone(), one_change_less(topic.changes, offered, now)?),
+            None => (Arc::default(), (CHANGES_AT_ONCE, now)),
+        };
+        let id =
+            state.last_id.checked_add(1).ok_or("there are no more channel ids; start the server anew")?;
+        state.last_id = id;
+        let channel = Arc::new(Channel {
+            id: ChannelId(id),
+            topic: offered.to_owned(),
+            message_encoding: form.encoding.into_owned(),
+            schema: form.schema.clone(),
+            metadata: declared.metadata,
+        });
+        let live = Arc::new(LiveChannel { channel, topic: notes });
+        let retired = state
+            .live
+            .insert(offered.to_owned(), Topic { live: live.clone(), changes })
+            .map(|topic| topic.live.channel.id);
+        if retired.is_some() {
+            tracing::warn!(
+                "{offered}: messages have another schema or encoding than before, so the topic is offered anew; \
+                 if several programs write it, give each a topic of its own"
+            );
+            self.changed();
+        }
+        Ok(Resolved { live, encoder: form.encoder, retired, generation: self.generation() })
+    }
+}
+
+fn too_many() -> String {
+    format!(
+        "there are {MAX_CHANNELS} topics already, the most there can be; names are for what does not vary"
+    )
+}
+
+fn check_name(name: &str) -> Result<(), String> {
+    if name.len() <= MAX_NAME {
+        return Ok(());
+    }
+    Err(format!("a name of {} bytes is too long: it may have {MAX_NAME}", name.len()))
+}
+
+/// The changes that are left after one more; they grow back with time.
+fn one_change_less(
+    (left, since): (u32, Timestamp),
+    topic: &str,
+    now: Timestamp,
+) -> Result<(u32, Timestamp), String> {
+    let grown = now.since(since).as_nanos() / CHANGE_INTERVAL.as_nanos();
+    let left = left.saturating_add(u32::try_from(grown).unwrap_or(u32::MAX)).min(CHANGES_AT_ONCE);
+    let left = left.checked_sub(1).ok_or_else(|| {
+        format!(
+            "the schema or encoding of {topic} changes more than once a second; \
+             if several programs write it, give each a topic of its own"
+        )
+    })?;
+    Ok((left, if grown > 0 { now } else { since.min(now) }))
+}
+
+/// The form of a channel for messages of this meaning.
+fn form<'a>(meaning: &Meaning, encoding: Option<&'a str>, given: Given) -> Result<Form<'a>, String> {
+    if let Some(encoding) = encoding {
+        check_name(encoding)?;
+    }
+    let no_json = |encoding: &str| {
+        format!("data is JSON, but the message encoding is {encoding}: give the payload as data_base64")
+    };
+    let (usual, schema) = match meaning {
+        Meaning::Schemaless => (Some("json"), None),
+        Meaning::Declared(schema) => (schemas::usual_encoding(&schema.encoding), Some(schema)),
+        Meaning::Type(message) => {
+            let own = message.message_encoding();
+            // the type says how JSON is written; naming it as json, or as what it becomes, changes nothing
+            let fits = encoding
+                .is_none_or(|encoding| encoding == own || (encoding == "json" && given != Given::Bytes));
+            if !fits {
+                let (name, encoding) = (&message.schema().name, encoding.unwrap_or_default());
+                return Err(format!(
+                    "messages of {name} are sent as {own}, not as {encoding}; leave out encoding"
+                ));
+            }
+            let encoder = (given != Given::Bytes).then(|| message.clone());
+            return Ok(Form { encoding: own.into(), schema: Some(message.schema().clone()), encoder });
+        }
+    };
+    let encoding: Cow<'a, str> = match (encoding, usual) {
+        (Some(encoding), _) => encoding.into(),
+        (None, Some(_)) if given == Given::Bytes && schema.is_none() => {
+            return Err("data_base64 needs the encoding of the payload, and most often a schema".to_owned());
+        }
+        (None, Some(usual)) => usual.into(),
+        (None, None) => {
+            let encoding = schema.map(|schema| schema.encoding.as_str()).unwrap_or_default();
+            return Err(format!("a schema in {encoding} does not tell the message encoding: give encoding"));
+        }
+    };
+    if given == Given::Json && encoding != "json" {
+        return Err(no_json(&encoding));
+    }
+    Ok(Form { encoding, schema: schema.cloned(), encoder: None })
+}
