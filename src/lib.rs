@@ -14,7 +14,7 @@
 //! use tokio_util::sync::CancellationToken;
 //!
 //! let options = ServeOptions::default();
-//! let source = source::open("drive.mcap", &options.recording, &mut |_progress| {})?;
+//! let source = source::open(&["drive.mcap".into()], &options.recording, &mut |_progress| {})?;
 //! let hub = Hub::new("drive", options.hub);
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
 //! let (stop, finished) = (CancellationToken::new(), CancellationToken::new());

@@ -117,14 +117,15 @@ impl Batch {
         self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
     }
 
-    /// [`Batch::footprint`] if `previous` stays in memory too: many batches lie over one and the same buffer.
-    pub fn footprint_after(&self, previous: &Self) -> usize {
-        let last = |batch: &Self| batch.buffers.last().map(|buffer| buffer.as_ptr());
-        if self.buffers.len() == 1 && last(self) == last(previous) {
-            self.entries.len() * size_of::<Entry>()
-        } else {
-            self.footprint()
+    /// Bytes of buffers that another batch keeps in memory as well.
+    pub fn shared_with(&self, other: &Self) -> usize {
+        /// Beyond it the comparison would cost more than it is worth; chunks that overlap in time are few.
+        const MOST: usize = 64;
+        if self.buffers.len().max(other.buffers.len()) > MOST {
+            return 0;
         }
+        let has = |buffer: &&Bytes| other.buffers.iter().any(|own| own.as_ptr() == buffer.as_ptr());
+        self.buffers.iter().filter(has).map(Bytes::len).sum()
     }
 
     /// Appends a copy of a message of another batch, so that the other's buffer can be freed.

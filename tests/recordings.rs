@@ -18,12 +18,16 @@ mod crafted;
 mod damage;
 #[path = "recordings/expected.rs"]
 mod expected;
+#[path = "recordings/linear.rs"]
+mod linear;
 #[path = "recordings/options.rs"]
 mod options;
 #[path = "recordings/refusals.rs"]
 mod refusals;
 #[path = "recordings/seeking.rs"]
 mod seeking;
+#[path = "recordings/several.rs"]
+mod several;
 
 /// What a trial does with the folder of recordings.
 type Check = fn(&Path);
@@ -58,7 +62,10 @@ fn main() {
     let mut trials = Vec::new();
     for (name, expected) in expected::all(&data) {
         let title = format!("{name} reads as other programs read it");
-        trials.push(on_data(title, Box::new(move |data| expected::check(data, &name, &expected))));
+        let (file, wanted) = (name.clone(), expected.clone());
+        trials.push(on_data(title, Box::new(move |data| expected::check(data, &file, &wanted))));
+        let title = format!("{name} reads the same as a stream and as a growing file");
+        trials.push(on_data(title, Box::new(move |data| linear::check(data, &name, &expected))));
     }
     for layout in LAYOUTS {
         let title = format!("seeking in {layout} goes to the first message at or after the time");
@@ -66,9 +73,12 @@ fn main() {
         let title = format!("the state before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 15] = [
+    let checks: [(&str, Check); 22] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
+        ("all files of the conformance suite read the same as streams", linear::conformance),
+        ("recordings in one stream come one after the other", linear::joined),
+        ("a stream that is cut off or damaged never makes messages up", linear::damaged),
         ("the state before any time follows the publish times if they make the timeline", seeking::published),
         ("topic filters play what they choose", options::topics),
         ("topics are offered under the names that are asked for", options::renamed_topics),
@@ -82,11 +92,16 @@ fn main() {
         ("what lies behind the end of a recording is told", damage::joined),
         ("files of other formats are refused with a way out", refusals::other_formats),
         ("a recording reads the same without its index", crafted::stripped_summary),
+        ("a split recording plays like the whole", several::whole),
+        ("a split recording is sought like the whole and has the same state", several::seeking),
+        ("ranges and topics are chosen of a split recording as of the whole", several::options),
+        ("a folder plays as the recordings in it", several::folder),
     ];
     for (name, check) in checks {
         trials.push(on_data(name.into(), Box::new(check)));
     }
-    let alone: [(&str, fn()); 7] = [
+    #[cfg_attr(not(target_os = "linux"), allow(unused_mut, reason = "more is added on Linux"))]
+    let mut alone: Vec<(&str, fn())> = vec![
         ("what is not a recording is refused with a way out", refusals::made_up),
         ("a pipe is refused at once", refusals::pipe),
         ("chunks that all begin at time 0 play in order", crafted::chunks_from_zero),
@@ -94,7 +109,15 @@ fn main() {
         ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),
         ("large metadata and attachments are listed", crafted::large_extras),
         ("many messages of one time come in the order of the file", crafted::one_time),
+        ("channels that are alike in several files are one", several::channels),
+        ("a damaged one of several files costs no message of another", several::damaged_part),
+        ("sources that can't be served together are refused", several::refused),
     ];
+    #[cfg(target_os = "linux")]
+    alone.extend([
+        ("of hundreds of files few are open", several::few_are_open as fn()),
+        ("files that overlap share a bounded number of descriptors", several::overlapping_share_descriptors),
+    ]);
     for (name, check) in alone {
         trials.push(Trial::test(name, move || {
             check();

@@ -27,6 +27,13 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("the end of playback closes clients with 1000", "at_end_exit", false),
     ("a stalled client loses only what is newer elsewhere and nobody else notices", "stalled", false),
     ("nothing of before a seek arrives after it in a hundred seeks of two clients", "seeks", false),
+    ("a folder and recordings that overlap arrive as one timeline", "several", true),
+    ("a split recording is sought over the borders of its files", "parts_seek", false),
+    ("what is served is recorded exactly", "record", false),
+    ("a termination signal completes the recording", "record_sigterm", false),
+    ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
+    ("a full disk ends the recording, not the serving", "record_disk_full", false),
+    ("a recording never replaces a file", "record_exists", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

@@ -33,6 +33,7 @@ Keys, on a terminal:
 
 Examples:
   foxglove-bridge serve drive.mcap
+  foxglove-bridge serve front.mcap rear.mcap parts/
   foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
   foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
@@ -100,7 +101,7 @@ pub(crate) struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings to play (.mcap)
+    /// Recordings to play (.mcap), and folders of them; several become one timeline
     source: Vec<String>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
@@ -211,6 +212,16 @@ pub(crate) struct ServeArgs {
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     record: Option<String>,
+    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
+    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
+    json_as: Option<String>,
+    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
+    /// repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Live input")]
+    proto: Vec<String>,
+    /// Folder in which .proto files find what they import; repeatable
+    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
+    proto_path: Vec<String>,
 }
 
 impl ServeArgs {
@@ -249,6 +260,9 @@ impl ServeArgs {
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
             ("record", one(&self.record)),
+            ("json-as", one(&self.json_as)),
+            ("proto", self.proto.clone()),
+            ("proto-path", self.proto_path.clone()),
             ("no-progress", one(&self.no_progress)),
         ];
         given
@@ -329,6 +343,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 12);
+        assert_eq!(told, 13);
     }
 }

@@ -31,17 +31,14 @@ pub(crate) fn run(args: &ServeArgs, logging: &LogArgs, log: &LogOutput) -> Resul
     runtime.block_on(serve(options, source, bar, logging.quiet, log))
 }
 
-/// Opens the one recording that is named.
+/// Opens what is named.
 fn open(options: &ServeOptions, log: &LogOutput) -> Result<Box<dyn Source>, Failure> {
-    let [spec] = options.sources.as_slice() else {
-        let problem = match options.sources.len() {
-            0 => "no recording is named; try: foxglove-bridge serve recording.mcap",
-            _ => "only one recording can be served at a time",
-        };
-        return Err(Failure::Input(anyhow::anyhow!(problem)));
+    let name = match options.sources.as_slice() {
+        [source] => source.clone(),
+        sources => format!("{} recordings", sources.len()),
     };
-    let mut scan = ScanBar::new(spec, log);
-    source::open(spec, &options.recording, &mut |progress| scan.update(progress))
+    let mut scan = ScanBar::new(&name, log);
+    source::open(&options.sources, &options.recording, &mut |progress| scan.update(progress))
         .map_err(|error| Failure::Input(error.into()))
 }
 

@@ -1,6 +1,7 @@
 //! The keys: one for each option of `serve`, with the parser of its values.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{ServeOptions, size};
@@ -107,6 +108,15 @@ pub static KEYS: &[Key] = &[
     }),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
+        Ok(())
+    }),
+    one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
+    list("proto", |options, values| {
+        options.types.proto = values.iter().map(PathBuf::from).collect();
+        Ok(())
+    }),
+    list("proto-path", |options, values| {
+        options.types.proto_path = values.iter().map(PathBuf::from).collect();
         Ok(())
     }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),

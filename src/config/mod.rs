@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hub::{HubOptions, Latch, SlowClient};
+use crate::payload::TypeOptions;
 use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
@@ -38,6 +39,8 @@ pub struct ServeOptions {
     pub playback: PlaybackOptions,
     /// How clients are served.
     pub hub: HubOptions,
+    /// Which types live messages can have, and what they are sent as.
+    pub types: TypeOptions,
     /// Server name told to viewers; the name of the source if None.
     pub name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -67,6 +70,7 @@ impl Default for ServeOptions {
                 latch: Latch::Auto,
                 time_resolution: Duration::from_millis(1),
             },
+            types: TypeOptions::default(),
             name: None,
             record: None,
             progress: true,

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::keys::{KEYS, Key, split_list};
 use super::*;
+use crate::payload::JsonAs;
 use crate::source::Order;
 use crate::source::json_lines::{NanPolicy, SchemaFor, TimeUnit};
 use crate::time::Timestamp;
@@ -79,6 +80,9 @@ fn the_file_takes_numbers_texts_times_and_lists() {
             client-buffer = 1_000_000
             time-resolution = "0"
             record = "/data/{time}.mcap"
+            json-as = "json"
+            proto = ["imu.proto", "all.desc"]
+            proto-path = "protos"
             no-progress = true
             "#,
         )
@@ -95,6 +99,9 @@ fn the_file_takes_numbers_texts_times_and_lists() {
     assert_eq!(built.hub.client_buffer, 1_000_000);
     assert_eq!(built.hub.time_resolution, Duration::ZERO);
     assert_eq!(built.record, Some("/data/{time}.mcap".into()));
+    assert_eq!(built.types.json_as, JsonAs::Json);
+    assert_eq!(built.types.proto, [Path::new("imu.proto"), Path::new("all.desc")]);
+    assert_eq!(built.types.proto_path, [Path::new("protos")]);
     assert!(!built.progress);
 }
 
@@ -176,8 +183,19 @@ fn contradictions_are_refused() {
 
 #[test]
 fn every_key_refuses_nonsense_and_none_panics() {
-    let free_text =
-        ["source", "name", "topic", "exclude", "prefix", "latch", "record", "default-topic", "time-field"];
+    let free_text = [
+        "source",
+        "name",
+        "topic",
+        "exclude",
+        "prefix",
+        "latch",
+        "record",
+        "proto",
+        "proto-path",
+        "default-topic",
+        "time-field",
+    ];
     for key in KEYS.iter().filter(|key| !free_text.contains(&key.name)) {
         let message = error(vec![flag(key.name, &["nonsense"])]);
         assert!(message.starts_with(&format!("--{}: 'nonsense'", key.name)), "{message}");

@@ -71,7 +71,7 @@ impl Backlog {
                 part.end = range.end;
                 return;
             }
-            pinned = batch.footprint_after(last);
+            pinned -= batch.shared_with(last);
         }
         self.pinned += pinned;
         let published = Published::Messages { batch: batch.clone(), range };
@@ -104,6 +104,12 @@ impl Backlog {
     /// Nothing more is taken in; what is queued can still be taken.
     pub(crate) fn close(&mut self) {
         self.closed = true;
+    }
+
+    /// Forgets what is queued.
+    pub(crate) fn clear(&mut self) {
+        self.items.clear();
+        self.pinned = self.in_hand;
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -114,6 +114,12 @@ impl Tap {
         }
     }
 
+    /// Nothing more is put in, and what is there is of no use any more.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        lock(&self.queue.waiting).backlog.clear();
+    }
+
     /// Messages that were lost because they were not taken fast enough, so far.
     pub(crate) fn lost(&self) -> u64 {
         lock(&self.queue.waiting).backlog.lost()
@@ -243,9 +249,10 @@ mod tests {
         publish(&hub);
         assert!(!hub.has_room());
         let told = waits.0.load(Ordering::SeqCst);
-        drop(tap);
+        tap.abandon();
         assert!(hub.has_room(), "a tap that is gone holds nobody up");
         assert!(waits.0.load(Ordering::SeqCst) > told);
+        assert!(matches!(tap.next(None), Next::Closed), "what was queued is gone");
     }
 
     #[test]

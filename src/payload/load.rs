@@ -44,7 +44,7 @@ pub enum TypesError {
         reason: String,
     },
     /// Neither kind of file.
-    #[error("--proto {}: neither a .proto file nor a descriptor set (.desc, .binpb, .bin, .fds)", path.display())]
+    #[error("--proto {}: neither a .proto file nor a descriptor set (.desc, .binpb, .bin, .fds, .pb)", path.display())]
     Kind {
         /// The file.
         path: PathBuf,

@@ -49,7 +49,7 @@ impl FromStr for JsonAs {
 /// Which types there are, and what their messages become.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeOptions {
-    /// Files that define types: `.proto`, or compiled descriptor sets (`.desc`, `.binpb`, `.bin`, `.fds`).
+    /// Files that define types: `.proto`, or compiled descriptor sets (`.desc`, `.binpb`, `.bin`, `.fds`, `.pb`).
     pub proto: Vec<PathBuf>,
     /// Folders in which `.proto` files find what they import.
     pub proto_path: Vec<PathBuf>,

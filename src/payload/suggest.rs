@@ -12,7 +12,7 @@ pub(super) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) 
         let other = fold(candidate);
         let distance = distance(&folded, &other);
         // a part of the name was left out, or a few letters are wrong
-        let close = distance <= 1 + folded.len().min(other.len()) / 4;
+        let close = distance <= 1 + folded.len().min(other.len()) / 4 && distance * 2 < folded.len();
         let part = folded.len() >= 3 && (other.ends_with(&folded) || other.starts_with(&folded));
         (close || part).then_some((if close { distance } else { LONGEST + distance }, candidate))
     };
@@ -52,6 +52,7 @@ mod tests {
         assert_eq!(nearest("PointCloud", types), Some("foxglove.PointCloud"));
         assert_eq!(nearest("sensor_msgs/msg/Imu", types), None);
         assert_eq!(nearest("", types), None);
+        assert_eq!(nearest("q", ["x", "y"]), None);
         assert_eq!(nearest("msg", ["level", "message"]), None);
         assert_eq!(nearest("frameID", ["frame_id"]), Some("frame_id"));
     }

@@ -95,7 +95,9 @@ impl Worker {
             if self.policy() == SlowClient::Wait && !self.hub.has_room() {
                 let since = self.blocked_since.get_or_insert(now);
                 if now - *since >= LONG_WAIT {
-                    tracing::info!("playback waits for a client that does not read");
+                    tracing::info!(
+                        "playback waits for a client that does not read, or for the disk it is recorded to"
+                    );
                     *since = now;
                 }
                 return Some(*since + LONG_WAIT);

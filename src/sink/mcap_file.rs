@@ -74,7 +74,11 @@ impl McapFile {
             .library(concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")))
             .create(output)
             .and_then(|mut writer| writer.flush().map(|()| writer))
-            .map_err(|error| cant(&reason(error)))?;
+            .map_err(|error| {
+                // a name that is taken by nothing would be refused the next time; if it stays, it does
+                std::fs::remove_file(path).ok();
+                cant(&reason(error))
+            })?;
         let path = path.to_owned();
         Ok(Self { path, writer, ids: BTreeMap::new(), last_id: 0, messages: 0, bytes, flush_at: None })
     }
@@ -132,14 +136,11 @@ impl McapFile {
         Ok(())
     }
 
-    /// Completes the file, and waits until it is on the disk.
-    pub(super) fn finish(self) -> Result<Contents, SinkError> {
-        let Self { path, mut writer, messages, bytes, .. } = self;
-        let failed = |reason: String| SinkError::Write { path: path.clone(), reason };
-        writer.finish().map_err(|error| failed(reason(error)))?;
-        let output = writer.into_inner();
-        output.file.get_ref().sync_all().map_err(|error| failed(error.to_string()))?;
-        Ok(Contents { messages, bytes: bytes.load(Ordering::Relaxed) })
+    /// Completes the file. All of it is with the system then; when that has it on the disk is not waited for, as a slow
+    /// one can have minutes of it to catch up with.
+    pub(super) fn finish(mut self) -> Result<Contents, SinkError> {
+        self.writer.finish().map_err(|error| self.failed(reason(error)))?;
+        Ok(Contents { messages: self.messages, bytes: self.bytes() })
     }
 
     /// Bytes written so far.

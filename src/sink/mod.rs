@@ -19,7 +19,7 @@ mod mcap_file;
 
 use mcap_file::{Contents, McapFile};
 
-/// Data queued for the file, in bytes, and one batch: half a second of a fast disk's stall at 100 MB/s.
+/// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 const QUEUE_LIMIT: usize = 64 << 20;
 
 /// The user is told about messages that were left out at most this often.
@@ -88,12 +88,12 @@ impl Recorder {
         let file = McapFile::create(path)?;
         let tap = Arc::new(hub.tap(QUEUE_LIMIT));
         let (sender, outcome) = sync_channel(1);
-        let taken = tap.clone();
+        let taken = Taker(tap.clone());
         std::thread::Builder::new()
             .name("recorder".into())
             .spawn(move || {
                 // whoever started it may have given up waiting
-                sender.send(record(&taken, file)).ok();
+                sender.send(record(&taken.0, file)).ok();
             })
             .map_err(|error| SinkError::Create { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { path: path.to_owned(), tap, outcome })
@@ -136,6 +136,15 @@ pub fn path_at(path: &Path, now: Timestamp) -> PathBuf {
     }
 }
 
+/// The tap on the recorder's thread: whatever ends that, nothing is queued for it any more.
+struct Taker(Arc<Tap>);
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 /// Runs on the recorder's thread until the tap is closed or the file fails.
 fn record(tap: &Tap, mut file: McapFile) -> Result<Contents, SinkError> {
     let recorded = write_all(tap, &mut file).and_then(|()| file.finish());
@@ -148,9 +157,6 @@ fn record(tap: &Tap, mut file: McapFile) -> Result<Contents, SinkError> {
             tracing::error!("{error}; what was recorded before can be read, and serving goes on");
             let text = "the server's recording failed: from here on nothing is recorded";
             tap.hub().notice(&Status::warning(text.to_owned()));
-            tap.close();
-            // what is queued is of no use any more
-            while !matches!(tap.next(None), Next::Closed) {}
             Err(error)
         }
     }

@@ -3,7 +3,7 @@
 //! Viewers take one channel a topic. Channels of one topic with equal encoding and schema become one; otherwise the
 //! later ones are renamed: `/topic#2`, `/topic#3`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId, Schema};
@@ -24,20 +24,22 @@ pub struct RawChannel {
 /// The channels of one server: ids count from 1 in the order in which channels are added, and are not given again.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    /// With the topics under which they were added.
-    channels: Vec<(String, Arc<Channel>)>,
+    channels: BTreeMap<ChannelId, Arc<Channel>>,
     last_id: u32,
+    /// By topic as recorded: its channels.
+    by_topic: HashMap<String, Vec<ChannelId>>,
+    /// Topics as offered.
+    names: HashSet<String>,
     warnings: Vec<String>,
 }
 
 impl Catalog {
     /// The id for a channel: that of an equal one on the same topic, else a new one.
     pub fn add(&mut self, raw: RawChannel) -> ChannelId {
-        if let Some(known) = self.find(&raw) {
-            let id = known.id;
-            let merged = self.channels.iter_mut().find(|(_, channel)| channel.id == id);
-            if let Some((_, channel)) = merged
-                && raw.metadata.keys().any(|key| !channel.metadata.contains_key(key))
+        if let Some(id) = self.find(&raw).map(|known| known.id) {
+            let known = self.channels.get_mut(&id);
+            if let Some(channel) =
+                known.filter(|channel| raw.metadata.keys().any(|key| !channel.metadata.contains_key(key)))
             {
                 let channel = Arc::make_mut(channel);
                 for (key, value) in raw.metadata {
@@ -48,14 +50,16 @@ impl Catalog {
         }
         self.last_id = self.last_id.saturating_add(1);
         let id = ChannelId(self.last_id);
-        let mut topic = raw.topic.clone();
-        if self.is_taken(&topic) {
-            topic = self.free_name(&raw.topic);
+        let mut topic = raw.topic;
+        self.by_topic.entry(topic.clone()).or_default().push(id);
+        if self.names.contains(&topic) {
+            let name = self.free_name(&topic);
             self.warnings.push(format!(
-                "topic {} has several channels with different encodings or schemas; one of them is offered as {topic}",
-                raw.topic
+                "several channels with different encodings or schemas are called {topic}; one of them is offered as {name}"
             ));
+            topic = name;
         }
+        self.names.insert(topic.clone());
         let channel = Channel {
             id,
             topic,
@@ -63,34 +67,37 @@ impl Catalog {
             schema: raw.schema,
             metadata: raw.metadata,
         };
-        self.channels.push((raw.topic, Arc::new(channel)));
+        self.channels.insert(id, Arc::new(channel));
         id
     }
 
     /// The channel on the same topic with equal encoding and schema.
     pub fn find(&self, raw: &RawChannel) -> Option<&Arc<Channel>> {
-        let equal = |channel: &Channel| {
-            channel.message_encoding == raw.message_encoding && channel.schema == raw.schema
-        };
-        self.channels
+        self.on_topic(&raw.topic)
             .iter()
-            .find(|(topic, channel)| *topic == raw.topic && equal(channel))
-            .map(|(_, channel)| channel)
+            .filter_map(|id| self.channels.get(id))
+            .find(|channel| channel.message_encoding == raw.message_encoding && channel.schema == raw.schema)
     }
 
     /// All channels that were added on a topic.
     pub fn on_topic(&self, topic: &str) -> Vec<ChannelId> {
-        self.channels.iter().filter(|(added, _)| added == topic).map(|(_, channel)| channel.id).collect()
+        self.by_topic.get(topic).cloned().unwrap_or_default()
     }
 
     /// Takes a channel back; its name is free again, its id is not.
     pub fn retire(&mut self, id: ChannelId) {
-        self.channels.retain(|(_, channel)| channel.id != id);
+        if let Some(channel) = self.channels.remove(&id) {
+            self.names.remove(&channel.topic);
+        }
+        self.by_topic.retain(|_, channels| {
+            channels.retain(|other| *other != id);
+            !channels.is_empty()
+        });
     }
 
     /// The channels as they are offered now.
     pub fn channels(&self) -> impl Iterator<Item = &Arc<Channel>> {
-        self.channels.iter().map(|(_, channel)| channel)
+        self.channels.values()
     }
 
     /// What the user should know of the channels added since this was last asked.
@@ -98,17 +105,13 @@ impl Catalog {
         std::mem::take(&mut self.warnings)
     }
 
-    fn is_taken(&self, name: &str) -> bool {
-        self.channels.iter().any(|(_, channel)| channel.topic == name)
-    }
-
     fn free_name(&self, topic: &str) -> String {
-        (2..).map(|n| format!("{topic}#{n}")).find(|name| !self.is_taken(name)).unwrap_or_default()
+        (2..).map(|n| format!("{topic}#{n}")).find(|name| !self.names.contains(name)).unwrap_or_default()
     }
 
     /// Channels and warnings, once all are added.
     pub fn finish(self) -> (Vec<Arc<Channel>>, Vec<String>) {
-        (self.channels.into_iter().map(|(_, channel)| channel).collect(), self.warnings)
+        (self.channels.into_values().collect(), self.warnings)
     }
 }
 
@@ -158,9 +161,11 @@ mod tests {
         catalog.add(raw("/a", "json", None));
         catalog.add(raw("/a", "cbor", None));
         catalog.add(raw("/a#2", "json", None));
-        let (channels, _) = catalog.finish();
+        assert_eq!(catalog.take_warnings().len(), 2);
+        let (channels, warnings) = catalog.finish();
         let topics: Vec<_> = channels.iter().map(|channel| channel.topic.as_str()).collect();
         assert_eq!(topics, ["/a", "/a#2", "/a#2#2"]);
+        assert!(warnings.is_empty());
     }
 
     #[test]

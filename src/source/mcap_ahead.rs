@@ -8,30 +8,41 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::SourceError;
-use super::mcap_chunk::{Decoded, Decoder, Selection};
+use super::mcap_chunk::{Decoded, Selection};
 use super::mcap_contents::{Piece, to_usize};
+use super::mcap_file::OpenFile;
+use super::merge::{Key, Place};
+use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.
 const READ_AHEAD: usize = 16 << 20;
 
-/// More threads than this do not make one recording faster.
+/// More threads than this do not make playback faster.
 const MAX_THREADS: usize = 4;
 
-struct Job {
-    piece: Piece,
+/// A piece to decode.
+pub(super) struct Job {
+    pub(super) file: Arc<OpenFile>,
+    pub(super) piece: Piece,
+    pub(super) selection: Arc<Selection>,
+}
+
+struct Request {
+    job: Job,
     generation: u64,
     reply: SyncSender<Result<Decoded, SourceError>>,
 }
 
 struct Pending {
-    index: usize,
+    key: Key,
+    place: Option<Place>,
     bytes: usize,
     reply: Receiver<Result<Decoded, SourceError>>,
 }
 
 /// See the module's documentation. The threads end when this is dropped.
 pub(super) struct Ahead {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<Sender<Request>>,
     generation: Arc<AtomicU64>,
     pending: VecDeque<Pending>,
     bytes: usize,
@@ -39,18 +50,17 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    pub(super) fn start(decoder: &Arc<Decoder>, selection: &Arc<Selection>) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel::<Job>();
+    pub(super) fn start(range: TimeRange) -> std::io::Result<Self> {
+        let (jobs, inbox) = channel::<Request>();
         let inbox = Arc::new(Mutex::new(inbox));
         let generation = Arc::new(AtomicU64::new(0));
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
         let mut threads = Vec::new();
         for number in 0..count {
             let (inbox, generation) = (inbox.clone(), generation.clone());
-            let (decoder, selection) = (decoder.clone(), selection.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("decode-{number}"))
-                .spawn(move || work(&inbox, &generation, &decoder, &selection))?;
+                .spawn(move || work(&inbox, &generation, range))?;
             threads.push(thread);
         }
         Ok(Self { jobs: Some(jobs), generation, pending: VecDeque::new(), bytes: 0, threads })
@@ -68,22 +78,35 @@ impl Ahead {
         self.pending.is_empty() || self.bytes < READ_AHEAD
     }
 
-    /// Asks for a piece; `index` comes back with it.
-    pub(super) fn request(&mut self, index: usize, piece: &Piece) {
+    /// Where what was asked for first stands.
+    pub(super) fn next_key(&self) -> Option<Key> {
+        self.pending.front().map(|pending| pending.key)
+    }
+
+    /// Asks for a piece; `place` comes back with it.
+    pub(super) fn request(&mut self, key: Key, place: Place, job: Job) {
         let (reply, receiver) = sync_channel(1);
-        let bytes = to_usize(piece.size);
+        let bytes = to_usize(job.piece.size);
         self.bytes += bytes;
-        self.pending.push_back(Pending { index, bytes, reply: receiver });
-        let job = Job { piece: piece.clone(), generation: self.generation.load(Ordering::Relaxed), reply };
+        self.pending.push_back(Pending { key, place: Some(place), bytes, reply: receiver });
+        let request = Request { job, generation: self.generation.load(Ordering::Relaxed), reply };
         if let Some(jobs) = &self.jobs
-            && jobs.send(job).is_err()
+            && jobs.send(request).is_err()
         {
             tracing::error!("the decoding threads have stopped");
         }
     }
 
-    /// The piece that was asked for first; waits for it.
-    pub(super) fn take(&mut self) -> Option<(usize, Result<Decoded, SourceError>)> {
+    /// Puts an error in the place of a piece that can't be asked for.
+    pub(super) fn fail(&mut self, key: Key, error: SourceError) {
+        let (reply, receiver) = sync_channel(1);
+        self.pending.push_back(Pending { key, place: None, bytes: 0, reply: receiver });
+        // there is room for one, and its receiver is there
+        reply.send(Err(error)).ok();
+    }
+
+    /// What was asked for first; waits for it. Its place is None for [`Ahead::fail`].
+    pub(super) fn take(&mut self) -> Option<(Option<Place>, Result<Decoded, SourceError>)> {
         let pending = self.pending.pop_front()?;
         self.bytes = self.bytes.saturating_sub(pending.bytes);
         let stopped = |_| {
@@ -93,7 +116,7 @@ impl Ahead {
                     .into(),
             })
         };
-        Some((pending.index, pending.reply.recv().unwrap_or_else(stopped)))
+        Some((pending.place, pending.reply.recv().unwrap_or_else(stopped)))
     }
 }
 
@@ -109,15 +132,17 @@ impl Drop for Ahead {
     }
 }
 
-fn work(inbox: &Mutex<Receiver<Job>>, generation: &AtomicU64, decoder: &Decoder, selection: &Selection) {
+fn work(inbox: &Mutex<Receiver<Request>>, generation: &AtomicU64, range: TimeRange) {
     loop {
-        let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        if job.generation != generation.load(Ordering::Relaxed) {
+        let request = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Request { job, generation: asked_in, reply }) = request else { return };
+        if asked_in != generation.load(Ordering::Relaxed) {
             continue;
         }
-        let decoded = decoder.decode(&job.piece, selection);
+        let decoded = job.file.decoder.decode(&job.piece, &job.selection, range);
+        // whoever closes the file then, closes it
+        drop(job);
         // nobody waits after a seek
-        drop(job.reply.send(decoded));
+        drop(reply.send(decoded));
     }
 }

@@ -1,61 +1,58 @@
 //! The last message of each channel before a time, found by index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::sync::Arc;
 
 use mcap::records::{Record, op};
 
-use super::SourceError;
-use super::mcap_chunk::{Decoder, Selection};
-use super::mcap_contents::{Contents, Piece, RECORD_HEADER, parse, to_usize};
+use super::mcap_contents::{RECORD_HEADER, parse, to_usize};
+use super::mcap_file::{McapFile, OpenFile};
+use super::{Order, SourceError};
 use crate::model::{Batch, ChannelId, Entry};
-use crate::time::Timestamp;
+use crate::time::{TimeRange, Timestamp};
 
 /// Decoded for one backfill at the most, in bytes, newest pieces first; channels whose last message lies deeper are
 /// left without one.
 const BACKFILL_BYTES: usize = 256 << 20;
 
-/// The newest message found so far of one channel: time, offset of its piece, the piece's index.
-type Best = (u64, u64, usize);
+/// The newest message found so far of one channel: time, number of its file, offset of its piece, the piece's number.
+type Best = (u64, u32, u64, u32);
 
-/// `by_end`: indexes of all pieces, latest end first. See [`super::Source::backfill`].
+/// Opens the file of a number, beside so many others that the search has open.
+type Open<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
+
+/// See [`super::Source::backfill`]. Goes back from piece to piece, those that end last first, and opens a file only if
+/// it can hold what is still missing.
 pub(super) fn backfill(
-    decoder: &Decoder,
-    contents: &Contents,
-    by_end: &[u32],
-    selection: &Selection,
+    files: &[McapFile],
+    open: &Open<'_>,
     before: Timestamp,
     channels: &[ChannelId],
 ) -> Result<Batch, SourceError> {
-    let mut search = Search {
-        decoder,
-        contents,
-        selection,
+    let search = Search {
+        files,
+        open,
+        opened: BTreeMap::new(),
         before: before.0,
         missing: channels.iter().copied().collect(),
         best: BTreeMap::new(),
         found: BTreeMap::new(),
         budget: BACKFILL_BYTES,
     };
-    for &index in by_end {
-        let index = index as usize;
-        let piece = &contents.pieces[index];
-        if piece.start >= before.0 {
-            continue;
-        }
-        let latest_possible = piece.end.min(before.0 - 1);
-        search.settle(latest_possible);
-        if search.missing.is_empty() || search.budget == 0 {
-            break;
-        }
-        search.look_into(index, piece)?;
-    }
-    search.collect()
+    search.run()
+}
+
+/// A file that is being searched.
+struct Opened {
+    file: Arc<OpenFile>,
+    /// How many of its pieces, from the last end, are done with.
+    done: usize,
 }
 
 struct Search<'a> {
-    decoder: &'a Decoder,
-    contents: &'a Contents,
-    selection: &'a Selection,
+    files: &'a [McapFile],
+    open: &'a Open<'a>,
+    opened: BTreeMap<u32, Opened>,
     before: u64,
     /// Channels for which a newer message than the best so far may still turn up.
     missing: BTreeSet<ChannelId>,
@@ -66,41 +63,107 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn run(mut self) -> Result<Batch, SourceError> {
+        // the latest time that each file still can have
+        let mut ends: BinaryHeap<(u64, u32)> = (0u32..)
+            .zip(self.files)
+            .filter_map(|(number, file)| Some((file.span?, number)))
+            .filter(|((start, _), _)| *start < self.before)
+            .map(|((_, end), number)| (end, number))
+            .collect();
+        while let Some((end, number)) = ends.pop() {
+            self.settle(end.min(self.before - 1));
+            if self.missing.is_empty() || self.budget == 0 {
+                break;
+            }
+            let next = match self.opened.get_mut(&number) {
+                Some(opened) => {
+                    let file = opened.file.clone();
+                    let by_end = file.index.by_end();
+                    let piece = by_end[opened.done];
+                    opened.done += 1;
+                    let next = by_end.get(opened.done).copied();
+                    self.look_into(&file, number, piece)?;
+                    next.map(|next| file.index.pieces[next as usize].end)
+                }
+                None => self.begin(number).map(|last| last.min(end)),
+            };
+            match next {
+                Some(next) => ends.push((next, number)),
+                None => self.close(number),
+            }
+        }
+        self.collect()
+    }
+
+    /// Opens a file; the end of its last piece, if there is something to look for.
+    fn begin(&mut self, number: u32) -> Option<u64> {
+        if !self.files[number as usize].may_hold(&self.missing) {
+            return None;
+        }
+        match (self.open)(number, self.opened.len()) {
+            Ok(file) => {
+                let last = *file.index.by_end().first()?;
+                let end = file.index.pieces[last as usize].end;
+                self.opened.insert(number, Opened { file, done: 0 });
+                Some(end)
+            }
+            Err(error) => {
+                tracing::warn!("{error}; the state before a time is without it");
+                None
+            }
+        }
+    }
+
+    /// Closes a file that is searched through, unless a message is to be taken from it.
+    fn close(&mut self, number: u32) {
+        if !self.best.values().any(|best| best.1 == number) {
+            self.opened.remove(&number);
+        }
+    }
+
     /// Channels whose best is newer than anything to come are done.
     fn settle(&mut self, latest_possible: u64) {
         let best = &self.best;
         self.missing.retain(|channel| best.get(channel).is_none_or(|best| best.0 <= latest_possible));
     }
 
-    fn look_into(&mut self, index: usize, piece: &Piece) -> Result<(), SourceError> {
-        let presence = self.contents.presence_of(piece);
-        let wanted = |id: u16| self.selection.channel(id).filter(|channel| self.missing.contains(channel));
-        if !presence.is_empty() && !presence.iter().any(|presence| wanted(presence.channel).is_some()) {
+    fn look_into(&mut self, file: &OpenFile, number: u32, index: u32) -> Result<(), SourceError> {
+        let piece = &file.index.pieces[index as usize];
+        if piece.start >= self.before {
             return Ok(());
         }
-        if !piece.indexed || self.selection.order == super::Order::Publish {
-            return self.decode(index, piece, &self.missing.clone());
+        let selection = &self.files[number as usize].selection;
+        let presence = file.index.presence_of(piece);
+        let wanted = |id: u16| selection.channel(id).filter(|channel| self.missing.contains(channel));
+        let wanted: Vec<_> =
+            presence.iter().filter_map(|presence| Some((presence, wanted(presence.channel)?))).collect();
+        if !presence.is_empty() && wanted.is_empty() {
+            return Ok(());
         }
-        for presence in presence {
-            let Some(channel) = wanted(presence.channel) else { continue };
-            match self.last_in_index(presence.index_offset, presence.channel) {
+        let place = (number, index);
+        if !piece.indexed || selection.order == Order::Publish {
+            return self.decode(file, place, &self.missing.clone());
+        }
+        for (presence, channel) in wanted {
+            match self.last_in_index(file, presence.index_offset, presence.channel) {
                 Some(Some(time)) => {
-                    let candidate = (time, piece.offset, index);
+                    let candidate = (time, number, piece.offset, index);
                     let best = self.best.entry(channel).or_insert(candidate);
                     *best = (*best).max(candidate);
                 }
                 Some(None) => {}
                 // a message index that can't be read: the chunk itself knows
-                None => return self.decode(index, piece, &self.missing.clone()),
+                None => return self.decode(file, place, &self.missing.clone()),
             }
         }
         Ok(())
     }
 
     /// The last time before the target in a message index; None if it can't be read.
-    fn last_in_index(&self, offset: u64, channel: u16) -> Option<Option<u64>> {
-        let (opcode, length) = self.decoder.file.record_at(offset).ok()??;
-        let body = self.decoder.file.read_vec(offset + RECORD_HEADER, length).ok()?;
+    fn last_in_index(&self, file: &OpenFile, offset: u64, channel: u16) -> Option<Option<u64>> {
+        let (opcode, length) = file.decoder.file.record_at(offset).ok()??;
+        let body = file.decoder.file.read_vec(offset + RECORD_HEADER, length).ok()?;
         match (opcode, parse(opcode, &body)?) {
             (op::MESSAGE_INDEX, Record::MessageIndex(index)) if index.channel_id == channel => Some(
                 index.records.iter().map(|entry| entry.log_time).filter(|time| *time < self.before).max(),
@@ -112,12 +175,15 @@ impl Search<'_> {
     /// Takes the last message of each of `channels` from a piece.
     fn decode(
         &mut self,
-        index: usize,
-        piece: &Piece,
+        file: &OpenFile,
+        (number, index): (u32, u32),
         channels: &BTreeSet<ChannelId>,
     ) -> Result<(), SourceError> {
+        let piece = &file.index.pieces[index as usize];
         self.budget = self.budget.saturating_sub(to_usize(piece.size).max(1));
-        let decoded = match self.decoder.decode(piece, self.selection) {
+        let selection = &self.files[number as usize].selection;
+        // the state before a start counts: all of time
+        let decoded = match file.decoder.decode(piece, selection, TimeRange::ALL) {
             Ok(decoded) => decoded,
             Err(SourceError::Damaged { .. }) => return Ok(()),
             Err(error) => return Err(error),
@@ -127,7 +193,7 @@ impl Search<'_> {
             if !open.remove(&entry.channel) {
                 continue;
             }
-            let candidate = (entry.log_time.0, piece.offset, index);
+            let candidate = (entry.log_time.0, number, piece.offset, index);
             let start = entry.offset as usize;
             let newer = self.found.get(&entry.channel).is_none_or(|(best, _, _)| *best < candidate);
             if newer {
@@ -145,22 +211,28 @@ impl Search<'_> {
 
     /// Decodes the pieces that hold the best messages known only by index, and puts all together.
     fn collect(mut self) -> Result<Batch, SourceError> {
-        let mut pieces: BTreeMap<(u64, u64, usize), BTreeSet<ChannelId>> = BTreeMap::new();
+        // by end, file and offset, so that the budget goes to the newest
+        let mut pieces: BTreeMap<(u64, u32, u64, u32), BTreeSet<ChannelId>> = BTreeMap::new();
         for (channel, best) in &self.best {
-            if self.found.get(channel).is_none_or(|(found, _, _)| found < best) {
-                let piece = &self.contents.pieces[best.2];
-                pieces.entry((piece.end, piece.offset, best.2)).or_default().insert(*channel);
+            let (_, number, offset, index) = *best;
+            if self.found.get(channel).is_none_or(|(found, _, _)| found < best)
+                && let Some(Opened { file, .. }) = self.opened.get(&number)
+            {
+                let end = file.index.pieces[index as usize].end;
+                pieces.entry((end, number, offset, index)).or_default().insert(*channel);
             }
         }
         self.budget = BACKFILL_BYTES;
-        for ((_, _, index), channels) in pieces.into_iter().rev() {
+        for ((_, number, _, index), channels) in pieces.into_iter().rev() {
             if self.budget == 0 {
                 break;
             }
-            self.decode(index, &self.contents.pieces[index], &channels)?;
+            if let Some(file) = self.opened.get(&number).map(|opened| opened.file.clone()) {
+                self.decode(&file, (number, index), &channels)?;
+            }
         }
         let mut found: Vec<_> = self.found.into_values().collect();
-        found.sort_by_key(|((time, offset, _), entry, _)| (*time, *offset, entry.offset));
+        found.sort_by_key(|((time, file, offset, _), entry, _)| (*time, *file, *offset, entry.offset));
         let mut batch = Batch::default();
         for (_, entry, payload) in &found {
             batch.push_copy(entry, payload);

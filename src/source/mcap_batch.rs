@@ -9,16 +9,26 @@ const BATCH_MESSAGES: usize = 4096;
 /// … and bytes of payload, unless a single message is larger.
 const BATCH_BYTES: usize = 1 << 20;
 
+/// Which buffer of which batch a piece's is; none at first.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Slot {
+    batch: u64,
+    buffer: u32,
+}
+
 /// A batch in the making.
-#[derive(Default)]
 pub(super) struct Builder {
+    number: u64,
     batch: Batch,
     bytes: usize,
-    /// Pieces whose buffers the batch has already, by index.
-    pieces: Vec<usize>,
 }
 
 impl Builder {
+    /// `number` tells batches apart; from 1.
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, batch: Batch::default(), bytes: 0 }
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.batch.entries.len() >= BATCH_MESSAGES || self.bytes >= BATCH_BYTES
     }
@@ -30,17 +40,17 @@ impl Builder {
     /// Appends messages of a piece from `first` on, while `belongs` and there is room. Returns how many.
     pub(super) fn append(
         &mut self,
-        piece: usize,
+        slot: &mut Slot,
         decoded: &Decoded,
         first: usize,
         belongs: impl Fn(u64) -> bool,
     ) -> usize {
-        let buffer = self.pieces.iter().position(|other| *other == piece).unwrap_or_else(|| {
-            self.pieces.push(piece);
+        if slot.batch != self.number {
+            let buffer = u32::try_from(self.batch.buffers.len()).unwrap_or(u32::MAX);
+            *slot = Slot { batch: self.number, buffer };
             self.batch.buffers.push(decoded.buffer.clone());
-            self.pieces.len() - 1
-        });
-        let buffer = u32::try_from(buffer).unwrap_or(u32::MAX);
+        }
+        let buffer = slot.buffer;
         let mut taken = 0;
         for entry in &decoded.entries[first..] {
             // the first one always belongs: it is what the piece was chosen for

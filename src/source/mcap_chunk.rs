@@ -32,13 +32,12 @@ pub(super) struct Decoded {
 }
 
 /// Which messages are wanted, and under which ids.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
     /// By channel of the file: its id here; None for channels left out.
     pub(super) channels: Vec<Option<ChannelId>>,
     /// Channels of the file that are left out on purpose.
     pub(super) left_out: BTreeSet<u16>,
-    pub(super) range: TimeRange,
     pub(super) order: Order,
 }
 
@@ -56,12 +55,17 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(file: RandomFile) -> Self {
-        Self { file, unpacker: Unpacker::default() }
+    pub(super) fn new(file: RandomFile, pool: Arc<Pool>) -> Self {
+        Self { file, unpacker: Unpacker { pool } }
     }
 
-    /// Decodes a piece.
-    pub(super) fn decode(&self, piece: &Piece, selection: &Selection) -> Result<Decoded, SourceError> {
+    /// The messages of a piece that are chosen and lie in the range.
+    pub(super) fn decode(
+        &self,
+        piece: &Piece,
+        selection: &Selection,
+        range: TimeRange,
+    ) -> Result<Decoded, SourceError> {
         let buffer = self.plain(piece)?;
         let mut entries = Vec::new();
         let mut unknown = 0;
@@ -71,7 +75,7 @@ impl Decoder {
             }
             let (channel, entry) = message(body, offset, selection.order)?;
             match selection.channel(channel) {
-                Some(channel) if selection.range.contains(entry.log_time) => {
+                Some(channel) if range.contains(entry.log_time) => {
                     entries.push(Entry { channel, ..entry });
                 }
                 None if !selection.left_out.contains(&channel) => unknown += 1,
@@ -224,9 +228,9 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
     Some((channel, entry))
 }
 
-/// Buffers of chunks that nobody uses any more.
+/// Buffers of chunks that nobody uses any more; shared by the files of a timeline.
 #[derive(Debug, Default)]
-struct Pool(Mutex<Vec<Vec<u8>>>);
+pub(super) struct Pool(Mutex<Vec<Vec<u8>>>);
 
 impl Pool {
     fn take(self: &Arc<Self>, length: usize) -> Buffer {

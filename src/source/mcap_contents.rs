@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use mcap::records::Record;
@@ -27,33 +27,34 @@ pub(super) const MAX_IN_MEMORY: u64 = 1 << 30;
 /// A file that is read at positions, from several threads.
 #[derive(Debug)]
 pub(super) struct RandomFile {
-    file: File,
+    handle: Handle,
     pub(super) name: String,
     pub(super) size: u64,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Kept(File),
+    /// Opened for each read: what is read at once is large beside that.
+    ForEachRead(PathBuf),
 }
 
 impl RandomFile {
     pub(super) fn open(path: &Path) -> Result<Self, SourceError> {
         let (file, metadata) = open_regular(path)?;
-        Ok(Self { file, name: path.display().to_string(), size: metadata.len() })
+        Ok(Self { handle: Handle::Kept(file), name: path.display().to_string(), size: metadata.len() })
     }
 
-    #[cfg(unix)]
+    /// Gives the file descriptor back, to open the file for each read from now on.
+    pub(super) fn without_descriptor(self, path: &Path) -> Self {
+        Self { handle: Handle::ForEachRead(path.to_owned()), ..self }
+    }
+
     pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        std::os::unix::fs::FileExt::read_exact_at(&self.file, buffer, offset)
-    }
-
-    #[cfg(windows)]
-    pub(super) fn read_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
-        while !buffer.is_empty() {
-            let read = std::os::windows::fs::FileExt::seek_read(&self.file, buffer, offset)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            buffer = &mut buffer[read..];
-            offset += read as u64;
+        match &self.handle {
+            Handle::Kept(file) => read_exact_at(file, buffer, offset),
+            Handle::ForEachRead(path) => read_exact_at(&File::open(path)?, buffer, offset),
         }
-        Ok(())
     }
 
     /// A part of the file in memory of its own.
@@ -104,6 +105,24 @@ pub(super) fn open_regular(path: &Path) -> Result<(File, Metadata), SourceError>
     Ok((file, metadata))
 }
 
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[read..];
+        offset += read as u64;
+    }
+    Ok(())
+}
+
 /// Why a file does not open, and the way out.
 fn refusal(error: &io::Error) -> String {
     match error.kind() {
@@ -145,7 +164,7 @@ pub(super) struct Piece {
     pub(super) end: u64,
     /// Bytes in memory once decoded.
     pub(super) size: u64,
-    /// Which of [`Contents::presence`] tell its channels; empty if they are not known.
+    /// Which of [`Index::presence`] tell its channels; empty if they are not known.
     pub(super) presence: (u32, u32),
     /// Whether presence comes with the offsets of message index records.
     pub(super) indexed: bool,
@@ -166,6 +185,31 @@ pub(super) struct ChunkTotals {
     pub(super) uncompressed: u64,
 }
 
+/// Where in a file its messages are.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// In the order (start, offset).
+    pub(super) pieces: Vec<Piece>,
+    pub(super) presence: Vec<Presence>,
+    by_end: OnceLock<Vec<u32>>,
+}
+
+impl Index {
+    /// The channels of a piece; empty if they are not known.
+    pub(super) fn presence_of(&self, piece: &Piece) -> &[Presence] {
+        &self.presence[piece.presence.0 as usize..piece.presence.1 as usize]
+    }
+
+    /// The pieces, those that end last first.
+    pub(super) fn by_end(&self) -> &[u32] {
+        self.by_end.get_or_init(|| {
+            let mut order: Vec<u32> = (0..u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)).collect();
+            order.sort_by_key(|index| std::cmp::Reverse(self.pieces[*index as usize].end));
+            order
+        })
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -173,9 +217,7 @@ pub(super) struct Contents {
     pub(super) library: String,
     pub(super) schemas: BTreeMap<u16, Arc<Schema>>,
     pub(super) channels: BTreeMap<u16, mcap::records::Channel>,
-    /// In the order (start, offset).
-    pub(super) pieces: Vec<Piece>,
-    pub(super) presence: Vec<Presence>,
+    pub(super) index: Index,
     pub(super) chunks: BTreeMap<String, ChunkTotals>,
     pub(super) range: Option<TimeRange>,
     /// Messages by channel of the file, where they were counted by the recorder or by us.
@@ -188,10 +230,6 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn presence_of(&self, piece: &Piece) -> &[Presence] {
-        &self.presence[piece.presence.0 as usize..piece.presence.1 as usize]
-    }
-
     /// Takes what a schema or channel record says; the first of several with one id counts.
     pub(super) fn on_definition(&mut self, record: Record<'_>) {
         match record {
@@ -232,12 +270,12 @@ impl Contents {
 
     /// Sorts the pieces, and finds the range if nothing said it.
     pub(super) fn finish(&mut self) {
-        self.pieces.sort_by_key(|piece| (piece.start, piece.offset));
+        self.index.pieces.sort_by_key(|piece| (piece.start, piece.offset));
         // a chunk without messages is dated at time 0
-        let empty = self.message_count == Some(0) && self.presence.is_empty();
+        let empty = self.message_count == Some(0) && self.index.presence.is_empty();
         if self.range.is_none() && !empty {
-            let start = self.pieces.iter().map(|piece| piece.start).min();
-            let end = self.pieces.iter().map(|piece| piece.end).max();
+            let start = self.index.pieces.iter().map(|piece| piece.start).min();
+            let end = self.index.pieces.iter().map(|piece| piece.end).max();
             self.range = start
                 .zip(end)
                 .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });

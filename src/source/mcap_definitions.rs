@@ -47,6 +47,8 @@ pub(super) struct Definitions {
     /// By channel of the catalog, with their sum.
     offered_bytes: BTreeMap<ChannelId, usize>,
     channel_bytes: usize,
+    /// [`MAX_DEFINITIONS`].
+    limit: usize,
     warnings: Vec<String>,
 }
 
@@ -61,6 +63,7 @@ impl Definitions {
             schema_bytes: 0,
             offered_bytes: BTreeMap::new(),
             channel_bytes: 0,
+            limit: MAX_DEFINITIONS,
             warnings: Vec::new(),
         }
     }
@@ -107,6 +110,7 @@ impl Definitions {
                     encoding: header.encoding,
                     data: Bytes::copy_from_slice(&data),
                 };
+                self.schemas.remove(&header.id);
                 let schema = self.distinct(schema)?;
                 self.schemas.insert(header.id, schema);
                 Ok(Change::default())
@@ -114,6 +118,16 @@ impl Definitions {
             Record::Channel(channel) => self.on_channel(channel),
             _ => Ok(Change::default()),
         }
+    }
+
+    /// Takes what a summary repeats: only what was not defined before is new.
+    pub(super) fn on_repeat(&mut self, record: Record<'_>) -> Result<Change, String> {
+        let known = match &record {
+            Record::Schema { header, .. } => self.schemas.contains_key(&header.id),
+            Record::Channel(channel) => self.channels.contains_key(&channel.id),
+            _ => true,
+        };
+        if known { Ok(Change::default()) } else { self.on_record(record) }
     }
 
     fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
@@ -180,11 +194,11 @@ impl Definitions {
     }
 
     fn check_room(&mut self, bytes: usize) -> Result<(), String> {
-        if self.held().saturating_add(bytes) > MAX_DEFINITIONS {
+        if self.held().saturating_add(bytes) > self.limit {
             self.forget_unused();
         }
-        if self.held().saturating_add(bytes) > MAX_DEFINITIONS {
-            return Err(format!("its channels and schemas are larger than {} MiB", MAX_DEFINITIONS >> 20));
+        if self.held().saturating_add(bytes) > self.limit {
+            return Err(format!("its channels and schemas are larger than {} MiB", self.limit >> 20));
         }
         Ok(())
     }
@@ -208,4 +222,77 @@ fn weight(schema: &Schema) -> usize {
 fn size(channel: &RawChannel) -> usize {
     let metadata: usize = channel.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     2 * (size_of::<Channel>() + channel.topic.len() + channel.message_encoding.len() + metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use mcap::records::SchemaHeader;
+
+    use super::*;
+
+    fn schema(id: u16, data: &str) -> Record<'_> {
+        let header = SchemaHeader { id, name: "X".into(), encoding: "jsonschema".into() };
+        Record::Schema { header, data: data.as_bytes().into() }
+    }
+
+    fn channel(id: u16, schema_id: u16, topic: &str) -> Record<'static> {
+        let (topic, message_encoding) = (topic.into(), "json".into());
+        Record::Channel(records::Channel {
+            id,
+            schema_id,
+            topic,
+            message_encoding,
+            metadata: BTreeMap::new(),
+        })
+    }
+
+    #[test]
+    fn definitions_have_a_bound() {
+        let mut definitions = Definitions { limit: 3 << 20, ..Definitions::new(TopicRules::default()) };
+        let large = |number: usize| format!("{number}{}", "x".repeat(1 << 20));
+        assert!(definitions.on_record(schema(1, &large(1))).is_ok());
+        assert!(definitions.on_record(channel(1, 1, "/a")).unwrap().announced.is_some());
+        assert!(definitions.on_record(schema(2, &large(2))).is_ok());
+        let refused = definitions.on_record(schema(3, &large(3))).unwrap_err();
+        assert!(refused.contains("larger than 3 MiB"), "{refused}");
+        // one that is like another takes no room
+        assert!(definitions.on_record(schema(3, &large(1))).is_ok());
+        // nor do those that are redefined, or of earlier recordings, unless they are offered
+        assert!(definitions.on_record(schema(2, &large(4))).is_ok());
+        definitions.begin_recording();
+        assert!(definitions.on_record(schema(1, &large(5))).is_ok());
+        assert!(definitions.on_record(schema(2, &large(6))).is_err());
+        assert!(definitions.held() < 3 << 20);
+        assert_eq!(definitions.offered().len(), 1);
+    }
+
+    #[test]
+    fn a_missing_schema_is_told_and_the_channel_is_offered_without() {
+        let mut definitions = Definitions::new(TopicRules::default());
+        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        assert_eq!(change.announced.unwrap().schema, None);
+        assert!(definitions.take_warnings()[0].contains("schema 7 is not defined"));
+        // it turns up later
+        assert!(definitions.on_record(schema(7, "{}")).unwrap().announced.is_none());
+        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        assert_eq!(change.retired, [ChannelId(1)]);
+        assert!(change.announced.unwrap().schema.is_some());
+    }
+
+    #[test]
+    fn what_is_defined_again_changes_nothing() {
+        let mut definitions = Definitions::new(TopicRules::default());
+        for round in 0..3 {
+            definitions.on_record(schema(1, "{}")).unwrap();
+            let change = definitions.on_record(channel(4, 1, "/a")).unwrap();
+            assert_eq!(change.announced.is_some(), round == 0);
+            assert!(change.retired.is_empty());
+            assert_eq!(definitions.channel(4), Some(ChannelId(1)));
+            if round == 1 {
+                definitions.begin_recording();
+                assert_eq!(definitions.channel(4), None);
+            }
+        }
+        assert!(definitions.take_warnings().is_empty());
+    }
 }

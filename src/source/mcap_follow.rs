@@ -2,23 +2,19 @@
 //!
 //! Messages come as the recorder writes them, at the latest [`POLL`] after they are in the file. The end of the
 //! recording is no end here: more may be appended, or another file may take its place. A file that is not there yet is
-//! waited for. A file that was replaced, or became shorter, is told ([`SourceError::Changed`]) and read from its
-//! beginning.
+//! waited for. That a file was replaced, became shorter or was written anew is told ([`SourceError::Changed`]), and it is
+//! read from its beginning.
 //!
 //! What is incomplete at the end of the file is waited for, be it cut off, or zeros as in files that are given their
 //! size before their content. A chunk at the very end that can't be read gets [`SUSPECT_POLLS`] to become whole.
 
-use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::mcap_contents::{MAGIC, open_regular};
-use super::mcap_frames::Input;
+use super::mcap_growing::Growing;
 use super::mcap_linear::{Linear, Work};
-use super::mcap_scan::foreign;
 use super::{ScanProgress, Source, SourceError, SourceInfo, TopicRules};
 use crate::model::Batch;
 
@@ -118,7 +114,14 @@ impl Follow {
     /// Reads what is in the file already, for its channels.
     fn read_old(&mut self, size: u64, progress: &mut dyn FnMut(ScanProgress)) -> Result<(), SourceError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let mut errors = Vec::new();
+        let (mut faults, mut more) = (Vec::new(), 0u64);
+        let mut note = |error: SourceError| {
+            if faults.len() < TOLD {
+                faults.push(error.to_string());
+            } else {
+                more += 1;
+            }
+        };
         let mut told = 0;
         file.limit = size;
         while !self.stop.load(Ordering::Relaxed) {
@@ -128,7 +131,11 @@ impl Follow {
                 progress(ScanProgress { done: done.min(size), total: size });
             }
             match self.linear.work() {
-                Work::Ready => errors.extend(self.linear.take_ready().and_then(Result::err)),
+                Work::Ready => {
+                    if let Some(Err(error)) = self.linear.take_ready() {
+                        note(error);
+                    }
+                }
                 Work::Suspect { end } if file.is_end(end) => {
                     self.linear.read_again();
                     break;
@@ -149,11 +156,10 @@ impl Follow {
         }
         file.limit = u64::MAX;
         let (channels, last_errors) = self.linear.end_of_old();
-        errors.extend(last_errors);
+        last_errors.into_iter().for_each(&mut note);
         self.info.channels = channels;
         self.info.warnings = self.linear.take_warnings();
-        let more = errors.len().saturating_sub(TOLD);
-        self.info.warnings.extend(errors.iter().take(TOLD).map(ToString::to_string));
+        self.info.warnings.extend(faults);
         if more > 0 {
             self.info.warnings.push(format!("{}: and {more} more damaged parts", self.name));
         }
@@ -213,18 +219,14 @@ impl Follow {
 
     /// Whether the file is another one than it was: then it is read from its beginning.
     fn look_for_another(&mut self) -> bool {
-        let Some(file) = &self.file else { return false };
-        let what = if file.file.metadata().is_ok_and(|now| now.len() < self.linear.read_offset()) {
-            "the file became shorter"
-        } else if self.path.metadata().is_ok_and(|now| identity(&now) != file.identity) {
+        let Some(file) = &mut self.file else { return false };
+        let Some(what) = file.change(&self.path, self.linear.read_offset()) else { return false };
+        if what.is_another {
             self.file = None;
-            "the file was replaced by another"
-        } else {
-            return false;
-        };
+        }
         self.suspect_polls = 0;
         self.linear.restart();
-        let reason = format!("{what}; it is read from its beginning");
+        let reason = format!("the file {}; it is read from its beginning", what.happened);
         self.linear.fail(SourceError::Changed { name: self.name.clone(), reason });
         true
     }
@@ -255,77 +257,5 @@ impl Source for Follow {
 impl std::fmt::Debug for Follow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Follow").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// What makes a file another one, whatever it is called; it stays that while the file is open.
-#[cfg(unix)]
-type Identity = (u64, u64);
-
-#[cfg(unix)]
-fn identity(metadata: &Metadata) -> Identity {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
-}
-
-#[cfg(not(unix))]
-type Identity = Option<std::time::SystemTime>;
-
-#[cfg(not(unix))]
-fn identity(metadata: &Metadata) -> Identity {
-    metadata.created().ok()
-}
-
-/// The file itself.
-struct Growing {
-    file: File,
-    identity: Identity,
-    size_at_open: u64,
-    /// Nothing is read from here on.
-    limit: u64,
-}
-
-impl Growing {
-    fn open(path: &Path) -> Result<Self, SourceError> {
-        let (file, metadata) = open_regular(path)?;
-        Ok(Self { file, identity: identity(&metadata), size_at_open: metadata.len(), limit: u64::MAX })
-    }
-
-    /// Refuses a file that begins as something else.
-    fn check_beginning(&mut self, name: &str) -> Result<(), SourceError> {
-        let mut start = [0; 16];
-        let read =
-            self.read(0, &mut start).map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
-        let start = &start[..read];
-        let compared = read.min(MAGIC.len());
-        if start[..compared] == MAGIC[..compared] || start[0] == 0 {
-            return Ok(());
-        }
-        let reason =
-            foreign(start).unwrap_or("is not an MCAP file; give the path of an .mcap file").to_owned();
-        Err(SourceError::Unusable { name: name.to_owned(), reason })
-    }
-
-    /// Whether there is nothing at an offset, or a zero, as at the end of what was written.
-    fn is_end(&mut self, offset: u64) -> bool {
-        let mut byte = [0];
-        let limit = std::mem::replace(&mut self.limit, u64::MAX);
-        let read = self.read(offset, &mut byte);
-        self.limit = limit;
-        read.is_ok_and(|read| read == 0 || byte == [0])
-    }
-}
-
-impl Input for Growing {
-    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        let room = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let part = buffer.len().min(room);
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.file.read(&mut buffer[..part])
-    }
-
-    fn skip(&mut self, offset: u64, length: u64, _scratch: &mut [u8]) -> io::Result<u64> {
-        let end = self.file.metadata()?.len().min(self.limit);
-        Ok(length.min(end.saturating_sub(offset)))
     }
 }

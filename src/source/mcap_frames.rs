@@ -49,7 +49,7 @@ pub(super) enum Step {
     Zeros,
     /// A recording; ids of channels and schemas have no meaning from before.
     Opening,
-    /// A record of the data section that has to be looked at, then passed with [`Frames::pass`].
+    /// A record that has to be looked at, then passed with [`Frames::pass`].
     Record { opcode: u8, offset: u64, body: Range<usize> },
     /// A record that is too large. It is passed over.
     TooLarge { offset: u64 },
@@ -64,7 +64,7 @@ enum Place {
     /// Before the magic of the first recording.
     Opening,
     Data,
-    /// From the end of the data to the footer: repeats and indexes.
+    /// From the end of the data to the footer: indexes, and definitions again, with those of channels without messages.
     Summary,
     /// Before the magic at the end.
     Closing,
@@ -137,6 +137,11 @@ impl Frames {
     /// Whether nothing of a recording has come yet.
     pub(super) fn is_opening(&self) -> bool {
         self.place == Place::Opening
+    }
+
+    /// Whether definitions are repeats.
+    pub(super) fn is_summary(&self) -> bool {
+        self.place == Place::Summary
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -240,6 +245,8 @@ impl Frames {
                 op::DATA_END => self.place = Place::Summary,
                 _ => {}
             }
+        } else if matches!(opcode, op::SCHEMA | op::CHANNEL) {
+            return self.whole(opcode, whole);
         }
         if opcode == op::FOOTER {
             self.place = Place::Closing;
@@ -265,11 +272,9 @@ impl Frames {
     /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
     /// stream as if there were no chunk.
     fn chunk(&mut self, whole: u64, old: bool) -> Option<Step> {
-        let head = to_usize(whole.min(CHUNK_HEAD));
-        if self.unread().len() < head {
-            return self.more(head);
-        }
+        let enough = to_usize(whole.min(CHUNK_HEAD));
         match chunk_head(self.unread()) {
+            None if self.unread().len() < enough => self.more(enough),
             Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
                 self.skip = RECORD_HEADER + head.length;
                 None

@@ -5,7 +5,7 @@
 use mcap::records::{ChunkIndex, Footer, Record, Statistics, op};
 
 use super::mcap_contents::{
-    Contents, MAGIC, MAX_IN_MEMORY, Piece, Presence, RECORD_HEADER, RandomFile, parse, record_header,
+    Contents, Index, MAGIC, MAX_IN_MEMORY, Piece, Presence, RECORD_HEADER, RandomFile, parse, record_header,
     to_usize,
 };
 use super::summary::{AttachmentSummary, MetadataSummary};
@@ -22,6 +22,17 @@ pub(super) const LARGE_CHUNK: u64 = 256 << 20;
 
 /// What the summary says, or why it is not to be used.
 pub(super) fn read(file: &RandomFile) -> Result<Contents, String> {
+    let (mut builder, summary_start) = read_summary(file)?;
+    builder.walk_gaps(file, summary_start)?;
+    Ok(builder.finish())
+}
+
+/// The index of a file whose summary was found usable before.
+pub(super) fn read_again(file: &RandomFile) -> Result<Index, String> {
+    read_summary(file).map(|(builder, _)| builder.finish().index)
+}
+
+fn read_summary(file: &RandomFile) -> Result<(Builder, u64), String> {
     let io = |error: std::io::Error| error.to_string();
     if file.size < 8 + TAIL {
         return Err("it has no summary".into());
@@ -50,8 +61,7 @@ pub(super) fn read(file: &RandomFile) -> Result<Contents, String> {
     let mut builder = Builder::default();
     builder.read_section(&section)?;
     builder.check(footer.summary_start)?;
-    builder.walk_gaps(file, footer.summary_start)?;
-    Ok(builder.finish())
+    Ok((builder, footer.summary_start))
 }
 
 /// The conformance suite has recordings in which every record is longer than known fields, the footer too.
@@ -133,16 +143,16 @@ impl Builder {
         self.contents.count_chunk(&index.compression, index.compressed_size, index.uncompressed_size);
         let number =
             |length: usize| u32::try_from(length).map_err(|_overflow| "its index is too large".to_owned());
-        let first = number(self.contents.presence.len())?;
-        self.contents.presence.extend(
+        let first = number(self.contents.index.presence.len())?;
+        self.contents.index.presence.extend(
             index
                 .message_index_offsets
                 .iter()
                 .map(|(&channel, &index_offset)| Presence { channel, index_offset }),
         );
-        let last = number(self.contents.presence.len())?;
+        let last = number(self.contents.index.presence.len())?;
         self.any_index |= last > first;
-        self.contents.pieces.push(Piece {
+        self.contents.index.pieces.push(Piece {
             offset: index.chunk_start_offset,
             length: index.chunk_length,
             is_chunk: true,
@@ -157,7 +167,7 @@ impl Builder {
 
     /// Whether the summary can be all there is to know.
     fn check(&mut self, data_end: u64) -> Result<(), String> {
-        let Contents { channels, presence, pieces, .. } = &self.contents;
+        let Contents { channels, index: Index { presence, pieces, .. }, .. } = &self.contents;
         match &self.statistics {
             Some(statistics) if u64::from(statistics.chunk_count) != self.chunk_count => {
                 return Err("its chunk index is not complete".into());
@@ -188,7 +198,7 @@ impl Builder {
         }
         // an index of chunks without messages has no times worth knowing
         if self.any_index {
-            self.contents.pieces.retain(|piece| piece.presence.0 < piece.presence.1 || piece.end > 0);
+            self.contents.index.pieces.retain(|piece| piece.presence.0 < piece.presence.1 || piece.end > 0);
         }
         Ok(())
     }
@@ -230,7 +240,7 @@ impl Builder {
         if let Some(statistics) = self.statistics {
             if statistics.message_count > 0 {
                 // recorders have been seen that take a first message at time 0 for none
-                let told = contents.pieces.iter().filter(|piece| piece.presence.0 < piece.presence.1);
+                let told = contents.index.pieces.iter().filter(|piece| piece.presence.0 < piece.presence.1);
                 let start = told.clone().map(|piece| piece.start).min().unwrap_or(u64::MAX);
                 let end = told.map(|piece| piece.end).max().unwrap_or(0);
                 let start = start.min(statistics.message_start_time);

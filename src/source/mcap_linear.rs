@@ -221,6 +221,7 @@ impl Linear {
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
         let record = parse(opcode, &self.frames.window()[body.clone()]);
         let change = match record {
+            Some(record) if self.frames.is_summary() => self.definitions.on_repeat(record),
             Some(record) => self.definitions.on_record(record),
             None => Err("the definition of a channel or schema can't be read".into()),
         };

@@ -251,13 +251,13 @@ impl Scan<'_> {
             return;
         }
         let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let first = number(self.contents.presence.len());
+        let first = number(self.contents.index.presence.len());
         for (channel, count) in channels {
             *self.counts.entry(channel).or_default() += count;
-            self.contents.presence.push(Presence { channel, index_offset: 0 });
+            self.contents.index.presence.push(Presence { channel, index_offset: 0 });
         }
-        let last = number(self.contents.presence.len());
-        self.contents.pieces.push(Piece {
+        let last = number(self.contents.index.presence.len());
+        self.contents.index.pieces.push(Piece {
             offset,
             length,
             is_chunk,

@@ -5,8 +5,12 @@
 //! # A new source in four steps
 //!
 //! 1. Write one file in this folder with a type that implements [`Source`].
-//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable.
-//! 3. Add an arm to [`open`].
+//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable. A recording
+//!    adds them all at the start. A stream adds them as they turn up and puts them into [`Batch::announcements`] of the
+//!    next batch, which may have no messages; one that ends goes into [`Batch::retired`], and nothing is added on its
+//!    topic before it is retired in the catalog.
+//! 3. Add an arm to [`open`]. What is not named by one argument alone has a constructor of its own:
+//!    [`McapStream::new`], [`Follow::open`].
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
 use std::path::Path;
@@ -29,10 +33,16 @@ mod mcap_definitions;
 mod mcap_file;
 mod mcap_follow;
 mod mcap_frames;
+mod mcap_growing;
 mod mcap_index;
 mod mcap_linear;
+mod mcap_overview;
 mod mcap_scan;
 mod mcap_stream;
+mod mcap_summary;
+mod mcap_timeline;
+mod merge;
+mod paths;
 pub mod reader;
 mod sniff;
 pub mod summary;
@@ -75,7 +85,7 @@ pub struct RecordingOptions {
 /// What is known of a source before its first message.
 #[derive(Debug, Clone, Default)]
 pub struct SourceInfo {
-    /// For people: the file's name.
+    /// For people: the name of the file or folder; of several, the first one's and how many more.
     pub name: String,
     /// First and last time that will be played; None where there is no message. Exact for whole recordings; with a
     /// topic filter it can begin earlier and end later than the first and last chosen message.
@@ -97,7 +107,7 @@ pub trait Source: Send {
 
     /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
     /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
-    /// comes next.
+    /// comes next: messages, or channels to announce.
     ///
     /// After an error the source may be asked again: it goes on behind the damage.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
@@ -164,22 +174,28 @@ pub enum SourceError {
     },
 }
 
-/// Opens what the user named: for now the path of an MCAP file.
+/// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline.
 ///
-/// `progress` is called now and then while a file without a usable index is read through once.
+/// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
-    spec: &str,
+    specs: &[String],
     options: &RecordingOptions,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Box<dyn Source>, SourceError> {
-    let unusable = |reason: &str| SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() };
-    if spec == "-" {
-        return Err(unusable("reading from stdin is not supported; give the path of an .mcap file"));
+    if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
+        let reason = match (specs.len(), stream.as_str()) {
+            (2.., _) => "live data can't be served together with anything else; serve it alone",
+            (_, "-") => "reading from stdin is not supported; give the path of an .mcap file",
+            _ => "URLs are not supported; give the path of an .mcap file",
+        };
+        return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
     }
-    if spec.contains("://") {
-        return Err(unusable("URLs are not supported; give the path of an .mcap file"));
+    let named = paths::named(specs)?;
+    if named.files.is_empty() {
+        let reason = "no recording is named; name an .mcap file or a folder of them".into();
+        return Err(SourceError::Unusable { name: "source".into(), reason });
     }
-    Ok(Box::new(mcap_file::McapFile::open(Path::new(spec), options, progress)?))
+    Ok(Box::new(mcap_timeline::Timeline::open(named, options, progress)?))
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which
@@ -188,5 +204,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    mcap_file::summary(path, Order::Log, progress)
+    mcap_summary::summary(path, Order::Log, progress)
 }

@@ -35,10 +35,11 @@ def equal(got, expected, what):
 class Server:
     """A `serve` that listens on a free port."""
 
-    def __init__(self, *arguments, port=0):
+    def __init__(self, *arguments, port=0, **process):
         self.log = tempfile.TemporaryFile()
         command = [BRIDGE, "serve", *map(str, arguments), "--no-progress", "--port", str(port)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, **process)
         self.port = None
 
     def said(self):

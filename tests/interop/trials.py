@@ -21,6 +21,7 @@ from mcap.writer import CompressionType, Writer
 from bridge import (
     DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving,
 )
+import record
 
 MILLISECOND = 1_000_000
 AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
@@ -119,6 +120,87 @@ async def conformance():
                 failures.append(f"{os.path.relpath(path, DATA)}: {error!r}")
     await asyncio.gather(*map(play, paths))
     check(not failures, f"{len(failures)} of {len(paths)} failed:\n", "\n".join(failures[:20]))
+
+
+def together(paths):
+    """What several recordings hold as one: by time, equal times in the order of the paths."""
+    parts = [Recording(path) for path in paths]
+    rows = [row for part in parts for row in part.as_sent()]
+    return sorted(rows, key=lambda row: row[1])
+
+
+async def several():
+    """A split bag by its folder, and recordings of different programs that overlap in time."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [os.path.join(DATA, f"real/rosbag2_split_{number}.mcap") for number in range(3)]
+        for number, path in enumerate(paths):
+            os.symlink(path, os.path.join(folder, f"bag_{number * 9}.mcap"))
+        demo_path = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
+        overlapping = [overlay(os.path.join(folder, ".overlay.mcap"), demo_path), demo_path]
+        for arguments, wanted, name in (
+            ([folder], together(paths), os.path.basename(folder)),
+            (overlapping, together(overlapping), ".overlay.mcap and 1 more"),
+        ):
+            async with serving(*arguments, *AS_FAST) as server:
+                client = await Client.connect(server, OLD, topics=None)
+                equal(await client.closed(), 1000, "close code; " + server.said())
+                equal(await server.code(), 0, "exit code; " + server.said())
+                check(f"Serving {name} (" in server.said(), server.said())
+                equal(client.events[0][1]["name"], name, "name")
+                equal(len({channel["topic"] for channel in client.channels.values()}), len(client.channels), "topics")
+                equal(messages_in(client.events), wanted, "messages of " + name)
+                check_times(client.events)
+
+
+def overlay(path, other):
+    """A recording of a topic of its own, and of times that another has."""
+    times = Recording(other).times
+    with open(path, "wb") as file:
+        writer = Writer(file, chunk_size=2000)
+        writer.start()
+        channel = writer.register_channel("/overlay", "json", 0)
+        for number, now in enumerate(times[::3]):
+            writer.add_message(channel, now, b'{"number":%d}' % number, now, number)
+        writer.finish()
+    return path
+
+
+async def parts_seek():
+    """Seeks over the borders of files find the first message at or after the target, and the state before it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
+        recording = Recording(path)
+        parts, each = 12, len(recording.messages) // 12 + 1
+        for part in range(parts):
+            with open(os.path.join(folder, f"part_{part}.mcap"), "wb") as file:
+                writer = Writer(file, chunk_size=10_000)
+                writer.start()
+                channels = {
+                    id: writer.register_channel(channel.topic, channel.message_encoding, 0)
+                    for id, channel in recording.channels.items()
+                }
+                for m in recording.messages[part * each:(part + 1) * each]:
+                    writer.add_message(channels[m.channel_id], m.log_time, m.data, m.publish_time, m.sequence)
+                writer.finish()
+        async with serving(folder, "--start-paused") as server:
+            client = await Client.connect(server, SDK, topics=None)
+            await client.until(lambda events: any(e[0] == "state" for e in events), "a state when joining")
+            chance = random.Random(5)
+            for _ in range(30):
+                target = chance.randint(recording.times[0], recording.times[-1])
+                at = await client.answer(await client.control(PAUSE, 1.0, seek=target))
+                before = recording.messages[:recording.since(target)]
+                state = {recording.topic(m): m for m in before}
+                # messages of exactly the target are shown as well
+                shown = [m for m in recording.messages[len(before):] if m.log_time == target]
+                wanted = set(recording.as_sent(list(state.values()) + shown))
+                await client.until(lambda events: len(messages_in(events[at:])) >= len(wanted), "the state")
+                equal(set(messages_in(client.events[at:])), wanted, f"state at {target}")
+            here = len(client.events)
+            await client.answer(await client.control(PLAY, 100.0))
+            rest = recording.as_sent(recording.messages[recording.since(target):])[len(shown):]
+            await client.until(lambda events: len(messages_in(events[here:])) >= len(rest), "the rest")
+            equal(messages_in(client.events[here:]), rest, "the rest")
 
 
 async def unreadable():
@@ -473,7 +555,8 @@ async def seeks():
 TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
-    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks,
+    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek,
+    **record.TRIALS,
 )
 
 if __name__ == "__main__":

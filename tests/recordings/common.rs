@@ -28,7 +28,16 @@ pub(crate) struct Player {
 
 impl Player {
     pub(crate) fn open(path: &Path, options: &RecordingOptions) -> Result<Self, SourceError> {
-        let source = open(path.to_str().unwrap(), options, &mut |_| {})?;
+        Self::open_all(&[path], options)
+    }
+
+    /// Several recordings as one timeline.
+    pub(crate) fn open_all(
+        paths: &[impl AsRef<Path>],
+        options: &RecordingOptions,
+    ) -> Result<Self, SourceError> {
+        let specs: Vec<_> = paths.iter().map(|path| path.as_ref().to_str().unwrap().to_owned()).collect();
+        let source = open(&specs, options, &mut |_| {})?;
         Ok(Self { source, errors: Vec::new() })
     }
 

@@ -1,6 +1,6 @@
 //! The MCAP conformance suite: every way in which a writer may leave things out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use foxglove_bridge::source::recording_summary;
@@ -12,6 +12,12 @@ use super::common::{Message, Player};
 const FILES: usize = 416;
 
 pub(crate) fn check(data: &Path) {
+    let faults: Vec<_> = files(data).iter().filter_map(|path| fault(path)).collect();
+    assert!(faults.is_empty(), "{} files are read wrongly:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// All files of the suite.
+pub(crate) fn files(data: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for folder in std::fs::read_dir(data.join("conformance")).unwrap() {
         let entries = std::fs::read_dir(folder.unwrap().path()).unwrap();
@@ -20,19 +26,16 @@ pub(crate) fn check(data: &Path) {
     files.retain(|path| path.extension().is_some_and(|extension| extension == "mcap"));
     files.sort();
     assert_eq!(files.len(), FILES);
-    let faults: Vec<_> = files.iter().filter_map(|path| fault(path)).collect();
-    assert!(faults.is_empty(), "{} files are read wrongly:\n{}", faults.len(), faults.join("\n"));
+    files
 }
 
 /// What is wrong with how a file is read.
 fn fault(path: &Path) -> Option<String> {
     let name = path.file_name().unwrap().display().to_string();
-    let json: Value = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-    let records = json["records"].as_array().unwrap();
+    let records = records(path);
     let of_type =
         |kind: &str| records.iter().filter(move |record| record["type"] == kind).collect::<Vec<_>>();
-    let mut wanted: Vec<_> = of_type("Message").into_iter().map(message).collect();
-    wanted.sort_by_key(|message| message.time);
+    let wanted = messages(path);
 
     let summary = match recording_summary(path, &mut |_| {}) {
         Ok(summary) => summary,
@@ -56,6 +59,20 @@ fn fault(path: &Path) -> Option<String> {
     let stray = (summary.attachments.len(), summary.metadata.len());
     let wanted = (of_type("Attachment").len(), of_type("Metadata").len());
     (stray != wanted).then(|| format!("{name}: attachments and metadata {stray:?} instead of {wanted:?}"))
+}
+
+fn records(path: &Path) -> Vec<Value> {
+    let json: Value = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
+    json["records"].as_array().unwrap().clone()
+}
+
+/// What the suite says of a file's messages, in time order.
+pub(crate) fn messages(path: &Path) -> Vec<Message> {
+    let records = records(path);
+    let mut wanted: Vec<_> =
+        records.iter().filter(|record| record["type"] == "Message").map(message).collect();
+    wanted.sort_by_key(|message| message.time);
+    wanted
 }
 
 /// The message of a record of the suite's JSON.

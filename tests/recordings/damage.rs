@@ -9,7 +9,7 @@ use foxglove_bridge::source::{RecordingOptions, SourceError};
 use super::common::{Message, Player, messages, temporary};
 
 /// How often each message occurs, whatever its topic is called.
-fn counted(messages: &[Message]) -> BTreeMap<Message, usize> {
+pub(crate) fn counted(messages: &[Message]) -> BTreeMap<Message, usize> {
     let mut counts = BTreeMap::new();
     for message in messages {
         *counts.entry(Message { channel: 0, ..message.clone() }).or_default() += 1;
@@ -18,7 +18,7 @@ fn counted(messages: &[Message]) -> BTreeMap<Message, usize> {
 }
 
 #[track_caller]
-fn assert_part_of(what: &str, got: &[Message], original: &BTreeMap<Message, usize>) {
+pub(crate) fn assert_part_of(what: &str, got: &[Message], original: &BTreeMap<Message, usize>) {
     for (message, count) in counted(got) {
         let allowed = original.get(&message).copied().unwrap_or(0);
         assert!(count <= allowed, "{what}: a message comes {count} times instead of {allowed}: {message:?}");

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::common::{Message, Player};
 
 /// The only recording of which nothing can be recovered.
-const HOPELESS: &str = "fixtures/chunk_not_closed.mcap";
+pub(crate) const HOPELESS: &str = "fixtures/chunk_not_closed.mcap";
 
 pub(crate) fn all(data: &Path) -> BTreeMap<String, Value> {
     let Ok(text) = std::fs::read_to_string(data.join("expected.json")) else { return BTreeMap::new() };
@@ -33,7 +33,8 @@ pub(crate) fn complete(data: &Path) {
 pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let path = data.join(name);
     if name == HOPELESS {
-        let error = open(path.to_str().unwrap(), &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+        let error =
+            open(&[path.to_str().unwrap().into()], &RecordingOptions::default(), &mut |_| {}).err().unwrap();
         assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
         assert!(recording_summary(&path, &mut |_| {}).is_err());
         return;
@@ -42,7 +43,10 @@ pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let messages = player.rest();
     assert!(player.errors.is_empty(), "{:?}", player.errors);
     assert_eq!(messages.len() as u64, expected["messages"].as_u64().unwrap());
-    assert_eq!(digest(&messages, &original_topics(&player)), expected["digest_log_order"].as_str().unwrap());
+    assert_eq!(
+        digest(&messages, &original_topics(&player.topics())),
+        expected["digest_log_order"].as_str().unwrap()
+    );
 
     let info = player.source.info();
     let range = expected["start"].as_u64().zip(expected["end"].as_u64());
@@ -99,8 +103,7 @@ fn compare(summary: &RecordingSummary, expected: &Value) {
 }
 
 /// Topics as in the file: those of channels that had to be renamed are `<topic>#<n>`.
-fn original_topics(player: &Player) -> BTreeMap<u32, String> {
-    let topics = player.topics();
+pub(crate) fn original_topics(topics: &BTreeMap<u32, String>) -> BTreeMap<u32, String> {
     let offered: BTreeSet<&str> = topics.values().map(String::as_str).collect();
     let original = |topic: &String| match topic.rsplit_once('#') {
         Some((base, number)) if number.parse::<u32>().is_ok() && offered.contains(base) => base.to_owned(),
@@ -109,7 +112,7 @@ fn original_topics(player: &Player) -> BTreeMap<u32, String> {
     topics.iter().map(|(id, topic)| (*id, original(topic))).collect()
 }
 
-fn digest(messages: &[Message], topics: &BTreeMap<u32, String>) -> String {
+pub(crate) fn digest(messages: &[Message], topics: &BTreeMap<u32, String>) -> String {
     let mut hash = Sha256::new();
     for message in messages {
         hash.update(topics[&message.channel].as_bytes());

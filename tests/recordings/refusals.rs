@@ -9,7 +9,7 @@ use super::common::temporary;
 /// The refusal of a path, which must be one line that names it.
 fn refusal(path: &Path) -> String {
     let spec = path.to_str().unwrap();
-    let error = open(spec, &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+    let error = open(&[spec.into()], &RecordingOptions::default(), &mut |_| {}).err().unwrap();
     assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with(spec) && !text.contains('\n'), "{text}");
@@ -47,7 +47,7 @@ pub(crate) fn made_up() {
         assert!(text.contains(hint), "{text}");
     }
     let folder = tempfile::tempdir().unwrap();
-    let text = refusal(folder.path());
+    let text = recording_summary(folder.path(), &mut |_| {}).unwrap_err().to_string();
     assert!(text.contains("folder") && text.contains("give the path of"), "{text}");
     let text = refusal(&folder.path().join("missing.mcap"));
     assert!(text.contains("there is no such file"), "{text}");

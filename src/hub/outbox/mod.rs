@@ -256,7 +256,7 @@ impl Outbox {
                 self.bytes += slice.bytes;
                 return;
             }
-            pinned = slice.batch.footprint_after(&last.batch);
+            pinned -= slice.batch.shared_with(&last.batch);
         }
         self.enqueue(Part {
             batch: slice.batch.clone(),

@@ -1,8 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Entry;
-use crate::model::SubscriptionId;
+use crate::model::{Entry, SubscriptionId};
 
 const CAMERA: ChannelId = ChannelId(1);
 const TRANSFORM: ChannelId = ChannelId(2);
@@ -130,6 +129,26 @@ fn a_client_that_wants_little_of_much_loses_nothing() {
         assert!(outbox.pinned <= limit + batch.footprint(), "chunks are not kept alive");
     }
     assert_eq!(drain(&mut outbox).len(), 50);
+}
+
+/// Batches of recordings that overlap in time take turns with the same few chunks.
+#[test]
+fn chunks_that_queued_batches_share_count_once() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA]);
+    let chunks = [batch(&[(CAMERA, 1, 300_000)]), batch(&[(CAMERA, 2, 300_000)])];
+    let buffers: Vec<_> = chunks.iter().map(|chunk| chunk.buffers[0].clone()).collect();
+    for time in 0..100 {
+        let entry = |buffer| Entry { buffer, length: 10, log_time: Timestamp(time), ..chunks[0].entries[0] };
+        let both = Arc::new(Batch {
+            buffers: buffers.clone(),
+            entries: vec![entry(0), entry(1)],
+            ..Batch::default()
+        });
+        assert_eq!(push(&mut outbox, &both, 0..2, SlowClient::Drop), Some(0));
+    }
+    assert!((600_000..700_000).contains(&outbox.pinned), "{}", outbox.pinned);
+    assert!(outbox.has_room());
+    assert_eq!(drain(&mut outbox).len(), 200);
 }
 
 #[test]

@@ -94,5 +94,7 @@ fn reason(error: &serde_json::Error) -> String {
 }
 
 fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(LONGEST_REASON)]
+    let fits = |(place, letter): &(usize, char)| place + letter.len_utf8() <= LONGEST_REASON;
+    let end = text.char_indices().take_while(fits).last();
+    &text[..end.map_or(0, |(place, letter)| place + letter.len_utf8())]
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorSet;
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 
 mod plan;
@@ -20,6 +21,7 @@ pub(super) struct Pool(DescriptorPool);
 impl Pool {
     /// Reads a `FileDescriptorSet`; `base` has files that it may import without containing them.
     pub(super) fn decode(set: &[u8], base: Option<&Self>) -> Result<Self, String> {
+        check_syntax(set)?;
         let mut pool = base.map_or_else(DescriptorPool::new, |base| base.0.clone());
         pool.decode_file_descriptor_set(set).map_err(|error| error.to_string())?;
         Ok(Self(pool))
@@ -28,6 +30,17 @@ impl Pool {
     /// All types.
     pub(super) fn messages(&self) -> impl Iterator<Item = Message> + '_ {
         self.0.all_messages().filter(|message| !message.is_map_entry()).map(Message)
+    }
+}
+
+/// Refuses files in a syntax that prost-reflect does not know, where it would panic.
+fn check_syntax(set: &[u8]) -> Result<(), String> {
+    let set = FileDescriptorSet::decode(set).map_err(|error| error.to_string())?;
+    match set.file.iter().find(|file| !matches!(file.syntax(), "" | "proto2" | "proto3")) {
+        Some(file) => {
+            Err(format!("{}: syntax '{}' is not known, only proto2 and proto3", file.name(), file.syntax()))
+        }
+        None => Ok(()),
     }
 }
 

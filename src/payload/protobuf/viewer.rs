@@ -30,7 +30,10 @@ impl Viewer {
 fn write_message(message: &DynamicMessage, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let descriptor = message.descriptor();
     match descriptor.full_name() {
-        "google.protobuf.Timestamp" | "google.protobuf.Duration" => return write_time(message, out),
+        "google.protobuf.Timestamp" | "google.protobuf.Duration" => {
+            write_time(message, out);
+            return Ok(());
+        }
         "google.protobuf.DoubleValue" | "google.protobuf.FloatValue" => return write_field(message, 1, out),
         "google.protobuf.Int64Value" | "google.protobuf.UInt64Value" => return write_field(message, 1, out),
         _ if WellKnown::of(&descriptor).is_some() => return serde_json::to_writer(out, message),
@@ -58,13 +61,13 @@ fn write_field(message: &DynamicMessage, number: u32, out: &mut Vec<u8>) -> Resu
     }
 }
 
-fn write_time(message: &DynamicMessage, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    out.extend_from_slice(b"{\"sec\":");
-    write_field(message, 1, out)?;
-    out.extend_from_slice(b",\"nsec\":");
-    write_field(message, 2, out)?;
-    out.push(b'}');
-    Ok(())
+/// Nanoseconds count forward here, so that -0.5 s is -1 s and 500,000,000 ns.
+fn write_time(message: &DynamicMessage, out: &mut Vec<u8>) {
+    let field = |number| message.get_field_by_number(number).map(std::borrow::Cow::into_owned);
+    let seconds = field(1).and_then(|value| value.as_i64()).unwrap_or(0);
+    let nanos = field(2).and_then(|value| value.as_i32()).unwrap_or(0);
+    let (seconds, nanos) = if nanos < 0 { (seconds - 1, nanos + 1_000_000_000) } else { (seconds, nanos) };
+    out.extend_from_slice(format!("{{\"sec\":{seconds},\"nsec\":{nanos}}}").as_bytes());
 }
 
 fn write_value(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {

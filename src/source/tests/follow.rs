@@ -1,1 +1,398 @@
+//! A file that grows. Nothing sleeps: each time the source waits, the next step of a script is done to the file.
 
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::made::Compression::{None as Plain, Zstd};
+use super::made::Made;
+use super::viewer::Viewer;
+use crate::source::mcap_follow::Wait;
+use crate::source::{Follow, FollowOptions, ScanProgress, Source, SourceError, TopicRules};
+
+/// What happens to the file while the source waits.
+enum Then {
+    Append(Vec<u8>),
+    /// Written at a place of the file, which has its size already.
+    Write(usize, Vec<u8>),
+    Size(u64),
+    /// The same file with other content.
+    Rewrite(Vec<u8>),
+    /// Another file takes its place.
+    Replace(Vec<u8>),
+    Remove,
+    /// Waits for this many polls more.
+    Nothing(u32),
+}
+
+impl Then {
+    /// False if it is to be done again.
+    fn happen(&mut self, path: &Path) -> bool {
+        let open = || OpenOptions::new().write(true).open(path).unwrap();
+        match self {
+            Self::Append(bytes) => {
+                OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
+            }
+            Self::Write(at, bytes) => {
+                let mut all = fs::read(path).unwrap();
+                all[*at..*at + bytes.len()].copy_from_slice(bytes);
+                open().write_all(&all).unwrap();
+            }
+            Self::Size(size) => open().set_len(*size).unwrap(),
+            Self::Rewrite(bytes) => fs::write(path, bytes).unwrap(),
+            Self::Replace(bytes) => {
+                let other = path.with_extension("new");
+                fs::write(&other, bytes).unwrap();
+                fs::rename(other, path).unwrap();
+            }
+            Self::Remove => fs::remove_file(path).unwrap(),
+            Self::Nothing(polls) => {
+                *polls -= 1;
+                return *polls == 0;
+            }
+        }
+        true
+    }
+}
+
+/// A growing file in a folder of its own.
+struct Script {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    options: FollowOptions,
+    steps: Vec<Then>,
+}
+
+impl Script {
+    /// Begins with a file of this content, or without one.
+    fn of(content: Option<&[u8]>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("drive.mcap");
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
+        Self { _folder: folder, path, options: FollowOptions::default(), steps: Vec::new() }
+    }
+
+    fn with_old_messages(mut self) -> Self {
+        self.options.from_start = true;
+        self
+    }
+
+    fn then(mut self, step: Then) -> Self {
+        self.steps.push(step);
+        self
+    }
+
+    fn append(self, made: &Made) -> Self {
+        self.then(Then::Append(made.0.clone()))
+    }
+
+    fn open(self) -> (Self, Result<Follow, SourceError>) {
+        let (path, stop) = (self.path.clone(), self.options.stop.clone());
+        let mut steps = self.steps.into_iter();
+        let mut step = steps.next();
+        let wait: Wait = Box::new(move |time| {
+            assert!(time <= Duration::from_millis(250), "that is not live");
+            match &mut step {
+                Some(now) => {
+                    if now.happen(&path) {
+                        step = steps.next();
+                    }
+                }
+                None => stop.store(true, Ordering::Relaxed),
+            }
+        });
+        let follow = Follow::open_with(&self.path, self.options.clone(), &mut |_| {}, wait);
+        (Self { steps: Vec::new(), ..self }, follow)
+    }
+
+    /// Everything until the script is at its end.
+    fn play(self) -> Viewer {
+        let (_files, follow) = self.open();
+        Viewer::of(&mut follow.unwrap())
+    }
+}
+
+fn begun() -> Made {
+    Made::recording().schema(1, "X").channel(1, 1, "/a").channel(2, 0, "/b")
+}
+
+fn messages(times: &[u64]) -> Made {
+    times.iter().fold(Made::default(), |made, time| made.message(1, *time))
+}
+
+#[test]
+fn what_is_there_tells_its_channels_and_what_comes_is_played() {
+    for old in [messages(&[1, 2]), Made::default().chunk(Zstd, &messages(&[1])).chunk(Plain, &messages(&[2]))]
+    {
+        let start = begun().then(&old).attachment(1000);
+        let inside = Made::default().channel(3, 0, "/c").message(3, 4).message(1, 3);
+        let script = || {
+            Script::of(Some(&start.0))
+                .append(&Made::default().chunk(Zstd, &inside))
+                .then(Then::Nothing(3))
+                .append(&messages(&[5]))
+                .append(&messages(&[6]).end())
+        };
+        let (_files, follow) = script().open();
+        let follow = follow.unwrap();
+        let topics: Vec<_> = follow.info().channels.iter().map(|channel| channel.topic.clone()).collect();
+        assert_eq!(topics, ["/a", "/b"]);
+        assert!(!follow.info().seekable && follow.info().warnings.is_empty());
+        assert_eq!(follow.info().name, "drive.mcap");
+        let all = script().play();
+        assert_eq!(all.story(), ["+/a X", "+/b", "+/c", "/a 3", "/c 4", "/a 5", "/a 6"]);
+        let all = script().with_old_messages().play();
+        assert_eq!(all.story(), ["+/a X", "+/b", "/a 1", "/a 2", "+/c", "/a 3", "/c 4", "/a 5", "/a 6"]);
+    }
+}
+
+#[test]
+fn channels_inside_of_old_chunks_are_known_and_their_changes() {
+    let inside = Made::default().channel(3, 0, "/c").message(3, 1);
+    let changed = Made::default().schema(1, "Y").channel(1, 1, "/a").message(1, 2);
+    for compression in [Plain, Zstd] {
+        let start = begun().chunk(compression, &inside).chunk(compression, &changed);
+        let all = Script::of(Some(&start.0)).append(&messages(&[3]).message(3, 4)).play();
+        assert_eq!(all.story(), ["+/b", "+/c", "+/a Y", "/a 3", "/c 4"]);
+    }
+}
+
+#[test]
+fn what_is_half_written_is_waited_for() {
+    let chunk = Made::default().chunk(Zstd, &messages(&[3, 4])).0;
+    let start = begun().then(&messages(&[1]));
+    for cut in [1, 8, 9, 20, chunk.len() - 1] {
+        let half = [&start.0, &chunk[..cut]].concat();
+        let all = Script::of(Some(&half))
+            .then(Then::Nothing(2))
+            .then(Then::Append(chunk[cut..].to_vec()))
+            .append(&messages(&[5]))
+            .play();
+        assert_eq!((all.times(), all.errors()), (vec![3, 4, 5], vec![]), "cut at {cut}");
+    }
+    // a message that had been begun before the start is a new one
+    let message = messages(&[2]).0;
+    let half = [&start.0, &message[..12]].concat();
+    assert_eq!(Script::of(Some(&half)).then(Then::Append(message[12..].to_vec())).play().times(), [2]);
+}
+
+#[test]
+fn a_file_that_is_not_there_yet_is_waited_for() {
+    let all = Script::of(None)
+        .then(Then::Nothing(3))
+        .then(Then::Append(Vec::new()))
+        .append(&Made(b"\x89MCA".to_vec()))
+        .append(&Made(begun().then(&messages(&[1])).0[4..].to_vec()))
+        .append(&messages(&[2]))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 1", "/a 2"]);
+}
+
+#[test]
+fn what_can_never_be_followed_is_refused() {
+    let refusal = |path: &Path| {
+        let refused = Follow::open(path, FollowOptions::default(), &mut |_| {});
+        assert!(matches!(refused, Err(SourceError::Unusable { .. })), "{refused:?}");
+        refused.unwrap_err().to_string()
+    };
+    let script = Script::of(Some(b"time,speed\n"));
+    assert!(refusal(&script.path).contains("give the path of an .mcap file"));
+    assert!(refusal(script.path.parent().unwrap()).contains("folder"));
+    assert!(refusal(&script.path.with_file_name("no/such.mcap")).contains("no such folder"));
+    let script = Script::of(Some(b"\x1f\x8b\x08\x00\x00\x00\x00\x00"));
+    assert!(refusal(&script.path).contains("gunzip"));
+}
+
+#[test]
+fn a_file_that_becomes_shorter_is_read_from_its_beginning() {
+    let all = Script::of(Some(&begun().then(&messages(&[1])).0))
+        .append(&messages(&[2]))
+        .then(Then::Size(0))
+        .append(&begun().then(&messages(&[3])))
+        .append(&messages(&[4]))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/a 3", "/a 4"]);
+    assert!(all.errors()[0].contains("became shorter"), "{:?}", all.errors());
+}
+
+#[test]
+fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() {
+    let second = Made::recording().channel(1, 0, "/b").message(1, 3).message(1, 4).attachment(1000);
+    let all = Script::of(Some(&begun().0))
+        .append(&messages(&[2]))
+        .then(Then::Rewrite(second.0))
+        .append(&Made::default().message(1, 5))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/b 3", "/b 4", "/b 5"]);
+    assert!(all.errors()[0].contains("written anew"), "{:?}", all.errors());
+}
+
+#[test]
+fn a_file_that_is_replaced_is_read_from_its_beginning() {
+    let second = Made::recording().schema(5, "Y").channel(1, 0, "/b").channel(2, 5, "/a");
+    let all = Script::of(Some(&begun().then(&messages(&[1])).0))
+        .append(&messages(&[2]))
+        .then(Then::Replace(second.clone().message(2, 3).0))
+        .append(&Made::default().message(1, 4))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "-/a", "+/a Y", "/a 3", "/b 4"]);
+    assert!(all.errors()[0].contains("replaced by another"), "{:?}", all.errors());
+    // removed first, and the old one is written to a little longer by nobody
+    let all = Script::of(Some(&begun().0))
+        .append(&messages(&[2]))
+        .then(Then::Remove)
+        .then(Then::Nothing(4))
+        .then(Then::Append(second.message(2, 3).0))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "-/a", "+/a Y", "/a 3"]);
+}
+
+#[test]
+fn a_finished_recording_waits_for_what_comes_after_it() {
+    let all = Script::of(Some(&begun().then(&messages(&[1])).end().0))
+        .then(Then::Nothing(5))
+        .append(&begun().message(2, 2).end())
+        .then(Then::Nothing(5))
+        .then(Then::Replace(begun().then(&messages(&[3])).0))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/b 2", "!", "/a 3"]);
+    assert_eq!(all.errors().len(), 1);
+    // what follows it is nothing: said once, and another file is waited for
+    let all = Script::of(Some(&begun().end().0))
+        .then(Then::Append(b"something".to_vec()))
+        .then(Then::Nothing(5))
+        .then(Then::Replace(begun().then(&messages(&[3])).0))
+        .play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "!", "!", "/a 3"]);
+}
+
+#[test]
+fn zeros_at_the_end_are_what_is_not_written_yet() {
+    let start = begun().then(&messages(&[1])).0;
+    let more = messages(&[2, 3]).0;
+    let chunk = Made::default().chunk(Zstd, &messages(&[4, 5])).0;
+    let (half, rest) = chunk.split_at(chunk.len() / 2);
+    let at = start.len();
+    let preallocated = |from_start: bool| {
+        let mut script = Script::of(Some(&start)).then(Then::Nothing(1));
+        script.options.from_start = from_start;
+        script
+            .then(Then::Size(2000))
+            .then(Then::Write(at, more.clone()))
+            .then(Then::Nothing(2))
+            .then(Then::Write(at + more.len(), half.to_vec()))
+            .then(Then::Nothing(2))
+            .then(Then::Write(at + more.len() + half.len(), rest.to_vec()))
+            .then(Then::Nothing(2))
+            .then(Then::Size((at + more.len() + chunk.len()) as u64))
+            .append(&messages(&[6]))
+            .play()
+    };
+    let all = preallocated(false);
+    assert_eq!((all.times(), all.errors()), (vec![2, 3, 4, 5, 6], vec![]));
+    assert_eq!(preallocated(true).times(), [1, 2, 3, 4, 5, 6]);
+    let mut given_its_size = vec![0; 3000];
+    let all = Script::of(Some(&given_its_size)).then(Then::Write(0, start.clone())).play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 1"]);
+    given_its_size[..at].copy_from_slice(&start);
+    let all = Script::of(Some(&given_its_size)).then(Then::Write(at, more)).play();
+    assert_eq!(all.times(), [2, 3]);
+}
+
+#[test]
+fn a_damaged_chunk_is_told_when_it_is_not_going_to_be_finished() {
+    let damaged = Made::default().chunk(Zstd, &messages(&[2])).with_damage_before_end(6);
+    let start = begun().then(&messages(&[1]));
+    // something follows it
+    let all = Script::of(Some(&start.0)).append(&damaged).append(&messages(&[3])).play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "!", "/a 3"]);
+    // nothing does, for long
+    let all = Script::of(Some(&start.0)).append(&damaged).then(Then::Nothing(1000)).play();
+    assert_eq!(all.story(), ["+/a X", "+/b", "!"]);
+    // it lies in the old part
+    let old = start.then(&damaged).then(&messages(&[3]));
+    let (_files, follow) = Script::of(Some(&old.0)).open();
+    let follow = follow.unwrap();
+    assert!(follow.info().warnings[0].contains("byte"), "{:?}", follow.info().warnings);
+    assert_eq!(follow.info().channels.len(), 2);
+}
+
+#[test]
+fn topics_follow_the_rules_and_stopping_is_the_end() {
+    let mut script = Script::of(Some(&begun().0)).append(&messages(&[1]).message(2, 2));
+    script.options.topics =
+        TopicRules { remap: vec!["/a=/pose".parse().unwrap()], prefix: "/r".into(), ..Default::default() };
+    assert_eq!(script.play().story(), ["+/r/pose X", "+/r/b", "/r/pose 1", "/r/b 2"]);
+    let (files, follow) = Script::of(Some(&begun().message(1, 1).0)).with_old_messages().open();
+    files.options.stop.store(true, Ordering::Relaxed);
+    assert!(follow.unwrap().next().unwrap().is_none());
+}
+
+#[test]
+fn reading_a_large_file_for_its_channels_tells_how_far_it_is() {
+    let made = (0..300u64).fold(begun(), |made, time| made.message_with(1, time, &[1; 100_000]));
+    let script = Script::of(Some(&made.0));
+    let mut told: Vec<ScanProgress> = Vec::new();
+    let follow = Follow::open(&script.path, FollowOptions::default(), &mut |progress| told.push(progress));
+    assert_eq!(follow.unwrap().info().channels.len(), 2);
+    assert!(told.len() >= 3 && told.is_sorted_by_key(|progress| progress.done), "{told:?}");
+    assert!(told.iter().all(|progress| progress.total == made.0.len() as u64));
+}
+
+proptest! {
+    #[test]
+    fn however_a_file_grows_the_same_is_told(
+        cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
+        preallocated in any::<bool>(),
+    ) {
+        let made = begun()
+            .then(&messages(&[1, 2]))
+            .chunk(Zstd, &messages(&[4, 3]))
+            .attachment(300)
+            .chunk(Plain, &messages(&[6, 5]).channel(3, 0, "/c").message(3, 7))
+            .end()
+            .then(&begun())
+            .chunk(Zstd, &messages(&[9]))
+            .end();
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(made.0.len())).collect();
+        cuts.extend([0, made.0.len()]);
+        cuts.sort_unstable();
+        let mut script = Script::of(None).with_old_messages();
+        if preallocated {
+            // only whole chunks can be told from what is not yet written
+            script = script.then(Then::Append(vec![0; 20_000]));
+            cuts.retain(|cut| [0, made.0.len()].contains(cut));
+        }
+        for part in cuts.windows(2) {
+            let bytes = made.0[part[0]..part[1]].to_vec();
+            script = script.then(if preallocated { Then::Write(part[0], bytes) } else { Then::Append(bytes) });
+        }
+        let all = script.play();
+        prop_assert_eq!(all.times(), [1, 2, 3, 4, 5, 6, 7, 9]);
+        prop_assert!(all.errors().is_empty());
+    }
+
+    #[test]
+    fn changed_bytes_never_panic(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        from_start in any::<bool>(),
+    ) {
+        let made = begun().then(&messages(&[1])).chunk(Zstd, &messages(&[4, 3])).chunk(Plain, &messages(&[5])).end();
+        let mut bytes = made.0;
+        for (index, byte) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let mut script = Script::of(Some(&bytes)).then(Then::Nothing(3));
+        script.options.from_start = from_start;
+        if let (_files, Ok(mut follow)) = script.open() {
+            Viewer::of(&mut follow);
+        }
+    }
+}

@@ -84,7 +84,11 @@ impl Made {
 
     /// End of the data, a footer without a summary, magic.
     pub(super) fn end(self) -> Self {
-        let mut ended = self.record(0x0F, &[0; 4]).record(0x02, &[0; 20]);
+        self.end_with(&Self::default())
+    }
+
+    pub(super) fn end_with(self, summary: &Self) -> Self {
+        let mut ended = self.record(0x0F, &[0; 4]).then(summary).record(0x02, &[0; 20]);
         ended.0.extend(MAGIC);
         ended
     }

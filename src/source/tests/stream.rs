@@ -150,6 +150,13 @@ fn an_id_that_is_given_to_another_topic_is_a_new_channel() {
 }
 
 #[test]
+fn a_summary_tells_of_channels_without_messages_and_changes_nothing() {
+    let summary = Made::default().schema(1, "Y").schema(2, "Z").channel(1, 2, "/a").channel(4, 2, "/quiet");
+    let all = play(&begun().message(1, 1).end_with(&summary));
+    assert_eq!(all.story(), ["+/a X", "+/b", "+/quiet Z", "/a 1"]);
+}
+
+#[test]
 fn topics_follow_the_rules() {
     let rules = TopicRules {
         filter: crate::pattern::TopicFilter { include: Vec::new(), exclude: vec!["/b".parse().unwrap()] },
@@ -202,6 +209,22 @@ fn large_messages_and_chunks_are_shared_and_not_copied() {
         assert_eq!(all.times(), [5, 6]);
         let large = Seen::Message("/a".into(), 5, payload.clone());
         assert!(all.seen.contains(&large));
+    }
+}
+
+#[test]
+fn a_very_large_uncompressed_chunk_is_played_as_it_comes() {
+    let small = Made::default().chunk(Plain, &Made::default().message(1, 2).message(1, 1));
+    let mut body = small.0[9..].to_vec();
+    let (large, head) = (300u64 << 20, 32);
+    body[16..24].copy_from_slice(&large.to_le_bytes());
+    body[head..head + 8].copy_from_slice(&large.to_le_bytes());
+    let mut made = begun();
+    made.0.push(0x06);
+    made.0.extend((large + head as u64 + 8).to_le_bytes());
+    made.0.extend(body);
+    for part in [1, 1000] {
+        assert_eq!(play_with(&made.0, &[part], TopicRules::default()).messages().len(), 2);
     }
 }
 
@@ -262,19 +285,7 @@ fn an_error_of_the_system_ends_the_stream() {
     assert_eq!((all.times(), all.errors().len()), (vec![1], 1));
 }
 
-#[test]
-fn definitions_have_a_bound() {
-    let mut made = Made::recording();
-    let name = "x".repeat(1 << 20);
-    for id in 1..=300u16 {
-        made = made.schema(id, &format!("{id}{name}"));
-    }
-    let all = play(&made.channel(1, 1, "/a").channel(2, 299, "/b").message(1, 5).end());
-    assert_eq!(all.times(), [5]);
-    assert!(all.errors()[0].contains("larger than 256 MiB"), "{:?}", all.errors()[0]);
-}
-
-/// A recording with a bit of everything, and the times of its messages by part.
+/// Recordings with a bit of everything.
 fn arbitrary_recording() -> impl Strategy<Value = Made> {
     let times = proptest::collection::vec((1u16..4, 0u64..50), 1..12);
     let compression =

@@ -1,0 +1,300 @@
+//! Recordings in MCAP files, one or several, as one timeline.
+//!
+//! Messages come in the order (time, number of the file, offset of their piece in the file, position in the piece): by
+//! log time; equal times in the order in which the files are named, then as they lie in the file, also where chunks
+//! overlap. Memory is bounded whatever the files' size: pieces are decoded a little ahead ([`super::mcap_ahead`]), and
+//! of pieces that overlap in time only so many stay decoded ([`super::merge`]). Of several files those are open that
+//! the timeline runs through, and [`FILES_AHEAD`] more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::mcap_ahead::{Ahead, Job};
+use super::mcap_backfill::backfill;
+use super::mcap_batch::Builder;
+use super::mcap_chunk::{Decoded, Pool};
+use super::mcap_file::{McapFile, OpenFile, wanted};
+use super::mcap_overview::{Overview, overview};
+use super::merge::{Extended, Key, Merge, Place};
+use super::paths::Named;
+use super::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
+use crate::model::{Batch, ChannelId};
+use crate::time::{TimeRange, Timestamp};
+
+/// Files that are opened before the timeline comes to them, so that it does not wait at their borders.
+const FILES_AHEAD: usize = 2;
+
+/// File descriptors that are kept: of more files that overlap in time the others are opened for each read. Systems
+/// allow a process 256 (macOS) or 1024 (Linux), and clients need some.
+const MAX_DESCRIPTORS: usize = 64;
+
+/// An open file that the timeline runs through, or soon will.
+struct Playing {
+    file: Arc<OpenFile>,
+    /// Pieces to ask for, in order.
+    plan: VecDeque<u32>,
+    /// Pieces asked for or being played.
+    in_use: usize,
+    started: bool,
+}
+
+/// What has not been asked for yet: the next piece of an open file, or a file to open.
+enum Unrequested {
+    Piece(u32),
+    File,
+}
+
+/// See the module's documentation.
+pub(super) struct Timeline {
+    files: Vec<McapFile>,
+    info: SourceInfo,
+    range: TimeRange,
+    pool: Arc<Pool>,
+    ahead: Ahead,
+    from: Timestamp,
+    /// Files to be opened, in the order of their first messages.
+    waiting: VecDeque<u32>,
+    playing: BTreeMap<u32, Playing>,
+    /// During a seek: files that were open before it.
+    before_seek: BTreeMap<u32, Arc<OpenFile>>,
+    merge: Merge,
+    /// What went wrong behind the last batch; told before the next one.
+    failed: Option<SourceError>,
+    unknown_told: bool,
+}
+
+impl Timeline {
+    pub(super) fn open(
+        named: Named,
+        options: &RecordingOptions,
+        progress: &mut dyn FnMut(ScanProgress),
+    ) -> Result<Self, SourceError> {
+        let pool = Arc::default();
+        let Overview { files, info, range } = overview(named, &pool, options, progress)?;
+        let ahead =
+            Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
+        let mut timeline = Self {
+            files,
+            info,
+            range,
+            pool,
+            ahead,
+            from: Timestamp::MIN,
+            waiting: VecDeque::new(),
+            playing: BTreeMap::new(),
+            before_seek: BTreeMap::new(),
+            merge: Merge::default(),
+            failed: None,
+            unknown_told: false,
+        };
+        timeline.seek(Timestamp::MIN);
+        Ok(timeline)
+    }
+
+    /// Where the first message of a closed file stands, at the earliest.
+    fn file_key(&self, number: u32) -> Key {
+        (self.files[number as usize].span.map_or(0, |span| span.0), number, 0)
+    }
+
+    fn next_unrequested(&self) -> Option<(Key, Unrequested)> {
+        let piece = |(number, playing): (&u32, &Playing)| {
+            let piece = &playing.file.index.pieces[*playing.plan.front()? as usize];
+            Some(((piece.start, *number, piece.offset), Unrequested::Piece(*number)))
+        };
+        let file = self.waiting.front().map(|number| (self.file_key(*number), Unrequested::File));
+        self.playing.iter().filter_map(piece).chain(file).min_by_key(|(key, _)| *key)
+    }
+
+    /// Where the next message stands that is not being merged yet, at the earliest.
+    fn next_planned(&self) -> Option<Key> {
+        self.ahead.next_key().or_else(|| self.next_unrequested().map(|(key, _)| key))
+    }
+
+    fn request_ahead(&mut self) {
+        while self.ahead.has_room() {
+            match self.next_unrequested() {
+                None => return,
+                Some((key, Unrequested::Piece(number))) => self.request(key, number),
+                Some((key, Unrequested::File)) => {
+                    let ahead = self.playing.values().filter(|playing| !playing.started).count();
+                    if ahead >= FILES_AHEAD && self.ahead.next_key().is_some() {
+                        return;
+                    }
+                    self.open_file(key);
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, key: Key, number: u32) {
+        let Some(playing) = self.playing.get_mut(&number) else { return };
+        let Some(index) = playing.plan.pop_front() else { return };
+        playing.in_use += 1;
+        let piece = playing.file.index.pieces[index as usize].clone();
+        let place = Place { file: number, piece: index, offset: piece.offset };
+        let selection = self.files[number as usize].selection.clone();
+        self.ahead.request(key, place, Job { file: playing.file.clone(), piece, selection });
+    }
+
+    /// Opens the file whose turn is next; if that fails this is told where its messages would come.
+    fn open_file(&mut self, key: Key) {
+        let Some(number) = self.waiting.pop_front() else { return };
+        let file = &self.files[number as usize];
+        let open = match self.before_seek.remove(&number) {
+            Some(open) => Ok(open),
+            None => file.open(&self.pool, self.playing.len() < MAX_DESCRIPTORS),
+        };
+        match open {
+            Ok(open) => {
+                let range = TimeRange { start: self.from.max(self.range.start), end: self.range.end };
+                let plan: VecDeque<_> = wanted(&open.index, &file.selection, range).collect();
+                if !plan.is_empty() {
+                    self.playing.insert(number, Playing { file: open, plan, in_use: 0, started: false });
+                }
+            }
+            Err(error) => self.ahead.fail(key, error),
+        }
+    }
+
+    /// A piece is done with; a file of which it was the last is closed.
+    fn release(&mut self, number: u32) {
+        let Some(playing) = self.playing.get_mut(&number) else { return };
+        playing.in_use = playing.in_use.saturating_sub(1);
+        if playing.in_use == 0 && playing.plan.is_empty() {
+            self.playing.remove(&number);
+        }
+    }
+
+    /// Begins the next piece.
+    fn begin_next(&mut self) -> Result<(), SourceError> {
+        self.request_ahead();
+        let taken = self.ahead.take();
+        if let Some((Some(place), _)) = &taken
+            && let Some(playing) = self.playing.get_mut(&place.file)
+        {
+            playing.started = true;
+        }
+        self.request_ahead();
+        // without a place it is a file that does not open
+        let Some((Some(place), decoded)) = taken else {
+            return taken.map_or(Ok(()), |(_, failed)| failed.map(drop));
+        };
+        let decoded = decoded.inspect_err(|_| self.release(place.file))?;
+        if decoded.unknown > 0 && !self.unknown_told {
+            self.unknown_told = true;
+            let name = self.playing.get(&place.file).map_or("", |playing| &playing.file.decoder.file.name);
+            tracing::warn!("{name}: messages of channels that the file does not define are left out");
+        }
+        let next = decoded.entries.partition_point(|entry| entry.log_time < self.from);
+        if !self.merge.push(place, decoded, next) {
+            self.release(place.file);
+        }
+        Ok(())
+    }
+
+    fn decode_again(&self, place: Place) -> Result<Option<Decoded>, SourceError> {
+        let Some(playing) = self.playing.get(&place.file) else { return Ok(None) };
+        let piece = &playing.file.index.pieces[place.piece as usize];
+        let selection = &self.files[place.file as usize].selection;
+        playing.file.decoder.decode(piece, selection, self.range).map(Some)
+    }
+
+    /// Appends what comes next of the pieces that have begun; false if there is nothing.
+    fn extend(&mut self, batch: &mut Builder, planned: Option<Key>) -> Result<bool, SourceError> {
+        if let Some(place) = self.merge.parked() {
+            let decoded = self.decode_again(place);
+            let (decoded, error) =
+                decoded.map_or_else(|error| (None, Some(error)), |decoded| (decoded, None));
+            if !self.merge.resume(decoded) {
+                self.release(place.file);
+                return error.map_or(Ok(true), Err);
+            }
+        }
+        match self.merge.extend(batch, planned) {
+            Extended::Nothing => Ok(false),
+            Extended::Some => Ok(true),
+            Extended::Finished(place) => {
+                self.release(place.file);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Fills a batch with what comes next, as far as that is ready.
+    fn fill(&mut self, batch: &mut Builder) -> Result<(), SourceError> {
+        while !batch.is_full() {
+            let head = self.merge.head();
+            let planned = self.next_planned();
+            if planned.is_some_and(|planned| head.is_none_or(|head| planned < head)) {
+                // what is ready does not wait for another chunk, unless that must come first
+                if head.is_none() && !batch.is_empty() {
+                    break;
+                }
+                self.begin_next()?;
+            } else if !self.extend(batch, planned)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Source for Timeline {
+    fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let mut batch = self.merge.batch();
+        match self.fill(&mut batch) {
+            Err(error) if batch.is_empty() => return Err(error),
+            // what was read before the damage is played first
+            Err(error) => self.failed = Some(error),
+            Ok(()) => {}
+        }
+        Ok(batch.finish())
+    }
+
+    fn seek(&mut self, to: Timestamp) {
+        self.from = to;
+        self.failed = None;
+        self.ahead.clear();
+        self.merge.clear();
+        let before = std::mem::take(&mut self.playing);
+        self.before_seek = before.into_iter().map(|(number, playing)| (number, playing.file)).collect();
+        let (from, until) = (to.max(self.range.start).0, self.range.end.0);
+        let mut waiting: Vec<_> = (0u32..)
+            .zip(&self.files)
+            .filter_map(|(number, file)| Some((file.span?, number)))
+            .filter(|((start, end), _)| *end >= from && *start <= until)
+            .map(|((start, _), number)| (start, number))
+            .collect();
+        waiting.sort_unstable();
+        self.waiting = waiting.into_iter().map(|(_, number)| number).collect();
+        self.request_ahead();
+        self.before_seek.clear();
+    }
+
+    fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError> {
+        if channels.is_empty() {
+            return Ok(Batch::default());
+        }
+        let open = |number: u32, others: usize| match self.playing.get(&number) {
+            Some(playing) => Ok(playing.file.clone()),
+            None => {
+                let descriptor = self.playing.len() + others < MAX_DESCRIPTORS;
+                self.files[number as usize].open(&self.pool, descriptor)
+            }
+        };
+        backfill(&self.files, &open, before, channels)
+    }
+}
+
+impl std::fmt::Debug for Timeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Timeline").field("name", &self.info.name).finish_non_exhaustive()
+    }
+}

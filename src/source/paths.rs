@@ -1,0 +1,208 @@
+//! From what the user named, files and folders, to the recordings that are meant.
+//!
+//! A folder stands for all `.mcap` files in it, by name, numbers in names by their value (`bag_2` before `bag_10`), as
+//! recorders name the parts of a split recording. Hidden files and subfolders are left out.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::SourceError;
+
+/// A recording to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NamedFile {
+    pub(super) path: PathBuf,
+    /// The user named the folder, not the file.
+    pub(super) in_folder: bool,
+}
+
+/// The recordings that are meant, each once, in the order in which they were named.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) files: Vec<NamedFile>,
+    /// For people: the file's or the folder's name, or the first one's and how many more there are.
+    pub(super) name: String,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Finds the recordings. Only folders are looked into; whether a named file exists is for whoever opens it to see.
+pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
+    let mut named = Named::default();
+    let mut seen = BTreeSet::new();
+    for spec in specs {
+        let path = Path::new(spec);
+        let found: Vec<_> = if path.is_dir() {
+            in_folder(spec, path)?.into_iter().map(|path| NamedFile { path, in_folder: true }).collect()
+        } else {
+            vec![NamedFile { path: path.to_owned(), in_folder: false }]
+        };
+        for file in found {
+            // a file that is not there is told of when it is opened
+            if identity(&file.path).is_none_or(|identity| seen.insert(identity)) {
+                named.files.push(file);
+            } else {
+                let shown = file.path.display();
+                named.warnings.push(format!("{shown} is named more than once; it is played once"));
+            }
+        }
+    }
+    named.name = match (specs, named.files.as_slice()) {
+        ([folder], [NamedFile { in_folder: true, .. }, ..]) => folder_name(Path::new(folder)),
+        (_, [file]) => file_name(&file.path),
+        (_, [first, rest @ ..]) => format!("{} and {} more", file_name(&first.path), rest.len()),
+        (_, []) => String::new(),
+    };
+    Ok(named)
+}
+
+/// The last part of a path, for people.
+pub(super) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.display().to_string())
+}
+
+/// A folder's own name, also that of `.` and `..`.
+fn folder_name(path: &Path) -> String {
+    path.canonicalize().map_or_else(|_error| file_name(path), |path| file_name(&path))
+}
+
+fn in_folder(spec: &str, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let io = |error| SourceError::Io { name: spec.to_owned(), error };
+    let mut names = Vec::new();
+    for entry in folder.read_dir().map_err(io)? {
+        let name = entry.map_err(io)?.file_name();
+        let (shown, path) = (name.to_string_lossy().into_owned(), folder.join(&name));
+        let is_recording = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"));
+        if is_recording && !shown.starts_with('.') && path.is_file() {
+            names.push((shown, path));
+        }
+    }
+    if names.is_empty() {
+        let reason = "there is no .mcap file in this folder (its subfolders don't count); name the files or their folder";
+        return Err(SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() });
+    }
+    names.sort_by(|(one, _), (other, _)| natural(one, other));
+    Ok(names.into_iter().map(|(_, path)| path).collect())
+}
+
+/// What two names of one file have in common, links included.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok()
+}
+
+/// Compares names as people do: runs of digits by their value.
+fn natural(one: &str, other: &str) -> Ordering {
+    let (mut a, mut b) = (one, other);
+    while let (Some(x), Some(y)) = (a.chars().next(), b.chars().next()) {
+        let order = if x.is_ascii_digit() && y.is_ascii_digit() {
+            let (x, y) = (take_digits(&mut a), take_digits(&mut b));
+            x.len().cmp(&y.len()).then_with(|| x.cmp(y))
+        } else {
+            (a, b) = (&a[x.len_utf8()..], &b[y.len_utf8()..]);
+            x.cmp(&y)
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    // names that differ in leading zeros only
+    a.len().cmp(&b.len()).then_with(|| one.cmp(other))
+}
+
+/// Takes the digits that a text begins with, and gives them without leading zeros.
+fn take_digits<'a>(text: &mut &'a str) -> &'a str {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    *text = rest;
+    digits.trim_start_matches('0')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        folder
+    }
+
+    fn spec(path: &Path) -> String {
+        path.to_str().unwrap().to_owned()
+    }
+
+    fn names(named: &Named) -> Vec<String> {
+        named.files.iter().map(|file| file_name(&file.path)).collect()
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_recordings_by_the_value_of_their_numbers() {
+        let folder = folder(&["bag_10.mcap", "bag_2.mcap", "bag_1.MCAP", ".hidden.mcap", "metadata.yaml"]);
+        std::fs::create_dir(folder.path().join("sub.mcap")).unwrap();
+        let found = named(&[spec(folder.path())]).unwrap();
+        assert_eq!(names(&found), ["bag_1.MCAP", "bag_2.mcap", "bag_10.mcap"]);
+        assert!(found.files.iter().all(|file| file.in_folder) && found.warnings.is_empty());
+        assert_eq!(found.name, file_name(folder.path()));
+        let inside = named(&[spec(&folder.path().join("."))]).unwrap();
+        assert_eq!(inside.name, found.name);
+    }
+
+    #[test]
+    fn a_folder_without_recordings_is_refused() {
+        let folder = folder(&["a.bag", ".b.mcap"]);
+        let error = named(&[spec(folder.path())]).unwrap_err().to_string();
+        assert!(error.starts_with(&spec(folder.path())) && error.contains("no .mcap file"), "{error}");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_is_named_twice_is_played_once() {
+        let folder = folder(&["a.mcap", "b.mcap"]);
+        std::os::unix::fs::symlink("a.mcap", folder.path().join("c.mcap")).unwrap();
+        let found = named(&[spec(&folder.path().join("b.mcap")), spec(folder.path())]).unwrap();
+        assert_eq!(names(&found), ["b.mcap", "a.mcap"]);
+        assert_eq!(found.warnings.len(), 2);
+        assert!(found.warnings[0].contains("b.mcap") && found.warnings[1].contains("c.mcap"));
+        assert_eq!(found.name, "b.mcap and 1 more");
+    }
+
+    #[test]
+    fn files_keep_the_order_in_which_they_are_named_also_those_that_are_missing() {
+        let found = named(&["/no/b.mcap".into(), "/no/a.mcap".into(), "/no/c.mcap".into()]).unwrap();
+        assert_eq!(names(&found), ["b.mcap", "a.mcap", "c.mcap"]);
+        assert_eq!(found.name, "b.mcap and 2 more");
+        assert_eq!(named(&["/no/a.mcap".into()]).unwrap().name, "a.mcap");
+    }
+
+    proptest! {
+        #[test]
+        fn names_with_numbers_sort_by_them(one in 0u32..20_000, other in 0u32..20_000, zeros in 0usize..4) {
+            let padded = format!("bag_{}{one}.mcap", "0".repeat(zeros));
+            let plain = format!("bag_{other}.mcap");
+            prop_assume!(one != other);
+            prop_assert_eq!(natural(&padded, &plain), one.cmp(&other));
+        }
+
+        #[test]
+        fn the_order_of_names_is_an_order(mut names in prop::collection::vec("[a0-3é_]{0,6}", 3)) {
+            names.sort_by(|one, other| natural(one, other));
+            for (one, other) in [(0, 1), (1, 2), (0, 2)] {
+                let (one, other) = (&names[one], &names[other]);
+                prop_assert!(natural(one, other).is_le());
+                prop_assert_eq!(natural(one, other), natural(other, one).reverse());
+                prop_assert_eq!(natural(one, other).is_eq(), one == other);
+            }
+        }
+    }
+}
