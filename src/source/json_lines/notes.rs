@@ -50,12 +50,8 @@ impl Notes {
 
     /// Reports a bad line, unless one was reported a moment ago.
     pub(super) fn report(&mut self, line: u64, bad: &BadLine, now: Instant) {
-        if self.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
-            self.unreported += 1;
-            return;
-        }
-        self.reported = Some(now);
-        let more = match std::mem::take(&mut self.unreported) {
+        let Some(unreported) = self.due(now) else { return };
+        let more = match unreported {
             0 => String::new(),
             1 => "; so was 1 before".to_owned(),
             count => format!("; so were {count} before"),
@@ -64,10 +60,34 @@ impl Notes {
         tracing::warn!("{name}: line {line}, column {column}: {reason}; the line is skipped{more}");
     }
 
+    /// How many went unreported before, if the pause since the last report is over.
+    fn due(&mut self, now: Instant) -> Option<u64> {
+        if self.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
+            self.unreported += 1;
+            return None;
+        }
+        self.reported = Some(now);
+        Some(std::mem::take(&mut self.unreported))
+    }
+
     /// Sums up at the end of the input.
     pub(super) fn end(&self) {
         let [lines, messages, bad] = [&self.counts.lines, &self.counts.messages, &self.counts.bad]
             .map(|count| count.load(Ordering::Relaxed));
         tracing::info!("{}: end of input: {lines} lines, {messages} messages, {bad} bad lines", self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_lines_are_reported_once_a_second_with_the_number_of_those_before() {
+        let mut notes = Notes::new("stdin".into());
+        let start = Instant::now();
+        let due: Vec<_> =
+            [0, 1, 999, 1000, 1001, 5000, 9000].map(|ms| notes.due(start + Duration::from_millis(ms))).into();
+        assert_eq!(due, [Some(0), None, None, Some(2), None, Some(1), Some(0)]);
     }
 }

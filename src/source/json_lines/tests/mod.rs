@@ -1,7 +1,10 @@
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+
 use super::*;
-use crate::model::Channel;
+use crate::model::{Channel, ChannelId};
 use crate::payload::{TypeOptions, Types};
 use crate::source::TopicRules;
 
