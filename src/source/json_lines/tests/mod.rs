@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -309,6 +309,37 @@ fn inputs_share_channels_and_notice_what_others_change() {
     let batch = first.next().unwrap().unwrap();
     assert_eq!((batch.retired.as_slice(), batch.entries[0].channel), (&[ChannelId(2)][..], ChannelId(3)));
     assert_eq!(batch.announcements.len(), 1);
+}
+
+#[test]
+fn inputs_on_several_threads_agree_on_channels_and_numbers() {
+    let options = strict();
+    let channels = channels(&options);
+    let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let inputs: Vec<_> = (0..4)
+            .map(|writer| {
+                let line =
+                    |n: usize| format!("{{\"topic\":\"/{}\",\"data\":{{}}}}\n", (n * 7 + writer * 13) % 100);
+                let text: String = (0..2000).map(line).collect();
+                let source = input(std::io::Cursor::new(text), &options, &channels);
+                scope.spawn(|| drain(source))
+            })
+            .collect();
+        inputs.into_iter().map(|input| input.join().unwrap()).collect()
+    });
+    let mut numbers: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut ids: BTreeMap<String, ChannelId> = BTreeMap::new();
+    for message in outcomes.into_iter().flat_map(|outcome| outcome.messages) {
+        let channel = &message.channel;
+        assert_eq!(*ids.entry(channel.topic.clone()).or_insert(channel.id), channel.id);
+        numbers.entry(channel.topic.clone()).or_default().push(message.sequence);
+    }
+    assert_eq!(ids.len(), 100);
+    assert!(ids.values().all(|id| (1..=100).contains(&id.0)));
+    for numbers in numbers.values_mut() {
+        numbers.sort_unstable();
+        assert_eq!(*numbers, (1..=80).collect::<Vec<u32>>());
+    }
 }
 
 #[test]
