@@ -29,6 +29,20 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("nothing of before a seek arrives after it in a hundred seeks of two clients", "seeks", false),
     ("a folder and recordings that overlap arrive as one timeline", "several", true),
     ("a split recording is sought over the borders of its files", "parts_seek", false),
+    ("JSON lines of recordings, in the older notation of mcap cat, are the recordings", "cat_older", true),
+    ("JSON lines of recordings, in the newer notation of mcap cat, are the recordings", "cat_newer", true),
+    ("JSON of built-in schemas is protobuf that others decode field for field", "looks", false),
+    ("bad lines are told and skipped", "bad_lines", false),
+    ("a bad line ends a strict server with code 2", "strict", false),
+    ("raw lines are payloads, with their time", "raw", false),
+    ("a schema that changes is a new channel", "changed_schema", false),
+    ("live topics are chosen, renamed, throttled and latched", "live_rules", false),
+    ("time that begins anew is a new session", "time_anew", false),
+    ("writers on sockets hurt no other", "sockets", false),
+    ("an MCAP stream is the recording", "mcap_stream", true),
+    ("what is no stream is refused with the way out", "not_a_stream", false),
+    ("a growing file is followed", "follow", false),
+    ("recordings and live input don't mix", "dont_mix", false),
     ("what is served is recorded exactly", "record", false),
     ("a termination signal completes the recording", "record_sigterm", false),
     ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
@@ -121,7 +135,7 @@ fn python() -> Result<PathBuf, String> {
     let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];
     candidates
         .into_iter()
-        .find(|python| works(python, &["-c", "import mcap, websockets, lz4, zstandard"]))
+        .find(|python| works(python, &["-c", "import mcap, mcap_protobuf, websockets, lz4, zstandard"]))
         .ok_or_else(|| {
             "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
         })

@@ -162,10 +162,35 @@ pub(crate) struct ServeArgs {
     /// Put this before the name of every topic, as in /robot1
     #[arg(long, value_name = "PREFIX", help_heading = "What to play")]
     prefix: Option<String>,
+    /// Send at most this many messages a second of a topic: /camera/**=5; repeatable
+    #[arg(long, value_name = "PATTERN=HZ", help_heading = "What to play")]
+    throttle: Vec<String>,
     /// Timeline: when messages were recorded (log) or sent (publish) [default: log]
     #[arg(long, value_name = "log|publish", help_heading = "What to play")]
     order: Option<String>,
 
+    /// Send an MCAP stream as it comes in, instead of by log time
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    live: Option<String>,
+    /// Play JSON lines by their log_time, instead of sending them as they come in; implied by --rate
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    paced: Option<String>,
+    /// At the end of the input: keep serving, for viewers to look, or exit, closing them [default: keep]
+    #[arg(long, value_name = "keep|exit", help_heading = "Live input")]
+    on_eof: Option<String>,
+    /// The file still grows: serve what is appended to it
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    follow: Option<String>,
+    /// With --follow: serve also what the file holds already
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    from_start: Option<String>,
+    /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
+    #[arg(long, value_name = "N", help_heading = "Live input")]
+    max_writers: Option<String>,
     /// Topic of JSON lines that name none
     #[arg(long, value_name = "TOPIC", help_heading = "Live input")]
     default_topic: Option<String>,
@@ -173,6 +198,16 @@ pub(crate) struct ServeArgs {
     /// the topic may be a pattern; repeatable
     #[arg(long, value_name = "TOPIC=NAME", help_heading = "Live input")]
     schema: Vec<String>,
+    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
+    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
+    json_as: Option<String>,
+    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
+    /// repeatable
+    #[arg(long, value_name = "FILE", help_heading = "Live input")]
+    proto: Vec<String>,
+    /// Folder in which .proto files find what they import; repeatable
+    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
+    proto_path: Vec<String>,
     /// Take each whole line, a JSON object, as a message on the default topic
     #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
@@ -212,16 +247,6 @@ pub(crate) struct ServeArgs {
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
     record: Option<String>,
-    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
-    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
-    json_as: Option<String>,
-    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
-    /// repeatable
-    #[arg(long, value_name = "FILE", help_heading = "Live input")]
-    proto: Vec<String>,
-    /// Folder in which .proto files find what they import; repeatable
-    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
-    proto_path: Vec<String>,
 }
 
 impl ServeArgs {
@@ -246,7 +271,14 @@ impl ServeArgs {
             ("exclude", self.exclude.clone()),
             ("remap", self.remap.clone()),
             ("prefix", one(&self.prefix)),
+            ("throttle", self.throttle.clone()),
             ("order", one(&self.order)),
+            ("live", one(&self.live)),
+            ("paced", one(&self.paced)),
+            ("on-eof", one(&self.on_eof)),
+            ("follow", one(&self.follow)),
+            ("from-start", one(&self.from_start)),
+            ("max-writers", one(&self.max_writers)),
             ("default-topic", one(&self.default_topic)),
             ("schema", self.schema.clone()),
             ("raw", one(&self.raw)),
@@ -343,6 +375,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 13);
+        assert_eq!(told, 15);
     }
 }

@@ -7,8 +7,9 @@ use std::str::FromStr;
 use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::pattern::TopicPattern;
-use crate::playback::{AtEnd, Rate, StartOn};
+use crate::playback::{AtEnd, OnEof, Rate, StartOn};
 use crate::source::json_lines::{LARGEST_MAX_LINE, SchemaFor, TimeUnit};
+use crate::source::throttle::ThrottleRule;
 use crate::source::{Order, Remap};
 use crate::time::{TimeSpec, parse_duration};
 
@@ -80,7 +81,17 @@ pub static KEYS: &[Key] = &[
         options.recording.topics.prefix = text.to_owned();
         Ok(())
     }),
+    list("throttle", |options, values| {
+        let rules: Result<Vec<ThrottleRule>, _> = values.iter().map(|value| value.parse()).collect();
+        rules.map(|rules| options.throttle = rules)
+    }),
     one("order", |options, text| order(text).map(|order| options.recording.order = order)),
+    one("live", |options, text| boolean(text).map(|on| options.live.immediate = on)),
+    one("paced", |options, text| boolean(text).map(|on| options.live.paced = on)),
+    one("on-eof", |options, text| on_eof(text).map(|on_eof| options.live.on_eof = on_eof)),
+    one("follow", |options, text| boolean(text).map(|on| options.live.follow = on)),
+    one("from-start", |options, text| boolean(text).map(|on| options.live.from_start = on)),
+    one("max-writers", |options, text| max_writers(text).map(|limit| options.live.max_writers = limit)),
     one("default-topic", |options, text| {
         options.json_lines.default_topic = (!text.is_empty()).then(|| text.to_owned());
         Ok(())
@@ -88,6 +99,15 @@ pub static KEYS: &[Key] = &[
     list("schema", |options, values| {
         let schemas: Result<Vec<SchemaFor>, _> = values.iter().map(|value| value.parse()).collect();
         schemas.map(|schemas| options.json_lines.schemas = schemas)
+    }),
+    one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
+    list("proto", |options, values| {
+        options.types.proto = values.iter().map(PathBuf::from).collect();
+        Ok(())
+    }),
+    list("proto-path", |options, values| {
+        options.types.proto_path = values.iter().map(PathBuf::from).collect();
+        Ok(())
     }),
     one("raw", |options, text| boolean(text).map(|raw| options.json_lines.raw = raw)),
     one("time-field", |options, text| {
@@ -108,15 +128,6 @@ pub static KEYS: &[Key] = &[
     }),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
-        Ok(())
-    }),
-    one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
-    list("proto", |options, values| {
-        options.types.proto = values.iter().map(PathBuf::from).collect();
-        Ok(())
-    }),
-    list("proto-path", |options, values| {
-        options.types.proto_path = values.iter().map(PathBuf::from).collect();
         Ok(())
     }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
@@ -223,6 +234,22 @@ fn at_end(text: &str) -> Result<AtEnd, String> {
         "stay" => Ok(AtEnd::Stay),
         "exit" => Ok(AtEnd::Exit),
         _ => Err(format!("'{text}' is neither stay nor exit")),
+    }
+}
+
+fn on_eof(text: &str) -> Result<OnEof, String> {
+    match text {
+        "keep" => Ok(OnEof::Keep),
+        "exit" => Ok(OnEof::Exit),
+        _ => Err(format!("'{text}' is neither keep nor exit")),
+    }
+}
+
+/// Each writer is a thread with a buffer of its own.
+fn max_writers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=1000) => Ok(limit),
+        _ => Err(format!("'{text}' is not a number of writers: write 1 to 1000")),
     }
 }
 

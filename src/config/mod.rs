@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use crate::hub::{HubOptions, Latch, SlowClient};
 use crate::payload::TypeOptions;
-use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
+use crate::playback::{AtEnd, OnEof, PlaybackOptions, Rate, StartOn};
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
+use crate::source::throttle::ThrottleRule;
 use crate::time::TimeSpec;
 
 pub mod file;
@@ -37,6 +38,10 @@ pub struct ServeOptions {
     pub json_lines: JsonLinesOptions,
     /// How it is played.
     pub playback: PlaybackOptions,
+    /// Topics that are held to a rate.
+    pub throttle: Vec<ThrottleRule>,
+    /// How live input is treated.
+    pub live: LiveOptions,
     /// How clients are served.
     pub hub: HubOptions,
     /// Which types live messages can have, and what they are sent as.
@@ -47,6 +52,23 @@ pub struct ServeOptions {
     pub record: Option<PathBuf>,
     /// Whether a progress bar may be shown.
     pub progress: bool,
+}
+
+/// How input is treated that is no recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveOptions {
+    /// Send an MCAP stream at once; it is played by log time otherwise.
+    pub immediate: bool,
+    /// Play JSON lines by log time; they are sent at once otherwise. Implied by a rate that is asked for.
+    pub paced: bool,
+    /// What happens when every input has ended.
+    pub on_eof: OnEof,
+    /// The file still grows: serve what is appended.
+    pub follow: bool,
+    /// Of a file that is followed, serve also what it holds already.
+    pub from_start: bool,
+    /// How many writers may be connected to sockets at once.
+    pub max_writers: usize,
 }
 
 impl Default for ServeOptions {
@@ -63,6 +85,15 @@ impl Default for ServeOptions {
                 start_paused: false,
                 start_on: StartOn::Clients(1),
                 at_end: AtEnd::Stay,
+            },
+            throttle: Vec::new(),
+            live: LiveOptions {
+                immediate: false,
+                paced: false,
+                on_eof: OnEof::Keep,
+                follow: false,
+                from_start: false,
+                max_writers: 64,
             },
             hub: HubOptions {
                 client_buffer: 16 << 20,
@@ -159,7 +190,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// Nothing to play.
-    #[error("no recording given; name one, for example: foxglove-bridge serve drive.mcap")]
+    #[error("no source given; name a recording (foxglove-bridge serve drive.mcap), or - for stdin")]
     NoSource,
     /// An option that means nothing alone.
     #[error("{key} needs {needed} as well: {why}")]
@@ -171,6 +202,9 @@ pub enum ConfigError {
         /// What it is for.
         why: &'static str,
     },
+    /// Two options that exclude each other.
+    #[error("{0} and {1} exclude each other; leave one out")]
+    Contradiction(&'static str, &'static str),
     /// Playback would end before it starts.
     #[error("end {end} lies before start {start}; swap them, or leave one out")]
     EndBeforeStart {
@@ -197,6 +231,12 @@ pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
     }
     check_range(&options.recording, &settings)?;
     check_lines(&options.json_lines)?;
+    if options.live.immediate && options.live.paced {
+        return Err(ConfigError::Contradiction("--live", "--paced"));
+    }
+    // a rate that was asked for on the spot; that of a file may be meant for recordings
+    let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;
+    options.live.paced |= !options.live.immediate && settings.iter().any(rate);
     Ok(options)
 }
 

@@ -179,6 +179,15 @@ fn contradictions_are_refused() {
     let message = error(vec![flag("start", &["+5s"]), flag("end", &["+2s"])]);
     assert_eq!(message, "end +2s lies before start +5s; swap them, or leave one out");
     assert!(error(vec![flag("latch", &["none", "/map"])]).contains("'none' stands alone"));
+    let message = error(vec![flag("live", &["true"]), flag("paced", &["true"])]);
+    assert_eq!(message, "--live and --paced exclude each other; leave one out");
+}
+
+#[test]
+fn a_rate_asked_for_on_the_spot_means_paced_input() {
+    assert!(options(vec![flag("rate", &["1"])]).live.paced);
+    assert!(!options(file("rate = 2").unwrap()).live.paced);
+    assert!(!options(vec![flag("rate", &["1"]), flag("live", &["true"])]).live.paced);
 }
 
 #[test]

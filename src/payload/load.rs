@@ -27,6 +27,14 @@ pub enum TypesError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder can't be read.
+    #[error("--proto-path {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A file that is too large to be what it should be.
     #[error("--proto {}: has {size} bytes, more than the {MAX_DESCRIPTOR_SET} that are read", path.display())]
     TooLarge {
@@ -100,20 +108,22 @@ fn extension(path: &Path) -> String {
 
 fn compile(path: &Path, proto_path: &[PathBuf]) -> Result<Pool, TypesError> {
     let definition = |reason| TypesError::Definition { path: path.to_owned(), reason };
-    std::fs::metadata(path).map_err(|source| TypesError::File { path: path.to_owned(), source })?;
+    // absolute, so that the file is found below its folder however both are written
+    let file = path.canonicalize().map_err(|source| TypesError::File { path: path.to_owned(), source })?;
     let mut files = ChainFileResolver::new();
     for folder in proto_path {
-        files.add(IncludeFileResolver::new(folder.clone()));
+        let absolute = folder.canonicalize();
+        let absolute = absolute.map_err(|source| TypesError::Folder { path: folder.clone(), source })?;
+        files.add(IncludeFileResolver::new(absolute));
     }
     // the file's own folder, so that a single file needs no option
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    files.add(IncludeFileResolver::new(folder.to_owned()));
+    files.add(IncludeFileResolver::new(file.parent().unwrap_or(&file).to_owned()));
     let foxglove = DescriptorSetFileResolver::decode(FOXGLOVE);
     files.add(foxglove.map_err(|error| TypesError::Builtin(error.to_string()))?);
     files.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(files);
     compiler.include_imports(true);
-    compiler.open_file(path).map_err(|error| definition(reason(&error)))?;
+    compiler.open_file(&file).map_err(|error| definition(reason(&error)))?;
     Pool::decode(&compiler.encode_file_descriptor_set(), None).map_err(definition)
 }
 

@@ -138,7 +138,8 @@ impl Worker {
             }
             ReaderEvent::Failed { epoch, error } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
-                if self.stream.is_some() && !matches!(error, SourceError::Damaged { .. }) {
+                let goes_on = matches!(error, SourceError::Damaged { .. } | SourceError::Changed { .. });
+                if self.stream.is_some() && !goes_on {
                     self.read_all = true;
                     self.failure = Some(error);
                     return;

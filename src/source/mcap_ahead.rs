@@ -1,6 +1,7 @@
 //! Decodes pieces ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, and at least one piece.
+//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, and at least one piece. After a seek it is one
+//! piece, and more with each that is taken: seeks come in swarms, and what is decoded for one is in the way of the next.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,9 @@ use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.
 const READ_AHEAD: usize = 16 << 20;
+
+/// Pieces that may be ahead for each that was taken since a seek.
+const RAMP: usize = 2;
 
 /// More threads than this do not make playback faster.
 const MAX_THREADS: usize = 4;
@@ -46,6 +50,8 @@ pub(super) struct Ahead {
     generation: Arc<AtomicU64>,
     pending: VecDeque<Pending>,
     bytes: usize,
+    /// Pieces taken since the last seek.
+    taken: usize,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -63,7 +69,7 @@ impl Ahead {
                 .spawn(move || work(&inbox, &generation, range))?;
             threads.push(thread);
         }
-        Ok(Self { jobs: Some(jobs), generation, pending: VecDeque::new(), bytes: 0, threads })
+        Ok(Self { jobs: Some(jobs), generation, pending: VecDeque::new(), bytes: 0, taken: 0, threads })
     }
 
     /// Forgets what was asked for.
@@ -71,11 +77,12 @@ impl Ahead {
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.pending.clear();
         self.bytes = 0;
+        self.taken = 0;
     }
 
     /// Whether more may be asked for.
     pub(super) fn has_room(&self) -> bool {
-        self.pending.is_empty() || self.bytes < READ_AHEAD
+        self.pending.is_empty() || (self.bytes < READ_AHEAD && self.pending.len() < RAMP * self.taken)
     }
 
     /// Where what was asked for first stands.
@@ -108,6 +115,7 @@ impl Ahead {
     /// What was asked for first; waits for it. Its place is None for [`Ahead::fail`].
     pub(super) fn take(&mut self) -> Option<(Option<Place>, Result<Decoded, SourceError>)> {
         let pending = self.pending.pop_front()?;
+        self.taken += 1;
         self.bytes = self.bytes.saturating_sub(pending.bytes);
         let stopped = |_| {
             Err(SourceError::Unusable {

@@ -3,17 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use mcap::records::{Record, op};
+use mcap::records::op;
 
-use super::mcap_contents::{RECORD_HEADER, parse, to_usize};
+use super::mcap_contents::to_usize;
 use super::mcap_file::{McapFile, OpenFile};
 use super::{Order, SourceError};
 use crate::model::{Batch, ChannelId, Entry};
-use crate::time::{TimeRange, Timestamp};
+use crate::time::Timestamp;
 
 /// Decoded for one backfill at the most, in bytes, newest pieces first; channels whose last message lies deeper are
 /// left without one.
 const BACKFILL_BYTES: usize = 256 << 20;
+
+/// Bytes of a message index that are read at first; most are not longer.
+const INDEX_READ: u64 = 4096;
 
 /// The newest message found so far of one channel: time, number of its file, offset of its piece, the piece's number.
 type Best = (u64, u32, u64, u32);
@@ -45,8 +48,27 @@ pub(super) fn backfill(
 /// A file that is being searched.
 struct Opened {
     file: Arc<OpenFile>,
-    /// How many of its pieces, from the last end, are done with.
-    done: usize,
+    /// Pieces that the target cuts, the next one last.
+    cut: Vec<u32>,
+    /// The next of its other pieces, in the order of their ends.
+    next: usize,
+}
+
+impl Opened {
+    /// The next piece and the latest time that it can have.
+    fn peek(&self, before: u64) -> Option<(u32, u64)> {
+        if let Some(cut) = self.cut.last() {
+            return Some((*cut, before - 1));
+        }
+        let next = self.file.index.by_end().get(self.next)?;
+        Some((*next, self.file.index.pieces[*next as usize].end))
+    }
+
+    fn advance(&mut self) {
+        if self.cut.pop().is_none() {
+            self.next += 1;
+        }
+    }
 }
 
 struct Search<'a> {
@@ -78,13 +100,13 @@ impl Search<'_> {
             }
             let next = match self.opened.get_mut(&number) {
                 Some(opened) => {
-                    let file = opened.file.clone();
-                    let by_end = file.index.by_end();
-                    let piece = by_end[opened.done];
-                    opened.done += 1;
-                    let next = by_end.get(opened.done).copied();
-                    self.look_into(&file, number, piece)?;
-                    next.map(|next| file.index.pieces[next as usize].end)
+                    let (file, piece) = (opened.file.clone(), opened.peek(self.before));
+                    opened.advance();
+                    let next = opened.peek(self.before).map(|(_, end)| end);
+                    if let Some((piece, _)) = piece {
+                        self.look_into(&file, number, piece)?;
+                    }
+                    next
                 }
                 None => self.begin(number).map(|last| last.min(end)),
             };
@@ -103,9 +125,10 @@ impl Search<'_> {
         }
         match (self.open)(number, self.opened.len()) {
             Ok(file) => {
-                let last = *file.index.by_end().first()?;
-                let end = file.index.pieces[last as usize].end;
-                self.opened.insert(number, Opened { file, done: 0 });
+                let (cut, next) = file.index.backward_from(self.before);
+                let opened = Opened { file, cut, next };
+                let end = opened.peek(self.before)?.1;
+                self.opened.insert(number, opened);
                 Some(end)
             }
             Err(error) => {
@@ -162,14 +185,8 @@ impl Search<'_> {
 
     /// The last time before the target in a message index; None if it can't be read.
     fn last_in_index(&self, file: &OpenFile, offset: u64, channel: u16) -> Option<Option<u64>> {
-        let (opcode, length) = file.decoder.file.record_at(offset).ok()??;
-        let body = file.decoder.file.read_vec(offset + RECORD_HEADER, length).ok()?;
-        match (opcode, parse(opcode, &body)?) {
-            (op::MESSAGE_INDEX, Record::MessageIndex(index)) if index.channel_id == channel => Some(
-                index.records.iter().map(|entry| entry.log_time).filter(|time| *time < self.before).max(),
-            ),
-            _ => None,
-        }
+        let (opcode, body) = file.decoder.file.record(offset, INDEX_READ).ok()??;
+        (opcode == op::MESSAGE_INDEX).then(|| last_before(&body, channel, self.before))?
     }
 
     /// Takes the last message of each of `channels` from a piece.
@@ -182,28 +199,19 @@ impl Search<'_> {
         let piece = &file.index.pieces[index as usize];
         self.budget = self.budget.saturating_sub(to_usize(piece.size).max(1));
         let selection = &self.files[number as usize].selection;
-        // the state before a start counts: all of time
-        let decoded = match file.decoder.decode(piece, selection, TimeRange::ALL) {
-            Ok(decoded) => decoded,
+        let (buffer, last) = match file.decoder.last_before(piece, selection, self.before, channels) {
+            Ok(found) => found,
             Err(SourceError::Damaged { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut open = channels.clone();
-        for entry in decoded.entries.iter().rev().filter(|entry| entry.log_time.0 < self.before) {
-            if !open.remove(&entry.channel) {
-                continue;
-            }
+        for entry in last {
             let candidate = (entry.log_time.0, number, piece.offset, index);
-            let start = entry.offset as usize;
-            let newer = self.found.get(&entry.channel).is_none_or(|(best, _, _)| *best < candidate);
-            if newer {
-                let payload = decoded.buffer[start..start + entry.length as usize].to_vec();
-                self.found.insert(entry.channel, (candidate, *entry, payload));
+            if self.found.get(&entry.channel).is_none_or(|(best, _, _)| *best < candidate) {
+                let start = entry.offset as usize;
+                let payload = buffer[start..start + entry.length as usize].to_vec();
+                self.found.insert(entry.channel, (candidate, entry, payload));
                 let best = self.best.entry(entry.channel).or_insert(candidate);
                 *best = (*best).max(candidate);
-            }
-            if open.is_empty() {
-                break;
             }
         }
         Ok(())
@@ -238,5 +246,47 @@ impl Search<'_> {
             batch.push_copy(entry, payload);
         }
         Ok(batch)
+    }
+}
+
+/// The last time before another in the body of a message index record; None if that is not what it is.
+fn last_before(body: &[u8], channel: u16, before: u64) -> Option<Option<u64>> {
+    let (id, rest) = body.split_first_chunk()?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let entries = rest.get(..to_usize(u64::from(u32::from_le_bytes(*length))))?;
+    let (entries, []) = entries.as_chunks::<16>() else { return None };
+    let time = |entry: &[u8; 16]| entry.first_chunk().map_or(u64::MAX, |time| u64::from_le_bytes(*time));
+    (u16::from_le_bytes(*id) == channel).then(|| entries.iter().map(time).filter(|time| *time < before).max())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(channel: u16, times: &[u64]) -> Vec<u8> {
+        let entries: Vec<u8> = times.iter().flat_map(|time| [time.to_le_bytes(), [7; 8]].concat()).collect();
+        let length = u32::try_from(entries.len()).unwrap();
+        [&channel.to_le_bytes()[..], &length.to_le_bytes(), &entries].concat()
+    }
+
+    #[test]
+    fn the_last_time_before_another_is_found_in_any_order() {
+        let body = index(3, &[5, 9, 2, 7]);
+        assert_eq!(last_before(&body, 3, 8), Some(Some(7)));
+        assert_eq!(last_before(&body, 3, u64::MAX), Some(Some(9)));
+        assert_eq!(last_before(&body, 3, 2), Some(None));
+        assert_eq!(last_before(&index(3, &[]), 3, 8), Some(None));
+    }
+
+    #[test]
+    fn what_is_no_index_of_the_channel_is_not_believed() {
+        let body = index(3, &[5, 9]);
+        assert_eq!(last_before(&body, 4, 8), None);
+        for length in 0..body.len() {
+            assert_eq!(last_before(&body[..length], 3, 8), None, "{length}");
+        }
+        let mut odd = body.clone();
+        odd[2] = 31;
+        assert_eq!(last_before(&odd, 3, 8), None);
     }
 }

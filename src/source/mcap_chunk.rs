@@ -2,7 +2,7 @@
 //!
 //! [`Decoder`] does so with pieces of a file, [`Unpacker`] with chunks from anywhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -83,13 +83,45 @@ impl Decoder {
             }
             Some(())
         })
-        .map_err(|at| {
-            self.file.damaged(piece.offset, format!("the chunk's record at its byte {at} is damaged"))
-        })?;
+        .map_err(|at| self.damaged_record(piece, at))?;
         if !entries.is_sorted_by_key(|entry| entry.log_time) {
             entries.sort_by_key(|entry| entry.log_time);
         }
         Ok(Decoded { buffer, entries, unknown })
+    }
+
+    /// The last message before a time of each of `channels`, in any order, with their offsets in the buffer.
+    pub(super) fn last_before(
+        &self,
+        piece: &Piece,
+        selection: &Selection,
+        before: u64,
+        channels: &BTreeSet<ChannelId>,
+    ) -> Result<(Bytes, Vec<Entry>), SourceError> {
+        let buffer = self.plain(piece)?;
+        let mut last: BTreeMap<ChannelId, Option<Entry>> =
+            channels.iter().map(|channel| (*channel, None)).collect();
+        walk(&buffer, |opcode, offset, body| {
+            if opcode != op::MESSAGE {
+                return Some(());
+            }
+            let (channel, entry) = message(body, offset, selection.order)?;
+            if entry.log_time.0 < before
+                && let Some(channel) = selection.channel(channel)
+                && let Some(last) = last.get_mut(&channel)
+                // of equal times the later one is the last
+                && last.is_none_or(|last| last.log_time <= entry.log_time)
+            {
+                *last = Some(Entry { channel, ..entry });
+            }
+            Some(())
+        })
+        .map_err(|at| self.damaged_record(piece, at))?;
+        Ok((buffer, last.into_values().flatten().collect()))
+    }
+
+    fn damaged_record(&self, piece: &Piece, at: usize) -> SourceError {
+        self.file.damaged(piece.offset, format!("the chunk's record at its byte {at} is damaged"))
     }
 
     /// The records of a piece, decompressed and checked.

@@ -78,6 +78,24 @@ impl RandomFile {
         Ok((length <= self.size - offset - RECORD_HEADER).then_some((opcode, length)))
     }
 
+    /// Opcode and body of the record at `offset`; None if it does not lie within the file. `guess`: how many bytes to
+    /// read at first.
+    pub(super) fn record(&self, offset: u64, guess: u64) -> io::Result<Option<(u8, Vec<u8>)>> {
+        let mut bytes = self.read_vec(offset, guess.min(self.size.saturating_sub(offset)))?;
+        let Some((opcode, length)) = record_header(&bytes) else { return Ok(None) };
+        let whole = length.saturating_add(RECORD_HEADER);
+        if whole > self.size - offset {
+            return Ok(None);
+        }
+        let read = bytes.len() as u64;
+        if whole > read {
+            bytes.extend(self.read_vec(offset + read, whole - read)?);
+        }
+        bytes.truncate(to_usize(whole));
+        bytes.drain(..to_usize(RECORD_HEADER));
+        Ok(Some((opcode, bytes)))
+    }
+
     pub(super) fn damaged(&self, offset: u64, reason: impl Into<String>) -> SourceError {
         SourceError::Damaged { name: self.name.clone(), offset, reason: reason.into() }
     }
@@ -192,6 +210,8 @@ pub(super) struct Index {
     pub(super) pieces: Vec<Piece>,
     pub(super) presence: Vec<Presence>,
     by_end: OnceLock<Vec<u32>>,
+    /// For each piece the latest end of all up to it.
+    reach: OnceLock<Vec<u64>>,
 }
 
 impl Index {
@@ -207,6 +227,32 @@ impl Index {
             order.sort_by_key(|index| std::cmp::Reverse(self.pieces[*index as usize].end));
             order
         })
+    }
+
+    fn reach(&self) -> &[u64] {
+        self.reach.get_or_init(|| {
+            let mut reach = 0;
+            let latest = |piece: &Piece| {
+                reach = piece.end.max(reach);
+                reach
+            };
+            self.pieces.iter().map(latest).collect()
+        })
+    }
+
+    /// The first piece that ends at a time or later; all before it end earlier.
+    pub(super) fn first_reaching(&self, time: u64) -> usize {
+        self.reach().partition_point(|reach| *reach < time)
+    }
+
+    /// The pieces that begin before a time and end at it or later, and where in [`Index::by_end`] those follow that end
+    /// before it.
+    pub(super) fn backward_from(&self, time: u64) -> (Vec<u32>, usize) {
+        let begun = self.pieces.partition_point(|piece| piece.start < time);
+        let reaching = self.first_reaching(time).min(begun);
+        let cut = (reaching..begun).rev().filter(|index| self.pieces[*index].end >= time);
+        let cut = cut.filter_map(|index| u32::try_from(index).ok()).collect();
+        (cut, self.by_end().partition_point(|index| self.pieces[*index as usize].end >= time))
     }
 }
 

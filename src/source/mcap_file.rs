@@ -112,12 +112,16 @@ pub(super) fn has_chosen(index: &Index, selection: &Selection, piece: &Piece) ->
     presence.is_empty() || presence.iter().any(|presence| selection.channel(presence.channel).is_some())
 }
 
-/// The pieces that have messages of chosen channels in a range, in order.
-pub(super) fn wanted(index: &Index, selection: &Selection, range: TimeRange) -> impl Iterator<Item = u32> {
-    let wanted = move |piece: &Piece| {
-        piece.end >= range.start.0 && piece.start <= range.end.0 && has_chosen(index, selection, piece)
-    };
-    (0u32..).zip(&index.pieces).filter(move |(_, piece)| wanted(piece)).map(|(number, _)| number)
+/// The first piece, from one on, that can have messages of chosen channels in a range.
+pub(super) fn next_wanted(
+    index: &Index,
+    selection: &Selection,
+    range: TimeRange,
+    from: usize,
+) -> Option<usize> {
+    let pieces = index.pieces.get(from..)?.iter().take_while(|piece| piece.start <= range.end.0);
+    let wanted = |piece: &Piece| piece.end >= range.start.0 && has_chosen(index, selection, piece);
+    (from..).zip(pieces).find(|(_, piece)| wanted(piece)).map(|(number, _)| number)
 }
 
 /// From the first to the last time of pieces with chosen channels.

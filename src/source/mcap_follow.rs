@@ -5,8 +5,9 @@
 //! waited for. That a file was replaced, became shorter or was written anew is told ([`SourceError::Changed`]), and it is
 //! read from its beginning.
 //!
-//! What is incomplete at the end of the file is waited for, be it cut off, or zeros as in files that are given their
-//! size before their content. A chunk at the very end that can't be read gets [`SUSPECT_POLLS`] to become whole.
+//! What is incomplete at the end of the file is waited for, be it cut off, a chunk whose sizes are written last, or zeros
+//! as in files that are given their size before their content. Compressed chunks come when they are complete; one at the
+//! very end that can't be read gets [`SUSPECT_POLLS`] to become whole.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,7 +142,7 @@ impl Follow {
                     break;
                 }
                 Work::Suspect { .. } => self.linear.give_up(),
-                Work::Zeros => break,
+                Work::Unwritten => break,
                 Work::More => {
                     let filled = !self.linear.is_broken()
                         && self
@@ -169,7 +170,9 @@ impl Follow {
     /// Does what can be done now; false if that is nothing.
     fn advance(&mut self) -> Result<bool, SourceError> {
         let Some(file) = &mut self.file else { return Ok(self.open_file()) };
-        match self.linear.work() {
+        let work = self.linear.work();
+        file.fixed_from = self.linear.fixed_from();
+        match work {
             Work::Ready => {
                 self.suspect_polls = 0;
                 return Ok(true);
@@ -188,14 +191,14 @@ impl Follow {
                     self.told = false;
                     return Ok(true);
                 }
-                Ok(false) => {}
+                Ok(false) => self.linear.pause(),
                 Err(_) if self.told => {}
                 Err(error) => {
                     self.told = true;
                     return Err(SourceError::Io { name: self.name.clone(), error });
                 }
             },
-            Work::More | Work::Zeros => {}
+            Work::More | Work::Unwritten => {}
         }
         Ok(self.look_for_another())
     }

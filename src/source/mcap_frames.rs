@@ -20,6 +20,9 @@ const WINDOW: usize = 256 << 10;
 /// Memory given to a record because it claims to be that long; beyond it memory grows with what really comes.
 const TRUSTED: usize = 16 << 20;
 
+/// Length and size of a chunk of which more is going to be written.
+const UNFINISHED: u64 = u64::MAX;
+
 /// Bytes of a chunk that tell its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
 
@@ -45,8 +48,8 @@ pub(super) trait Input {
 pub(super) enum Step {
     /// Less than a record: [`Frames::fill`] is next.
     More,
-    /// Zeros, where a record may be written later. Only if [`Frames::waits_at_zeros`].
-    Zeros,
+    /// What is going to be written over: zeros, or a chunk without a length. Only if [`Frames::is_growing`].
+    Unwritten,
     /// A recording; ids of channels and schemas have no meaning from before.
     Opening,
     /// A record that has to be looked at, then passed with [`Frames::pass`].
@@ -88,8 +91,10 @@ pub(super) struct Frames {
     place: Place,
     /// Records that end up to here are old: of them only definitions count.
     pub(super) old_until: u64,
-    /// Whether zeros are a place for records to come, not damage.
-    pub(super) waits_at_zeros: bool,
+    /// Whether somebody is writing: what is not a record yet is not damage.
+    pub(super) is_growing: bool,
+    /// Where the last chunk without a length has its first record.
+    pub(super) fixed_from: u64,
 }
 
 impl Frames {
@@ -103,7 +108,8 @@ impl Frames {
             need: MAGIC.len(),
             place: Place::Opening,
             old_until: 0,
-            waits_at_zeros: false,
+            is_growing: false,
+            fixed_from: 0,
         }
     }
 
@@ -183,18 +189,18 @@ impl Frames {
         Some(Step::Broken { offset, reason })
     }
 
-    /// Zeros are read again when there is something else.
-    fn zeros(&mut self) -> Option<Step> {
+    /// To be read again when there is something else.
+    fn unwritten(&mut self) -> Option<Step> {
         self.read_again();
-        Some(Step::Zeros)
+        Some(Step::Unwritten)
     }
 
     fn magic(&mut self) -> Option<Step> {
         let bytes = self.unread();
         let compared = bytes.len().min(MAGIC.len());
         if bytes[..compared] != MAGIC[..compared] {
-            if bytes[0] == 0 && self.waits_at_zeros {
-                return self.zeros();
+            if bytes[0] == 0 && self.is_growing {
+                return self.unwritten();
             }
             return match self.place {
                 Place::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
@@ -223,8 +229,8 @@ impl Frames {
     fn record(&mut self) -> Option<Step> {
         let bytes = self.unread();
         if bytes.first() == Some(&0) {
-            return if self.waits_at_zeros {
-                self.zeros()
+            return if self.is_growing {
+                self.unwritten()
             } else {
                 self.broken("there is no record here; nothing behind it can be read")
             };
@@ -240,6 +246,7 @@ impl Frames {
         if self.place == Place::Data {
             match opcode {
                 op::MESSAGE if old => {}
+                op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
                 op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
                 op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
                 op::DATA_END => self.place = Place::Summary,
@@ -283,6 +290,18 @@ impl Frames {
         }
     }
 
+    /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.
+    fn unfinished_chunk(&mut self) -> Option<Step> {
+        match chunk_head(self.unread()) {
+            Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
+                self.skip = RECORD_HEADER + head.length;
+                self.fixed_from = self.offset() + self.skip;
+                None
+            }
+            _ => self.unwritten(),
+        }
+    }
+
     /// Passes the record that the last step found.
     pub(super) fn pass(&mut self, body: &Range<usize>) {
         self.start = body.end;
@@ -294,10 +313,19 @@ impl Frames {
         self.filled = self.start;
     }
 
+    /// Forgets the beginning of a record if it may be written over before the rest comes.
+    pub(super) fn forget_beginning(&mut self) {
+        let unread = self.unread();
+        let ends_in_zeros = unread.last() == Some(&0) && unread.len() <= WINDOW;
+        if ends_in_zeros || unread.len() < to_usize(RECORD_HEADER) {
+            self.read_again();
+        }
+    }
+
     /// Goes on with another stream.
     pub(super) fn restart(&mut self) {
         (self.start, self.filled, self.read_offset, self.skip, self.old_until) = (0, 0, 0, 0, 0);
-        self.need = MAGIC.len();
+        (self.need, self.fixed_from) = (MAGIC.len(), 0);
         self.place = Place::Opening;
     }
 

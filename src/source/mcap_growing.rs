@@ -9,8 +9,9 @@ use super::mcap_contents::{MAGIC, open_regular};
 use super::mcap_frames::Input;
 use super::mcap_scan::foreign;
 
-/// Bytes before the place where reading goes on that are compared, in case the file was written anew meanwhile.
-const COMPARED: usize = 64;
+/// Bytes before the place where reading goes on that are compared, in case the file was written anew meanwhile: enough
+/// for a few small messages and their times.
+const COMPARED: usize = 4096;
 
 /// What makes a file another one, whatever it is called; it stays that while the file is open.
 #[cfg(unix)]
@@ -45,6 +46,8 @@ pub(super) struct Growing {
     pub(super) size_at_open: u64,
     /// Nothing is read from here on.
     pub(super) limit: u64,
+    /// What lies before this may still be written over.
+    pub(super) fixed_from: u64,
     /// The last bytes that were read, before this offset.
     last: (Vec<u8>, u64),
     /// They are not what they were.
@@ -59,6 +62,7 @@ impl Growing {
             size_at_open: metadata.len(),
             file,
             limit: u64::MAX,
+            fixed_from: 0,
             last: (Vec::new(), 0),
             written_anew: false,
         })
@@ -99,6 +103,19 @@ impl Growing {
         }
     }
 
+    /// Whether the bytes that were read last are still the same.
+    fn is_as_it_was(&mut self) -> io::Result<bool> {
+        let (last, end) = &self.last;
+        let start = (end - last.len() as u64).max(self.fixed_from);
+        let before = last[last.len() - usize::try_from(end.saturating_sub(start)).unwrap_or(0)..].to_vec();
+        // zeros may be what was not written yet
+        if before.last().is_none_or(|byte| *byte == 0) {
+            return Ok(true);
+        }
+        let mut now = vec![0; before.len()];
+        Ok(self.read_at(start, &mut now)? == before.len() && now == before)
+    }
+
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         self.file.seek(SeekFrom::Start(offset))?;
         self.file.read(buffer)
@@ -113,16 +130,9 @@ impl Input for Growing {
         if read == 0 {
             return Ok(0);
         }
-        let (last, end) = &self.last;
-        // zeros may be what was not written yet
-        if *end == offset && last.last().is_some_and(|byte| *byte != 0) {
-            let mut now = [0; COMPARED];
-            let now = &mut now[..last.len()];
-            let (before, start) = (last.clone(), offset - last.len() as u64);
-            if self.read_at(start, now)? < now.len() || *now != before[..] {
-                self.written_anew = true;
-                return Ok(0);
-            }
+        if self.last.1 == offset && !self.is_as_it_was()? {
+            self.written_anew = true;
+            return Ok(0);
         }
         self.last = (buffer[read.saturating_sub(COMPARED)..read].to_vec(), offset + read as u64);
         Ok(read)

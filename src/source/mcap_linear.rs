@@ -26,8 +26,8 @@ pub(super) enum Work {
     Ready,
     /// More bytes are needed.
     More,
-    /// There are zeros where a record may be written later.
-    Zeros,
+    /// There is what is going to be written over.
+    Unwritten,
     /// The chunk that ends at this offset can't be read, or not yet: [`Linear::give_up`] or [`Linear::read_again`].
     Suspect { end: u64 },
 }
@@ -63,10 +63,10 @@ impl Linear {
         }
     }
 
-    /// For files that are being written: zeros are what is not written yet, and of records up to `until` only
+    /// For files that are being written: what is not a record yet is waited for, and of records up to `until` only
     /// definitions count.
     pub(super) fn growing(mut self, until: u64) -> Self {
-        self.frames.waits_at_zeros = true;
+        self.frames.is_growing = true;
         self.frames.old_until = until;
         self
     }
@@ -92,6 +92,11 @@ impl Linear {
         self.frames.offset()
     }
 
+    /// Where the sizes of the last chunk end, if they are going to be written over.
+    pub(super) fn fixed_from(&self) -> u64 {
+        self.frames.fixed_from
+    }
+
     /// Where the next byte will be read.
     pub(super) fn read_offset(&self) -> u64 {
         self.frames.read_offset()
@@ -114,10 +119,10 @@ impl Linear {
                 return Work::Ready;
             }
             match self.frames.step() {
-                step @ (Step::More | Step::Zeros) => {
+                step @ (Step::More | Step::Unwritten) => {
                     self.flush_loose();
                     if self.ready.is_empty() {
-                        return if step == Step::More { Work::More } else { Work::Zeros };
+                        return if step == Step::More { Work::More } else { Work::Unwritten };
                     }
                 }
                 Step::Opening => {
@@ -158,6 +163,11 @@ impl Linear {
     pub(super) fn read_again(&mut self) {
         self.suspect = None;
         self.frames.read_again();
+    }
+
+    /// There are no more bytes for now.
+    pub(super) fn pause(&mut self) {
+        self.frames.forget_beginning();
     }
 
     /// There will be no more bytes.

@@ -49,8 +49,8 @@ impl<R: Read + Send> Source for McapStream<R> {
             match work {
                 Work::Suspect { .. } => self.linear.give_up(),
                 Work::Ready => {}
-                Work::More | Work::Zeros if self.linear.is_broken() => self.input = None,
-                Work::More | Work::Zeros => match self.linear.fill(input) {
+                Work::More | Work::Unwritten if self.linear.is_broken() => self.input = None,
+                Work::More | Work::Unwritten => match self.linear.fill(input) {
                     Ok(true) => {}
                     Ok(false) => {
                         self.linear.end();

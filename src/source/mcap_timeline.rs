@@ -13,7 +13,7 @@ use super::mcap_ahead::{Ahead, Job};
 use super::mcap_backfill::backfill;
 use super::mcap_batch::Builder;
 use super::mcap_chunk::{Decoded, Pool};
-use super::mcap_file::{McapFile, OpenFile, wanted};
+use super::mcap_file::{McapFile, OpenFile, next_wanted};
 use super::mcap_overview::{Overview, overview};
 use super::merge::{Extended, Key, Merge, Place};
 use super::paths::Named;
@@ -31,8 +31,8 @@ const MAX_DESCRIPTORS: usize = 64;
 /// An open file that the timeline runs through, or soon will.
 struct Playing {
     file: Arc<OpenFile>,
-    /// Pieces to ask for, in order.
-    plan: VecDeque<u32>,
+    /// The next piece to ask for.
+    next: Option<usize>,
     /// Pieces asked for or being played.
     in_use: usize,
     started: bool,
@@ -98,7 +98,7 @@ impl Timeline {
 
     fn next_unrequested(&self) -> Option<(Key, Unrequested)> {
         let piece = |(number, playing): (&u32, &Playing)| {
-            let piece = &playing.file.index.pieces[*playing.plan.front()? as usize];
+            let piece = &playing.file.index.pieces[playing.next?];
             Some(((piece.start, *number, piece.offset), Unrequested::Piece(*number)))
         };
         let file = self.waiting.front().map(|number| (self.file_key(*number), Unrequested::File));
@@ -126,13 +126,22 @@ impl Timeline {
         }
     }
 
+    /// What is to be played from where the last seek went.
+    fn range_from(&self) -> TimeRange {
+        TimeRange { start: self.from.max(self.range.start), end: self.range.end }
+    }
+
     fn request(&mut self, key: Key, number: u32) {
+        let range = self.range_from();
+        let selection = &self.files[number as usize].selection;
         let Some(playing) = self.playing.get_mut(&number) else { return };
-        let Some(index) = playing.plan.pop_front() else { return };
+        let Some(next) = playing.next else { return };
         playing.in_use += 1;
-        let piece = playing.file.index.pieces[index as usize].clone();
-        let place = Place { file: number, piece: index, offset: piece.offset };
-        let selection = self.files[number as usize].selection.clone();
+        playing.next = next_wanted(&playing.file.index, selection, range, next + 1);
+        let piece = playing.file.index.pieces[next].clone();
+        let place =
+            Place { file: number, piece: u32::try_from(next).unwrap_or(u32::MAX), offset: piece.offset };
+        let selection = selection.clone();
         self.ahead.request(key, place, Job { file: playing.file.clone(), piece, selection });
     }
 
@@ -146,10 +155,11 @@ impl Timeline {
         };
         match open {
             Ok(open) => {
-                let range = TimeRange { start: self.from.max(self.range.start), end: self.range.end };
-                let plan: VecDeque<_> = wanted(&open.index, &file.selection, range).collect();
-                if !plan.is_empty() {
-                    self.playing.insert(number, Playing { file: open, plan, in_use: 0, started: false });
+                let range = self.range_from();
+                let first = open.index.first_reaching(range.start.0);
+                let next = next_wanted(&open.index, &file.selection, range, first);
+                if next.is_some() {
+                    self.playing.insert(number, Playing { file: open, next, in_use: 0, started: false });
                 }
             }
             Err(error) => self.ahead.fail(key, error),
@@ -160,7 +170,7 @@ impl Timeline {
     fn release(&mut self, number: u32) {
         let Some(playing) = self.playing.get_mut(&number) else { return };
         playing.in_use = playing.in_use.saturating_sub(1);
-        if playing.in_use == 0 && playing.plan.is_empty() {
+        if playing.in_use == 0 && playing.next.is_none() {
             self.playing.remove(&number);
         }
     }
@@ -265,7 +275,7 @@ impl Source for Timeline {
         self.merge.clear();
         let before = std::mem::take(&mut self.playing);
         self.before_seek = before.into_iter().map(|(number, playing)| (number, playing.file)).collect();
-        let (from, until) = (to.max(self.range.start).0, self.range.end.0);
+        let TimeRange { start: Timestamp(from), end: Timestamp(until) } = self.range_from();
         let mut waiting: Vec<_> = (0u32..)
             .zip(&self.files)
             .filter_map(|(number, file)| Some((file.span?, number)))

@@ -21,6 +21,7 @@ TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
 OLD, SDK = "foxglove.websocket.v1", "foxglove.sdk.v1"
 MESSAGE, TIME, STATE = 1, 2, 5
 PLAY, PAUSE = 0, 1
+MILLISECOND = 1_000_000
 
 
 def check(condition, *said):
@@ -33,16 +34,29 @@ def equal(got, expected, what):
 
 
 class Server:
-    """A `serve` that listens on a free port."""
+    """A `serve` that listens on a free port; with `stdin="pipe"` it reads what is written to `server.stdin`."""
 
-    def __init__(self, *arguments, port=0, **process):
+    def __init__(self, *arguments, port=0, stdin=subprocess.DEVNULL, **process):
         self.log = tempfile.TemporaryFile()
         command = [BRIDGE, "serve", *map(str, arguments), "--no-progress", "--port", str(port)]
+        stdin = subprocess.PIPE if stdin == "pipe" else stdin
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log, **process)
+            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=self.log, **process)
+        self.stdin = self.process.stdin
         self.port = None
 
+    async def write(self, *lines):
+        """Lines to stdin: text, or what becomes JSON. Bytes go as they are."""
+        def text(line):
+            if isinstance(line, bytes):
+                return line
+            return (line if isinstance(line, str) else json.dumps(line)).encode() + b"\n"
+        data = b"".join(map(text, lines))
+        await asyncio.to_thread(lambda: (self.stdin.write(data), self.stdin.flush()))
+
     def said(self):
+        if self.log.closed:
+            return self.last_words
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), size, 0).decode()
 
@@ -68,7 +82,11 @@ class Server:
     def stop(self):
         if self.process.poll() is None:
             self.process.kill()
+        if self.stdin:
+            with contextlib.suppress(OSError):
+                self.stdin.close()
         self.process.wait()
+        self.last_words = self.said()
         self.log.close()
 
 
@@ -220,3 +238,19 @@ class Recording:
 
     def since(self, time):
         return bisect.bisect_left(self.times, time)
+
+
+def messages_in(events):
+    return [event[1:] for event in events if event[0] == "message"]
+
+
+def check_times(events):
+    """`time` frames: before the first message, never backward, and none more than 1 ms behind a message."""
+    now = None
+    for event in events:
+        if event[0] == "time":
+            check(now is None or event[1] >= now, "time goes back from", now, "to", event[1])
+            now = event[1]
+        elif event[0] == "message":
+            check(now is not None, "a message before the first time")
+            check(now <= event[2] <= now + MILLISECOND, "time is", now, "at a message of", event[2])

@@ -19,28 +19,12 @@ import websockets
 from mcap.writer import CompressionType, Writer
 
 from bridge import (
-    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving,
+    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
 )
+import live
 import record
 
-MILLISECOND = 1_000_000
 AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
-
-
-def messages_in(events):
-    return [event[1:] for event in events if event[0] == "message"]
-
-
-def check_times(events):
-    """`time` frames: before the first message, never backward, and none more than 1 ms behind a message."""
-    now = None
-    for event in events:
-        if event[0] == "time":
-            check(now is None or event[1] >= now, "time goes back from", now, "to", event[1])
-            now = event[1]
-        elif event[0] == "message":
-            check(now is not None, "a message before the first time")
-            check(now <= event[2] <= now + MILLISECOND, "time is", now, "at a message of", event[2])
 
 
 def digest(rows):
@@ -556,7 +540,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek,
-    **record.TRIALS,
+    **live.TRIALS, **record.TRIALS,
 )
 
 if __name__ == "__main__":

@@ -39,6 +39,18 @@ fn imports_are_found_beside_the_file_below_a_folder_given_and_built_in() {
 }
 
 #[test]
+fn the_file_that_is_named_is_read_however_its_path_is_written() {
+    let other = IMU.replace("my.pkg", "other");
+    let mut own = Own::files(&[("a/b/imu.proto", IMU), ("imu.proto", &other)]).naming(&["a/b/imu.proto"]);
+    own.options.proto_path = vec![own.path("a/../."), own.path("a/b/..")];
+    assert!(own.load().find("my.pkg.Imu").is_some());
+    own.options.proto = vec![own.path("a/../imu.proto")];
+    assert!(own.load().find("other.Imu").is_some());
+    own.options.proto_path = vec![own.path("nowhere")];
+    assert!(own.error().starts_with("--proto-path nowhere: No such file"), "{}", own.error());
+}
+
+#[test]
 fn a_descriptor_set_serves_as_well_with_and_without_its_built_in_imports() {
     let own = Own::files(&[("imu.proto", IMU)]);
     let set = own.load().find("my.pkg.Imu").unwrap().schema().data.clone();
@@ -76,6 +88,9 @@ fn an_error_names_file_line_and_column() {
     assert!(message.starts_with("--proto bad.proto: bad.proto:2:9: expected"), "{message}");
     let message = Own::files(&[("bad.desc", "no descriptors")]).error();
     assert!(message.starts_with("--proto bad.desc: ") && message.contains("--include_imports"), "{message}");
+    // a set with `syntax = "editions"`
+    let message = Own::files(&[("new.binpb", "\n\x0f\n\x03a.bb\x08editions")]).error();
+    assert!(message.starts_with("--proto new.binpb: a.b: syntax 'editions' is not known"), "{message}");
     let message = Own::files(&[("readme.txt", "")]).error();
     assert!(message.starts_with("--proto readme.txt: neither a .proto file nor"), "{message}");
     let missing = TypeOptions { proto: vec![PathBuf::from("missing.proto")], ..TypeOptions::default() };

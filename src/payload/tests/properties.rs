@@ -152,6 +152,14 @@ proptest! {
     }
 
     #[test]
+    fn a_damaged_definition_is_an_error_or_a_definition(changes in changes()) {
+        let own = Own::files(&[("damaged.proto", &mutated(EVERYTHING, &changes))]);
+        if let Err(error) = Types::load(&own.options) {
+            prop_assert!(error.to_string().starts_with("--proto "), "{}", error);
+        }
+    }
+
+    #[test]
     fn a_damaged_descriptor_set_is_an_error_or_a_set(
         at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()
     ) {

@@ -130,3 +130,29 @@ fn types_that_unfold_without_end_get_a_schema_of_bounded_size() {
     assert!(schema.schema().data.len() < 4 << 20, "{}", schema.schema().data.len());
     check_limits(&serde_json::from_slice(&schema.schema().data).unwrap(), "M0");
 }
+
+/// As in npm `@foxglove/schemas` 2.1.0, without descriptions and bounds.
+#[test]
+fn the_schema_of_a_log_is_the_published_one() {
+    let log = types().find("foxglove.Log").unwrap();
+    let levels = ["UNKNOWN", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL"];
+    let levels: Vec<_> =
+        levels.iter().enumerate().map(|(number, name)| json!({"title": name, "const": number})).collect();
+    let expected = json!({
+        "title": "foxglove.Log",
+        "type": "object",
+        "properties": {
+            "timestamp": {
+                "type": "object",
+                "title": "time",
+                "properties": {"sec": {"type": "integer"}, "nsec": {"type": "integer"}},
+            },
+            "level": {"oneOf": levels},
+            "message": {"type": "string"},
+            "name": {"type": "string"},
+            "file": {"type": "string"},
+            "line": {"type": "integer", "minimum": 0},
+        },
+    });
+    assert_eq!(schema(&log), expected);
+}

@@ -201,6 +201,7 @@ impl Shared {
 
     /// Publishes what a stream yields until it ends.
     fn run(&self, mut source: Box<dyn Source>) {
+        self.hub.advertise(&source.info().channels);
         for warning in &source.info().warnings {
             self.hub.notice(&Status::warning(warning.clone()));
         }
@@ -232,6 +233,7 @@ impl Shared {
             match source.next() {
                 Ok(Some(batch)) => self.publish(batch),
                 Ok(None) => return Ok(()),
+                Err(error @ SourceError::Changed { .. }) => tracing::warn!("{error}"),
                 Err(error @ SourceError::Damaged { .. }) => {
                     tracing::error!("{error}; what follows is served");
                     let text = "a damaged part of the input is left out; the server's log says where";

@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -25,6 +26,7 @@ enum Then {
     /// Another file takes its place.
     Replace(Vec<u8>),
     Remove,
+    Do(Box<dyn FnMut() + Send>),
     /// Waits for this many polls more.
     Nothing(u32),
 }
@@ -50,6 +52,7 @@ impl Then {
                 fs::rename(other, path).unwrap();
             }
             Self::Remove => fs::remove_file(path).unwrap(),
+            Self::Do(work) => work(),
             Self::Nothing(polls) => {
                 *polls -= 1;
                 return *polls == 0;
@@ -303,6 +306,72 @@ fn zeros_at_the_end_are_what_is_not_written_yet() {
     given_its_size[..at].copy_from_slice(&start);
     let all = Script::of(Some(&given_its_size)).then(Then::Write(at, more)).play();
     assert_eq!(all.times(), [2, 3]);
+}
+
+#[test]
+fn a_chunk_whose_sizes_are_written_last_is_waited_for() {
+    for (compression, times) in [(Plain, &[2, 3][..]), (Plain, &[3]), (Zstd, &[2, 3])] {
+        let whole = Made::default().chunk(compression, &messages(times)).0;
+        let mut unfinished = whole.clone();
+        let compressed_size = 9 + 32 + if compression == Zstd { 4 } else { 0 };
+        for sizes in [1..9, 25..37, compressed_size..compressed_size + 8] {
+            unfinished[sizes].fill(0xFF);
+        }
+        let start = begun().then(&messages(&[1])).0;
+        let at = start.len();
+        for cut in [5, 9, 30, unfinished.len() - 20, unfinished.len()] {
+            // the sizes one by one, as a recorder without a buffer writes them
+            let all = Script::of(Some(&start))
+                .then(Then::Append(unfinished[..cut].to_vec()))
+                .then(Then::Nothing(2))
+                .then(Then::Append(unfinished[cut..].to_vec()))
+                .then(Then::Nothing(2))
+                .then(Then::Write(at, whole[..9].to_vec()))
+                .then(Then::Write(at, whole.clone()))
+                .append(&messages(&[4]))
+                .play();
+            assert_eq!(all.errors(), [""; 0], "{compression:?}, cut at {cut}");
+            assert_eq!(all.times(), [times, &[4]].concat());
+        }
+    }
+}
+
+#[test]
+fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_complete() {
+    let script = Script::of(None);
+    let file = fs::File::create(&script.path).unwrap();
+    let mut writer = mcap::WriteOptions::new().compression(None).chunk_size(Some(300)).create(file).unwrap();
+    let channel = writer.add_channel(0, "/a", "json", &Default::default()).unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (mut time, told) = (0, seen.clone());
+    let mut script = script.with_old_messages();
+    let writing = move || {
+        time += 1;
+        let header = mcap::records::MessageHeader {
+            channel_id: channel,
+            sequence: 0,
+            log_time: time,
+            publish_time: time,
+        };
+        writer.write_to_known_channel(&header, b"{}").unwrap();
+        told.lock().unwrap().push(time);
+        if time == 40 {
+            writer.finish().unwrap();
+        }
+    };
+    let writing = Arc::new(Mutex::new(writing));
+    for _ in 0..40 {
+        let writing = writing.clone();
+        script = script.then(Then::Do(Box::new(move || (writing.lock().unwrap())())));
+    }
+    let (_files, follow) = script.open();
+    let mut follow = follow.unwrap();
+    let mut times = Vec::new();
+    while let Some(batch) = follow.next().unwrap() {
+        times.extend(batch.entries.iter().map(|entry| entry.log_time.0));
+        assert_eq!(times, *seen.lock().unwrap(), "a message is late");
+    }
+    assert_eq!(times.len(), 40);
 }
 
 #[test]

@@ -1,0 +1,429 @@
+"""Trials of live input: JSON lines, MCAP streams, growing files, sockets."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import tempfile
+import time
+
+from google.protobuf import json_format
+from mcap.records import Schema
+from mcap.writer import CompressionType, Writer
+from mcap_protobuf.decoder import DecoderFactory
+
+from bridge import (
+    DATA, OLD, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
+)
+
+SECOND = 10**9
+
+
+def payloads(client, topic):
+    return [event[3] for event in client.events if event[0] == "message" and event[1] == topic]
+
+
+def offered(client, topic):
+    """The channels that were offered under a topic, oldest first."""
+    return [channel for channel in client.channels.values() if channel["topic"] == topic]
+
+
+def decoded(channel, payload):
+    """A protobuf payload as PyPI `mcap-protobuf-support` reads it by the advertised schema."""
+    equal((channel["encoding"], channel["schemaEncoding"]), ("protobuf", "protobuf"), "encoding")
+    schema = Schema(1, base64.b64decode(channel["schema"], validate=True), "protobuf", channel["schemaName"])
+    return DecoderFactory().decoder_for("protobuf", schema)(payload)
+
+
+async def got(client, number, seconds=30):
+    await client.until(lambda events: len(messages_in(events)) >= number, f"{number} messages", seconds)
+    return messages_in(client.events)
+
+
+# ---- JSON lines ----
+
+def older_time(nanos):
+    return f"{nanos // SECOND}.{nanos % SECOND:09}"
+
+
+def newer_time(nanos):
+    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanos // SECOND))
+    return f'"{seconds}.{nanos % SECOND:09}Z"'
+
+
+class Schemas(Recording):
+    """A recording with the schemas of its channels."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        from mcap.reader import make_reader
+        with open(path, "rb") as file:
+            summary = make_reader(file).get_summary()
+        self.schemas = {id: summary.schemas.get(channel.schema_id) for id, channel in self.channels.items()}
+
+
+async def cat(name, stamp):
+    """What `mcap cat --json` prints of a recording, piped in, is the recording."""
+    recording = Schemas(os.path.join(DATA, name))
+    decoders, more = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        for id, schema in recording.schemas.items():
+            if recording.channels[id].message_encoding == "protobuf":
+                decoders[id] = DecoderFactory().decoder_for("protobuf", schema)
+                more += ["--schema", f"{recording.channels[id].topic}={schema.name}"]
+                if not schema.name.startswith("foxglove."):
+                    path = os.path.join(folder, f"{id}.desc")
+                    with open(path, "wb") as file:
+                        file.write(schema.data)
+                    more += ["--proto", path]
+        # the announcements let the client subscribe before the first message of a late topic
+        topics = {recording.topic(message) for message in recording.messages}
+        lines = [json.dumps({"op": "channel", "topic": topic}) for topic in sorted(topics)]
+        for message in recording.messages:
+            data = message.data.decode() if message.channel_id not in decoders else json_format.MessageToJson(
+                decoders[message.channel_id](message.data), indent=None)
+            lines.append(
+                f'{{"topic":{json.dumps(recording.topic(message))},"sequence":{message.sequence},'
+                f'"log_time":{stamp(message.log_time)},"publish_time":{stamp(message.publish_time)},"data":{data}}}')
+        arguments = ("-", "--rate", "max", "--on-eof", "exit", *more)
+        async with serving(*arguments, stdin="pipe") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await server.write(*lines)
+            server.stdin.close()
+            equal(await client.closed(), 1000, "close code; " + server.said())
+            equal(await server.code(), 0, "exit code; " + server.said())
+    sent = messages_in(client.events)
+    equal(len(sent), len(recording.messages), "messages; " + server.said())
+    for index, (message, (topic, log_time, data)) in enumerate(zip(recording.messages, sent)):
+        equal((topic, log_time), (recording.topic(message), message.log_time), f"message {index}")
+        if message.channel_id not in decoders:
+            equal(data, message.data, f"payload {index}")
+        else:
+            channel = offered(client, topic)[-1]
+            one = json_format.MessageToDict(decoded(channel, data))
+            other = json_format.MessageToDict(decoders[message.channel_id](message.data))
+            equal(one, other, f"payload {index}")
+    check_times(client.events)
+
+
+async def cats(stamp):
+    names = ["real/mouse_json_zstd.mcap", "real/osi_moving_host_zstd.mcap", "made/drive_20s.mcap"]
+    for name in names:
+        try:
+            await cat(name, stamp)
+        except Exception as error:
+            raise AssertionError(name) from error
+
+
+LOOKS = {
+    "foxglove.Log": {
+        "timestamp": "2026-01-02T03:04:05.123456789Z", "level": "WARNING", "message": "grüß dich", "name": "node",
+        "file": "a.py", "line": 7},
+    "foxglove.LocationFix": {
+        "timestamp": "2026-01-02T03:04:05Z", "frame_id": "map", "latitude": 48.1, "longitude": 11.5,
+        "altitude": 519.25, "position_covariance": [1, 0, 0, 0, 1, 0, 0, 0, 1],
+        "position_covariance_type": "DIAGONAL_KNOWN"},
+    "foxglove.CompressedImage": {
+        "timestamp": "2026-01-02T03:04:05Z", "frame_id": "camera", "format": "jpeg",
+        "data": base64.b64encode(bytes(range(256))).decode()},
+    "foxglove.FrameTransforms": {"transforms": [{
+        "timestamp": "2026-01-02T03:04:05Z", "parent_frame_id": "map", "child_frame_id": "base",
+        "translation": {"x": 1.5, "y": -2, "z": 0.25}, "rotation": {"x": 0, "y": 0, "z": 0.5, "w": 0.5}}]},
+    "foxglove.SceneUpdate": {"entities": [{
+        "timestamp": "2026-01-02T03:04:05Z", "frame_id": "map", "id": "cube", "lifetime": "1.500s",
+        "frame_locked": True, "metadata": [{"key": "a", "value": "b"}],
+        "cubes": [{"pose": {"position": {"x": 1}, "orientation": {"w": 1}}, "size": {"x": 1, "y": 2, "z": 3},
+                   "color": {"r": 1, "a": 0.5}}],
+        "texts": [{"text": "hi", "billboard": True, "font_size": 12}]}]},
+    "foxglove.PointCloud": {
+        "timestamp": "2026-01-02T03:04:05Z", "frame_id": "lidar", "pose": {"orientation": {"w": 1}},
+        "point_stride": 8, "fields": [{"name": "x", "type": "FLOAT32"}, {"name": "y", "offset": 4, "type": "FLOAT32"}],
+        "data": base64.b64encode(struct.pack("<8f", *range(8))).decode()},
+}
+
+
+async def looks():
+    """Messages of built-in schemas, written as JSON, are protobuf that others decode field for field."""
+    async with serving("-", stdin="pipe") as server:
+        client = await Client.connect(server, SDK, topics=None)
+        topics = {f"/{name}": name for name in LOOKS}
+        await server.write(*({"op": "channel", "topic": topic, "schema": name} for topic, name in topics.items()))
+        await client.until(lambda _: len(client.subscribed) == len(topics), "all topics")
+        await asyncio.sleep(0.2)
+        await server.write(*({"topic": topic, "data": LOOKS[name]} for topic, name in topics.items()))
+        messages = await got(client, len(topics))
+    for topic, _, payload in messages:
+        channel = offered(client, topic)[0]
+        equal(channel["schemaName"], topics[topic], "schema name")
+        message = decoded(channel, payload)
+        wanted = json_format.ParseDict(LOOKS[topics[topic]], type(message)())
+        equal(message, wanted, topic)
+    equal(len({topic for topic, _, _ in messages}), len(topics), "topics")
+
+
+async def bad_lines():
+    """Bad lines are told and skipped; the good ones around them arrive."""
+    async with serving("-", "--on-eof", "exit", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write("\ufeff# a comment", "", {"op": "channel", "topic": "/a"})
+        await client.until(lambda _: client.subscribed, "the channel")
+        await asyncio.sleep(0.2)
+        await server.write(
+            {"topic": "/a", "data": {"n": 1}}, '{"topic":"/a","data":{"n":', "[1,2]", '{"data":{}}',
+            b'{"topic":"/a","data":"\xff"}\n', '{"topic":"/a","log_time":"yesterday","data":{}}',
+            b'{"topic":"/a","data":{"n":2}}\r\n', '{"topic":"/a","data":{"n":NaN}}', '{"topic":"/a","data":{"n":4}}')
+        server.stdin.close()
+        equal(await client.closed(), 1000, "close code")
+        equal(await server.code(), 0, "exit code")
+        said = server.said()
+    equal([json.loads(data)["n"] for data in payloads(client, "/a")], [1, 2, None, 4], "good lines; " + said)
+    check(re.search(r"line 5\b", said), "the first bad line is not named:", said)
+    check(re.search(r"\b5 (of them )?bad|bad.*\b5\b|\b5\b.*bad", said), "the bad lines are not counted:", said)
+
+
+async def strict():
+    async with serving("-", "--strict", stdin="pipe") as server:
+        await server.write({"topic": "/a", "data": {}}, '{"topic":"/a","data":}')
+        equal(await server.code(), 2, "exit code; " + server.said())
+        check("stdin" in server.said() and "line 2" in server.said(), server.said())
+
+
+async def raw():
+    """Whole lines as payload, with the time in one of their fields."""
+    line = '{"__REALTIME_TIMESTAMP":"1767323045123456","MESSAGE":"started"}'
+    arguments = ("-", "--raw", "--default-topic", "/journal", "--time-field", "__REALTIME_TIMESTAMP")
+    async with serving(*arguments, "--paced", "--on-eof", "exit", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write(line)
+        server.stdin.close()
+        equal(await client.closed(), 1000, "close code; " + server.said())
+    equal(messages_in(client.events), [("/journal", 1_767_323_045_123_456_000, line.encode())], "messages")
+
+
+async def changed_schema():
+    """A schema that changes on a live topic is a new channel."""
+    def imu(kind):
+        return {"op": "schema", "name": "Imu", "encoding": "jsonschema",
+                "schema": {"type": "object", "properties": {"x": {"type": kind}}}}
+    async with serving("-", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write(imu("number"), {"op": "channel", "topic": "/imu", "schema": "Imu"})
+        await client.until(lambda _: client.subscribed, "the channel")
+        await asyncio.sleep(0.2)
+        await server.write({"topic": "/imu", "schema": "Imu", "data": {"x": 1}})
+        await got(client, 1)
+        await server.write(imu("string"), {"topic": "/imu", "schema": "Imu", "data": {"x": "a"}})
+        await client.until(lambda _: len(client.channels) == 2, "the new channel")
+        await asyncio.sleep(0.2)
+        await server.write({"topic": "/imu", "schema": "Imu", "data": {"x": "b"}})
+        messages = await got(client, 2)
+    equal([json.loads(data)["x"] for _, _, data in messages][-1], "b", "messages")
+    old, new = offered(client, "/imu")
+    check(old["id"] != new["id"], "one id for two schemas")
+    check("string" in new["schema"] and "number" in old["schema"], old, new)
+    order = [(t["op"], t.get("channelIds") or [c["id"] for c in t["channels"]]) for t in
+             (e[1] for e in client.events if e[0] == "text") if t["op"] in ("advertise", "unadvertise")]
+    changes = [entry for entry in order if entry[1]]
+    equal(changes, [("advertise", [old["id"]]), ("unadvertise", [old["id"]]), ("advertise", [new["id"]])], "changes")
+
+
+async def live_rules():
+    """Topics are chosen, renamed, prefixed, throttled and latched."""
+    rules = ("--exclude", "/secret", "--remap", "/odom=/pose", "--prefix", "/r1", "--throttle", "/r1/fast=10",
+             "--latch", "/r1/map", "--on-eof", "exit")
+    async with serving("-", *rules, stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        names = ("/secret", "/odom", "/fast", "/map")
+        await server.write(*({"op": "channel", "topic": topic} for topic in names))
+        await client.until(lambda _: len(client.subscribed) == 3, "three channels")
+        await asyncio.sleep(0.2)
+        await server.write(*({"topic": topic, "log_time": 1000 + n / 100, "data": {"n": n}}
+                             for n in range(100) for topic in ("/secret", "/odom", "/fast")),
+                           {"topic": "/map", "log_time": 1001, "data": {"map": 1}})
+        await got(client, 100 + 10 + 1)
+        late = await Client.connect(server, OLD, topics={"/r1/map"})
+        equal([message[:2] for message in await got(late, 1)], [("/r1/map", 1001 * SECOND)], "latched")
+        server.stdin.close()
+        await client.closed()
+        equal(await server.code(), 0, "exit code")
+        check(re.search(r"\b90 messages .*--throttle", server.said()), server.said())
+    equal({c["topic"] for c in client.channels.values()}, {"/r1/pose", "/r1/fast", "/r1/map"}, "topics")
+    equal([json.loads(data)["n"] for data in payloads(client, "/r1/pose")], list(range(100)), "/r1/pose")
+    equal([json.loads(data)["n"] for data in payloads(client, "/r1/fast")], list(range(0, 100, 10)), "/r1/fast")
+    check_times(client.events)
+
+
+async def time_anew():
+    """A simulation that starts again is a new session."""
+    async with serving("-", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write({"op": "channel", "topic": "/sim"})
+        await client.until(lambda _: client.subscribed, "the channel")
+        await asyncio.sleep(0.2)
+        await server.write(*({"topic": "/sim", "log_time": 100 + n, "data": {}} for n in range(5)))
+        await got(client, 5)
+        await server.write(*({"topic": "/sim", "log_time": 1 + n, "data": {}} for n in range(5)))
+        await got(client, 10)
+    infos = [i for i, e in enumerate(client.events) if e[0] == "text" and e[1]["op"] == "serverInfo"]
+    equal(len(infos), 2, "sessions")
+    before, after = client.events[:infos[1]], client.events[infos[1]:]
+    equal([m[1] // SECOND for m in messages_in(before)], [100, 101, 102, 103, 104], "before")
+    equal([m[1] // SECOND for m in messages_in(after)], [1, 2, 3, 4, 5], "after")
+    check_times(before)
+    check_times(after)
+
+
+# ---- sockets ----
+
+async def sockets():
+    """Many writers at once; a bad one and one in the middle of a line hurt no other."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "robot.sock")
+        specs = ("tcp-listen://127.0.0.1:0", f"unix-listen://{path}")
+        async with serving(*specs, "--max-writers", "4") as server:
+            port = int(re.search(r"tcp-listen://127\.0\.0\.1:(\d+)", server.said())[1])
+            client = await Client.connect(server, OLD, topics=None)
+            writers = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+            unix = socket.socket(socket.AF_UNIX)
+            unix.connect(path)
+            writers[0].sendall(b'{"op":"channel","topic":"/a"}\n{"op":"channel","topic":"/b"}\n')
+            await client.until(lambda _: len(client.subscribed) == 2, "the channels")
+            await asyncio.sleep(0.2)
+            writers[1].sendall(b"\x00\xff garbage\n" * 1000 + b'{"topic":"/a","data":')
+            writers[2].sendall(b'{"topic":"/a","da')
+            for number in range(200):
+                writers[0].sendall(b'{"topic":"/a","data":{"n":%d}}\n' % number)
+                unix.sendall(b'{"topic":"/b","data":{"n":%d}}\n' % number)
+            await got(client, 400)
+            writers[2].sendall(b'ta":{"n":-1}}\n')
+            await got(client, 401)
+            fifth = socket.create_connection(("127.0.0.1", port))
+            fifth.settimeout(10)
+            equal(fifth.recv(1), b"", "what a fifth writer reads")
+            check("--max-writers" in server.said(), server.said())
+            writers[1].close()
+            for _ in range(1000):
+                sixth = socket.create_connection(("127.0.0.1", port))
+                sixth.settimeout(0.05)
+                try:
+                    check(sixth.recv(1) == b"", "a writer is written to")
+                except TimeoutError:
+                    break
+                except ConnectionResetError:
+                    pass
+                await asyncio.sleep(0.01)
+            sixth.sendall(b'{"topic":"/b","data":{"n":-2}}\n')
+            messages = await got(client, 402)
+            server.process.send_signal(signal.SIGTERM)
+            equal(await server.code(), 0, "exit code")
+        check(not os.path.exists(path), "the socket is left behind")
+    for topic, extra in (("/a", -1), ("/b", -2)):
+        numbers = [json.loads(data)["n"] for name, _, data in messages if name == topic]
+        equal(numbers, [*range(200), extra], topic)
+
+
+# ---- MCAP ----
+
+async def mcap_stream():
+    """`cat x.mcap | serve -` is the recording; what a killed recorder left is played up to there."""
+    for name in ("testdata", "real/nissan_demo.mcap", "made/crashed_mid_chunk.mcap", "made/duplicate_topics.mcap"):
+        path = os.path.join(TESTDATA, "ros1_demo_zstd.mcap") if name == "testdata" else os.path.join(DATA, name)
+        recording = Recording(path)
+        with open(path, "rb") as file:
+            async with serving("-", "--rate", "max", "--on-eof", "exit", stdin=file) as server:
+                client = await Client.connect(server, OLD, topics=None)
+                await client.closed()
+                equal(await server.code(), 0, "exit code; " + server.said())
+        sent = sorted((recording.plain(topic), log_time, data) for topic, log_time, data in messages_in(client.events))
+        equal(sent, sorted(recording.as_sent()), name)
+        said = server.said()
+        equal("stdin: byte" in said, recording.damaged, f"damage told: {said}")
+
+
+async def not_a_stream():
+    for first, hint in ((b"\x1f\x8b\x08\x00rest", "gunzip"), (b"\x28\xb5\x2f\xfdrest", "zstd"), (b"hello\n", "JSON")):
+        server = Server("-", stdin="pipe")
+        try:
+            await server.write(first)
+            server.stdin.close()
+            equal(await server.code(), 2, "exit code; " + server.said())
+            check(hint in server.said(), server.said())
+        finally:
+            server.stop()
+
+
+class Recorder:
+    """A recorder that writes to a file and flushes now and then."""
+
+    def __init__(self, path, mode="wb"):
+        self.file = open(path, mode)
+        self.writer = Writer(self.file, chunk_size=1000, compression=CompressionType.ZSTD)
+        self.writer.start()
+        schema = self.writer.register_schema("N", "jsonschema", b'{"type":"object"}')
+        self.channel = self.writer.register_channel("/n", "json", schema)
+
+    def write(self, *numbers):
+        for n in numbers:
+            self.writer.add_message(self.channel, (1000 + n) * SECOND, b'{"n":%d}' % n, (1000 + n) * SECOND, n)
+        self.writer.flush()
+        self.file.flush()
+
+    def finish(self):
+        self.writer.finish()
+        self.file.close()
+
+
+async def follow():
+    """A growing file is served from its end; it may be finished, replaced and truncated."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "live.mcap")
+        recorder = Recorder(path)
+        recorder.write(*range(200))
+        async with serving(path, "--follow") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await client.until(lambda _: client.subscribed, "the channel")
+            await asyncio.sleep(0.3)
+            recorder.write(*range(200, 300))
+            recorder.finish()
+            await client.until(lambda events: len(messages_in(events)) >= 100, "what was appended")
+            equal([json.loads(m[2])["n"] for m in messages_in(client.events)], list(range(200, 300)), "appended")
+            other = os.path.join(folder, "next.mcap")
+            recorder = Recorder(other)
+            recorder.write(*range(300, 350))
+            os.replace(other, path)
+            await client.until(lambda events: len(messages_in(events)) >= 150, "the replacement; " + server.said())
+            recorder.write(*range(350, 360))
+            await client.until(lambda events: len(messages_in(events)) >= 160, "what is appended to it")
+        equal([json.loads(m[2])["n"] for m in messages_in(client.events)], list(range(200, 360)), "all")
+        async with serving(path, "--follow", "--from-start") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await client.until(lambda _: client.subscribed, "the channel")
+            recorder.write(*range(360, 370))
+            await client.until(lambda events: len(messages_in(events)) >= 10, "what is appended")
+            equal(json.loads(messages_in(client.events)[-1][2])["n"], 369, "last")
+
+
+async def dont_mix():
+    server = Server("-", os.path.join(TESTDATA, "drive.mcap"))
+    try:
+        equal(await server.code(), 2, "exit code")
+        check("port of its own" in server.said(), server.said())
+    finally:
+        server.stop()
+    server = Server("-", "--loop")
+    try:
+        equal(await server.code(), 2, "exit code")
+        check("--loop" in server.said(), server.said())
+    finally:
+        server.stop()
+
+
+TRIALS = dict(
+    cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
+    strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
+    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, dont_mix=dont_mix,
+)
