@@ -390,7 +390,7 @@ fn a_raw_line_is_the_message() {
     assert_eq!((message.channel.topic.as_str(), message.log_time), ("/journal", 1_490_149_580_103_843_000));
     assert_eq!(outcome.errors.len(), 3, "{:?}", outcome.errors);
     assert!(outcome.errors[0].contains("there is no field __REALTIME_TIMESTAMP"));
-    assert!(outcome.errors[1].contains("expected value"));
+    assert!(outcome.errors[1].contains("not a JSON object"));
 
     let raw = JsonLinesOptions { time_field: None, ..raw };
     let outcome = read_with("{\"a\":NaN}\n[1]\n", &raw);
