@@ -442,7 +442,7 @@ async def stalled():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "camera.mcap")
         sent = write_camera_recording(path, 4)
-        more = ("--rate", "5", "--client-buffer", "2MiB", "--start-on-clients", "2")
+        more = ("--rate", "1", "--client-buffer", "8MiB", "--start-on-clients", "2")
         async with serving(path, *more) as server:
             lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
             good = await asyncio.to_thread(RawClient, server.port)
