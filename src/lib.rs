@@ -36,4 +36,5 @@ pub mod protocol;
 pub mod server;
 pub mod sink;
 pub mod source;
+mod suggest;
 pub mod time;
