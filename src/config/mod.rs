@@ -35,6 +35,8 @@ pub struct ServeOptions {
     pub playback: PlaybackOptions,
     /// How clients are served.
     pub hub: HubOptions,
+    /// Whether messages are compressed for clients that offer it.
+    pub compression: bool,
     /// Server name told to viewers; the name of the source if None.
     pub name: Option<String>,
     /// Whether a progress bar may be shown.
@@ -61,6 +63,7 @@ impl Default for ServeOptions {
                 latch: Latch::Auto,
                 time_resolution: Duration::from_millis(1),
             },
+            compression: false,
             name: None,
             progress: true,
         }

@@ -10,8 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
 
+mod compression;
+mod deflate;
 mod endpoint;
 mod frames;
+mod negotiation;
+mod outgoing;
 mod reading;
 mod session;
 mod socket;
@@ -34,6 +38,7 @@ pub enum BindError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    compression: bool,
 }
 
 impl Server {
@@ -45,7 +50,13 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, compression: false })
+    }
+
+    /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
+    #[must_use]
+    pub fn with_compression(self, compression: bool) -> Self {
+        Self { compression, ..self }
     }
 
     /// Where it listens.
@@ -67,7 +78,7 @@ impl Server {
                 tracing::debug!("TCP_NODELAY: {error}");
             }
         });
-        let serving = axum::serve(listener, endpoint::router(hub.clone()));
+        let serving = axum::serve(listener, endpoint::router(hub.clone(), self.compression));
         tokio::select! {
             served = async { serving.await } => served?,
             () = stop.cancelled() => {}
