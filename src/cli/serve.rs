@@ -53,11 +53,13 @@ async fn serve(
     let runtime_failure = |what: &'static str| {
         move |error: std::io::Error| Failure::Runtime(anyhow::Error::from(error).context(what))
     };
-    let server =
-        Server::bind(SocketAddr::new(options.host, options.port)).await.map_err(|error| match error {
+    let server = Server::bind(SocketAddr::new(options.host, options.port))
+        .await
+        .map_err(|error| match error {
             BindError::InUse(_) => Failure::PortInUse(error.into()),
             BindError::Other(..) => Failure::Runtime(error.into()),
-        })?;
+        })?
+        .with_compression(options.compression);
     let info = source.info().clone();
     let hub = Hub::new(options.name.unwrap_or_else(|| info.name.clone()), options.hub);
     let (stop, finished) = (CancellationToken::new(), CancellationToken::new());

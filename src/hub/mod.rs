@@ -310,9 +310,10 @@ impl Hub {
         state.members.values().filter(|member| !lock(&member.queue.outbox).subscriptions().is_empty()).count()
     }
 
-    /// Whether every client can take another batch. If not, the provider is told when that may have changed.
-    pub(crate) fn has_room(&self) -> bool {
-        self.or_wait(Outbox::has_room)
+    /// Whether every client can take another batch: less than its budget, and than `lead` bytes, is queued for it. If
+    /// not, the provider is told when that may have changed.
+    pub(crate) fn has_room(&self, lead: usize) -> bool {
+        self.or_wait(|outbox| outbox.has_room(lead))
     }
 
     /// Whether every client has been handed all that was published. If not, as with [`Hub::has_room`].

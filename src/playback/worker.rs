@@ -23,6 +23,10 @@ use crate::time::{TimeRange, Timestamp};
 /// Batches asked of the reader ahead of need.
 const CREDITS: usize = 3;
 
+/// At the highest speed, bytes published that the slowest client has not taken: enough to keep all of them busy. What
+/// is ahead of that client is in memory once, however many there are.
+const LEAD: usize = 4 << 20;
+
 /// Messages closer than this are published together: one wake-up serves many.
 const MIN_INTERVAL: Duration = Duration::from_micros(500);
 
@@ -272,7 +276,8 @@ impl Worker {
                 later => return Some(self.wait_for(time, later, now)),
             };
             self.long_wait_told = false;
-            if self.policy() == SlowClient::Wait && !self.hub.has_room() {
+            let lead = if self.clock.rate() == Rate::Max { LEAD } else { usize::MAX };
+            if self.policy() == SlowClient::Wait && !self.hub.has_room(lead) {
                 let since = self.blocked_since.get_or_insert(now);
                 if now - *since >= LONG_WAIT {
                     tracing::info!("playback waits for a client that does not read");

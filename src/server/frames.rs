@@ -12,6 +12,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 /// Payloads from this size on are not copied; below it a copy costs less than an entry in a vectored write.
 const REFERENCED_FROM: usize = 4096;
 
+/// The first buffer of a client.
+const SMALLEST_BUFFER: usize = 1024;
+
 /// Pieces in one vectored write; the system's limit is 1024.
 const MAX_SLICES: usize = 64;
 
@@ -140,8 +143,23 @@ impl FrameWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) {
+        if self.tail.capacity() - self.tail.len() < bytes.len() {
+            self.make_room(bytes.len());
+        }
         self.tail.put_slice(bytes);
         self.len += bytes.len();
+    }
+
+    /// Takes what was written back from the front of the buffer, or a new one that is no larger than needed. (The
+    /// buffer would double instead, behind what was written.)
+    fn make_room(&mut self, additional: usize) {
+        if self.tail.is_empty() && self.tail.try_reclaim(additional) {
+            return;
+        }
+        let needed = self.tail.len() + additional;
+        let mut larger = BytesMut::with_capacity(needed.next_power_of_two().max(SMALLEST_BUFFER));
+        larger.put_slice(&self.tail);
+        self.tail = larger;
     }
 
     /// Writes once, as much as the socket takes. Cancel safe: nothing is lost if the future is dropped.
@@ -185,6 +203,22 @@ impl FrameWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_takes_little_at_a_time_does_not_make_the_buffer_grow() {
+        let mut writer = FrameWriter::default();
+        for _ in 0..10_000 {
+            while writer.len() < 56 << 10 {
+                writer.message(&[0; 13], &[0; 1000], Bytes::new);
+            }
+            writer.advance(40_000);
+            assert!(writer.tail.capacity() <= 64 << 10, "{}", writer.tail.capacity());
+        }
+        let len = writer.len();
+        writer.advance(len);
+        writer.rest();
+        assert_eq!(writer.tail.capacity(), 0);
+    }
 
     async fn written(writer: &mut FrameWriter) -> Vec<u8> {
         let mut out = Vec::new();

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
@@ -22,6 +23,11 @@ mod socket;
 
 /// After this long a stop no longer waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Bytes in the system's buffer for a client that are not on their way yet. Beyond it data waits in our queues, where
+/// what is stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 256 << 10;
 
 /// A port that can't be had.
 #[derive(Debug, thiserror::Error)]
@@ -74,8 +80,8 @@ impl Server {
         finished: CancellationToken,
     ) -> std::io::Result<()> {
         let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!("TCP_NODELAY: {error}");
+            if let Err(error) = stream.set_nodelay(true).and_then(|()| keep_backlog_short(stream)) {
+                tracing::debug!("a socket option: {error}");
             }
         });
         let serving = axum::serve(listener, endpoint::router(hub.clone(), self.compression));
@@ -98,4 +104,16 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Has the system take no more than [`UNSENT`] bytes that it can't send yet.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn keep_backlog_short(stream: &TcpStream) -> std::io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
+}
+
+/// Elsewhere the system decides.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn keep_backlog_short(_stream: &TcpStream) -> std::io::Result<()> {
+    Ok(())
 }

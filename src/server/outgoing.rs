@@ -15,8 +15,9 @@ use crate::protocol::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
 use crate::time::Timestamp;
 
 /// Bytes encoded before they are written: large enough for few system calls, small enough that a jump takes effect
-/// at once.
-pub(super) const WRITE_AHEAD: usize = 256 << 10;
+/// at once, and that a hundred clients have little in memory. With the last message, as far as that is copied, it fits
+/// into a buffer of 64 KiB.
+pub(super) const WRITE_AHEAD: usize = 56 << 10;
 
 /// How far filling came.
 #[derive(Debug)]
@@ -44,10 +45,13 @@ impl Outgoing {
         Self { in_hand: None, purges: 0, last_time: None, resolution, compression }
     }
 
-    /// Encodes what is queued, up to [`WRITE_AHEAD`].
+    /// Encodes what is queued, up to [`WRITE_AHEAD`], once half of what was encoded before is written.
     pub(super) fn fill(&mut self, client: &Client, writer: &mut FrameWriter) -> Filled {
         if let Some(compression) = &mut self.compression {
             compression.refresh();
+        }
+        if writer.len() > WRITE_AHEAD / 2 {
+            return Filled::Enough;
         }
         while writer.len() < WRITE_AHEAD {
             if self.compression.as_ref().is_some_and(Compression::is_tired) {

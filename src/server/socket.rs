@@ -148,14 +148,15 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         self.writer.close(code, reason);
         let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
-            // wait for the client's side of the close, so that the system does not reset what it has not read yet
+            // wait for the client's side of the close: whatever it says once the socket is gone, a pong for example, makes
+            // the system reset the connection, and what the client has not read yet is lost
             let answered = async {
                 while !matches!(
                     self.reader.next().await,
                     Incoming::Event(Event::Close(_)) | Incoming::Lost | Incoming::Violation(_)
                 ) {}
             };
-            if timeout(CLOSE_TIMEOUT, answered).await.is_err() {
+            if timeout(patience, answered).await.is_err() {
                 tracing::debug!("client {} did not answer the close", self.session.client().id());
             }
         }

@@ -1,6 +1,7 @@
 //! Decodes pieces ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, and at least one piece.
+//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where pieces are so large that
+//! threads would be idle, and at least one piece.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use super::mcap_chunk::{Decoded, Decoder, Selection};
 use super::mcap_contents::{Piece, to_usize};
 
 /// Decoded data that waits to be played, in bytes.
-const READ_AHEAD: usize = 16 << 20;
+const READ_AHEAD: usize = 8 << 20;
 
 /// More threads than this do not make one recording faster.
 const MAX_THREADS: usize = 4;
@@ -65,7 +66,8 @@ impl Ahead {
 
     /// Whether more may be asked for.
     pub(super) fn has_room(&self) -> bool {
-        self.pending.is_empty() || self.bytes < READ_AHEAD
+        let limit = if self.pending.len() < self.threads.len() { 2 * READ_AHEAD } else { READ_AHEAD };
+        self.pending.is_empty() || self.bytes < limit
     }
 
     /// Asks for a piece; `index` comes back with it.
