@@ -16,8 +16,8 @@ use crate::time::Timestamp;
 
 /// Bytes encoded before they are written: large enough for few system calls, small enough that a jump takes effect
 /// at once, and that a hundred clients have little in memory. With the last message, as far as that is copied, it fits
-/// into a buffer of 64 KiB.
-pub(super) const WRITE_AHEAD: usize = 56 << 10;
+/// into a buffer of 128 KiB. (With one of 64 KiB small messages cost a third more for a hundred clients.)
+pub(super) const WRITE_AHEAD: usize = 120 << 10;
 
 /// How far filling came.
 #[derive(Debug)]
@@ -135,6 +135,46 @@ impl Outgoing {
         writer: &mut FrameWriter,
     ) -> (u64, u64) {
         let Some(mut part) = self.in_hand.take() else { return (0, 0) };
+        let counts = if self.compression.is_none() {
+            self.plain(&mut part, subscriptions, writer)
+        } else {
+            self.compressed(&mut part, subscriptions, client, writer)
+        };
+        if !part.range.is_empty() {
+            self.in_hand = Some(part);
+        }
+        counts
+    }
+
+    fn plain(
+        &mut self,
+        part: &mut Part,
+        subscriptions: &Subscriptions,
+        writer: &mut FrameWriter,
+    ) -> (u64, u64) {
+        let (mut messages, mut bytes) = (0, 0);
+        while part.range.start < part.range.end && writer.len() < WRITE_AHEAD {
+            let entry = &part.batch.entries[part.range.start];
+            part.range.start += 1;
+            let Some(subscription) = subscriptions.wanted(entry.channel, part.number) else { continue };
+            if part.timed {
+                self.time_of(entry.log_time, writer);
+            }
+            let header = message_data_header(subscription, entry.log_time);
+            writer.message(&header, part.batch.payload(entry), || part.batch.payload_bytes(entry));
+            messages += 1;
+            bytes += u64::from(entry.length);
+        }
+        (messages, bytes)
+    }
+
+    fn compressed(
+        &mut self,
+        part: &mut Part,
+        subscriptions: &Subscriptions,
+        client: &Client,
+        writer: &mut FrameWriter,
+    ) -> (u64, u64) {
         let (mut messages, mut bytes) = (0, 0);
         while part.range.start < part.range.end && writer.len() < WRITE_AHEAD {
             let entry = part.batch.entries[part.range.start];
@@ -151,7 +191,7 @@ impl Outgoing {
                     self.time_of(entry.log_time, writer);
                 }
                 let header = message_data_header(subscription, entry.log_time);
-                self.begin(&part, &entry, &header, client, writer)
+                self.begin(part, &entry, &header, client, writer)
             };
             if !is_done {
                 break;
@@ -162,9 +202,6 @@ impl Outgoing {
             if self.compression.as_ref().is_some_and(Compression::is_tired) {
                 break;
             }
-        }
-        if !part.range.is_empty() {
-            self.in_hand = Some(part);
         }
         (messages, bytes)
     }
