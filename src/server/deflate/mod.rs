@@ -125,6 +125,10 @@ impl Deflater {
         if output.ends_with(&TAIL) {
             output.truncate(output.len() - TAIL.len());
         }
+        if output.is_empty() {
+            // of an empty message after another one nothing is left: the head of an empty block stands for it
+            output.push(0);
+        }
     }
 
     /// Forgets what came before. Only between messages: zlib-rs 0.6 keeps a block open that was begun.

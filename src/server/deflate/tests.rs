@@ -32,7 +32,7 @@ fn round_trip(messages: &[Vec<u8>], window_bits: u8, level: i32, takeover: bool)
 #[test]
 fn a_deflated_message_does_not_end_with_its_tail() {
     let mut deflater = Deflater::new(1, 5, 12);
-    for message in [&b""[..], b"a", &[b'a'; 100_000]] {
+    for message in [&b""[..], b"a", b"", b"", &[b'a'; 100_000]] {
         let mut out = Vec::new();
         deflater.deflate(message, &mut out);
         deflater.finish(&mut out);
