@@ -127,6 +127,7 @@ pub static KEYS: &[Key] = &[
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
+    one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())
@@ -277,6 +278,14 @@ fn slow(text: &str) -> Result<SlowClient, String> {
         "drop" => Ok(SlowClient::Drop),
         "wait" => Ok(SlowClient::Wait),
         _ => Err(format!("'{text}' is neither drop nor wait")),
+    }
+}
+
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("'{text}' is neither on nor off")),
     }
 }
 

@@ -258,7 +258,7 @@ impl Shared {
         let mut from = 0;
         while from < batch.entries.len() {
             if self.hub.on_slow_client() == SlowClient::Wait {
-                self.wait_until(Hub::has_room);
+                self.wait_until(|hub| hub.has_room(usize::MAX));
             }
             let mut feed = lock(&self.feed);
             let restart = feed.watch.first_restart(&batch.entries[from..], Instant::now());
