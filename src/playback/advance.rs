@@ -10,7 +10,7 @@ use crate::time::{TimeRange, Timestamp};
 
 /// At the highest speed, bytes published that the slowest client has not taken: enough to keep all of them busy. What
 /// is ahead of that client is in memory once, however many there are.
-const LEAD: usize = 4 << 20;
+const LEAD: usize = 2 << 20;
 
 /// Messages closer than this are published together: one wake-up serves many.
 const MIN_INTERVAL: Duration = Duration::from_micros(500);

@@ -16,7 +16,7 @@ use crate::model::{ChannelId, Entry};
 use crate::time::{TimeRange, Timestamp};
 
 /// Buffers kept for the next chunk, in bytes: fresh memory of a chunk's size costs a page fault for every 4 KiB.
-const POOL_LIMIT: usize = 32 << 20;
+const POOL_LIMIT: usize = 8 << 20;
 
 /// Bytes of a message record before its payload.
 const MESSAGE_HEADER: usize = 22;
