@@ -11,7 +11,7 @@ RUN cargo build --release --locked
 
 FROM scratch
 LABEL org.opencontainers.image.title="foxglove-bridge" \
-      org.opencontainers.image.description="Plays robot recordings to viewers that speak the Foxglove WebSocket protocol" \
+      org.opencontainers.image.description="Brings robot data, recorded or live, to viewers that speak the Foxglove WebSocket protocol" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /build/target/release/foxglove-bridge /foxglove-bridge
 # the number, not a name: the image has no user database

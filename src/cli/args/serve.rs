@@ -1,25 +1,13 @@
-//! Flags and their help. Values stay text here: [`foxglove_bridge::config`] parses them, wherever they come from.
+//! The flags of `serve`, one for each key of the settings.
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::Args;
 use foxglove_bridge::config::keys::Key;
 use foxglove_bridge::config::{Origin, Setting};
-use foxglove_bridge::logging::{LogFormat, Verbosity};
 
-// Kept within 80 columns: clap wraps these texts, and would break the tables.
-const EXAMPLES: &str = "\
-Examples:
-  foxglove-bridge serve drive.mcap                 play; prints links to open
-  foxglove-bridge serve drive.mcap -r 0.5 --loop   at half speed, for ever
-  foxglove-bridge serve drive.mcap --host 0.0.0.0  for other computers as well
-  foxglove-bridge info drive.mcap                  show what is in it
-
-Exit codes:
-  0 done  1 failed while running  2 wrong options or input  3 port in use";
-
-const SERVE_EXAMPLES: &str = "\
+// Kept within 80 columns, as the other examples are.
+pub(super) const EXAMPLES: &str = "\
 Settings:
   Each option is also an environment variable, FOXGLOVE_BRIDGE_START_ON for
   --start-on, and a key of the file given by --config: start-on = \"client\".
@@ -34,74 +22,18 @@ Keys, on a terminal:
 Examples:
   foxglove-bridge serve drive.mcap
   foxglove-bridge serve front.mcap rear.mcap parts/
+  my_robot | foxglove-bridge serve -
+  foxglove-bridge serve tcp-listen://127.0.0.1:9000 --record 'run-{time}.mcap'
+  foxglove-bridge serve --follow recording.mcap
   foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
   foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
   foxglove-bridge serve drive.mcap --config foxglove-bridge.toml";
 
-/// Plays robot recordings to viewers that speak the Foxglove WebSocket protocol.
-#[derive(Debug, Parser)]
-#[command(name = "foxglove-bridge", version, max_term_width = 110, arg_required_else_help = true)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Cli {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-    #[command(flatten)]
-    pub(crate) logging: LogArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Play recordings to viewers
-    #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Box<ServeArgs>),
-    /// Show what is in a recording: channels, schemas, counts, rates, attachments
-    Info(InfoArgs),
-}
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Log")]
-pub(crate) struct LogArgs {
-    /// Log more: -v what each client does, -vv every message, -vvv the libraries too; RUST_LOG wins
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
-    verbose: u8,
-    /// Log errors only, and show no progress bar
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// Write log lines, on stderr, as text or json [default: text]
-    #[arg(long, global = true, value_name = "FORMAT")]
-    log_format: Option<LogFormat>,
-}
-
-impl LogArgs {
-    pub(crate) fn verbosity(&self) -> Verbosity {
-        if self.quiet { Verbosity::Quiet } else { Verbosity::Verbose(self.verbose) }
-    }
-
-    /// The flag, or else the environment.
-    pub(crate) fn format(&self) -> anyhow::Result<LogFormat> {
-        const VARIABLE: &str = "FOXGLOVE_BRIDGE_LOG_FORMAT";
-        let variable = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
-        match (self.log_format, variable) {
-            (Some(format), _) => Ok(format),
-            (None, Some(text)) => text.parse().map_err(|reason| anyhow!("{VARIABLE}: {reason}")),
-            (None, None) => Ok(LogFormat::default()),
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct InfoArgs {
-    /// Recording to look at (.mcap)
-    pub(crate) file: PathBuf,
-    /// Print one JSON object instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings to play (.mcap), and folders of them; several become one timeline
+    /// Recordings (.mcap) and folders of them, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
+    /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
     source: Vec<String>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
@@ -110,7 +42,7 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes any free one and prints it [default: 8765]
     #[arg(short, long, value_name = "PORT", help_heading = "Server")]
     port: Option<String>,
-    /// Name that viewers show [default: the recording's]
+    /// Name that viewers show [default: the source's]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     name: Option<String>,
     /// Read options from a TOML file
@@ -314,9 +246,10 @@ impl ServeArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
     use foxglove_bridge::config::keys::KEYS;
 
+    use super::super::{Cli, Command};
     use super::*;
 
     fn serve(arguments: &[&str]) -> ServeArgs {
@@ -362,7 +295,7 @@ mod tests {
 
     #[test]
     fn help_tells_the_defaults_of_the_documented_file() {
-        let file = include_str!("../../config/foxglove-bridge.toml");
+        let file = include_str!("../../../config/foxglove-bridge.toml");
         let command = serve_command();
         let mut told = 0;
         for line in file.lines() {

@@ -1,0 +1,83 @@
+//! Flags and their help. Values stay text here: [`foxglove_bridge::config`] parses them, wherever they come from.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use foxglove_bridge::logging::{LogFormat, Verbosity};
+
+mod serve;
+
+pub(crate) use serve::ServeArgs;
+
+// Kept within 80 columns: clap wraps these texts, and would break the tables.
+const EXAMPLES: &str = "\
+Examples:
+  foxglove-bridge serve drive.mcap                 play; prints links to open
+  foxglove-bridge serve drive.mcap -r 0.5 --loop   at half speed, for ever
+  foxglove-bridge serve drive.mcap --host 0.0.0.0  for other computers as well
+  my_robot | foxglove-bridge serve -               forward JSON lines, or MCAP
+  foxglove-bridge info drive.mcap                  show what is in it
+
+Exit codes:
+  0 done  1 failed while running  2 wrong options or input  3 port in use";
+
+/// Brings robot data, recorded or live, to viewers that speak the Foxglove WebSocket protocol.
+#[derive(Debug, Parser)]
+#[command(name = "foxglove-bridge", version, max_term_width = 110, arg_required_else_help = true)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) logging: LogArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Play recordings, or forward live data, to viewers
+    #[command(after_help = serve::EXAMPLES)]
+    Serve(Box<ServeArgs>),
+    /// Show what is in a recording: channels, schemas, counts, rates, attachments
+    Info(InfoArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(crate) struct LogArgs {
+    /// Log more: -v what each client does, -vv every message, -vvv the libraries too; RUST_LOG wins
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    verbose: u8,
+    /// Log errors only, and show no progress bar
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Write log lines, on stderr, as text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl LogArgs {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        if self.quiet { Verbosity::Quiet } else { Verbosity::Verbose(self.verbose) }
+    }
+
+    /// The flag, or else the environment.
+    pub(crate) fn format(&self) -> anyhow::Result<LogFormat> {
+        const VARIABLE: &str = "FOXGLOVE_BRIDGE_LOG_FORMAT";
+        let variable = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+        match (self.log_format, variable) {
+            (Some(format), _) => Ok(format),
+            (None, Some(text)) => text.parse().map_err(|reason| anyhow!("{VARIABLE}: {reason}")),
+            (None, None) => Ok(LogFormat::default()),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InfoArgs {
+    /// Recording to look at (.mcap)
+    pub(crate) file: PathBuf,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
