@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Instant;
 
-use tokio_tungstenite::tungstenite::{Message, WebSocket};
+use tungstenite::{Message, WebSocket};
 
 mod bridge;
 

@@ -19,7 +19,7 @@
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
 //! let (stop, finished) = (CancellationToken::new(), CancellationToken::new());
 //! let on_finished = finished.clone();
-//! let player = Player::start(source, hub.clone(), options.playback, false, move || on_finished.cancel())?;
+//! let player = Player::start(source, hub.clone(), options.playback, false, move |_outcome| on_finished.cancel())?;
 //! server.run(hub, stop, finished).await?;
 //! drop(player);
 //! # Ok(())
@@ -36,4 +36,5 @@ pub mod protocol;
 pub mod server;
 pub mod sink;
 pub mod source;
+mod suggest;
 pub mod time;

@@ -61,7 +61,7 @@ fn serve_without_a_recording_says_how_to_name_one() {
     let message = refused(&["serve"], &[]);
     assert_eq!(
         message,
-        "error: no recording given; name one, for example: foxglove-bridge serve drive.mcap\n"
+        "error: no source given; name a recording (foxglove-bridge serve drive.mcap), or - for stdin\n"
     );
 }
 
@@ -110,7 +110,7 @@ fn a_bad_config_file_is_named_with_the_line() {
 #[test]
 fn an_empty_variable_counts_as_not_set() {
     let message = refused(&["serve"], &[("FOXGLOVE_BRIDGE_PORT", ""), ("FOXGLOVE_BRIDGE_CONFIG", "")]);
-    assert!(message.contains("no recording given"), "{message}");
+    assert!(message.contains("no source given"), "{message}");
 }
 
 #[test]

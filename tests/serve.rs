@@ -1,5 +1,5 @@
 //! The program from outside: it plays recordings to peers that other people wrote — the Python `websockets` and
-//! `mcap` packages and the npm package `@foxglove/ws-protocol` — and they check what arrives.
+//! `mcap` packages, the npm packages `@foxglove/ws-protocol` and `ws`, Chromium — and they check what arrives.
 //!
 //! What a peer is asked to check is in `tests/interop`. Where peers or recordings are missing the trials that need
 //! them are ignored; with `CI=true` they fail.
@@ -26,6 +26,11 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
     ("the end of playback closes clients with 1000", "at_end_exit", false),
     ("a stalled client loses only what is newer elsewhere and nobody else notices", "stalled", false),
+    ("a frame that breaks a rule is closed with the code that belongs to it", "violations", false),
+    ("fragments and pings between them are taken", "rules_kept", false),
+    ("a handshake that is not one is refused with its reason", "handshakes", false),
+    ("compressed messages arrive exactly, whatever window a client offers", "compressed", false),
+    ("of a stream that nobody reads the system holds little", "backlog", false),
     ("nothing of before a seek arrives after it in a hundred seeks of two clients", "seeks", false),
     ("a folder and recordings that overlap arrive as one timeline", "several", true),
     ("a split recording is sought over the borders of its files", "parts_seek", false),
@@ -38,6 +43,9 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a schema that changes is a new channel", "changed_schema", false),
     ("live topics are chosen, renamed, throttled and latched", "live_rules", false),
     ("time that begins anew is a new session", "time_anew", false),
+    ("the examples of the README work as they are printed", "readme", false),
+    ("the end of stdin leaves the server with what is latched", "eof_keeps", false),
+    ("an MCAP stream is sent as it comes if that is asked for", "live_mcap", false),
     ("writers on sockets hurt no other", "sockets", false),
     ("an MCAP stream is the recording", "mcap_stream", true),
     ("what is no stream is refused with the way out", "not_a_stream", false),
@@ -98,7 +106,15 @@ fn trials() -> Vec<Trial> {
         trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
     }
     let node = node().map(|node| vec![node, interop.join("client.cjs")]);
-    trials.push(trial("the client of the npm package reads a whole recording".into(), node));
+    trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
+    let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());
+    trials.push(trial("the client of the npm package reads a whole recording compressed".into(), compressed));
+    let browser =
+        node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
+    // nothing installs a browser, so that its absence is no failure even in CI
+    let ignored = browser.is_err();
+    let name = "Chromium, where there is one, reads a whole recording compressed";
+    trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
     trials
 }
 
@@ -148,6 +164,23 @@ fn node() -> Result<PathBuf, String> {
     } else {
         Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())
     }
+}
+
+/// A Chromium, if npm `playwright-core` is there to drive it.
+fn browser() -> Result<PathBuf, String> {
+    let candidates = ["chromium", "chromium-browser", "google-chrome"];
+    let found = candidates.into_iter().map(PathBuf::from).find(|browser| works(browser, &["--version"]));
+    match found {
+        Some(browser) if works(Path::new("node"), &["-e", "require('playwright-core')"]) => which(&browser),
+        _ => Err("no Chromium, or no npm playwright-core".into()),
+    }
+}
+
+/// Where in PATH a program is.
+fn which(program: &Path) -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
+    found.ok_or_else(|| format!("{} is not in PATH", program.display()))
 }
 
 fn run(command: &[PathBuf]) -> Result<(), Failed> {

@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::{Message, WebSocket, client};
 
 /// A server; killed when dropped.
 pub(super) struct Bridge {

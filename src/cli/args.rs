@@ -243,6 +243,10 @@ pub(crate) struct ServeArgs {
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
+    /// Compress messages for clients that offer it (permessage-deflate): less to send over a slow network, for more
+    /// work; not tried for long where it gains nothing [default: off]
+    #[arg(long, value_name = "on|off", help_heading = "Delivery")]
+    compression: Option<String>,
 
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording")]
@@ -291,6 +295,7 @@ impl ServeArgs {
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("time-resolution", one(&self.time_resolution)),
+            ("compression", one(&self.compression)),
             ("record", one(&self.record)),
             ("json-as", one(&self.json_as)),
             ("proto", self.proto.clone()),
@@ -375,6 +380,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 15);
+        assert_eq!(told, 16);
     }
 }

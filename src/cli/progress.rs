@@ -154,11 +154,11 @@ fn right(snapshot: &Snapshot, bytes_per_second: f64) -> String {
     let looping = if snapshot.looping { "  loop" } else { "" };
     let clients = if snapshot.clients == 1 { "client" } else { "clients" };
     let progress = match (snapshot.speed, snapshot.range) {
-        (None, _) => format!("{} messages in", snapshot.messages_received),
-        (_, Some(_)) => format!("{} of {}{looping}", span(done), span(total)),
-        (_, None) => span(done),
+        (None, _) => format!("{} messages in  ", snapshot.messages_received),
+        (_, Some(_)) => format!("{} of {}{looping}  ", span(done), span(total)),
+        (_, None) => String::new(),
     };
-    let mut line = format!("{progress}  {} {clients}  {:.1} MB/s", snapshot.clients, bytes_per_second / 1e6);
+    let mut line = format!("{progress}{} {clients}  {:.1} MB/s", snapshot.clients, bytes_per_second / 1e6);
     if snapshot.messages_dropped > 0 {
         line.push_str(&format!("  {} dropped", snapshot.messages_dropped));
     }
@@ -245,6 +245,20 @@ mod tests {
         }
         assert!((rate - 3000.0).abs() < 1.0, "{rate}");
         assert!(throughput.samples.len() <= 12);
+    }
+
+    #[test]
+    fn live_input_has_no_length() {
+        let live = Snapshot { messages_received: 7, clients: 1, ..Snapshot::default() };
+        assert_eq!(
+            (left(&live).as_str(), right(&live, 0.0).as_str()),
+            ("live", "7 messages in  1 client  0.0 MB/s")
+        );
+        let ended = Snapshot { activity: Activity::Ended, position: Some(Timestamp(START)), ..live };
+        assert_eq!(left(&ended), "input ended  10:00:00.0");
+        let stream = Snapshot { speed: Some(2.0), activity: Activity::Playing, range: None, ..ended };
+        assert_eq!(left(&stream), "playing  2x  10:00:00.0");
+        assert_eq!(right(&stream, 0.0), "1 client  0.0 MB/s");
     }
 
     #[test]

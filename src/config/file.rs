@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key};
 use super::{ConfigError, Origin, Setting};
+use crate::suggest::nearest;
 
 /// The settings in the text of a file; `path` is for error messages.
 pub fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
@@ -59,31 +60,11 @@ fn values(value: &DeValue<'_>, list: bool) -> Result<Vec<String>, String> {
 /// The key that was probably meant, or all keys.
 fn hint(unknown: &str) -> String {
     let visible = || KEYS.iter().filter(|key| !key.hidden);
-    let near = visible().map(|key| (distance(unknown, key.name), key.name)).min();
-    match near {
-        Some((distance, name)) if distance <= 2 || distance * 3 <= unknown.len() => {
-            format!("did you mean '{name}'?")
-        }
-        Some(_) | None => {
+    match nearest(unknown, visible().map(|key| key.name)) {
+        Some(name) => format!("did you mean '{name}'?"),
+        None => {
             let names: Vec<_> = visible().map(|key| key.name).collect();
             format!("the keys are {}", names.join(", "))
         }
     }
-}
-
-/// Edits (insert, delete, replace) from one text to the other; `_` and `-` are the same.
-fn distance(a: &str, b: &str) -> usize {
-    let letters = |text: &str| text.replace('_', "-").to_lowercase().chars().collect::<Vec<_>>();
-    let (a, b) = (letters(a), letters(b));
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

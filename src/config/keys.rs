@@ -8,7 +8,8 @@ use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::pattern::TopicPattern;
 use crate::playback::{AtEnd, OnEof, Rate, StartOn};
-use crate::source::json_lines::{LARGEST_MAX_LINE, SchemaFor, TimeUnit};
+use crate::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
+use crate::source::live::SchemaFor;
 use crate::source::throttle::ThrottleRule;
 use crate::source::{Order, Remap};
 use crate::time::{TimeSpec, parse_duration};
@@ -126,6 +127,7 @@ pub static KEYS: &[Key] = &[
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
+    one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())
@@ -276,6 +278,14 @@ fn slow(text: &str) -> Result<SlowClient, String> {
         "drop" => Ok(SlowClient::Drop),
         "wait" => Ok(SlowClient::Wait),
         _ => Err(format!("'{text}' is neither drop nor wait")),
+    }
+}
+
+fn on_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("'{text}' is neither on nor off")),
     }
 }
 

@@ -46,6 +46,8 @@ pub struct ServeOptions {
     pub hub: HubOptions,
     /// Which types live messages can have, and what they are sent as.
     pub types: TypeOptions,
+    /// Whether messages are compressed for clients that offer it.
+    pub compression: bool,
     /// Server name told to viewers; the name of the source if None.
     pub name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -102,6 +104,7 @@ impl Default for ServeOptions {
                 time_resolution: Duration::from_millis(1),
             },
             types: TypeOptions::default(),
+            compression: false,
             name: None,
             record: None,
             progress: true,

@@ -5,7 +5,8 @@ use super::keys::{KEYS, Key, split_list};
 use super::*;
 use crate::payload::JsonAs;
 use crate::source::Order;
-use crate::source::json_lines::{NanPolicy, SchemaFor, TimeUnit};
+use crate::source::json_lines::{NanPolicy, TimeUnit};
+use crate::source::live::SchemaFor;
 use crate::time::Timestamp;
 
 fn flag(name: &str, values: &[&str]) -> Setting {

@@ -60,8 +60,8 @@ impl Channels {
     }
 
     /// The channel, if it is advertised.
-    pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Channel> {
-        self.advertised.get(&id).and(self.known.get(&id)).map(Arc::as_ref)
+    pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Arc<Channel>> {
+        self.advertised.get(&id).and(self.known.get(&id))
     }
 
     /// `advertise` with every channel.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::outbox::{self, Closing, ControlKind, Slice, Taken};
 use super::subscriptions::Refused;
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
-use crate::model::SubscriptionId;
+use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::protocol::{PlaybackControlRequest, ServerMessage, Status, Subscription};
 
 /// One connected client, as its session sees the hub. Leaves when dropped.
@@ -25,6 +25,11 @@ impl Client {
     /// How far apart `time` frames are.
     pub(crate) fn time_resolution(&self) -> Duration {
         self.hub.0.options.time_resolution
+    }
+
+    /// The channel, if it is advertised.
+    pub(crate) fn channel(&self, id: ChannelId) -> Option<Arc<Channel>> {
+        lock(&self.hub.0.state).channels.advertised(id).cloned()
     }
 
     /// Sends a message to this client alone.

@@ -6,11 +6,11 @@ use super::outbox::Outbox;
 use super::{Hub, State, lock};
 
 impl Hub {
-    /// Whether every client and every tap can take another batch. If not, the provider is told when that may have
-    /// changed.
-    pub(crate) fn has_room(&self) -> bool {
+    /// Whether every client and every tap can take another batch: less than its budget, and for clients less than
+    /// `lead` bytes, is queued for it. If not, the provider is told when that may have changed.
+    pub(crate) fn has_room(&self, lead: usize) -> bool {
         self.or_wait(|state| {
-            state.taps.iter().all(|tap| tap.has_room()) && state.every_queue(Outbox::has_room)
+            state.taps.iter().all(|tap| tap.has_room()) && state.every_queue(|outbox| outbox.has_room(lead))
         })
     }
 

@@ -11,10 +11,25 @@ use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResol
 
 use super::TypeOptions;
 use super::protobuf::{Message, Pool};
-use super::types::{FOXGLOVE, by_name};
+
+/// The schemas `foxglove.*`; `foxglove/README.md` says where from.
+pub(super) const FOXGLOVE: &[u8] = include_bytes!("foxglove/descriptors.binpb");
 
 /// Largest compiled descriptor set; the largest known ones have a few MB.
 const MAX_DESCRIPTOR_SET: u64 = 64 << 20;
+
+/// All types by name: those of the user win over built-in ones.
+pub(super) fn messages(options: &TypeOptions) -> Result<HashMap<String, Message>, TypesError> {
+    let builtin = builtin()?;
+    let mut messages: HashMap<_, _> = by_name(&builtin).collect();
+    messages.extend(user_types(options, &builtin)?);
+    Ok(messages)
+}
+
+/// The types of a pool by their names.
+pub(super) fn by_name(pool: &Pool) -> impl Iterator<Item = (String, Message)> + '_ {
+    pool.messages().map(|message| (message.name().to_owned(), message))
+}
 
 /// Why there are no types.
 #[derive(Debug, thiserror::Error)]
@@ -73,15 +88,12 @@ pub enum TypesError {
 }
 
 /// The schemas `foxglove.*`.
-pub(super) fn builtin() -> Result<Pool, TypesError> {
+fn builtin() -> Result<Pool, TypesError> {
     Pool::decode(FOXGLOVE, None).map_err(TypesError::Builtin)
 }
 
 /// The types of all files by name; an error if two files don't agree on one.
-pub(super) fn user_types(
-    options: &TypeOptions,
-    builtin: &Pool,
-) -> Result<HashMap<String, Message>, TypesError> {
+fn user_types(options: &TypeOptions, builtin: &Pool) -> Result<HashMap<String, Message>, TypesError> {
     let mut found: HashMap<String, (Message, &Path)> = HashMap::new();
     for path in &options.proto {
         let pool = match extension(path).as_str() {

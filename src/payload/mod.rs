@@ -17,7 +17,6 @@ mod encode;
 mod json_schema;
 mod load;
 mod protobuf;
-mod suggest;
 mod types;
 
 pub use encode::EncodeError;

@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::protobuf::{Message, Pool};
-use super::suggest::nearest;
+use super::protobuf::Message;
 use super::{JsonAs, MessageType, TypeOptions, TypesError, load};
-
-/// The schemas `foxglove.*`; `foxglove/README.md` says where from.
-pub(super) const FOXGLOVE: &[u8] = include_bytes!("foxglove/descriptors.binpb");
+use crate::suggest::nearest;
 
 /// The types by name: `foxglove.*` and those of the user, which win where both have one.
 #[derive(Debug)]
@@ -22,9 +19,7 @@ pub struct Types {
 impl Types {
     /// Reads the files that the options name.
     pub fn load(options: &TypeOptions) -> Result<Self, TypesError> {
-        let builtin = load::builtin()?;
-        let mut messages: HashMap<_, _> = by_name(&builtin).collect();
-        messages.extend(load::user_types(options, &builtin)?);
+        let messages = load::messages(options)?;
         Ok(Self { messages, json_as: options.json_as, ready: Mutex::default() })
     }
 
@@ -47,9 +42,4 @@ impl Types {
         let name = name.strip_prefix('.').unwrap_or(name);
         nearest(name, self.messages.keys().map(String::as_str)).map(str::to_owned)
     }
-}
-
-/// The types of a pool by their names.
-pub(super) fn by_name(pool: &Pool) -> impl Iterator<Item = (String, Message)> + '_ {
-    pool.messages().map(|message| (message.name().to_owned(), message))
 }

@@ -8,6 +8,10 @@ use crate::hub::SlowClient;
 use crate::hub::stats::Activity;
 use crate::time::{TimeRange, Timestamp};
 
+/// At the highest speed, bytes published that the slowest client has not taken: enough to keep all of them busy. What
+/// is ahead of that client is in memory once, however many there are.
+const LEAD: usize = 4 << 20;
+
 /// Messages closer than this are published together: one wake-up serves many.
 const MIN_INTERVAL: Duration = Duration::from_micros(500);
 
@@ -92,7 +96,8 @@ impl Worker {
                 later => return Some(self.wait_for(time, later, now)),
             };
             self.long_wait_told = false;
-            if self.policy() == SlowClient::Wait && !self.hub.has_room() {
+            let lead = if self.clock.rate() == Rate::Max { LEAD } else { usize::MAX };
+            if self.policy() == SlowClient::Wait && !self.hub.has_room(lead) {
                 let since = self.blocked_since.get_or_insert(now);
                 if now - *since >= LONG_WAIT {
                     tracing::info!(

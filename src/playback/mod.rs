@@ -10,6 +10,8 @@ mod live;
 mod player;
 mod requests;
 mod restart;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use inbox::{PlayerHandle, Request};

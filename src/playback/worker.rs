@@ -214,7 +214,8 @@ impl Worker {
         let mut snapshot = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         snapshot.activity = self.activity;
         snapshot.position = (!self.is_empty).then(|| self.position(now));
-        snapshot.range = (!self.is_empty).then_some(self.range);
+        // that of a stream is not known before its end
+        snapshot.range = (!self.is_empty && self.stream.is_none()).then_some(self.range);
         snapshot.speed = Some(match self.clock.rate() {
             Rate::Times(rate) => rate,
             Rate::Max => f64::INFINITY,

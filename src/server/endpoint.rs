@@ -3,13 +3,17 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use axum::routing::get;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
+use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::negotiation::negotiate;
 use super::session::Session;
 use super::socket;
 use crate::hub::Hub;
@@ -19,24 +23,41 @@ use crate::protocol::Offer;
 const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
     open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
 
+/// The version of the WebSocket protocol (RFC 6455 section 4.1).
+const VERSION: &str = "13";
+
 /// Everything that the port answers.
-pub(super) fn router(hub: Hub) -> Router {
+pub(super) fn router(hub: Hub, compression: bool) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(hub)
+        .with_state(Endpoint { hub, compression })
 }
 
-async fn root(State(hub): State<Hub>, request: Request) -> Response<Body> {
+/// What a connection is served with.
+#[derive(Clone)]
+struct Endpoint {
+    hub: Hub,
+    /// Whether messages are compressed for clients that offer it.
+    compression: bool,
+}
+
+async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
     if !wants_upgrade(request.headers()) {
         return text(StatusCode::OK, ABOUT.to_owned());
     }
-    match upgrade(hub, request) {
+    match upgrade(endpoint, request) {
         Ok(response) => response,
-        Err(reason) => {
+        Err(Refused(status, reason)) => {
             tracing::info!("connection refused: {reason}");
-            text(StatusCode::BAD_REQUEST, reason + "\n")
+            let mut response = text(status, reason + "\n");
+            if status == StatusCode::UPGRADE_REQUIRED {
+                response
+                    .headers_mut()
+                    .insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
+            }
+            response
         }
     }
 }
@@ -63,25 +84,57 @@ fn wants_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, header::UPGRADE, "websocket")
 }
 
-/// Answers the opening handshake (RFC 6455 section 4.2) and starts the client's task; Err is what is wrong with it.
-fn upgrade(hub: Hub, mut request: Request) -> Result<Response<Body>, String> {
-    let headers = request.headers();
-    if request.method() != Method::GET || !has_token(headers, header::CONNECTION, "upgrade") {
-        return Err("a WebSocket upgrade is a GET request with 'Connection: Upgrade'".into());
+/// The proof that the handshake was understood (RFC 6455 section 4.2.2, 5.4).
+fn accept_key(key: &[u8]) -> String {
+    let mut sha1 = Sha1::new();
+    sha1.update(key);
+    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64_STANDARD.encode(sha1.finalize())
+}
+
+/// Why an upgrade is refused.
+struct Refused(StatusCode, String);
+
+impl From<&str> for Refused {
+    fn from(reason: &str) -> Self {
+        Self(StatusCode::BAD_REQUEST, reason.to_owned())
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        return Err("the WebSocket version must be 13".into());
+}
+
+/// Answers the opening handshake (RFC 6455 section 4.2) and starts the client's task.
+fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, Refused> {
+    let headers = request.headers();
+    if request.method() != Method::GET
+        || request.version() != Version::HTTP_11
+        || !has_token(headers, header::CONNECTION, "upgrade")
+    {
+        return Err("a WebSocket upgrade is a GET request of HTTP/1.1 with 'Connection: Upgrade'".into());
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
+        return Err(Refused(
+            StatusCode::UPGRADE_REQUIRED,
+            format!("the header Sec-WebSocket-Version must be {VERSION}"),
+        ));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("the header Sec-WebSocket-Key is missing")?;
-    let accept = derive_accept_key(key.as_bytes());
+    if BASE64_STANDARD.decode(key.as_bytes()).map_or(true, |key| key.len() != 16) {
+        return Err("the header Sec-WebSocket-Key must be 16 bytes in base64".into());
+    }
+    let accept = accept_key(key.as_bytes());
     let offered =
         headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     let offer = Offer::parse(offered);
     let Some(protocol) = offer.choose() else {
-        return Err(format!(
-            "no common subprotocol: this server speaks foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
+        return Err(Refused(
+            StatusCode::BAD_REQUEST,
+            format!(
+                "no common subprotocol: this server speaks foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
+            ),
         ));
     };
+    let extensions =
+        headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
+    let agreement = endpoint.compression.then(|| negotiate(extensions)).flatten();
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
     let upgraded = hyper::upgrade::on(&mut request);
@@ -90,7 +143,7 @@ fn upgrade(hub: Hub, mut request: Request) -> Result<Response<Body>, String> {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!("upgrade failed: {error}"),
         };
-        let session = Session::new(hub.join(&offer));
+        let session = Session::new(endpoint.hub.join(&offer));
         let id = session.client().id();
         let (end, session) = match downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(Parts { io, read_buf, .. }) => {
@@ -98,12 +151,12 @@ fn upgrade(hub: Hub, mut request: Request) -> Result<Response<Body>, String> {
                 let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
                 tracing::debug!("client {id} connected from {peer}, {}, {agent}", protocol.as_str());
                 let (read, write) = stream.into_split();
-                socket::run(read, write, read_buf.to_vec(), session).await
+                socket::run(read, write, read_buf, agreement, session).await
             }
             Err(upgraded) => {
                 tracing::debug!("client {id} connected, {}, {agent}", protocol.as_str());
                 let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-                socket::run(read, write, Vec::new(), session).await
+                socket::run(read, write, Bytes::new(), agreement, session).await
             }
         };
         tracing::debug!("client {id} disconnected: {end:?}");
@@ -117,7 +170,21 @@ fn upgrade(hub: Hub, mut request: Request) -> Result<Response<Body>, String> {
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol.as_str()));
-    let accept = HeaderValue::from_str(&accept).map_err(|error| error.to_string())?;
+    let accept = HeaderValue::from_str(&accept)
+        .map_err(|error| Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(extensions) =
+        agreement.and_then(|agreement| HeaderValue::from_str(&agreement.to_string()).ok())
+    {
+        headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
+    }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_accept_key_is_that_of_the_specification() {
+        assert_eq!(super::accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
 }

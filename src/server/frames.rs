@@ -12,13 +12,19 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 /// Payloads from this size on are not copied; below it a copy costs less than an entry in a vectored write.
 const REFERENCED_FROM: usize = 4096;
 
+/// The first buffer of a client.
+const SMALLEST_BUFFER: usize = 1024;
+
 /// Pieces in one vectored write; the system's limit is 1024.
 const MAX_SLICES: usize = 64;
 
 const FIN_TEXT: u8 = 0x81;
 const FIN_BINARY: u8 = 0x82;
+/// Set on the first frame of a compressed message (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 const FIN_CLOSE: u8 = 0x88;
 const FIN_PING: u8 = 0x89;
+const FIN_PONG: u8 = 0x8A;
 
 /// Frames that wait for the socket.
 #[derive(Debug, Default)]
@@ -38,6 +44,13 @@ impl FrameWriter {
         self.len == 0
     }
 
+    /// Gives back the memory of what has been written.
+    pub(super) fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
     pub(super) fn text(&mut self, text: Bytes) {
         self.frame(FIN_TEXT, &[], text);
     }
@@ -46,14 +59,28 @@ impl FrameWriter {
         self.frame(FIN_BINARY, &[], bytes);
     }
 
+    /// A text that was compressed.
+    pub(super) fn compressed_text(&mut self, compressed: &[u8]) {
+        self.message_frame(FIN_TEXT | COMPRESSED, &[], compressed, || Bytes::copy_from_slice(compressed));
+    }
+
+    /// A binary message that was compressed.
+    pub(super) fn compressed_binary(&mut self, compressed: &[u8]) {
+        self.message_frame(FIN_BINARY | COMPRESSED, &[], compressed, || Bytes::copy_from_slice(compressed));
+    }
+
     /// A binary frame of a header and a payload that is copied only if it is small; `share` makes a reference to it.
     pub(super) fn message(&mut self, header: &[u8], payload: &[u8], share: impl FnOnce() -> Bytes) {
+        self.message_frame(FIN_BINARY, header, payload, share);
+    }
+
+    fn message_frame(&mut self, first: u8, header: &[u8], payload: &[u8], share: impl FnOnce() -> Bytes) {
         if payload.len() < REFERENCED_FROM {
-            self.head(FIN_BINARY, header.len() + payload.len());
+            self.head(first, header.len() + payload.len());
             self.put(header);
             self.put(payload);
         } else {
-            self.frame(FIN_BINARY, header, share());
+            self.frame(first, header, share());
         }
     }
 
@@ -72,9 +99,18 @@ impl FrameWriter {
         self.put(&reason.as_bytes()[..end]);
     }
 
-    /// Frames that were encoded elsewhere: answers of the reading side to pings and closes.
-    pub(super) fn raw(&mut self, frames: &[u8]) {
-        self.put(frames);
+    /// The answer to a ping, with its payload.
+    pub(super) fn pong(&mut self, payload: &[u8]) {
+        self.head(FIN_PONG, payload.len());
+        self.put(payload);
+    }
+
+    /// The answer to a close frame: the same code, or none (section 5.5.1).
+    pub(super) fn close_answer(&mut self, code: Option<u16>) {
+        match code {
+            Some(code) => self.close(code, ""),
+            None => self.head(FIN_CLOSE, 0),
+        }
     }
 
     fn frame(&mut self, first: u8, header: &[u8], payload: Bytes) {
@@ -107,8 +143,28 @@ impl FrameWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
         self.tail.put_slice(bytes);
         self.len += bytes.len();
+    }
+
+    #[inline]
+    fn reserve(&mut self, additional: usize) {
+        if self.tail.capacity() - self.tail.len() < additional {
+            self.make_room(additional);
+        }
+    }
+
+    /// Takes what was written back from the front of the buffer, or a new one that is no larger than needed. (The
+    /// buffer would double instead, behind what was written.)
+    fn make_room(&mut self, additional: usize) {
+        if self.tail.is_empty() && self.tail.try_reclaim(additional) {
+            return;
+        }
+        let needed = self.tail.len() + additional;
+        let mut larger = BytesMut::with_capacity(needed.next_power_of_two().max(SMALLEST_BUFFER));
+        larger.put_slice(&self.tail);
+        self.tail = larger;
     }
 
     /// Writes once, as much as the socket takes. Cancel safe: nothing is lost if the future is dropped.
@@ -152,6 +208,22 @@ impl FrameWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_that_takes_little_at_a_time_does_not_make_the_buffer_grow() {
+        let mut writer = FrameWriter::default();
+        for _ in 0..10_000 {
+            while writer.len() < 120 << 10 {
+                writer.message(&[0; 13], &[0; 1000], Bytes::new);
+            }
+            writer.advance(80_000);
+            assert!(writer.tail.capacity() <= 128 << 10, "{}", writer.tail.capacity());
+        }
+        let len = writer.len();
+        writer.advance(len);
+        writer.rest();
+        assert_eq!(writer.tail.capacity(), 0);
+    }
 
     async fn written(writer: &mut FrameWriter) -> Vec<u8> {
         let mut out = Vec::new();

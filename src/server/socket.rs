@@ -1,28 +1,32 @@
 //! One client's task: reads what it says, writes what its queue holds.
 
+use std::future::ready;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::tungstenite::Message;
 
+use super::compression::Compression;
 use super::frames::FrameWriter;
-use super::reading::{Incoming, MAX_REPLIES, MessageReader, Replies, take_replies, waiting_replies};
+use super::negotiation::Agreement;
+use super::outgoing::{Filled, Outgoing, WRITE_AHEAD};
+use super::reading::decoder::{Decoder, Event};
+use super::reading::head::Violation;
+use super::reading::{Incoming, MessageReader};
 use super::session::Session;
-use crate::hub::outbox::{Closing, ControlKind, Encoded, Item, Part};
-use crate::hub::subscriptions::Subscriptions;
-use crate::protocol::{message_data_header, time_frame};
-use crate::time::Timestamp;
-
-/// Bytes encoded before they are written: large enough for few system calls, small enough that a jump takes effect
-/// at once.
-const WRITE_AHEAD: usize = 256 << 10;
+use crate::hub::outbox::Closing;
 
 /// A ping goes out this often.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 
 /// A client that has read a ping and says nothing for this long is gone. (One that reads nothing is only slow.)
 const DEAD_AFTER: Duration = Duration::from_secs(45);
+
+/// Pings that wait to be answered, in bytes: a client that pings without reading the answers is not read from beyond
+/// this.
+const MAX_PONGS: usize = 64 << 10;
 
 /// The close handshake may take this long …
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -40,18 +44,26 @@ pub(super) enum End {
     /// The client did not answer pings.
     Unresponsive,
     /// We closed; `drain`: what was queued before is to arrive.
-    Closed { code: u16, reason: String, drain: bool },
+    Closed { code: u16, reason: &'static str, drain: bool },
 }
 
 /// Serves one client over the halves of its connection until it ends.
-pub(super) async fn run<R, W>(read: R, write: W, already_read: Vec<u8>, session: Session) -> (End, Session)
+pub(super) async fn run<R, W>(
+    read: R,
+    write: W,
+    already_read: Bytes,
+    agreement: Option<Agreement>,
+    session: Session,
+) -> (End, Session)
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let (reader, replies) = MessageReader::new(read, already_read).await;
-    let outgoing = Outgoing::new(session.client().time_resolution());
-    let mut socket = Socket { reader, write, replies, writer: FrameWriter::default(), outgoing, session };
+    let reader = MessageReader::new(read, already_read, Decoder::new(agreement.is_some()));
+    let compression = agreement.map(Compression::new);
+    let outgoing = Outgoing::new(session.client().time_resolution(), compression);
+    let pongs = Pongs::default();
+    let mut socket = Socket { reader, write, pongs, writer: FrameWriter::default(), outgoing, session };
     let end = socket.serve().await;
     if let End::Closed { code, reason, drain } = &end {
         socket.close(*code, reason, *drain).await;
@@ -62,7 +74,7 @@ where
 struct Socket<R, W> {
     reader: MessageReader<R>,
     write: W,
-    replies: Replies,
+    pongs: Pongs,
     writer: FrameWriter,
     outgoing: Outgoing,
     session: Session,
@@ -75,40 +87,55 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         pings.reset();
         let mut liveness = Liveness::default();
         loop {
-            if let Some(Closing { code, reason, drain }) = self.fill() {
-                return End::Closed { code, reason: reason.to_owned(), drain };
+            if self.writer.len() < WRITE_AHEAD {
+                self.pongs.write(&mut self.writer);
+            }
+            let filled = self.outgoing.fill(self.session.client(), &mut self.writer);
+            match filled {
+                Filled::Close(Closing { code, reason, drain }) => return End::Closed { code, reason, drain },
+                // what is left is work, not waiting: others come first
+                Filled::Tired => yield_now().await,
+                Filled::Enough => {}
             }
             if self.writer.is_empty() {
                 liveness.all_written();
             }
-            let room_for_replies = waiting_replies(&self.replies) < MAX_REPLIES;
             tokio::select! {
-                incoming = self.reader.next(), if room_for_replies => match incoming {
-                    Incoming::Message(message) => {
+                incoming = self.reader.next(), if self.pongs.bytes < MAX_PONGS => match incoming {
+                    Incoming::Event(event) => {
                         liveness.heard();
-                        match message {
-                            Message::Text(text) => self.session.on_text(&text),
-                            Message::Binary(bytes) => self.session.on_binary(bytes),
-                            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
+                        match event {
+                            Event::Text(text) => self.session.on_text(&text),
+                            Event::Binary(bytes) => self.session.on_binary(bytes),
+                            Event::Ping(payload) => self.pongs.push(payload),
+                            Event::Pong => {}
+                            Event::Close(code) => {
+                                self.pongs.write(&mut self.writer);
+                                self.writer.close_answer(code);
+                                self.finish_writing(CLOSE_TIMEOUT).await;
+                                return End::ClientLeft;
+                            }
                         }
                     }
-                    Incoming::Closed => {
-                        self.writer.raw(&take_replies(&self.replies));
-                        self.finish_writing(CLOSE_TIMEOUT).await;
-                        return End::ClientLeft;
-                    }
                     Incoming::Lost => return End::Lost,
-                    Incoming::Violation(code, reason) => return End::Closed { code, reason, drain: false },
+                    Incoming::Violation(Violation { code, reason }) => {
+                        return End::Closed { code, reason, drain: false };
+                    }
                 },
                 written = self.writer.write_to(&mut self.write), if !self.writer.is_empty() => {
                     if written.is_err() {
                         return End::Lost;
                     }
                 }
+                () = ready(()), if matches!(filled, Filled::Tired) => {}
                 () = self.session.client().wake(), if self.writer.is_empty() => {}
                 _ = pings.tick() => {
                     if liveness.is_dead() {
                         return End::Unresponsive;
+                    }
+                    if self.writer.is_empty() {
+                        self.writer.rest();
+                        self.outgoing.rest();
                     }
                     self.writer.ping();
                     liveness.pinged();
@@ -117,47 +144,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
         }
     }
 
-    /// Encodes what is queued, up to [`WRITE_AHEAD`]. Returns how the connection is to be closed, if it is.
-    fn fill(&mut self) -> Option<Closing> {
-        if self.writer.len() < WRITE_AHEAD {
-            self.writer.raw(&take_replies(&self.replies));
-        }
-        while self.writer.len() < WRITE_AHEAD {
-            let taken = self.session.client().take(self.outgoing.in_hand.is_none(), Instant::now());
-            self.outgoing.on_purges(taken.purges);
-            let quiet = taken.control.is_empty() && taken.item.is_none();
-            for control in taken.control {
-                self.outgoing.control(control.kind, control.frame, &mut self.writer);
-            }
-            if taken.closing.is_some() {
-                return taken.closing;
-            }
-            match taken.item {
-                Some(Item::Messages(part)) => self.outgoing.in_hand = Some(part),
-                Some(Item::Time(time)) => self.outgoing.time(time, &mut self.writer),
-                None if quiet && self.outgoing.in_hand.is_none() => break,
-                None => {}
-            }
-            let (messages, bytes) = self.outgoing.messages(&taken.subscriptions, &mut self.writer);
-            if messages > 0 {
-                self.session.client().count(messages, bytes);
-            }
-        }
-        None
-    }
-
     async fn close(&mut self, code: u16, reason: &str, drain: bool) {
         self.writer.close(code, reason);
         let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
-            // wait for the client's side of the close, so that the system does not reset what it has not read yet
+            // wait for the client's side of the close: whatever it says once the socket is gone, a pong for example, makes
+            // the system reset the connection, and what the client has not read yet is lost
             let answered = async {
                 while !matches!(
                     self.reader.next().await,
-                    Incoming::Closed | Incoming::Lost | Incoming::Violation(..)
+                    Incoming::Event(Event::Close(_)) | Incoming::Lost | Incoming::Violation(_)
                 ) {}
             };
-            if timeout(CLOSE_TIMEOUT, answered).await.is_err() {
+            if timeout(patience, answered).await.is_err() {
                 tracing::debug!("client {} did not answer the close", self.session.client().id());
             }
         }
@@ -172,6 +171,26 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
             self.write.flush().await
         };
         matches!(timeout(patience, finish).await, Ok(Ok(())))
+    }
+}
+
+/// Pings that wait to be answered.
+#[derive(Debug, Default)]
+struct Pongs {
+    payloads: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Pongs {
+    fn push(&mut self, payload: Bytes) {
+        self.bytes += size_of::<Bytes>() + payload.len();
+        self.payloads.push(payload);
+    }
+
+    fn write(&mut self, writer: &mut FrameWriter) {
+        for payload in std::mem::take(self).payloads {
+            writer.pong(&payload);
+        }
     }
 }
 
@@ -210,76 +229,5 @@ impl Liveness {
     fn is_dead(&self) -> bool {
         self.ping_written.is_some_and(|written| written.elapsed() >= DEAD_AFTER)
             && self.heard.elapsed() >= DEAD_AFTER
-    }
-}
-
-/// Turns queue items into frames, with the `time` that belongs before them.
-struct Outgoing {
-    in_hand: Option<Part>,
-    purges: u64,
-    last_time: Option<Timestamp>,
-    resolution: u64,
-}
-
-impl Outgoing {
-    fn new(resolution: Duration) -> Self {
-        let resolution = u64::try_from(resolution.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { in_hand: None, purges: 0, last_time: None, resolution }
-    }
-
-    /// Drops the rest of a part from before a jump.
-    fn on_purges(&mut self, purges: u64) {
-        if self.purges != purges {
-            self.purges = purges;
-            self.in_hand = None;
-        }
-    }
-
-    fn control(&mut self, kind: ControlKind, frame: Encoded, writer: &mut FrameWriter) {
-        if let ControlKind::Time(time) = kind {
-            self.last_time = Some(time);
-        }
-        match frame {
-            Encoded::Text(text) => writer.text(text),
-            Encoded::Binary(bytes) => writer.binary(bytes),
-        }
-    }
-
-    /// A `time` that belongs to no message; never one that goes back.
-    fn time(&mut self, time: Timestamp, writer: &mut FrameWriter) {
-        if self.last_time.is_none_or(|last| last < time) {
-            self.last_time = Some(time);
-            writer.binary(time_frame(time).to_vec().into());
-        }
-    }
-
-    /// Encodes messages of the part in hand until it is done or enough is encoded. Returns how many, and their bytes.
-    fn messages(&mut self, subscriptions: &Subscriptions, writer: &mut FrameWriter) -> (u64, u64) {
-        let Some(part) = &mut self.in_hand else { return (0, 0) };
-        let (mut messages, mut bytes) = (0, 0);
-        while part.range.start < part.range.end && writer.len() < WRITE_AHEAD {
-            let entry = &part.batch.entries[part.range.start];
-            part.range.start += 1;
-            let Some(subscription) = subscriptions.wanted(entry.channel, part.number) else { continue };
-            if part.timed {
-                let bucket = |time: Timestamp| time.0 / self.resolution;
-                let new = self
-                    .last_time
-                    .is_none_or(|last| last < entry.log_time && bucket(last) != bucket(entry.log_time));
-                if new {
-                    self.last_time = Some(entry.log_time);
-                    let time = time_frame(entry.log_time);
-                    writer.message(&time, &[], bytes::Bytes::new);
-                }
-            }
-            let header = message_data_header(subscription, entry.log_time);
-            writer.message(&header, part.batch.payload(entry), || part.batch.payload_bytes(entry));
-            messages += 1;
-            bytes += u64::from(entry.length);
-        }
-        if part.range.is_empty() {
-            self.in_hand = None;
-        }
-        (messages, bytes)
     }
 }

@@ -1,7 +1,8 @@
 //! Decodes pieces ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, and at least one piece. After a seek it is one
-//! piece, and more with each that is taken: seeks come in swarms, and what is decoded for one is in the way of the next.
+//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where pieces are so large that
+//! threads would be idle, and at least one piece. After a seek it is one piece, and more with each that is taken: seeks
+//! come in swarms, and what is decoded for one is in the way of the next.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,7 @@ use super::merge::{Key, Place};
 use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.
-const READ_AHEAD: usize = 16 << 20;
+const READ_AHEAD: usize = 8 << 20;
 
 /// Pieces that may be ahead for each that was taken since a seek.
 const RAMP: usize = 2;
@@ -82,7 +83,8 @@ impl Ahead {
 
     /// Whether more may be asked for.
     pub(super) fn has_room(&self) -> bool {
-        self.pending.is_empty() || (self.bytes < READ_AHEAD && self.pending.len() < RAMP * self.taken)
+        let limit = if self.pending.len() < self.threads.len() { 2 * READ_AHEAD } else { READ_AHEAD };
+        self.pending.is_empty() || (self.bytes < limit && self.pending.len() < RAMP * self.taken)
     }
 
     /// Where what was asked for first stands.

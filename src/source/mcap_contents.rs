@@ -335,3 +335,48 @@ impl Contents {
         totals.uncompressed += uncompressed;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn index(times: Vec<(u64, u64)>) -> Index {
+        let piece = |(offset, (start, length)): (u64, (u64, u64))| Piece {
+            offset,
+            length: 1,
+            is_chunk: true,
+            start,
+            end: start + length,
+            size: 1,
+            presence: (0, 0),
+            indexed: false,
+        };
+        let pieces = (0..).zip(times).map(piece).collect();
+        let mut contents = Contents { index: Index { pieces, ..Index::default() }, ..Contents::default() };
+        contents.finish();
+        contents.index
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_around_a_time_are_found(times in prop::collection::vec((0u64..30, 0u64..20), 0..20), time in 0u64..60) {
+            let index = index(times);
+            let which = |wanted: &dyn Fn(&Piece) -> bool| -> BTreeSet<u32> {
+                (0..).zip(&index.pieces).filter(|(_, piece)| wanted(piece)).map(|(number, _)| number).collect()
+            };
+            let first = index.first_reaching(time);
+            prop_assert!(index.pieces[..first].iter().all(|piece| piece.end < time));
+            prop_assert!(index.pieces.get(first).is_none_or(|piece| piece.end >= time));
+
+            let (cut, next) = index.backward_from(time);
+            prop_assert_eq!(cut.into_iter().collect::<BTreeSet<_>>(), which(&|p| p.start < time && p.end >= time));
+            let before = &index.by_end()[next..];
+            prop_assert_eq!(before.iter().copied().collect::<BTreeSet<_>>(), which(&|piece| piece.end < time));
+            prop_assert!(before.is_sorted_by_key(|number| std::cmp::Reverse(index.pieces[*number as usize].end)));
+        }
+    }
+}

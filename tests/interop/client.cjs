@@ -1,5 +1,5 @@
-// The client of npm `@foxglove/ws-protocol` reads a whole recording: `node client.cjs`, with the program's path in
-// BRIDGE and the folder of recordings in BRIDGE_TESTDATA.
+// The client of npm `@foxglove/ws-protocol` reads a whole recording: `node client.cjs [compressed]`, with the program's
+// path in BRIDGE and the folder of recordings in BRIDGE_TESTDATA.
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -9,7 +9,8 @@ const { FoxgloveClient } = require("@foxglove/ws-protocol");
 const WebSocket = require("ws");
 
 const recording = path.join(process.env.BRIDGE_TESTDATA, "ros1_demo_zstd.mcap");
-const options = ["--rate", "max", "--start-on", "client", "--at-end", "exit", "--no-progress", "--port", "0"];
+const compression = process.argv[2] === "compressed" ? "on" : "off";
+const options = ["--compression", compression, "--rate", "max", "--start-on", "client", "--at-end", "exit", "--no-progress", "--port", "0"];
 const server = spawn(process.env.BRIDGE, ["serve", recording, ...options], { stdio: ["ignore", "ignore", "pipe"] });
 process.on("exit", () => server.kill("SIGKILL"));
 setTimeout(() => assert.fail(`took too long: ${said}`), 60_000).unref();
@@ -34,6 +35,7 @@ let ended = false;
 
 function read(port) {
   const socket = new WebSocket(`ws://127.0.0.1:${port}`, [FoxgloveClient.SUPPORTED_SUBPROTOCOL]);
+  socket.on("open", () => assert.equal(socket.extensions, compression === "on" ? "permessage-deflate" : ""));
   const reader = new FoxgloveClient({ ws: socket });
   reader.on("error", (error) => assert.fail(error));
   reader.on("serverInfo", (event) => (info = event));

@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -17,7 +18,7 @@ from mcap.writer import CompressionType, Writer
 from mcap_protobuf.decoder import DecoderFactory
 
 from bridge import (
-    DATA, OLD, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
+    BRIDGE, DATA, OLD, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
 )
 
 SECOND = 10**9
@@ -422,8 +423,108 @@ async def dont_mix():
         server.stop()
 
 
+def examples():
+    """The shell commands of the README that serve stdin."""
+    with open(os.path.join(os.path.dirname(TESTDATA), "README.md")) as file:
+        blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
+    return [block for block in blocks if re.search(r"foxglove-bridge serve -\s", block)]
+
+
+async def example(command):
+    """Runs a command as it is printed, with a `foxglove-bridge` that chooses a free port."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = os.path.join(folder, "log")
+        program = os.path.join(folder, "foxglove-bridge")
+        with open(program, "w") as file:
+            file.write(f'#!/bin/sh\nexec "{BRIDGE}" "$@" --port 0 --no-progress 2>"{log}"\n')
+        os.chmod(program, 0o755)
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-c", command, cwd=os.path.dirname(TESTDATA), start_new_session=True,
+            env={**os.environ, "PATH": folder + os.pathsep + os.environ["PATH"]}, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            def said():
+                with open(log) as file:
+                    return file.read()
+            for _ in range(3000):
+                if os.path.exists(log) and (found := re.search(r"ws://localhost:(\d+)", said())):
+                    break
+                await asyncio.sleep(0.01)
+            else:
+                raise AssertionError("the server did not start")
+            server = type("Server", (), {"port": int(found[1])})
+            client = await Client.connect(server, OLD, topics=None)
+            await client.until(lambda events: len(messages_in(events)) >= 3, "three messages; " + said())
+            check("bad line" not in said(), said())
+            return client
+        finally:
+            os.killpg(shell.pid, signal.SIGKILL)
+            await shell.wait()
+
+
+async def readme():
+    """The examples work as they are printed."""
+    commands = examples()
+    equal(len(commands), 7, "examples")
+    for command in commands:
+        tool = next(tool for tool in ("journalctl", "vmstat", "jq", "") if tool in command)
+        if tool and not shutil.which(tool):
+            print(f"not tried, {tool} is not installed:", command)
+            continue
+        if tool == "journalctl" and not await journal():
+            print("not tried, the journal is empty:", command)
+            continue
+        try:
+            client = await example(command)
+        except AssertionError as error:
+            raise AssertionError(command) from error
+        if "foxglove.Log" in command:
+            channel, payload = offered(client, "/log")[0], payloads(client, "/log")[0]
+            equal(decoded(channel, payload).message, "hi", "the message of the log")
+
+
+async def journal():
+    process = await asyncio.create_subprocess_exec(
+        "journalctl", "-n", "3", "-o", "json", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+    return len((await process.communicate())[0].splitlines()) >= 3
+
+
+async def eof_keeps():
+    """At the end of stdin the server stays, and late viewers get what is latched."""
+    async with serving("-", "--latch", "/map", stdin="pipe") as server:
+        await server.write({"topic": "/map", "log_time": 7, "data": {"map": 1}})
+        server.stdin.close()
+        client = await Client.connect(server, SDK, topics=None)
+        equal(await got(client, 1), [("/map", 7 * SECOND, b'{"map": 1}')], "latched")
+        await asyncio.sleep(0.3)
+        equal(server.process.poll(), None, "exit code")
+
+
+async def live_mcap():
+    """An MCAP stream is sent as it comes, whatever its times, if that is asked for; and recorded."""
+    recording = Recording(os.path.join(TESTDATA, "ros1_demo_zstd.mcap"))
+    with open(recording.path, "rb") as file:
+        data = file.read()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out.mcap")
+        async with serving("-", "--live", "--on-eof", "exit", "--record", path, stdin="pipe") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            half = len(data) // 2
+            started = time.monotonic()
+            await server.write(data[:half])
+            await client.until(lambda events: messages_in(events), "first messages")
+            await server.write(data[half:])
+            server.stdin.close()
+            await client.closed()
+            check(time.monotonic() - started < 5, "eight seconds of recording were paced")
+            equal(await server.code(), 0, "exit code; " + server.said())
+        written = Recording(path)
+    equal(written.as_sent(), recording.as_sent(), "what is recorded")
+    sent = messages_in(client.events)
+    equal(sent, recording.as_sent()[-len(sent):], "what is sent")
+
+
 TRIALS = dict(
-    cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
+    readme=readme, eof_keeps=eof_keeps, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
     sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, dont_mix=dont_mix,
 )

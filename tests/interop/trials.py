@@ -21,6 +21,7 @@ from mcap.writer import CompressionType, Writer
 from bridge import (
     DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
 )
+import framing
 import live
 import record
 
@@ -442,7 +443,7 @@ async def stalled():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "camera.mcap")
         sent = write_camera_recording(path, 4)
-        more = ("--rate", "5", "--client-buffer", "2MiB", "--start-on-clients", "2")
+        more = ("--rate", "1", "--client-buffer", "8MiB", "--start-on-clients", "2")
         async with serving(path, *more) as server:
             lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
             good = await asyncio.to_thread(RawClient, server.port)
@@ -485,6 +486,26 @@ async def stalled():
             await late.until(messages_in, "the latched message", 5)
             await asyncio.sleep(0.3)
             equal([event[:2] for event in messages_in(late.events)], [("/map", sent[0][1])], "the latched message")
+
+
+async def backlog():
+    """What the system holds of a stream that nobody reads stays small: the rest waits where it can be dropped."""
+    table = "/proc/net/tcp"
+    if not os.path.exists(table):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "camera.mcap")
+        write_camera_recording(path, 4)
+        async with serving(path, "--rate", "5") as server:
+            lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
+            lazy.subscribe()
+            await asyncio.sleep(2)
+            ports = f":{server.port:04X}", f":{lazy.socket.getsockname()[1]:04X}"
+            with open(table) as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            queues = [int(row[4].split(":")[0], 16) for row in rows if (row[1][8:], row[2][8:]) == ports]
+            equal(len(queues), 1, "connections")
+            check(0 < queues[0] < 600_000, "the system holds", queues[0], "bytes")
 
 
 async def seeks():
@@ -539,8 +560,8 @@ async def seeks():
 TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
-    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek,
-    **live.TRIALS, **record.TRIALS,
+    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek, backlog=backlog,
+    **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 
 if __name__ == "__main__":

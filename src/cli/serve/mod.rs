@@ -47,11 +47,13 @@ async fn serve(
     let runtime_failure = |what: &'static str| {
         move |error: std::io::Error| Failure::Runtime(anyhow::Error::from(error).context(what))
     };
-    let server =
-        Server::bind(SocketAddr::new(options.host, options.port)).await.map_err(|error| match error {
+    let server = Server::bind(SocketAddr::new(options.host, options.port))
+        .await
+        .map_err(|error| match error {
             BindError::InUse(_) => Failure::PortInUse(error.into()),
             BindError::Other(..) => Failure::Runtime(error.into()),
-        })?;
+        })?
+        .with_compression(options.compression);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub)).transpose()?;

@@ -373,9 +373,9 @@ impl Outbox {
         }
     }
 
-    /// Whether another batch may be published to this client without going far over its budget.
-    pub fn has_room(&self) -> bool {
-        self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit
+    /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.
+    pub fn has_room(&self, lead: usize) -> bool {
+        self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit.min(lead)
     }
 
     /// Whether everything has been handed to the client's task, and that is done with it.

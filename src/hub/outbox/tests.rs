@@ -147,7 +147,7 @@ fn chunks_that_queued_batches_share_count_once() {
         assert_eq!(push(&mut outbox, &both, 0..2, SlowClient::Drop), Some(0));
     }
     assert!((600_000..700_000).contains(&outbox.pinned), "{}", outbox.pinned);
-    assert!(outbox.has_room());
+    assert!(outbox.has_room(usize::MAX));
     assert_eq!(drain(&mut outbox).len(), 200);
 }
 
@@ -155,13 +155,21 @@ fn chunks_that_queued_batches_share_count_once() {
 fn with_wait_nothing_is_dropped_and_the_publisher_is_told_to_stop() {
     let mut outbox = subscribed(1000, &[CAMERA]);
     let mut pushed = 0;
-    while outbox.has_room() {
+    while outbox.has_room(usize::MAX) {
         assert_eq!(push(&mut outbox, &batch(&[(CAMERA, pushed, 100)]), 0..1, SlowClient::Wait), Some(0));
         pushed += 1;
     }
     assert!(pushed > 1 && pushed <= 10);
     assert_eq!(drain(&mut outbox).len() as u64, pushed);
-    assert!(outbox.has_room() && outbox.is_drained());
+    assert!(outbox.has_room(usize::MAX) && outbox.is_drained());
+}
+
+#[test]
+fn the_lead_over_a_client_can_be_shorter_than_its_budget() {
+    let mut outbox = subscribed(10_000, &[CAMERA]);
+    assert!(outbox.has_room(500));
+    push(&mut outbox, &batch(&[(CAMERA, 1, 600)]), 0..1, SlowClient::Wait);
+    assert!(!outbox.has_room(500) && outbox.has_room(5000) && outbox.has_room(usize::MAX));
 }
 
 #[test]
@@ -169,11 +177,11 @@ fn a_part_in_hand_still_counts() {
     let mut outbox = subscribed(1000, &[CAMERA]);
     push(&mut outbox, &batch(&[(CAMERA, 1, 2000)]), 0..1, SlowClient::Wait);
     assert!(outbox.take(true).item.is_some());
-    assert!(!outbox.has_room() && !outbox.is_drained());
+    assert!(!outbox.has_room(usize::MAX) && !outbox.is_drained());
     assert!(outbox.take(false).item.is_none());
     assert!(!outbox.is_drained());
     outbox.take(true);
-    assert!(outbox.has_room() && outbox.is_drained());
+    assert!(outbox.has_room(usize::MAX) && outbox.is_drained());
 }
 
 #[test]

@@ -7,9 +7,9 @@ use serde::Deserialize as _;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::suggest::nearest;
 use super::plan::{FieldPlan, Kind, MessagePlan, Shape};
 use super::{Encoder, Step, scalar, times, wire};
+use crate::suggest::nearest;
 
 impl<'a> Encoder<'a> {
     /// Writes the whole message.

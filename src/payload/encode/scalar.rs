@@ -6,9 +6,9 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use serde::de::{Deserializer, Error, Unexpected, Visitor};
 
-use super::super::suggest::nearest;
 use super::plan::{EnumPlan, Kind, Plan};
 use super::wire::{varint, zigzag};
+use crate::suggest::nearest;
 
 /// Senders pad or don't, and some leave bits behind the end.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()

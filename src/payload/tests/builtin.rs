@@ -8,7 +8,7 @@ use prost_reflect::prost_types::FileDescriptorSet;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::super::types::FOXGLOVE;
+use super::super::load::FOXGLOVE;
 use super::*;
 
 /// Payloads made by the classes of PyPI `foxglove-sdk` 0.30.3 (`foxglove.messages`, `encode()`), and the same in JSON.

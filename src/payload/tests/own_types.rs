@@ -69,7 +69,7 @@ fn a_descriptor_set_serves_as_well_with_and_without_its_built_in_imports() {
     let mut compiler = protox::Compiler::with_file_resolver({
         let mut files = protox::file::ChainFileResolver::new();
         files.add(protox::file::IncludeFileResolver::new(everything.path("")));
-        files.add(protox::file::DescriptorSetFileResolver::decode(super::super::types::FOXGLOVE).unwrap());
+        files.add(protox::file::DescriptorSetFileResolver::decode(super::super::load::FOXGLOVE).unwrap());
         files
     });
     compiler.open_file("t.proto").unwrap();

@@ -163,12 +163,12 @@ proptest! {
     fn a_damaged_descriptor_set_is_an_error_or_a_set(
         at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()
     ) {
-        let mut set = super::super::types::FOXGLOVE.to_vec();
+        let mut set = super::super::load::FOXGLOVE.to_vec();
         let at = at.index(set.len());
         set[at] = byte;
         set.truncate(set.len().min(cut.index(set.len() * 4)));
         if let Ok(pool) = super::super::protobuf::Pool::decode(&set, None) {
-            for (_, message) in super::super::types::by_name(&pool) {
+            for (_, message) in super::super::load::by_name(&pool) {
                 drop(MessageType::new(&message, JsonAs::Json));
                 drop(MessageType::new(&message, JsonAs::Protobuf));
             }

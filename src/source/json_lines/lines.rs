@@ -131,6 +131,12 @@ impl Lines {
             return Ok(());
         }
         let before = line::column(text, bare) - 1;
+        if !bare.starts_with('{') {
+            return Err(BadLine::new(
+                before + 1,
+                "the line is not a JSON object, {\"topic\":…,\"data\":{…}}",
+            ));
+        }
         let result = match Said::read(bare, &self.options) {
             Ok(said) => self.on_said(said, None, to),
             Err(Fault::Bad(bad)) => Err(bad),

@@ -27,7 +27,7 @@ mod times;
 
 pub use nan::NanPolicy;
 pub use notes::InputCounts;
-pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, SchemaFor};
+pub use options::{JsonLinesOptions, LARGEST_MAX_LINE};
 pub use times::TimeUnit;
 
 use buffer::{LineBuffer, Piece};

@@ -74,7 +74,12 @@ impl Notes {
     pub(super) fn end(&self) {
         let [lines, messages, bad] = [&self.counts.lines, &self.counts.messages, &self.counts.bad]
             .map(|count| count.load(Ordering::Relaxed));
-        tracing::info!("{}: end of input: {lines} lines, {messages} messages, {bad} bad lines", self.name);
+        let name = &self.name;
+        if bad > 0 {
+            tracing::info!("{name}: end of input: {lines} lines, {messages} messages, {bad} bad lines");
+        } else {
+            tracing::debug!("{name}: end of input: {lines} lines, {messages} messages");
+        }
     }
 }
 

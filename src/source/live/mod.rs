@@ -11,14 +11,16 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::json_lines::SchemaFor;
 use super::{SourceError, TopicRules};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::payload::{MessageType, Types};
 use crate::time::Timestamp;
 
 mod json_schema;
+mod schema_for;
 mod schemas;
+
+pub use schema_for::SchemaFor;
 #[cfg(test)]
 mod tests;
 

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use super::json_schema;
+use super::{SchemaFor, json_schema};
 use crate::model::Schema;
 use crate::pattern::TopicPattern;
 use crate::payload::{MessageType, Types};
 use crate::source::SourceError;
-use crate::source::json_lines::SchemaFor;
 
 /// Bytes of all schemas that lines have declared and that are in use, as the current ones or on a channel. A large set of
 /// message definitions has some hundred kilobytes.

@@ -59,10 +59,11 @@ fn faults_are_told_with_the_way_out() {
         (r#"{"op":"channel","topic":"/a","latch":1}"#, "latch is neither"),
         (r#"{"op":"channel","topic":"/a","metadata":[]}"#, "metadata is not an object"),
         (r#"{"op":"channel","topic":"/a","schema":"Nope"}"#, "no schema 'Nope'"),
-        ("[1]", "expected a JSON object"),
+        ("[1]", "column 1: the line is not a JSON object"),
         ("{}{}", "one JSON object"),
         ("{\"topic\":\"/a\",", "jq -c"),
-        ("\u{1f}", "expected value"),
+        ("\u{1f}", "not a JSON object"),
+        ("  nonsense", "column 3: the line is not a JSON object"),
     ] {
         let error = fault(line);
         assert!(error.starts_with("stdin: line 1, column ") && error.contains(part), "{line}: {error}");

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -312,6 +312,37 @@ fn inputs_share_channels_and_notice_what_others_change() {
 }
 
 #[test]
+fn inputs_on_several_threads_agree_on_channels_and_numbers() {
+    let options = strict();
+    let channels = channels(&options);
+    let outcomes: Vec<Outcome> = std::thread::scope(|scope| {
+        let inputs: Vec<_> = (0..4)
+            .map(|writer| {
+                let line =
+                    |n: usize| format!("{{\"topic\":\"/{}\",\"data\":{{}}}}\n", (n * 7 + writer * 13) % 100);
+                let text: String = (0..2000).map(line).collect();
+                let source = input(std::io::Cursor::new(text), &options, &channels);
+                scope.spawn(|| drain(source))
+            })
+            .collect();
+        inputs.into_iter().map(|input| input.join().unwrap()).collect()
+    });
+    let mut numbers: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut ids: BTreeMap<String, ChannelId> = BTreeMap::new();
+    for message in outcomes.into_iter().flat_map(|outcome| outcome.messages) {
+        let channel = &message.channel;
+        assert_eq!(*ids.entry(channel.topic.clone()).or_insert(channel.id), channel.id);
+        numbers.entry(channel.topic.clone()).or_default().push(message.sequence);
+    }
+    assert_eq!(ids.len(), 100);
+    assert!(ids.values().all(|id| (1..=100).contains(&id.0)));
+    for numbers in numbers.values_mut() {
+        numbers.sort_unstable();
+        assert_eq!(*numbers, (1..=80).collect::<Vec<u32>>());
+    }
+}
+
+#[test]
 fn numbers_that_json_lacks_become_what_the_user_chose() {
     let text = r#"{"topic":"/a","data":{"x":NaN,"y":[-Infinity,"NaN"]},"sequence":5}
                   {"topic":"/a","data":{"x":Infinity}}"#;
@@ -359,7 +390,7 @@ fn a_raw_line_is_the_message() {
     assert_eq!((message.channel.topic.as_str(), message.log_time), ("/journal", 1_490_149_580_103_843_000));
     assert_eq!(outcome.errors.len(), 3, "{:?}", outcome.errors);
     assert!(outcome.errors[0].contains("there is no field __REALTIME_TIMESTAMP"));
-    assert!(outcome.errors[1].contains("expected value"));
+    assert!(outcome.errors[1].contains("not a JSON object"));
 
     let raw = JsonLinesOptions { time_field: None, ..raw };
     let outcome = read_with("{\"a\":NaN}\n[1]\n", &raw);

@@ -70,7 +70,7 @@ fn many_random_lines_do_no_harm() {
     };
     let good = r#"{"topic":"/a","log_time":1490149580.103843113,"data":{"x":[1,2,{"y":"z\n"}]}}"#;
     let mut text = Vec::new();
-    for number in 0..100_000 {
+    for number in 0..1_000_000 {
         if number % 100 == 0 {
             text.extend_from_slice(good.as_bytes());
         } else if number % 3 == 0 {
@@ -86,10 +86,10 @@ fn many_random_lines_do_no_harm() {
         text.push(b'\n');
     }
     let outcome = read(&text);
-    assert_eq!(outcome.lines, 100_000);
-    assert!(outcome.messages.len() >= 1000 && outcome.messages.len() as u64 + outcome.bad <= 100_000);
-    assert!(outcome.bad > 50_000);
+    assert_eq!(outcome.lines, 1_000_000);
+    assert!(outcome.messages.len() >= 10_000 && outcome.messages.len() as u64 + outcome.bad <= 1_000_000);
+    assert!(outcome.bad > 500_000);
     let last =
         outcome.messages.iter().filter(|message| message.text() == r#"{"x":[1,2,{"y":"z\n"}]}"#).count();
-    assert!(last >= 1000);
+    assert!(last >= 10_000);
 }

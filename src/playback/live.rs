@@ -206,11 +206,14 @@ impl Shared {
             self.hub.notice(&Status::warning(warning.clone()));
         }
         match self.forward(&mut *source) {
-            Ok(()) => tracing::info!("{} has ended", source.info().name),
+            Ok(()) => tracing::debug!("{} has ended", source.info().name),
             Err(error) => self.finish(Err(error)),
         }
-        if self.inputs.fetch_sub(1, Ordering::Relaxed) == 1 && self.on_eof == OnEof::Exit {
-            self.finish(Ok(()));
+        if self.inputs.fetch_sub(1, Ordering::Relaxed) == 1 {
+            match self.on_eof {
+                OnEof::Exit => self.finish(Ok(())),
+                OnEof::Keep => tracing::info!("the input has ended; the server stays, for viewers to look"),
+            }
         }
     }
 
@@ -255,7 +258,7 @@ impl Shared {
         let mut from = 0;
         while from < batch.entries.len() {
             if self.hub.on_slow_client() == SlowClient::Wait {
-                self.wait_until(Hub::has_room);
+                self.wait_until(|hub| hub.has_room(usize::MAX));
             }
             let mut feed = lock(&self.feed);
             let restart = feed.watch.first_restart(&batch.entries[from..], Instant::now());
@@ -295,6 +298,3 @@ impl Shared {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,129 @@
+use std::time::Duration;
+
+use super::{Sent, Viewer, announced, fed, hub, messages};
+use crate::hub::{Hub, SlowClient};
+use crate::model::{Batch, ChannelId};
+use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, Request, StartOn};
+use crate::source::{Source, SourceError};
+use crate::time::Timestamp;
+
+type Told = tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>;
+
+fn play(stream: Box<dyn Source>, hub: &Hub, rate: Rate) -> (Player, Told) {
+    let (tell, told) = tokio::sync::mpsc::unbounded_channel();
+    let options = PlaybackOptions {
+        rate,
+        looping: false,
+        start_paused: false,
+        start_on: StartOn::Clients(1),
+        at_end: AtEnd::Exit,
+    };
+    let on_finished = move |outcome| tell.send(outcome).unwrap();
+    (Player::start(stream, hub.clone(), options, false, on_finished).unwrap(), told)
+}
+
+#[tokio::test]
+async fn a_stream_is_played_once_a_viewer_has_subscribed() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (player, mut told) = play(stream, &hub, Rate::Times(1000.0));
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    input.send(Ok(messages(&[(1, 10), (1, 20), (1, 30)]))).unwrap();
+    drop(input);
+    viewer.until(Sent::Advertised(vec![1])).await;
+    assert_eq!(player.handle().snapshot().range, None);
+    viewer.subscribe(1);
+    viewer.until(Sent::Message(1, 30)).await;
+    assert!(told.recv().await.unwrap().is_ok());
+    assert_eq!(player.handle().snapshot().position, Some(Timestamp(30_000_000_000)));
+    let numbers: Vec<_> = viewer.sent.iter().filter(|sent| matches!(sent, Sent::Message(..))).collect();
+    assert_eq!(numbers, [&Sent::Message(1, 10), &Sent::Message(1, 20), &Sent::Message(1, 30)]);
+}
+
+#[tokio::test]
+async fn nobody_misses_the_first_messages_of_a_late_topic() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_player, _told) = play(stream, &hub, Rate::Max);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    input.send(Ok(messages(&[(1, 10)]))).unwrap();
+    viewer.until(Sent::Message(1, 10)).await;
+    let late = Batch { announcements: announced(2, "/b").announcements, ..messages(&[(2, 11), (1, 12)]) };
+    input.send(Ok(late)).unwrap();
+    viewer.until(Sent::Advertised(vec![2])).await;
+    viewer.subscribe(2);
+    viewer.until(Sent::Message(1, 12)).await;
+    assert!(viewer.sent.contains(&Sent::Message(2, 11)), "{:?}", viewer.sent);
+}
+
+#[tokio::test]
+async fn time_that_begins_anew_does_not_wait_for_the_old_time() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_player, _told) = play(stream, &hub, Rate::Times(1000.0));
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    viewer.sent.clear();
+    input.send(Ok(messages(&[(1, 5000), (1, 5001), (1, 1), (1, 2)]))).unwrap();
+    viewer.until(Sent::Message(1, 2)).await;
+    let expected = [
+        Sent::Message(1, 5000),
+        Sent::Message(1, 5001),
+        Sent::Session,
+        Sent::Advertised(vec![1]),
+        Sent::Message(1, 1),
+        Sent::Message(1, 2),
+    ];
+    assert_eq!(viewer.sent, expected);
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_played_up_to_there_and_told() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_player, mut told) = play(stream, &hub, Rate::Max);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    input.send(Ok(messages(&[(1, 10)]))).unwrap();
+    let damage = SourceError::Damaged { name: "stdin".into(), offset: 7, reason: "is torn".into() };
+    input.send(Err(damage)).unwrap();
+    input.send(Ok(messages(&[(1, 11)]))).unwrap();
+    input.send(Err(SourceError::Unusable { name: "stdin".into(), reason: "is nonsense".into() })).unwrap();
+    viewer.until(Sent::Message(1, 11)).await;
+    viewer.take();
+    assert!(told.recv().await.unwrap().is_err());
+    assert!(viewer.sent.ends_with(&[Sent::Message(1, 10), Sent::Message(1, 11)]), "{:?}", viewer.sent);
+}
+
+#[tokio::test]
+async fn a_stream_can_be_paused_but_not_sought() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (player, _told) = play(stream, &hub, Rate::Max);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    input.send(Ok(messages(&[(1, 10)]))).unwrap();
+    viewer.until(Sent::Message(1, 10)).await;
+    player.handle().request(Request::Toggle);
+    player.handle().request(Request::SeekBy(-5_000_000_000));
+    input.send(Ok(messages(&[(1, 11)]))).unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    viewer.take();
+    assert_eq!(viewer.sent.last(), Some(&Sent::Message(1, 10)), "paused");
+    player.handle().request(Request::Toggle);
+    viewer.until(Sent::Message(1, 11)).await;
+    let changed = Batch { retired: vec![ChannelId(1)], ..announced(2, "/a") };
+    input.send(Ok(changed)).unwrap();
+    viewer.until(Sent::Unadvertised(vec![1])).await;
+    viewer.until(Sent::Advertised(vec![2])).await;
+}

@@ -1,0 +1,72 @@
+// A page in Chromium reads a whole compressed recording: `node browser.cjs CHROMIUM`, with the program's path in BRIDGE
+// and the folder of recordings in BRIDGE_TESTDATA. Needs npm `playwright-core`.
+"use strict";
+
+const assert = require("node:assert/strict");
+const { spawn } = require("node:child_process");
+const path = require("node:path");
+const { chromium } = require("playwright-core");
+
+const recording = path.join(process.env.BRIDGE_TESTDATA, "ros1_demo_zstd.mcap");
+const options = ["--compression", "on", "--rate", "max", "--at-end", "exit", "--no-progress", "--port", "0"];
+const server = spawn(process.env.BRIDGE, ["serve", recording, ...options], { stdio: ["ignore", "ignore", "pipe"] });
+process.on("exit", () => server.kill("SIGKILL"));
+
+async function main() {
+  let said = "";
+  const port = await new Promise((resolve) =>
+    server.stderr.on("data", (data) => {
+      said += data;
+      const found = /WebSocket +ws:\/\/localhost:(\d+)/.exec(said)?.[1];
+      if (found != undefined) {
+        resolve(found);
+      }
+    }),
+  );
+  const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${port}/`);
+    const seen = await page.evaluate(
+      (address) =>
+        new Promise((resolve) => {
+          const socket = new WebSocket(address, ["foxglove.websocket.v1"]);
+          socket.binaryType = "arraybuffer";
+          let messages = 0;
+          let bytes = 0;
+          socket.onmessage = ({ data }) => {
+            if (typeof data === "string") {
+              const text = JSON.parse(data);
+              if (text.op === "advertise") {
+                const subscriptions = text.channels.map(({ id }) => ({ id, channelId: id }));
+                // long enough for the browser to compress it
+                const note = "compressed ".repeat(1000);
+                socket.send(JSON.stringify({ op: "subscribe", subscriptions, note }));
+              }
+            } else if (new Uint8Array(data)[0] === 1) {
+              messages += 1;
+              bytes += data.byteLength - 13;
+            }
+          };
+          socket.onclose = ({ code, wasClean }) =>
+            resolve({ messages, bytes, code, wasClean, extensions: socket.extensions });
+        }),
+      `ws://127.0.0.1:${port}/`,
+    );
+    assert.match(seen.extensions, /^permessage-deflate/);
+    assert.equal(seen.messages, 826, JSON.stringify(seen));
+    assert.ok(seen.bytes > 100_000, JSON.stringify(seen));
+    assert.deepEqual([seen.code, seen.wasClean], [1000, true]);
+  } finally {
+    await browser.close();
+  }
+}
+
+setTimeout(() => assert.fail("took too long"), 100_000).unref();
+main().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
