@@ -12,7 +12,8 @@ use tungstenite::{Message, WebSocket, client};
 /// A server; killed when dropped.
 pub(super) struct Bridge {
     child: Child,
-    port: u16,
+    /// On which it listens.
+    pub(super) port: u16,
     /// From its start until it listened.
     pub(super) started: Duration,
 }
@@ -24,6 +25,8 @@ pub(super) struct Usage {
     pub(super) cpu: Duration,
     /// Most memory at once, in bytes, mapped files included.
     pub(super) peak: u64,
+    /// Memory of its own now, in bytes.
+    pub(super) own: u64,
 }
 
 impl Bridge {
@@ -83,11 +86,11 @@ impl Bridge {
         let (stat, status) = (read("stat"), read("status"));
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
-        Usage {
-            cpu: TICK * (ticks(11) + ticks(12)),
-            peak: peak.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024,
-        }
+        let memory = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+            line.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+        };
+        Usage { cpu: TICK * (ticks(11) + ticks(12)), peak: memory("VmHWM:"), own: memory("RssAnon:") }
     }
 }
 
