@@ -2,9 +2,8 @@
 //!
 //! `cargo bench --bench playback` measures pacing on the recording in `testdata/`, at 0.1x too if
 //! `FOXGLOVE_BRIDGE_BENCH_SLOW` is set; with the path of another recording in `FOXGLOVE_BRIDGE_BENCH` it measures
-//! pacing at 100x there (as far as the
-//! machine can follow) and seeks as well. Figures are printed, nothing is asserted: they depend on
-//! what else the machine does.
+//! pacing at 1x and 100x there (as far as the machine can follow) and seeks as well. CPU time is the server's. Figures
+//! are printed, nothing is asserted: they depend on what else the machine does.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -12,85 +11,23 @@
 )]
 #![allow(missing_docs, reason = "a program")]
 
-use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Stdio;
+use std::time::Instant;
 
-use tungstenite::client::IntoClientRequest;
-use tungstenite::{Message, WebSocket, client};
+use tungstenite::{Message, WebSocket};
 
-struct Bridge {
-    child: Child,
-    port: u16,
-    started: Duration,
-}
+mod bridge;
 
-impl Bridge {
-    fn serve(file: &str, options: &[&str]) -> Self {
-        let begin = Instant::now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"))
-            .args(["serve", file, "--port", "0", "--no-progress"])
-            .args(options)
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = lines
-            .by_ref()
-            .map(Result::unwrap)
-            .find_map(|line| line.trim().strip_prefix("WebSocket")?.rsplit(':').next()?.trim().parse().ok())
-            .unwrap();
-        let started = begin.elapsed();
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, port, started }
-    }
-
-    /// Connects and subscribes to everything.
-    fn connect(&self) -> WebSocket<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut request = format!("ws://127.0.0.1:{}", self.port).into_client_request().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.sdk.v1".parse().unwrap());
-        let (mut socket, _) = client(request, stream).unwrap();
-        loop {
-            let Message::Text(text) = socket.read().unwrap() else { continue };
-            let message: serde_json::Value = serde_json::from_str(&text).unwrap();
-            if message["op"] != "advertise" {
-                continue;
-            }
-            let channels = message["channels"].as_array().unwrap();
-            let subscriptions: Vec<_> = (0..)
-                .zip(channels)
-                .map(|(id, channel)| serde_json::json!({ "id": id, "channelId": channel["id"] }))
-                .collect();
-            let subscribe = serde_json::json!({ "op": "subscribe", "subscriptions": subscriptions });
-            socket.send(Message::text(subscribe.to_string())).unwrap();
-            return socket;
-        }
-    }
-}
-
-impl Drop for Bridge {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
+use bridge::{Bridge, quantile};
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let rank = sorted.iter().enumerate().find(|(index, _)| (index + 1) as f64 >= sorted.len() as f64 * q);
-    rank.map_or(f64::NAN, |(_, value)| *value)
-}
-
 /// Arrival of each message against when it was due, counted from the first one.
 fn pacing(file: &str, rate: &str) {
-    let bridge = Bridge::serve(file, &["--rate", rate, "--at-end", "exit"]);
+    let bridge = Bridge::serve(&[file, "--rate", rate, "--at-end", "exit"], Stdio::null());
     let mut socket = bridge.connect();
     let mut arrivals: Vec<(u64, Instant, usize)> = Vec::new();
     loop {
@@ -119,12 +56,13 @@ fn pacing(file: &str, rate: &str) {
     let speed = (last - first) as f64 / 1e9 / end.duration_since(begin).as_secs_f64();
     late.sort_by(f64::total_cmp);
     println!(
-        "pacing at {rate:>4}x: {} messages, mean speed {speed:.4} ({:+.3} %), |arrival - due| p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms",
+        "pacing at {rate:>4}x: {} messages, mean speed {speed:.4} ({:+.3} %), |arrival - due| p50 {:.3} ms, p99 {:.3} ms, max {:.3} ms; {:.2} CPU-s",
         arrivals.len(),
         (speed / factor - 1.0) * 100.0,
         quantile(&late, 0.5),
         quantile(&late, 0.99),
-        quantile(&late, 1.0)
+        quantile(&late, 1.0),
+        bridge.usage().cpu.as_secs_f64()
     );
     let worst: Vec<_> =
         worst.iter().take(5).map(|(late, bytes)| format!("{late:.2} ms ({bytes} B)")).collect();
@@ -134,7 +72,7 @@ fn pacing(file: &str, rate: &str) {
 /// From a seek request to the first message of the new position.
 fn seeks(file: &str) {
     const SEEKS: u64 = 200;
-    let bridge = Bridge::serve(file, &["--rate", "1"]);
+    let bridge = Bridge::serve(&[file, "--rate", "1"], Stdio::null());
     println!("start to listening: {:.1} ms", bridge.started.as_secs_f64() * 1e3);
     let mut socket = bridge.connect();
     let (mut start, mut latencies) = (None, Vec::new());
@@ -189,6 +127,7 @@ fn main() {
         pacing(drive, rate);
     }
     if let Ok(file) = std::env::var("FOXGLOVE_BRIDGE_BENCH") {
+        pacing(&file, "1");
         pacing(&file, "100");
         seeks(&file);
     }

@@ -27,12 +27,12 @@ mod backlog;
 mod channels;
 mod client;
 mod latch;
-pub(crate) mod outbox;
+pub mod outbox;
 pub(crate) mod playback;
 mod publishing;
 mod room;
 pub mod stats;
-pub(crate) mod subscriptions;
+pub mod subscriptions;
 mod tap;
 
 pub(crate) use backlog::Published;

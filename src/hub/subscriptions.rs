@@ -6,10 +6,11 @@ use crate::model::{ChannelId, SubscriptionId};
 
 /// A set of channels, as bits: ids are small and dense.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct ChannelSet(Vec<u64>);
+pub struct ChannelSet(Vec<u64>);
 
 impl ChannelSet {
-    pub(crate) fn insert(&mut self, channel: ChannelId) {
+    /// Adds a channel.
+    pub fn insert(&mut self, channel: ChannelId) {
         let word = channel.index() / 64;
         if word >= self.0.len() {
             self.0.resize(word + 1, 0);
@@ -17,21 +18,25 @@ impl ChannelSet {
         self.0[word] |= 1 << (channel.index() % 64);
     }
 
-    pub(crate) fn remove(&mut self, channel: ChannelId) {
+    /// Takes a channel out.
+    pub fn remove(&mut self, channel: ChannelId) {
         if let Some(word) = self.0.get_mut(channel.index() / 64) {
             *word &= !(1 << (channel.index() % 64));
         }
     }
 
-    pub(crate) fn contains(&self, channel: ChannelId) -> bool {
+    /// Whether a channel is in it.
+    pub fn contains(&self, channel: ChannelId) -> bool {
         self.0.get(channel.index() / 64).is_some_and(|word| word >> (channel.index() % 64) & 1 == 1)
     }
 
-    pub(crate) fn intersects(&self, other: &Self) -> bool {
+    /// Whether both have a channel in common.
+    pub fn intersects(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).any(|(a, b)| a & b != 0)
     }
 
-    pub(crate) fn union_with(&mut self, other: &Self) {
+    /// Adds the channels of another set.
+    pub fn union_with(&mut self, other: &Self) {
         if other.0.len() > self.0.len() {
             self.0.resize(other.0.len(), 0);
         }
@@ -40,12 +45,13 @@ impl ChannelSet {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Takes all channels out.
+    pub fn clear(&mut self) {
         self.0.clear();
     }
 
     /// The channels, in order of their ids.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ChannelId> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = ChannelId> + '_ {
         (0u32..).zip(&self.0).flat_map(|(word, bits)| {
             (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| ChannelId(word * 64 + bit))
         })
@@ -61,7 +67,7 @@ struct Subscribed {
 
 /// Why a subscription is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// The client uses this id for another subscription.
     IdInUse,
     /// The client has a subscription to this channel.
@@ -70,7 +76,7 @@ pub(crate) enum Refused {
 
 /// The subscriptions of one client: a table from channel to subscription id.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Subscriptions {
+pub struct Subscriptions {
     table: Vec<Option<Subscribed>>,
     channels: ChannelSet,
     ids: BTreeMap<SubscriptionId, ChannelId>,
@@ -80,12 +86,7 @@ pub(crate) struct Subscriptions {
 
 impl Subscriptions {
     /// Adds a subscription that applies to queue items numbered `since` and later.
-    pub(crate) fn insert(
-        &mut self,
-        id: SubscriptionId,
-        channel: ChannelId,
-        since: u64,
-    ) -> Result<(), Refused> {
+    pub fn insert(&mut self, id: SubscriptionId, channel: ChannelId, since: u64) -> Result<(), Refused> {
         if self.ids.contains_key(&id) {
             return Err(Refused::IdInUse);
         }
@@ -103,7 +104,7 @@ impl Subscriptions {
     }
 
     /// Ends the subscription to a channel that is taken back.
-    pub(crate) fn orphan(&mut self, channel: ChannelId) {
+    pub fn orphan(&mut self, channel: ChannelId) {
         if let Some(subscribed) = self.table.get_mut(channel.index()).and_then(Option::take) {
             self.channels.remove(channel);
             self.ids.remove(&subscribed.id);
@@ -112,7 +113,7 @@ impl Subscriptions {
     }
 
     /// Ends a subscription; false if there is none with this id.
-    pub(crate) fn remove(&mut self, id: SubscriptionId) -> bool {
+    pub fn remove(&mut self, id: SubscriptionId) -> bool {
         let Some(channel) = self.ids.remove(&id) else { return self.orphaned.remove(&id) };
         self.table[channel.index()] = None;
         self.channels.remove(channel);
@@ -120,18 +121,20 @@ impl Subscriptions {
     }
 
     /// The client's id for a message of this channel in queue item number `item`, if it wants it.
-    pub(crate) fn wanted(&self, channel: ChannelId, item: u64) -> Option<SubscriptionId> {
+    pub fn wanted(&self, channel: ChannelId, item: u64) -> Option<SubscriptionId> {
         match self.table.get(channel.index()) {
             Some(Some(subscribed)) if subscribed.since <= item => Some(subscribed.id),
             _ => None,
         }
     }
 
-    pub(crate) fn channels(&self) -> &ChannelSet {
+    /// The channels that are subscribed to.
+    pub fn channels(&self) -> &ChannelSet {
         &self.channels
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// Maps the wall's time to log time. Starts stopped.
 #[derive(Debug, Clone)]
-pub(crate) struct Clock {
+pub struct Clock {
     /// Position at the last change.
     position: Timestamp,
     /// When time began to run from `position`; None while it stands still.
@@ -20,20 +20,23 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    pub(crate) fn new(position: Timestamp, rate: Rate) -> Self {
+    /// A clock that stands still at a position.
+    pub fn new(position: Timestamp, rate: Rate) -> Self {
         Self { position, running_since: None, rate }
     }
 
-    pub(crate) fn rate(&self) -> Rate {
+    /// How fast time runs, or will when it is let run.
+    pub fn rate(&self) -> Rate {
         self.rate
     }
 
-    pub(crate) fn is_running(&self) -> bool {
+    /// Whether time runs.
+    pub fn is_running(&self) -> bool {
         self.running_since.is_some()
     }
 
     /// Log time at `now`. At [`Rate::Max`] time moves only by [`Clock::pull`].
-    pub(crate) fn position(&self, now: Instant) -> Timestamp {
+    pub fn position(&self, now: Instant) -> Timestamp {
         match (self.running_since, self.rate) {
             (Some(since), Rate::Times(rate)) => {
                 let nanos = now.saturating_duration_since(since).as_nanos() as f64 * rate;
@@ -45,7 +48,7 @@ impl Clock {
 
     /// When a message is due: in the past if it is overdue. None while time stands still before it, or if that is
     /// later than the wall's clock can say.
-    pub(crate) fn due(&self, log_time: Timestamp) -> Option<Instant> {
+    pub fn due(&self, log_time: Timestamp) -> Option<Instant> {
         let since = self.running_since?;
         let Rate::Times(rate) = self.rate else { return Some(since) };
         let ahead = log_time.0.saturating_sub(self.position.0) as f64 / rate;
@@ -54,30 +57,30 @@ impl Clock {
     }
 
     /// Lets time run.
-    pub(crate) fn play(&mut self, now: Instant) {
+    pub fn play(&mut self, now: Instant) {
         self.running_since.get_or_insert(now);
     }
 
     /// Lets time stand still.
-    pub(crate) fn pause(&mut self, now: Instant) {
+    pub fn pause(&mut self, now: Instant) {
         self.position = self.position(now);
         self.running_since = None;
     }
 
     /// Changes the speed; the position stays.
-    pub(crate) fn set_rate(&mut self, rate: Rate, now: Instant) {
+    pub fn set_rate(&mut self, rate: Rate, now: Instant) {
         self.seek(self.position(now), now);
         self.rate = rate;
     }
 
     /// Jumps; time runs on or stands still as before.
-    pub(crate) fn seek(&mut self, to: Timestamp, now: Instant) {
+    pub fn seek(&mut self, to: Timestamp, now: Instant) {
         self.position = to;
         self.running_since = self.running_since.map(|_| now);
     }
 
     /// At [`Rate::Max`]: the position is where the last message was.
-    pub(crate) fn pull(&mut self, to: Timestamp) {
+    pub fn pull(&mut self, to: Timestamp) {
         if self.rate == Rate::Max {
             self.position = self.position.max(to);
         }

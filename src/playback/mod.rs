@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 mod advance;
-mod clock;
+pub mod clock;
 mod inbox;
 mod live;
 mod player;

@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] takes everything that is published in the hub and writes it on a thread of its own, so that delivery
 //! never waits for the disk; only playback that waits for slow clients waits for the recorder too. What it has queued
-//! is bounded by [`QUEUE_LIMIT`]; beyond it messages are left out, counted, and the user is told.
+//! is bounded by `QUEUE_LIMIT`; beyond it messages are left out, counted, and the user is told.
 //!
 //! If writing fails the recorder tells so once and serving goes on without it.
 
@@ -101,7 +101,7 @@ impl Recorder {
 
     /// Writes what is still queued and completes the file. An error has been logged when it happened.
     ///
-    /// Blocks for [`FINISH_LIMIT`] at most. A recorder that is just dropped completes its file by and by.
+    /// Blocks for `FINISH_LIMIT` at most. A recorder that is just dropped completes its file by and by.
     pub fn finish(self) -> Result<Recorded, SinkError> {
         self.tap.close();
         match self.outcome.recv_timeout(FINISH_LIMIT) {

@@ -17,7 +17,7 @@ pub(super) struct Slot {
 }
 
 /// A batch in the making.
-pub(super) struct Builder {
+pub struct Builder {
     number: u64,
     batch: Batch,
     bytes: usize,
@@ -29,11 +29,13 @@ impl Builder {
         Self { number, batch: Batch::default(), bytes: 0 }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether it has as many messages or bytes as a batch may have.
+    pub fn is_full(&self) -> bool {
         self.batch.entries.len() >= BATCH_MESSAGES || self.bytes >= BATCH_BYTES
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it has no messages.
+    pub fn is_empty(&self) -> bool {
         self.batch.entries.is_empty()
     }
 
@@ -66,7 +68,8 @@ impl Builder {
         taken
     }
 
-    pub(super) fn finish(self) -> Option<Batch> {
+    /// The batch; None without messages.
+    pub fn finish(self) -> Option<Batch> {
         (!self.batch.entries.is_empty()).then_some(self.batch)
     }
 }

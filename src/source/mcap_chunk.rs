@@ -23,12 +23,13 @@ const MESSAGE_HEADER: usize = 22;
 
 /// A piece in memory.
 #[derive(Debug, Clone)]
-pub(super) struct Decoded {
-    pub(super) buffer: Bytes,
+pub struct Decoded {
+    /// What its payloads lie in.
+    pub buffer: Bytes,
     /// In time order; equal times as in the file. `buffer` is 0.
-    pub(super) entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     /// Messages of channels that the file does not define.
-    pub(super) unknown: u64,
+    pub unknown: u64,
 }
 
 /// Which messages are wanted, and under which ids.

@@ -1,31 +1,36 @@
 //! Merges decoded pieces into batches, in the order of the timeline: by time, then by file, then by place in the file.
 //!
 //! Pure: which pieces there are and when each is needed is for the caller to know. Bound: of pieces that overlap in
-//! time only [`OPEN_BYTES`] stay decoded; the others are parked, and to be decoded again when their turn comes.
+//! time only `OPEN_BYTES` stay decoded; the others are parked, and to be decoded again when their turn comes.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use super::mcap_batch::{Builder, Slot};
-use super::mcap_chunk::Decoded;
+use super::mcap_batch::Slot;
+
+pub use super::mcap_batch::Builder;
+pub use super::mcap_chunk::Decoded;
 
 /// Decoded pieces that overlap in time, in bytes; beyond it those needed last are decoded again when their turn comes.
 const OPEN_BYTES: usize = 256 << 20;
 
 /// A place in the order of messages: time, number of the file, offset of the piece in it.
-pub(super) type Key = (u64, u32, u64);
+pub type Key = (u64, u32, u64);
 
 /// Which piece of which file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) file: u32,
-    pub(super) piece: u32,
-    /// Of the piece in its file.
-    pub(super) offset: u64,
+pub struct Place {
+    /// Number of the file on the timeline.
+    pub file: u32,
+    /// Number of the piece in its file.
+    pub piece: u32,
+    /// First byte of the piece in its file.
+    pub offset: u64,
 }
 
 impl Place {
-    pub(super) fn key(&self, time: u64) -> Key {
+    /// The place of a message of this piece with this time.
+    pub fn key(&self, time: u64) -> Key {
         (time, self.file, self.offset)
     }
 }
@@ -65,7 +70,7 @@ impl Eq for Open {}
 
 /// What an [`Merge::extend`] did.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Extended {
+pub enum Extended {
     /// There was nothing.
     Nothing,
     /// Messages were appended, and their piece has more.
@@ -76,26 +81,27 @@ pub(super) enum Extended {
 
 /// See the module's documentation.
 #[derive(Default)]
-pub(super) struct Merge {
+pub struct Merge {
     open: BinaryHeap<Open>,
     decoded_bytes: usize,
     batches: u64,
 }
 
 impl Merge {
-    pub(super) fn clear(&mut self) {
+    /// Forgets all pieces.
+    pub fn clear(&mut self) {
         self.open.clear();
         self.decoded_bytes = 0;
     }
 
     /// A batch to fill.
-    pub(super) fn batch(&mut self) -> Builder {
+    pub fn batch(&mut self) -> Builder {
         self.batches += 1;
         Builder::new(self.batches)
     }
 
     /// Adds a piece, from its message number `next` on; false if there is none.
-    pub(super) fn push(&mut self, place: Place, decoded: Decoded, next: usize) -> bool {
+    pub fn push(&mut self, place: Place, decoded: Decoded, next: usize) -> bool {
         let Some(entry) = decoded.entries.get(next) else { return false };
         let head = place.key(entry.log_time.0);
         let bytes = decoded.buffer.len();
@@ -106,17 +112,17 @@ impl Merge {
     }
 
     /// Where the next message stands.
-    pub(super) fn head(&self) -> Option<Key> {
+    pub fn head(&self) -> Option<Key> {
         self.open.peek().map(|open| open.head)
     }
 
     /// The piece with the next message, if it has to be decoded again before [`Merge::extend`].
-    pub(super) fn parked(&self) -> Option<Place> {
+    pub fn parked(&self) -> Option<Place> {
         self.open.peek().filter(|open| open.decoded.is_none()).map(|open| open.place)
     }
 
     /// Gives the piece that is [`Merge::parked`] its messages again, or gives it up. False if it is gone then.
-    pub(super) fn resume(&mut self, decoded: Option<Decoded>) -> bool {
+    pub fn resume(&mut self, decoded: Option<Decoded>) -> bool {
         let Some(mut open) = self.open.pop() else { return false };
         // the file may have changed meanwhile
         let Some(decoded) = decoded.filter(|decoded| open.next < decoded.entries.len()) else { return false };
@@ -130,7 +136,7 @@ impl Merge {
     }
 
     /// Appends what comes next, as far as nothing of `planned` and later has to come before it.
-    pub(super) fn extend(&mut self, batch: &mut Builder, planned: Option<Key>) -> Extended {
+    pub fn extend(&mut self, batch: &mut Builder, planned: Option<Key>) -> Extended {
         let Some(mut open) = self.open.pop() else { return Extended::Nothing };
         let Some(decoded) = &open.decoded else {
             self.open.push(open);

@@ -41,7 +41,7 @@ mod mcap_scan;
 mod mcap_stream;
 mod mcap_summary;
 mod mcap_timeline;
-mod merge;
+pub mod merge;
 mod paths;
 pub mod reader;
 mod sniff;

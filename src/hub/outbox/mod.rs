@@ -3,7 +3,7 @@
 //! Pure. Control frames go before data. Data is a queue of shared batches, not of messages: one push for each client
 //! and batch; the client's own task picks out what it subscribed to. Two bounds, in bytes:
 //!
-//! - **control**: a client that lets [`CONTROL_LIMIT`] pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **control**: a client that lets `CONTROL_LIMIT` pile up is disconnected (see [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
 //!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
 //!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
@@ -35,8 +35,10 @@ const RECOVERED_AFTER: Duration = Duration::from_secs(5);
 
 /// An encoded message, shared among clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Encoded {
+pub enum Encoded {
+    /// A text frame, in UTF-8.
     Text(Bytes),
+    /// A binary frame.
     Binary(Bytes),
 }
 
@@ -59,7 +61,7 @@ impl From<Frame> for Encoded {
 
 /// What a control frame is about: tells which ones a newer one makes obsolete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ControlKind {
+pub enum ControlKind {
     /// `serverInfo` and the `advertise` that follows it.
     Session,
     /// A `time` at a start or after a jump.
@@ -72,40 +74,49 @@ pub(crate) enum ControlKind {
 
 /// A frame that goes before data.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Control {
-    pub(crate) kind: ControlKind,
-    pub(crate) frame: Encoded,
+pub struct Control {
+    /// What it is about.
+    pub kind: ControlKind,
+    /// What is sent.
+    pub frame: Encoded,
 }
 
 /// A part of a batch, as it is published to all clients at once.
 #[derive(Debug, Clone)]
-pub(crate) struct Slice<'a> {
-    pub(crate) batch: &'a Arc<Batch>,
-    pub(crate) range: Range<usize>,
+pub struct Slice<'a> {
+    /// What it is a part of.
+    pub batch: &'a Arc<Batch>,
+    /// Its messages, in [`Batch::entries`].
+    pub range: Range<usize>,
     /// Payload bytes in `range`.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
     /// Channels in `range`.
-    pub(crate) channels: &'a ChannelSet,
+    pub channels: &'a ChannelSet,
     /// Whether `time` runs with the messages; not for state from before a seek's target.
-    pub(crate) timed: bool,
+    pub timed: bool,
 }
 
 /// A part of a batch in the queue of one client.
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
-    pub(crate) batch: Arc<Batch>,
-    pub(crate) range: Range<usize>,
-    pub(crate) timed: bool,
+pub struct Part {
+    /// What it is a part of.
+    pub batch: Arc<Batch>,
+    /// Its messages, in [`Batch::entries`]; those that the client wants are among them.
+    pub range: Range<usize>,
+    /// As in [`Slice::timed`].
+    pub timed: bool,
     /// Number of the queue item, for [`Subscriptions::wanted`].
-    pub(crate) number: u64,
+    pub number: u64,
     /// Payload bytes, wanted or not.
     bytes: usize,
     /// Bytes of buffers that only this part (of this queue) keeps alive.
     pinned: usize,
 }
 
+/// What is queued after control frames.
 #[derive(Debug, Clone)]
-pub(crate) enum Item {
+pub enum Item {
+    /// Messages, wanted ones among them.
     Messages(Part),
     /// Time went on without a message.
     Time(Timestamp),
@@ -113,29 +124,33 @@ pub(crate) enum Item {
 
 /// Why and how the server closes a client's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Closing {
+pub struct Closing {
     /// WebSocket close code (RFC 6455 section 7.4).
-    pub(crate) code: u16,
-    pub(crate) reason: &'static str,
+    pub code: u16,
+    /// For people; in the close frame.
+    pub reason: &'static str,
     /// Send what is queued first.
-    pub(crate) drain: bool,
+    pub drain: bool,
 }
 
 /// What the client's task does next.
 #[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) control: Vec<Control>,
-    pub(crate) item: Option<Item>,
+pub struct Taken {
+    /// To be sent first.
+    pub control: Vec<Control>,
+    /// To be sent then.
+    pub item: Option<Item>,
     /// Counts purges: a part taken at a lower count is stale.
-    pub(crate) purges: u64,
-    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub purges: u64,
+    /// Which messages of `item` the client wants.
+    pub subscriptions: Arc<Subscriptions>,
     /// Set once there is nothing left to send before it.
-    pub(crate) closing: Option<Closing>,
+    pub closing: Option<Closing>,
 }
 
 /// The queue of one client. See the module's documentation.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub struct Outbox {
     limit: usize,
     control: VecDeque<Control>,
     control_bytes: usize,
@@ -159,7 +174,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// An empty queue with a budget for data in bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             limit,
             control: VecDeque::new(),
@@ -180,22 +195,24 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+    /// What the client wants.
+    pub fn subscriptions(&self) -> &Subscriptions {
         &self.subscriptions
     }
 
     /// For changes; messages queued so far do not belong to subscriptions made with [`Outbox::next_number`].
-    pub(crate) fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+    pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         self.sealed = true;
         Arc::make_mut(&mut self.subscriptions)
     }
 
     /// The number of the next item.
-    pub(crate) fn next_number(&self) -> u64 {
+    pub fn next_number(&self) -> u64 {
         self.next_number
     }
 
-    pub(crate) fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
+    /// Queues a frame that goes before data.
+    pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
         if kind == ControlKind::State {
             self.discard_control(|other| other == ControlKind::State);
         }
@@ -208,7 +225,7 @@ impl Outbox {
     }
 
     /// Whether control frames piled up beyond any use; the client is to be disconnected.
-    pub(crate) fn overflowed(&self) -> bool {
+    pub fn overflowed(&self) -> bool {
         self.overflowed
     }
 
@@ -218,7 +235,7 @@ impl Outbox {
     }
 
     /// Queues what a client wants of a slice. Returns how many messages the backlog lost by it.
-    pub(crate) fn push(&mut self, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> Option<u64> {
+    pub fn push(&mut self, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> Option<u64> {
         if !self.wants(slice) {
             return None;
         }
@@ -278,7 +295,7 @@ impl Outbox {
 
     /// Ends the subscriptions to channels that are taken back; their queued messages count as dropped. Returns how
     /// many those are.
-    pub(crate) fn retire(&mut self, channels: &[ChannelId]) -> u64 {
+    pub fn retire(&mut self, channels: &[ChannelId]) -> u64 {
         if !channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
             return 0;
         }
@@ -299,7 +316,7 @@ impl Outbox {
     }
 
     /// Tells the client that time went on, if nothing else is about to.
-    pub(crate) fn push_time(&mut self, time: Timestamp) -> bool {
+    pub fn push_time(&mut self, time: Timestamp) -> bool {
         let idle = self.data.is_empty() && self.in_hand.is_none();
         if idle {
             self.data.push_back(Item::Time(time));
@@ -308,7 +325,7 @@ impl Outbox {
     }
 
     /// Forgets all data, and the control frames that a jump makes obsolete.
-    pub(crate) fn purge(&mut self, new_session: bool) {
+    pub fn purge(&mut self, new_session: bool) {
         self.purges += 1;
         self.data.clear();
         self.bytes = 0;
@@ -323,7 +340,7 @@ impl Outbox {
     }
 
     /// Takes what is to be sent next. `hands_free`: the part taken before is done with.
-    pub(crate) fn take(&mut self, hands_free: bool) -> Taken {
+    pub fn take(&mut self, hands_free: bool) -> Taken {
         let item = if hands_free {
             self.in_hand = None;
             self.data.pop_front()
@@ -357,22 +374,22 @@ impl Outbox {
     }
 
     /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.
-    pub(crate) fn has_room(&self, lead: usize) -> bool {
+    pub fn has_room(&self, lead: usize) -> bool {
         self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit.min(lead)
     }
 
     /// Whether everything has been handed to the client's task, and that is done with it.
-    pub(crate) fn is_drained(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         self.data.is_empty() && self.in_hand.is_none()
     }
 
     /// Closes the connection, after what is queued if `closing` says so.
-    pub(crate) fn close(&mut self, closing: Closing) {
+    pub fn close(&mut self, closing: Closing) {
         self.closing = Some(closing);
     }
 
     /// True once when a client that was slow has caught up.
-    pub(crate) fn recovered(&mut self, now: Instant) -> bool {
+    pub fn recovered(&mut self, now: Instant) -> bool {
         let caught_up = self.is_drained()
             && self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= RECOVERED_AFTER);
         if caught_up {
@@ -382,12 +399,12 @@ impl Outbox {
     }
 
     /// Whether messages were dropped since the client last caught up.
-    pub(crate) fn is_slow(&self) -> bool {
+    pub fn is_slow(&self) -> bool {
         self.slow_since.is_some()
     }
 
     /// Messages dropped since the connection began, by channel.
-    pub(crate) fn dropped(&self) -> &BTreeMap<ChannelId, u64> {
+    pub fn dropped(&self) -> &BTreeMap<ChannelId, u64> {
         &self.dropped
     }
 }
