@@ -22,7 +22,7 @@ use foxglove_bridge::hub::subscriptions::ChannelSet;
 use foxglove_bridge::model::{Batch, ChannelId, Entry, SubscriptionId};
 use foxglove_bridge::playback::Rate;
 use foxglove_bridge::playback::clock::Clock;
-use foxglove_bridge::source::merge::{Decoded, Extended, Merge, Place};
+use foxglove_bridge::source::mcap::merge::{Decoded, Extended, Merge, Place};
 use foxglove_bridge::time::Timestamp;
 
 const RUNS: usize = 7;

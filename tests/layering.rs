@@ -142,7 +142,7 @@ fn the_page_has_the_tables() {
     assert_eq!(rules.imports["time"], Some(Vec::new()));
     assert_eq!(rules.imports["cli"], None);
     assert!(!rules.imports["server"].as_ref().unwrap().contains(&"source".to_owned()));
-    assert_eq!(rules.doors["mcap"], ["source/mcap_", "sink/mcap_"]);
+    assert_eq!(rules.doors["mcap"], ["source/mcap/", "sink/mcap_"]);
     assert!(rules.pure.contains(&"hub/outbox".to_owned()));
 }
 
@@ -188,8 +188,8 @@ fn a_dependency_beside_its_door_is_found() {
     let found = |file: &str, source: &str| rules().violations(file, source).len();
     assert_eq!(found("hub/mod.rs", "use axum::Router;"), 1);
     assert_eq!(found("hub/mod.rs", "use {axum::Router, bytes::Bytes};"), 1);
-    assert_eq!(found("source/merge.rs", "fn f() { mcap::read::x() }"), 1);
-    assert_eq!(found("source/mcap_file.rs", "fn f() { mcap::read::x() }"), 0);
+    assert_eq!(found("source/reader.rs", "fn f() { mcap::read::x() }"), 1);
+    assert_eq!(found("source/mcap/file.rs", "fn f() { mcap::read::x() }"), 0);
     assert_eq!(found("lib.rs", "#[derive(clap::Parser)] struct A;"), 1);
     assert_eq!(found("main.rs", "use clap::Parser;"), 0);
     assert_eq!(found("source/mod.rs", "mod mcap; fn f(mcap: u8) {}"), 0);

@@ -24,35 +24,15 @@ pub mod catalog;
 pub mod json_lines;
 pub mod listen;
 pub mod live;
-mod mcap_ahead;
-mod mcap_backfill;
-mod mcap_batch;
-mod mcap_chunk;
-mod mcap_contents;
-mod mcap_definitions;
-mod mcap_file;
-mod mcap_follow;
-mod mcap_frames;
-mod mcap_growing;
-mod mcap_index;
-mod mcap_linear;
-mod mcap_overview;
-mod mcap_scan;
-mod mcap_stream;
-mod mcap_summary;
-mod mcap_timeline;
-pub mod merge;
+pub mod mcap;
 mod paths;
 pub mod reader;
 mod sniff;
 pub mod summary;
-#[cfg(test)]
-mod tests;
 pub mod throttle;
 pub mod topics;
 
-pub use mcap_follow::{Follow, FollowOptions};
-pub use mcap_stream::McapStream;
+pub use self::mcap::{Follow, FollowOptions, McapStream};
 pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
@@ -195,7 +175,7 @@ pub fn open(
         let reason = "no recording is named; name an .mcap file or a folder of them".into();
         return Err(SourceError::Unusable { name: "source".into(), reason });
     }
-    Ok(Box::new(mcap_timeline::Timeline::open(named, options, progress)?))
+    Ok(Box::new(self::mcap::Timeline::open(named, options, progress)?))
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which
@@ -204,5 +184,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    mcap_summary::summary(path, Order::Log, progress)
+    self::mcap::summary(path, Order::Log, progress)
 }

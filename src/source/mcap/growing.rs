@@ -4,10 +4,10 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::SourceError;
-use super::mcap_contents::{MAGIC, open_regular};
-use super::mcap_frames::Input;
-use super::mcap_scan::foreign;
+use super::contents::{MAGIC, open_regular};
+use super::frames::Input;
+use super::scan::foreign;
+use crate::source::SourceError;
 
 /// Bytes before the place where reading goes on that are compared, in case the file was written anew meanwhile: enough
 /// for a few small messages and their times.

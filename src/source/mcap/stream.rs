@@ -1,15 +1,15 @@
 //! An MCAP recording, or several one behind the other, from a pipe or a socket.
 //!
 //! It is read once, as it comes, and may be endless: of what was read only the definitions of channels and schemas are
-//! kept. Everything else is as in [`super::mcap_linear`].
+//! kept. Everything else is as in [`super::linear`].
 
 use std::io::{self, Read};
 
-use super::mcap_contents::to_usize;
-use super::mcap_frames::Input;
-use super::mcap_linear::{Linear, Work};
-use super::{Source, SourceError, SourceInfo, TopicRules};
+use super::contents::to_usize;
+use super::frames::Input;
+use super::linear::{Linear, Work};
 use crate::model::Batch;
+use crate::source::{Source, SourceError, SourceInfo, TopicRules};
 
 /// See the module's documentation.
 pub struct McapStream<R> {

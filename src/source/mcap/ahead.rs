@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::SourceError;
-use super::mcap_chunk::{Decoded, Selection};
-use super::mcap_contents::{Piece, to_usize};
-use super::mcap_file::OpenFile;
+use super::chunk::{Decoded, Selection};
+use super::contents::{Piece, to_usize};
+use super::file::OpenFile;
 use super::merge::{Key, Place};
+use crate::source::SourceError;
 use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mcap::records::op;
 
-use super::mcap_chunk::{Plain, Unpacker, message, walk};
-use super::mcap_contents::{RECORD_HEADER, parse};
-use super::mcap_definitions::{Change, Definitions};
-use super::mcap_frames::{Frames, Input, Step};
-use super::{Order, SourceError, TopicRules};
+use super::chunk::{Plain, Unpacker, message, walk};
+use super::contents::{RECORD_HEADER, parse};
+use super::definitions::{Change, Definitions};
+use super::frames::{Frames, Input, Step};
 use crate::model::{Batch, Channel, Entry};
+use crate::source::{Order, SourceError, TopicRules};
 
 /// What [`Linear::work`] came to.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,11 +4,11 @@
 
 use mcap::records::{ChunkIndex, Footer, Record, Statistics, op};
 
-use super::mcap_contents::{
+use super::contents::{
     Contents, Index, MAGIC, MAX_IN_MEMORY, Piece, Presence, RECORD_HEADER, RandomFile, parse, record_header,
     to_usize,
 };
-use super::summary::{AttachmentSummary, MetadataSummary};
+use crate::source::summary::{AttachmentSummary, MetadataSummary};
 use crate::time::{TimeRange, Timestamp};
 
 /// Footer record and the magic behind it, bytes.

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use mcap::records::{ChunkHeader, Record, op};
 
-use super::mcap_contents::{MAX_IN_MEMORY, Piece, RECORD_HEADER, RandomFile, parse, record_header, to_usize};
-use super::{Order, SourceError};
+use super::contents::{MAX_IN_MEMORY, Piece, RECORD_HEADER, RandomFile, parse, record_header, to_usize};
 use crate::model::{ChannelId, Entry};
+use crate::source::{Order, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Buffers kept for the next chunk, in bytes: fresh memory of a chunk's size costs a page fault for every 4 KiB.

@@ -9,10 +9,10 @@ use std::ops::Range;
 use bytes::Bytes;
 use mcap::records::op;
 
-use super::mcap_chunk::{Buffer, Unpacker};
-use super::mcap_contents::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize};
-use super::mcap_index::LARGE_CHUNK;
-use super::mcap_scan::{chunk_head, foreign};
+use super::chunk::{Buffer, Unpacker};
+use super::contents::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize};
+use super::index::LARGE_CHUNK;
+use super::scan::{chunk_head, foreign};
 
 /// Bytes asked for at once: several times what a pipe holds.
 const WINDOW: usize = 256 << 10;

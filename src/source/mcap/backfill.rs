@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use mcap::records::op;
 
-use super::mcap_contents::to_usize;
-use super::mcap_file::{McapFile, OpenFile};
-use super::{Order, SourceError};
+use super::contents::to_usize;
+use super::file::{McapFile, OpenFile};
 use crate::model::{Batch, ChannelId, Entry};
+use crate::source::{Order, SourceError};
 use crate::time::Timestamp;
 
 /// Decoded for one backfill at the most, in bytes, newest pieces first; channels whose last message lies deeper are
@@ -24,7 +24,7 @@ type Best = (u64, u32, u64, u32);
 /// Opens the file of a number, beside so many others that the search has open.
 type Open<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
 
-/// See [`super::Source::backfill`]. Goes back from piece to piece, those that end last first, and opens a file only if
+/// See [`crate::source::Source::backfill`]. Goes back from piece to piece, those that end last first, and opens a file only if
 /// it can hold what is still missing.
 pub(super) fn backfill(
     files: &[McapFile],

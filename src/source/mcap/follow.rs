@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::mcap_growing::Growing;
-use super::mcap_linear::{Linear, Work};
-use super::{ScanProgress, Source, SourceError, SourceInfo, TopicRules};
+use super::growing::Growing;
+use super::linear::{Linear, Work};
 use crate::model::Batch;
+use crate::source::{ScanProgress, Source, SourceError, SourceInfo, TopicRules};
 
 /// How often a file that has nothing new is looked at: well below what a viewer notices, and three system calls.
 const POLL: Duration = Duration::from_millis(50);

@@ -2,23 +2,23 @@
 //!
 //! Messages come in the order (time, number of the file, offset of their piece in the file, position in the piece): by
 //! log time; equal times in the order in which the files are named, then as they lie in the file, also where chunks
-//! overlap. Memory is bounded whatever the files' size: pieces are decoded a little ahead ([`super::mcap_ahead`]), and
+//! overlap. Memory is bounded whatever the files' size: pieces are decoded a little ahead ([`super::ahead`]), and
 //! of pieces that overlap in time only so many stay decoded ([`super::merge`]). Of several files those are open that
 //! the timeline runs through, and [`FILES_AHEAD`] more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::mcap_ahead::{Ahead, Job};
-use super::mcap_backfill::backfill;
-use super::mcap_batch::Builder;
-use super::mcap_chunk::{Decoded, Pool};
-use super::mcap_file::{McapFile, OpenFile, next_wanted};
-use super::mcap_overview::{Overview, overview};
+use super::ahead::{Ahead, Job};
+use super::backfill::backfill;
+use super::batch::Builder;
+use super::chunk::{Decoded, Pool};
+use super::file::{McapFile, OpenFile, next_wanted};
 use super::merge::{Extended, Key, Merge, Place};
-use super::paths::Named;
-use super::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
+use super::overview::{Overview, overview};
 use crate::model::{Batch, ChannelId};
+use crate::source::paths::Named;
+use crate::source::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
 use crate::time::{TimeRange, Timestamp};
 
 /// Files that are opened before the timeline comes to them, so that it does not wait at their borders.
@@ -45,7 +45,7 @@ enum Unrequested {
 }
 
 /// See the module's documentation.
-pub(super) struct Timeline {
+pub(in crate::source) struct Timeline {
     files: Vec<McapFile>,
     info: SourceInfo,
     range: TimeRange,
@@ -64,7 +64,7 @@ pub(super) struct Timeline {
 }
 
 impl Timeline {
-    pub(super) fn open(
+    pub(in crate::source) fn open(
         named: Named,
         options: &RecordingOptions,
         progress: &mut dyn FnMut(ScanProgress),

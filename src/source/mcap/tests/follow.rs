@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use super::made::Compression::{None as Plain, Zstd};
 use super::made::Made;
 use super::viewer::Viewer;
-use crate::source::mcap_follow::Wait;
+use crate::source::mcap::follow::Wait;
 use crate::source::{Follow, FollowOptions, ScanProgress, Source, SourceError, TopicRules};
 
 /// What happens to the file while the source waits.

@@ -1,6 +1,6 @@
 //! Puts messages of several pieces together into one batch.
 
-use super::mcap_chunk::Decoded;
+use super::chunk::Decoded;
 use crate::model::{Batch, Entry};
 
 /// Messages in one batch at the most …

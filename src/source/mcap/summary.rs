@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::mcap_chunk::{Decoder, Pool};
-use super::mcap_contents::{Contents, RandomFile};
-use super::summary::{ChannelSummary, ChunkSummary, RecordingSummary};
-use super::{Order, ScanProgress, SourceError, mcap_index, mcap_scan};
+use super::chunk::{Decoder, Pool};
+use super::contents::{Contents, RandomFile};
+use super::{index, scan};
+use crate::source::summary::{ChannelSummary, ChunkSummary, RecordingSummary};
+use crate::source::{Order, ScanProgress, SourceError};
 
 /// What was found, and how.
 pub(super) struct Found {
@@ -24,19 +25,19 @@ pub(super) fn contents(
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Found, SourceError> {
     let decoder = Decoder::new(file, pool.clone());
-    mcap_scan::check_magic(&decoder)?;
-    let reason = match mcap_index::read(&decoder.file) {
+    scan::check_magic(&decoder)?;
+    let reason = match index::read(&decoder.file) {
         Ok(contents) if order == Order::Log => return Ok(Found { decoder, contents, scanned: false }),
         // publish times are not in any index
         Ok(_) => None,
         Err(reason) => Some(reason),
     };
-    let contents = mcap_scan::scan(&decoder, order, reason, progress)?;
+    let contents = scan::scan(&decoder, order, reason, progress)?;
     Ok(Found { decoder, contents, scanned: true })
 }
 
-/// See [`super::recording_summary`].
-pub(super) fn summary(
+/// See [`crate::source::recording_summary`].
+pub(in crate::source) fn summary(
     path: &Path,
     order: Order,
     progress: &mut dyn FnMut(ScanProgress),
@@ -44,7 +45,7 @@ pub(super) fn summary(
     let Found { decoder, mut contents, .. } =
         contents(RandomFile::open(path)?, &Arc::default(), order, progress)?;
     if contents.counts.is_none() && contents.range.is_some() {
-        contents = mcap_scan::scan(&decoder, order, None, progress)?;
+        contents = scan::scan(&decoder, order, None, progress)?;
     }
     let counts = contents.counts.unwrap_or_default();
     let channels = contents.channels.values().map(|channel| {

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::mcap_chunk::{Decoder, Pool, Selection};
-use super::mcap_contents::{Contents, Index, Piece, RandomFile};
-use super::mcap_summary::Found;
-use super::{SourceError, mcap_index};
+use super::chunk::{Decoder, Pool, Selection};
+use super::contents::{Contents, Index, Piece, RandomFile};
+use super::index;
+use super::summary::Found;
 use crate::model::ChannelId;
+use crate::source::SourceError;
 use crate::time::TimeRange;
 
 /// A file that is open: it can be decoded.
@@ -89,7 +90,7 @@ impl McapFile {
         }
         let index = match &self.kept {
             Kept::Index(index) => index.clone(),
-            Kept::Nothing | Kept::Open(_) => match mcap_index::read_again(&file) {
+            Kept::Nothing | Kept::Open(_) => match index::read_again(&file) {
                 Ok(index) => Arc::new(index),
                 Err(_reason) => return changed(&file),
             },

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalog::{Catalog, RawChannel};
-use super::mcap_chunk::{Pool, Selection};
-use super::mcap_contents::{Contents, RandomFile};
-use super::mcap_file::{McapFile, has_chosen};
-use super::mcap_summary::{Found, contents};
-use super::paths::{Named, file_name};
-use super::{RecordingOptions, ScanProgress, SourceError, SourceInfo};
+use super::chunk::{Pool, Selection};
+use super::contents::{Contents, RandomFile};
+use super::file::{McapFile, has_chosen};
+use super::summary::{Found, contents};
+use crate::source::catalog::{Catalog, RawChannel};
+use crate::source::paths::{Named, file_name};
+use crate::source::{RecordingOptions, ScanProgress, SourceError, SourceInfo};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are told one by one; of hundreds of files each can have some.

@@ -6,10 +6,10 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use super::mcap_batch::Slot;
+use super::batch::Slot;
 
-pub use super::mcap_batch::Builder;
-pub use super::mcap_chunk::Decoded;
+pub use super::batch::Builder;
+pub use super::chunk::Decoded;
 
 /// Decoded pieces that overlap in time, in bytes; beyond it those needed last are decoded again when their turn comes.
 const OPEN_BYTES: usize = 256 << 20;

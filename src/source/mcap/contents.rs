@@ -9,10 +9,10 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use mcap::records::Record;
 
-use super::SourceError;
-use super::catalog::RawChannel;
-use super::summary::{AttachmentSummary, MetadataSummary};
 use crate::model::Schema;
+use crate::source::SourceError;
+use crate::source::catalog::RawChannel;
+use crate::source::summary::{AttachmentSummary, MetadataSummary};
 use crate::time::{TimeRange, Timestamp};
 
 /// Opcode and length before every record.

@@ -9,10 +9,10 @@ use std::path::Path;
 
 use mcap::records::op;
 
-use super::mcap_chunk::{Decoder, message, walk};
-use super::mcap_contents::{Contents, MAGIC, Piece, Presence, RECORD_HEADER, parse, record_header, to_usize};
-use super::mcap_index::{LARGE_CHUNK, on_stray};
-use super::{Order, ScanProgress, SourceError};
+use super::chunk::{Decoder, message, walk};
+use super::contents::{Contents, MAGIC, Piece, Presence, RECORD_HEADER, parse, record_header, to_usize};
+use super::index::{LARGE_CHUNK, on_stray};
+use crate::source::{Order, ScanProgress, SourceError};
 
 /// Messages outside of chunks are played in runs of about this many bytes.
 const RUN: u64 = 1 << 20;

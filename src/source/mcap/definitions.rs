@@ -11,9 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mcap::records::{self, Record};
 
-use super::TopicRules;
-use super::catalog::{Catalog, RawChannel};
 use crate::model::{Channel, ChannelId, Schema};
+use crate::source::TopicRules;
+use crate::source::catalog::{Catalog, RawChannel};
 
 /// Definitions held, in bytes; a recording with more than this is not from a recorder.
 const MAX_DEFINITIONS: usize = 256 << 20;
