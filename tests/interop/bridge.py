@@ -33,6 +33,16 @@ def equal(got, expected, what):
     check(got == expected, f"{what}: got {got!r:.300}, expected {expected!r:.300}")
 
 
+def read_frame(exactly):
+    """First byte and payload of an unmasked frame; `exactly` reads so many bytes."""
+    first, length = exactly(2)
+    if length == 126:
+        length, = struct.unpack(">H", exactly(2))
+    elif length == 127:
+        length, = struct.unpack(">Q", exactly(8))
+    return first, exactly(length)
+
+
 class Server:
     """A `serve` that listens on a free port; with `stdin="pipe"` it reads what is written to `server.stdin`."""
 

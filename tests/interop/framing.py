@@ -10,7 +10,7 @@ import zlib
 import websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from bridge import MESSAGE, OLD, TESTDATA, Client, Recording, check, equal, serving
+from bridge import MESSAGE, OLD, TESTDATA, Client, Recording, check, equal, read_frame, serving
 
 FIN, RSV1 = 0x80, 0x40
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -83,12 +83,7 @@ class Raw:
         return out
 
     def frame(self):
-        first, length = self.exactly(2)
-        if length == 126:
-            length, = struct.unpack(">H", self.exactly(2))
-        elif length == 127:
-            length, = struct.unpack(">Q", self.exactly(8))
-        return first, self.exactly(length)
+        return read_frame(self.exactly)
 
     def until(self, wanted):
         while True:

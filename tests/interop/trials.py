@@ -19,7 +19,8 @@ import websockets
 from mcap.writer import CompressionType, Writer
 
 from bridge import (
-    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
+    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in,
+    read_frame, serving,
 )
 import framing
 import live
@@ -383,12 +384,8 @@ class RawClient(threading.Thread):
         return bytes(out)
 
     def frame(self):
-        first, length = self.exactly(2)
-        if length == 126:
-            length, = struct.unpack(">H", self.exactly(2))
-        elif length == 127:
-            length, = struct.unpack(">Q", self.exactly(8))
-        return first & 15, self.exactly(length)
+        first, payload = read_frame(self.exactly)
+        return first & 15, payload
 
     def handle(self, opcode, payload):
         if opcode == 1:

@@ -1,3 +1,4 @@
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use super::{Sent, Viewer, announced, fed, hub, messages};
@@ -22,6 +23,26 @@ fn play(stream: Box<dyn Source>, hub: &Hub, rate: Rate) -> (Player, Told) {
     (Player::start(stream, hub.clone(), options, false, on_finished).unwrap(), told)
 }
 
+/// A viewer that watches `/a`, channel 1, of a stream that is played.
+struct Watched {
+    input: Sender<Result<Batch, SourceError>>,
+    player: Player,
+    told: Told,
+    viewer: Viewer,
+}
+
+async fn watched(rate: Rate) -> Watched {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (player, told) = play(stream, &hub, rate);
+    let mut viewer = Viewer::join(&hub);
+    input.send(Ok(announced(1, "/a"))).unwrap();
+    viewer.until(Sent::Advertised(vec![1])).await;
+    viewer.subscribe(1);
+    viewer.sent.clear();
+    Watched { input, player, told, viewer }
+}
+
 #[tokio::test]
 async fn a_stream_is_played_once_a_viewer_has_subscribed() {
     let hub = hub(SlowClient::Drop);
@@ -43,13 +64,7 @@ async fn a_stream_is_played_once_a_viewer_has_subscribed() {
 
 #[tokio::test]
 async fn nobody_misses_the_first_messages_of_a_late_topic() {
-    let hub = hub(SlowClient::Drop);
-    let (input, stream) = fed();
-    let (_player, _told) = play(stream, &hub, Rate::Max);
-    let mut viewer = Viewer::join(&hub);
-    input.send(Ok(announced(1, "/a"))).unwrap();
-    viewer.until(Sent::Advertised(vec![1])).await;
-    viewer.subscribe(1);
+    let Watched { input, player: _player, mut viewer, .. } = watched(Rate::Max).await;
     input.send(Ok(messages(&[(1, 10)]))).unwrap();
     viewer.until(Sent::Message(1, 10)).await;
     let late = Batch { announcements: announced(2, "/b").announcements, ..messages(&[(2, 11), (1, 12)]) };
@@ -62,14 +77,7 @@ async fn nobody_misses_the_first_messages_of_a_late_topic() {
 
 #[tokio::test]
 async fn time_that_begins_anew_does_not_wait_for_the_old_time() {
-    let hub = hub(SlowClient::Drop);
-    let (input, stream) = fed();
-    let (_player, _told) = play(stream, &hub, Rate::Times(1000.0));
-    let mut viewer = Viewer::join(&hub);
-    input.send(Ok(announced(1, "/a"))).unwrap();
-    viewer.until(Sent::Advertised(vec![1])).await;
-    viewer.subscribe(1);
-    viewer.sent.clear();
+    let Watched { input, player: _player, mut viewer, .. } = watched(Rate::Times(1000.0)).await;
     input.send(Ok(messages(&[(1, 5000), (1, 5001), (1, 1), (1, 2)]))).unwrap();
     viewer.until(Sent::Message(1, 2)).await;
     let expected = [
@@ -85,13 +93,7 @@ async fn time_that_begins_anew_does_not_wait_for_the_old_time() {
 
 #[tokio::test]
 async fn a_stream_that_breaks_is_played_up_to_there_and_told() {
-    let hub = hub(SlowClient::Drop);
-    let (input, stream) = fed();
-    let (_player, mut told) = play(stream, &hub, Rate::Max);
-    let mut viewer = Viewer::join(&hub);
-    input.send(Ok(announced(1, "/a"))).unwrap();
-    viewer.until(Sent::Advertised(vec![1])).await;
-    viewer.subscribe(1);
+    let Watched { input, player: _player, mut told, mut viewer } = watched(Rate::Max).await;
     input.send(Ok(messages(&[(1, 10)]))).unwrap();
     let damage = SourceError::Damaged { name: "stdin".into(), offset: 7, reason: "is torn".into() };
     input.send(Err(damage)).unwrap();
@@ -105,13 +107,7 @@ async fn a_stream_that_breaks_is_played_up_to_there_and_told() {
 
 #[tokio::test]
 async fn a_stream_can_be_paused_but_not_sought() {
-    let hub = hub(SlowClient::Drop);
-    let (input, stream) = fed();
-    let (player, _told) = play(stream, &hub, Rate::Max);
-    let mut viewer = Viewer::join(&hub);
-    input.send(Ok(announced(1, "/a"))).unwrap();
-    viewer.until(Sent::Advertised(vec![1])).await;
-    viewer.subscribe(1);
+    let Watched { input, player, mut viewer, .. } = watched(Rate::Max).await;
     input.send(Ok(messages(&[(1, 10)]))).unwrap();
     viewer.until(Sent::Message(1, 10)).await;
     player.handle().request(Request::Toggle);
