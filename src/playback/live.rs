@@ -6,14 +6,14 @@
 //! queues are bounded by themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::DRAIN_LIMIT;
 use super::restart::RestartWatch;
 use crate::hub::playback::PlaybackProvider;
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{ClientId, Hub, SlowClient};
+use crate::hub::{ClientId, Hub, SlowClient, lock};
 use crate::model::{Batch, ChannelId};
 use crate::protocol::{PlaybackControlRequest, Status};
 use crate::source::listen::{Incoming, Listener};
@@ -90,10 +90,6 @@ impl PlaybackProvider for Provider {
         *lock(&self.0.room.changes) += 1;
         self.0.room.changed.notify_all();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Live {

@@ -10,7 +10,7 @@
 //!    next batch, which may have no messages; one that ends goes into [`Batch::retired`], and nothing is added on its
 //!    topic before it is retired in the catalog.
 //! 3. Add an arm to [`open`]. What is not named by one argument alone has a constructor of its own:
-//!    [`McapStream::new`], [`Follow::open`].
+//!    [`McapStream::new`], [`Follow::open`]; `cli/serve/inputs.rs` chooses among them.
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
 use std::path::Path;
