@@ -101,6 +101,7 @@ fn channels() -> Vec<Channel> {
             message_encoding: encoding.into(),
             schema: Some(schema.clone()),
             metadata: [("offered_qos_profiles".to_owned(), "- history: 1\n  depth: 10\n".to_owned())].into(),
+            latched: false,
         }
     };
     (1..=CHANNELS).map(channel).collect()

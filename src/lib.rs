@@ -33,6 +33,7 @@ pub mod pattern;
 pub mod payload;
 pub mod playback;
 pub mod protocol;
+pub mod registry;
 pub mod server;
 pub mod sink;
 pub mod source;

@@ -11,16 +11,33 @@ use bytes::Bytes;
 
 use crate::time::Timestamp;
 
-/// Identifies a channel on the wire and within one server; stable while the server runs.
+/// Identifies a channel on the wire and within one server. An id is never given to another channel: clients cache
+/// decoders by it.
 ///
-/// Ids are small and dense (sources count from 1), so that tables indexed by them stay small.
+/// The lower [`ChannelId::SLOT_BITS`] bits are its slot, by which tables are indexed. When a channel ends, its slot is
+/// used again with the next generation in the upper bits, so that tables stay small however often channels change. A
+/// table that compares the whole id can't confuse a channel with an earlier one in the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ChannelId(pub u32);
 
 impl ChannelId {
-    /// The id as an index into a table.
-    pub fn index(self) -> usize {
-        self.0 as usize
+    /// Bits of the slot: about a million channels at once, and 4096 channels in each slot one after the other.
+    pub const SLOT_BITS: u32 = 20;
+
+    /// The id of a channel in a slot; None beyond the last slot or generation.
+    pub fn new(slot: u32, generation: u32) -> Option<Self> {
+        let fits = slot >> Self::SLOT_BITS == 0 && generation >> (u32::BITS - Self::SLOT_BITS) == 0;
+        fits.then_some(Self(generation << Self::SLOT_BITS | slot))
+    }
+
+    /// The index of the channel in tables.
+    pub fn slot(self) -> usize {
+        (self.0 & ((1 << Self::SLOT_BITS) - 1)) as usize
+    }
+
+    /// How many channels had this slot before.
+    pub fn generation(self) -> u32 {
+        self.0 >> Self::SLOT_BITS
     }
 }
 
@@ -55,7 +72,7 @@ pub struct Schema {
 /// A stream of messages of one type under one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// Given by the source; unique among all channels of one server.
+    /// Given by the [registry](crate::registry); unique among all channels of one server.
     pub id: ChannelId,
     /// Unique among all channels of one server as well: viewers take one channel a topic.
     pub topic: String,
@@ -65,6 +82,9 @@ pub struct Channel {
     pub schema: Option<Arc<Schema>>,
     /// What the recorder noted about the channel, for example `offered_qos_profiles`.
     pub metadata: BTreeMap<String, String>,
+    /// Whether the source says that late subscribers are to get the last message: ROS 2 transient local durability,
+    /// ROS 1 `latching`, `"latch": true` of a JSON line.
+    pub latched: bool,
 }
 
 /// One message within a [`Batch`]: where its payload lies, and what is known about it.

@@ -12,28 +12,11 @@ use crate::model::{Batch, Channel, ChannelId};
 pub(crate) fn is_latched(channel: &Channel, latch: &Latch) -> bool {
     match latch {
         Latch::Off => false,
-        Latch::Auto => recorded_as_latched(&channel.metadata),
+        Latch::Auto => channel.latched,
         Latch::Topics(patterns) => {
-            recorded_as_latched(&channel.metadata)
-                || patterns.iter().any(|pattern| pattern.matches(&channel.topic))
+            channel.latched || patterns.iter().any(|pattern| pattern.matches(&channel.topic))
         }
     }
-}
-
-/// Whether a channel was latched when it was recorded, by its metadata.
-///
-/// ROS 1: metadata `latching` is `true` or `1`. ROS 2: a profile in `offered_qos_profiles` (YAML, in the layout of
-/// rosbag2) has transient local durability, by name or as `1` (`rmw_qos_durability_policy_t`).
-pub fn recorded_as_latched(metadata: &BTreeMap<String, String>) -> bool {
-    if let Some(latching) = metadata.get("latching") {
-        return matches!(latching.trim(), "true" | "True" | "1");
-    }
-    let profiles = metadata.get("offered_qos_profiles").map(String::as_str).unwrap_or_default();
-    profiles.lines().any(|line| {
-        let line = line.trim_start_matches(['-', ' ', '\t']);
-        line.strip_prefix("durability:")
-            .is_some_and(|value| matches!(value.trim().trim_matches(['"', '\'']), "transient_local" | "1"))
-    })
 }
 
 /// The last message of each latched channel, copied out of its chunk.
@@ -96,47 +79,33 @@ impl LatchStore {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
-    fn channel(metadata: &[(&str, &str)]) -> Channel {
+    fn channel(latched: bool) -> Channel {
         Channel {
             id: ChannelId(1),
             topic: "/map".into(),
             message_encoding: "cdr".into(),
             schema: None,
-            metadata: metadata.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+            metadata: BTreeMap::new(),
+            latched,
         }
     }
 
     #[test]
-    fn ros_2_profiles_are_read_in_both_notations() {
-        let old = "- history: 3\n  depth: 0\n  reliability: 1\n  durability: 1\n  deadline:\n    sec: 1\n";
-        let new =
-            "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: transient_local\n";
-        let volatile = "- history: 3\n  depth: 1\n  durability: 2\n- durability: volatile\n";
-        assert!(is_latched(&channel(&[("offered_qos_profiles", old)]), &Latch::Auto));
-        assert!(is_latched(&channel(&[("offered_qos_profiles", new)]), &Latch::Auto));
-        assert!(is_latched(
-            &channel(&[("offered_qos_profiles", "- durability: 'transient_local'")]),
-            &Latch::Auto
-        ));
-        assert!(!is_latched(&channel(&[("offered_qos_profiles", volatile)]), &Latch::Auto));
-        assert!(!is_latched(&channel(&[("offered_qos_profiles", "")]), &Latch::Auto));
-        assert!(!is_latched(&channel(&[]), &Latch::Auto));
+    fn what_the_source_says_counts_unless_latching_is_off() {
+        assert!(is_latched(&channel(true), &Latch::Auto));
+        assert!(!is_latched(&channel(false), &Latch::Auto));
+        assert!(!is_latched(&channel(true), &Latch::Off));
     }
 
     #[test]
-    fn ros_1_latching_is_read() {
-        assert!(is_latched(&channel(&[("latching", "1")]), &Latch::Auto));
-        assert!(is_latched(&channel(&[("latching", "true")]), &Latch::Auto));
-        assert!(!is_latched(&channel(&[("latching", "0")]), &Latch::Auto));
-        assert!(!is_latched(&channel(&[("latching", "1")]), &Latch::Off));
-    }
-
-    #[test]
-    fn patterns_latch_what_the_recorder_did_not() {
+    fn patterns_latch_what_the_source_did_not() {
         let latch = Latch::Topics(vec!["/ma*".parse().unwrap()]);
-        assert!(is_latched(&channel(&[]), &latch));
-        assert!(!is_latched(&channel(&[]), &Latch::Topics(vec!["/tf".parse().unwrap()])));
+        assert!(is_latched(&channel(false), &latch));
+        assert!(!is_latched(&channel(false), &Latch::Topics(vec!["/tf".parse().unwrap()])));
+        assert!(is_latched(&channel(true), &Latch::Topics(vec!["/tf".parse().unwrap()])));
     }
 }

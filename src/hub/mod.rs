@@ -24,12 +24,14 @@ use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessag
 use crate::time::{TimeRange, Timestamp};
 
 mod backlog;
+pub mod capability;
 mod channels;
 mod client;
 mod latch;
 pub mod outbox;
 pub(crate) mod playback;
 mod publishing;
+pub mod responder;
 mod room;
 pub mod stats;
 pub mod subscriptions;
@@ -37,7 +39,6 @@ mod tap;
 
 pub(crate) use backlog::Published;
 pub(crate) use client::Client;
-pub use latch::recorded_as_latched;
 pub(crate) use tap::{Next, Tap};
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
@@ -80,7 +81,7 @@ pub struct HubOptions {
 
 /// Identifies a connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ClientId(u64);
+pub struct ClientId(u64);
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

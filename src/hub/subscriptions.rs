@@ -11,23 +11,23 @@ pub struct ChannelSet(Vec<u64>);
 impl ChannelSet {
     /// Adds a channel.
     pub fn insert(&mut self, channel: ChannelId) {
-        let word = channel.index() / 64;
+        let word = channel.slot() / 64;
         if word >= self.0.len() {
             self.0.resize(word + 1, 0);
         }
-        self.0[word] |= 1 << (channel.index() % 64);
+        self.0[word] |= 1 << (channel.slot() % 64);
     }
 
     /// Takes a channel out.
     pub fn remove(&mut self, channel: ChannelId) {
-        if let Some(word) = self.0.get_mut(channel.index() / 64) {
-            *word &= !(1 << (channel.index() % 64));
+        if let Some(word) = self.0.get_mut(channel.slot() / 64) {
+            *word &= !(1 << (channel.slot() % 64));
         }
     }
 
     /// Whether a channel is in it.
     pub fn contains(&self, channel: ChannelId) -> bool {
-        self.0.get(channel.index() / 64).is_some_and(|word| word >> (channel.index() % 64) & 1 == 1)
+        self.0.get(channel.slot() / 64).is_some_and(|word| word >> (channel.slot() % 64) & 1 == 1)
     }
 
     /// Whether both have a channel in common.
@@ -93,10 +93,10 @@ impl Subscriptions {
         if self.channels.contains(channel) {
             return Err(Refused::AlreadySubscribed);
         }
-        if channel.index() >= self.table.len() {
-            self.table.resize(channel.index() + 1, None);
+        if channel.slot() >= self.table.len() {
+            self.table.resize(channel.slot() + 1, None);
         }
-        self.table[channel.index()] = Some(Subscribed { id, since });
+        self.table[channel.slot()] = Some(Subscribed { id, since });
         self.channels.insert(channel);
         self.ids.insert(id, channel);
         self.orphaned.remove(&id);
@@ -105,7 +105,7 @@ impl Subscriptions {
 
     /// Ends the subscription to a channel that is taken back.
     pub fn orphan(&mut self, channel: ChannelId) {
-        if let Some(subscribed) = self.table.get_mut(channel.index()).and_then(Option::take) {
+        if let Some(subscribed) = self.table.get_mut(channel.slot()).and_then(Option::take) {
             self.channels.remove(channel);
             self.ids.remove(&subscribed.id);
             self.orphaned.insert(subscribed.id);
@@ -115,14 +115,14 @@ impl Subscriptions {
     /// Ends a subscription; false if there is none with this id.
     pub fn remove(&mut self, id: SubscriptionId) -> bool {
         let Some(channel) = self.ids.remove(&id) else { return self.orphaned.remove(&id) };
-        self.table[channel.index()] = None;
+        self.table[channel.slot()] = None;
         self.channels.remove(channel);
         true
     }
 
     /// The client's id for a message of this channel in queue item number `item`, if it wants it.
     pub fn wanted(&self, channel: ChannelId, item: u64) -> Option<SubscriptionId> {
-        match self.table.get(channel.index()) {
+        match self.table.get(channel.slot()) {
             Some(Some(subscribed)) if subscribed.since <= item => Some(subscribed.id),
             _ => None,
         }

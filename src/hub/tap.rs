@@ -188,7 +188,7 @@ mod tests {
     fn channel(topic: &str) -> Arc<Channel> {
         let topic = topic.to_owned();
         let (id, message_encoding, metadata) = (ChannelId(1), String::new(), BTreeMap::new());
-        Arc::new(Channel { id, topic, message_encoding, schema: None, metadata })
+        Arc::new(Channel { id, topic, message_encoding, schema: None, metadata, latched: false })
     }
 
     #[derive(Clone, Default)]

@@ -30,7 +30,7 @@ impl RestartWatch {
             if self.is_restart(entry, now) {
                 return Some(index);
             }
-            let channel = entry.channel.index();
+            let channel = entry.channel.slot();
             if channel >= self.last.len() {
                 self.last.resize(channel + 1, None);
             }
@@ -41,7 +41,7 @@ impl RestartWatch {
     }
 
     fn is_restart(&self, entry: &Entry, now: Instant) -> bool {
-        let last = self.last.get(entry.channel.index()).copied().flatten();
+        let last = self.last.get(entry.channel.slot()).copied().flatten();
         let back = last.is_some_and(|last| {
             last.since(entry.log_time) > TOLERANCE && self.newest.since(last) <= TOLERANCE
         });

@@ -124,6 +124,7 @@ impl AdvertisedChannel {
             message_encoding: self.encoding.clone(),
             schema,
             metadata: self.metadata.clone(),
+            latched: false,
         })
     }
 
@@ -205,6 +206,7 @@ mod tests {
                 })
             }),
             metadata: BTreeMap::new(),
+            latched: false,
         }
     }
 

@@ -29,6 +29,7 @@ fn channel(id: u32, topic: &str) -> Arc<Channel> {
         message_encoding: "json".into(),
         schema: Some(Arc::new(schema)),
         metadata: BTreeMap::from([("key".into(), "value".into())]),
+        latched: false,
     })
 }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::recorded_as_latched;
 use crate::model::{Channel, ChannelId, Schema};
 
 /// A channel as the source has it, before it gets an id.
@@ -42,6 +43,7 @@ impl Catalog {
                 known.filter(|channel| raw.metadata.keys().any(|key| !channel.metadata.contains_key(key)))
             {
                 let channel = Arc::make_mut(channel);
+                channel.latched |= recorded_as_latched(&raw.metadata);
                 for (key, value) in raw.metadata {
                     channel.metadata.entry(key).or_insert(value);
                 }
@@ -65,6 +67,7 @@ impl Catalog {
             topic,
             message_encoding: raw.message_encoding,
             schema: raw.schema,
+            latched: recorded_as_latched(&raw.metadata),
             metadata: raw.metadata,
         };
         self.channels.insert(id, Arc::new(channel));

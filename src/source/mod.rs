@@ -22,6 +22,7 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 pub mod catalog;
 pub mod json_lines;
+mod latched;
 pub mod listen;
 pub mod live;
 pub mod mcap;
@@ -33,6 +34,7 @@ pub mod throttle;
 pub mod topics;
 
 pub use self::mcap::{Follow, FollowOptions, McapStream};
+pub use latched::recorded_as_latched;
 pub use sniff::{Kind, sniff};
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};

@@ -102,7 +102,7 @@ fn period(hertz: f64) -> u64 {
 
 impl Topics {
     fn add(&mut self, channel: ChannelId, period: u64) {
-        let index = channel.index();
+        let index = channel.slot();
         if index >= self.0.len() {
             self.0.resize_with(index + 1, || None);
         }
@@ -110,7 +110,7 @@ impl Topics {
     }
 
     fn keeps(&mut self, channel: ChannelId, time: Timestamp) -> bool {
-        let Some(Some(topic)) = self.0.get_mut(channel.index()) else { return true };
+        let Some(Some(topic)) = self.0.get_mut(channel.slot()) else { return true };
         let slot = |time: Timestamp| time.0 / topic.period;
         let keep = topic.kept.is_none_or(|kept| time < kept || slot(time) > slot(kept));
         if keep {
@@ -166,6 +166,7 @@ mod tests {
             message_encoding: "json".into(),
             schema: None,
             metadata: BTreeMap::new(),
+            latched: false,
         })
     }
 

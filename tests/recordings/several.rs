@@ -229,6 +229,7 @@ fn channel(topic: &str, encoding: &str) -> Arc<Channel> {
         message_encoding: encoding.into(),
         schema: None,
         metadata: BTreeMap::new(),
+        latched: false,
     })
 }
 

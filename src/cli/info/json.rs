@@ -1,6 +1,6 @@
 //! The summary as one JSON object. Times are nanoseconds as text: numbers of this size are not exact in JSON.
 
-use foxglove_bridge::hub::recorded_as_latched;
+use foxglove_bridge::source::recorded_as_latched;
 use foxglove_bridge::source::summary::{ChannelSummary, RecordingSummary};
 use serde_json::{Value, json};
 

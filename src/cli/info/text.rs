@@ -5,7 +5,7 @@ use std::fmt::Write;
 use foxglove_bridge::source::summary::{ChunkSummary, RecordingSummary};
 
 use super::super::progress::span;
-use foxglove_bridge::hub::recorded_as_latched;
+use foxglove_bridge::source::recorded_as_latched;
 
 use super::rate;
 

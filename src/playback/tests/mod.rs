@@ -43,6 +43,7 @@ fn announced(id: u32, topic: &str) -> Batch {
         message_encoding: "json".into(),
         schema: None,
         metadata: BTreeMap::new(),
+        latched: false,
     };
     Batch { announcements: vec![Arc::new(channel)], ..Batch::default() }
 }

@@ -131,10 +131,10 @@ impl Compression {
         if length < self.smallest() {
             return false;
         }
-        if channel.index() >= self.gains.len() {
-            self.gains.resize(channel.index() + 1, Gain::default());
+        if channel.slot() >= self.gains.len() {
+            self.gains.resize(channel.slot() + 1, Gain::default());
         }
-        let gain = &mut self.gains[channel.index()];
+        let gain = &mut self.gains[channel.slot()];
         if !gain.known {
             *gain = Gain {
                 known: true,
@@ -242,7 +242,7 @@ impl Compression {
     }
 
     fn judge(&mut self, channel: ChannelId, is_worth_it: bool) {
-        let Some(gain) = self.gains.get_mut(channel.index()) else { return };
+        let Some(gain) = self.gains.get_mut(channel.slot()) else { return };
         gain.failures = if is_worth_it { 0 } else { gain.failures.saturating_add(1) };
         if gain.failures >= PATIENCE {
             gain.pause = PAUSE;

@@ -16,6 +16,7 @@ fn channel(schema_name: &str, message_encoding: &str) -> Channel {
         message_encoding: message_encoding.into(),
         schema: Some(Arc::new(schema)),
         metadata: BTreeMap::new(),
+        latched: false,
     }
 }
 

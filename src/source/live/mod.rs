@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{SourceError, TopicRules};
+use super::{SourceError, TopicRules, recorded_as_latched};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::payload::{MessageType, Types};
 use crate::time::Timestamp;
@@ -273,6 +273,7 @@ impl LiveChannels {
             topic: offered.to_owned(),
             message_encoding: form.encoding.into_owned(),
             schema: form.schema.clone(),
+            latched: recorded_as_latched(&declared.metadata),
             metadata: declared.metadata,
         });
         let live = Arc::new(LiveChannel { channel, topic: notes });

@@ -270,7 +270,7 @@ fn a_declared_channel_is_announced_before_its_messages() {
     let metadata: Vec<_> =
         outcome.announced[0].metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(metadata, [("a", "b"), ("latching", "true"), ("n", "1")]);
-    assert!(crate::hub::recorded_as_latched(&outcome.announced[0].metadata));
+    assert!(outcome.announced[0].latched);
 }
 
 #[test]

@@ -1,0 +1,158 @@
+//! The capability `playbackControl`, and the one vocabulary in which playback is controlled: by clients, the keyboard,
+//! services, parameters and HTTP alike.
+
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
+use crate::hub::ClientId;
+use crate::hub::responder::Responder;
+use crate::protocol::PlaybackState;
+use crate::time::{TimeRange, Timestamp};
+
+/// How fast time runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Rate {
+    /// This many seconds of recording a second; within [`Rate::RANGE`].
+    Times(f64),
+    /// As fast as clients take it, nothing dropped.
+    Max,
+}
+
+impl Rate {
+    /// Rates that can be asked for.
+    pub const RANGE: RangeInclusive<f64> = 0.01..=1000.0;
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.eq_ignore_ascii_case("max") {
+            return Ok(Self::Max);
+        }
+        match text.parse::<f64>() {
+            Ok(rate) if Self::RANGE.contains(&rate) => Ok(Self::Times(rate)),
+            _ => Err(format!("'{text}' is not a rate: write a number from 0.01 to 1000, or max")),
+        }
+    }
+}
+
+/// Where to continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seek {
+    /// At a time of the recording; one outside of the range becomes its nearest end.
+    To(Timestamp),
+    /// This many nanoseconds after the position; before it if negative.
+    By(i64),
+}
+
+/// A change of the rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RateChange {
+    /// This rate; a number outside of [`Rate::RANGE`] becomes its nearest end.
+    To(Rate),
+    /// The rate multiplied by this factor.
+    By(f64),
+}
+
+/// Whether playback starts again at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoopChange {
+    /// On or off.
+    To(bool),
+    /// The other way.
+    Toggle,
+}
+
+/// What time does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Run.
+    Play,
+    /// Stand still.
+    Pause,
+    /// Run if it stands still, else stand still. At the end: play again from the start.
+    Toggle,
+    /// Pause, and publish the next messages.
+    Step {
+        /// How many; at least 1.
+        count: u32,
+        /// Only messages of this topic count; those of other topics before them are published too.
+        topic: Option<String>,
+    },
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// A client, by the protocol; the state that answers it carries this id to every client.
+    Client {
+        /// Which one.
+        client: ClientId,
+        /// Chosen by the client.
+        request_id: String,
+    },
+    /// The program itself, or who embeds it.
+    Program,
+}
+
+/// What is asked of playback. The parts that are given are carried out in the order of the fields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlaybackRequest {
+    /// Who asks.
+    pub by: Asker,
+    /// The part of the timeline that is played from now on (A–B); `Some(None)`: all of it again.
+    pub range: Option<Option<TimeRange>>,
+    /// Continue elsewhere.
+    pub seek: Option<Seek>,
+    /// Change the rate.
+    pub rate: Option<RateChange>,
+    /// Start again at the end, or not.
+    pub looping: Option<LoopChange>,
+    /// Play, pause or step.
+    pub command: Option<Command>,
+}
+
+impl PlaybackRequest {
+    /// A request of the program that asks for nothing yet.
+    pub fn new() -> Self {
+        Self { by: Asker::Program, range: None, seek: None, rate: None, looping: None, command: None }
+    }
+}
+
+impl Default for PlaybackRequest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<Command> for PlaybackRequest {
+    fn from(command: Command) -> Self {
+        Self { command: Some(command), ..Self::new() }
+    }
+}
+
+impl From<Seek> for PlaybackRequest {
+    fn from(seek: Seek) -> Self {
+        Self { seek: Some(seek), ..Self::new() }
+    }
+}
+
+impl From<RateChange> for PlaybackRequest {
+    fn from(rate: RateChange) -> Self {
+        Self { rate: Some(rate), ..Self::new() }
+    }
+}
+
+impl From<LoopChange> for PlaybackRequest {
+    fn from(looping: LoopChange) -> Self {
+        Self { looping: Some(looping), ..Self::new() }
+    }
+}
+
+/// Plays, and can be controlled.
+pub trait Playback: Send + Sync {
+    /// Carries a request out, soon; returns at once. The answer is the state after it. Where nothing can be done (a stream
+    /// can't be sought) the state says what is.
+    fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>);
+}
