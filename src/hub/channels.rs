@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::outbox::Encoded;
-use super::subscriptions::ChannelSet;
 use crate::model::{Channel, ChannelId};
 use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
 
@@ -15,7 +14,8 @@ pub(crate) struct Channels {
     advertised: BTreeMap<ChannelId, AdvertisedChannel>,
     encoded: Option<Encoded>,
     /// Channels that were taken back: whoever announces them once more has not noticed yet.
-    retired: ChannelSet,
+    /// By slot, the last one.
+    retired: BTreeMap<usize, ChannelId>,
 }
 
 impl Channels {
@@ -24,7 +24,8 @@ impl Channels {
     pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> (Option<Encoded>, Vec<NotAdvertisable>) {
         let (mut new, mut refused) = (Vec::new(), Vec::new());
         for channel in channels {
-            if self.retired.contains(channel.id) || self.known.insert(channel.id, channel.clone()).is_some() {
+            let is_retired = self.retired.get(&channel.id.slot()).is_some_and(|last| *last >= channel.id);
+            if is_retired || self.known.insert(channel.id, channel.clone()).is_some() {
                 continue;
             }
             match AdvertisedChannel::from_channel(channel) {
@@ -48,7 +49,7 @@ impl Channels {
             channels.iter().copied().filter(|id| self.advertised.remove(id).is_some()).collect();
         for &id in channels {
             self.known.remove(&id);
-            self.retired.insert(id);
+            self.retired.insert(id.slot(), id);
         }
         self.encoded = None;
         (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into())
