@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hub::{HubOptions, Latch, SlowClient};
+use crate::input::OnEof;
 use crate::payload::TypeOptions;
-use crate::playback::{AtEnd, OnEof, PlaybackOptions, Rate, StartOn};
+use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
 use crate::source::throttle::ThrottleRule;
@@ -65,9 +66,9 @@ pub struct LiveOptions {
     pub paced: bool,
     /// What happens when every input has ended.
     pub on_eof: OnEof,
-    /// The file still grows: serve what is appended.
+    /// The files that are named still grow: serve what is appended.
     pub follow: bool,
-    /// Of a file that is followed, serve also what it holds already.
+    /// Of files that are followed, serve also what they hold already.
     pub from_start: bool,
     /// How many writers may be connected to sockets at once.
     pub max_writers: usize,

@@ -32,6 +32,7 @@ pub mod outbox;
 pub(crate) mod playback;
 mod publishing;
 pub mod responder;
+pub(crate) mod restart;
 mod room;
 pub mod stats;
 pub mod subscriptions;

@@ -5,17 +5,14 @@ use std::time::Duration;
 mod advance;
 pub mod clock;
 mod inbox;
-mod live;
 mod player;
 mod requests;
-mod restart;
 #[cfg(test)]
 mod tests;
 mod worker;
 
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::{PlayerHandle, Request};
-pub use live::{Live, OnEof, OpenWriter, Writers};
 pub use player::Player;
 
 /// How long what must not overtake messages (a lap's end, a change of channels, a restart of time) waits for slow

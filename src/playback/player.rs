@@ -9,13 +9,13 @@ use std::time::Instant;
 use super::PlaybackOptions;
 use super::clock::Clock;
 use super::inbox::{Event, PlayerHandle};
-use super::restart::RestartWatch;
 use super::worker::Worker;
 use crate::hub::Hub;
+use crate::hub::restart::RestartWatch;
 use crate::hub::stats::Activity;
 use crate::protocol::Status;
 use crate::source::reader::Reader;
-use crate::source::{Source, SourceError};
+use crate::source::{Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread; stops when dropped.
@@ -30,13 +30,16 @@ impl Player {
     /// `has_past`: the recording begins before what is played, so the start has a state to send. `on_finished` is
     /// called after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     pub fn start(
-        source: Box<dyn Source>,
+        source: Playable,
         hub: Hub,
         options: PlaybackOptions,
         has_past: bool,
         on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let info = source.info().clone();
+        let (is_stream, info) = match &source {
+            Playable::Recording(recording) => (false, recording.info().clone()),
+            Playable::Stream(_) => (true, RecordingInfo::default()),
+        };
         hub.advertise(&info.channels);
         for warning in &info.warnings {
             hub.notice(&Status::warning(warning.clone()));
@@ -56,13 +59,13 @@ impl Player {
             options,
             range,
             is_empty: info.range.is_none(),
-            stream: (!info.seekable).then(RestartWatch::default),
+            stream: is_stream.then(RestartWatch::default),
             has_past,
             snapshot: handle.snapshot.clone(),
             clock: Clock::new(range.start, options.rate),
             activity: if options.start_paused { Activity::Paused } else { Activity::Waiting },
             // nobody can subscribe to nothing
-            start_at: (info.seekable && info.channels.is_empty()).then_some(now),
+            start_at: (!is_stream && info.channels.is_empty()).then_some(now),
             looping: options.looping,
             epoch: 0,
             asked: 0,

@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::clock::Clock;
 use super::inbox::Event;
-use super::restart::RestartWatch;
 use super::{PlaybackOptions, Rate, StartOn};
+use crate::hub::restart::RestartWatch;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{ClientId, Hub};
 use crate::model::{Batch, ChannelId};
 use crate::protocol::Status;
-use crate::source::SourceError;
 use crate::source::reader::{Reader, ReaderEvent};
+use crate::source::{ErrorKind, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Batches asked of the reader ahead of need.
@@ -138,8 +138,7 @@ impl Worker {
             }
             ReaderEvent::Failed { epoch, error } if epoch == self.epoch => {
                 self.asked = self.asked.saturating_sub(1);
-                let goes_on = matches!(error, SourceError::Damaged { .. } | SourceError::Changed { .. });
-                if self.stream.is_some() && !goes_on {
+                if self.stream.is_some() && error.kind() == ErrorKind::Fatal {
                     self.read_all = true;
                     self.failure = Some(error);
                     return;

@@ -305,7 +305,7 @@ async def sockets():
             fifth = socket.create_connection(("127.0.0.1", port))
             fifth.settimeout(10)
             equal(fifth.recv(1), b"", "what a fifth writer reads")
-            check("--max-writers" in server.said(), server.said())
+            check("max_writers" in server.said(), server.said())
             writers[1].close()
             for _ in range(1000):
                 sixth = socket.create_connection(("127.0.0.1", port))
@@ -408,19 +408,73 @@ async def follow():
             equal(json.loads(messages_in(client.events)[-1][2])["n"], 369, "last")
 
 
+async def mixed():
+    """An MCAP stream, lines from sockets and growing files on one server: each topic is one channel."""
+    with tempfile.TemporaryDirectory() as folder:
+        stream = os.path.join(folder, "stream.mcap")
+        growing = [os.path.join(folder, name) for name in ("one.mcap", "two.mcap")]
+        recorders = [Recorder(path) for path in growing]
+        recorders[0].write(0)
+        arguments = ("-", "tcp-listen://127.0.0.1:0", "--follow", *growing)
+        async with serving(*arguments, stdin="pipe") as server:
+            said = server.said()
+            check("stdin" in said and "one.mcap" in said and "(live)" in said, said)
+            client = await Client.connect(server, OLD, topics=None)
+            port = int(re.search(r"tcp-listen://127\.0\.0\.1:(\d+)", said)[1])
+            writer = socket.create_connection(("127.0.0.1", port))
+            # the same topic and schema as in the files; the same topic with another one; a topic of its own
+            schema = {"op": "schema", "name": "N", "encoding": "jsonschema", "schema": {"type": "object"}}
+            lines = [schema, {"op": "channel", "topic": "/n", "schema": "N"}, {"op": "channel", "topic": "/line"}]
+            writer.sendall(b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines))
+            await client.until(lambda _: len(client.subscribed) == 2, "the channels")
+            with open(stream, "wb") as file:
+                mcap = Writer(file, use_chunking=False)
+                mcap.start()
+                for n, id in enumerate([mcap.register_channel(topic, "cbor", 0) for topic in ("/n", "/stream")]):
+                    mcap.add_message(id, n, b"\xa0", n)
+                mcap.finish()
+            with open(stream, "rb") as file:
+                data = file.read()
+            # its channels, and its messages once they are subscribed to
+            half = data.index(b"/stream") + len("/stream" + "cbor") + 8
+            await server.write(data[:half])
+            await client.until(lambda _: len(client.subscribed) == 4, "the channels of the stream; " + server.said())
+            await asyncio.sleep(0.2)
+            await server.write(data[half:])
+            for n, recorder in enumerate(recorders):
+                recorder.write(100 + n)
+            writer.sendall(b'{"topic":"/n","schema":"N","log_time":1100.5,"data":{"n":7}}\n')
+            writer.sendall(b'{"topic":"/line","log_time":2,"data":{}}\n')
+            await client.until(
+                lambda events: len(messages_in(events)) >= 5, "messages of all inputs; " + server.said())
+            # an input that ends takes nothing with it
+            server.stdin.close()
+            writer.close()
+            recorders[1].write(102)
+            await client.until(lambda events: (b'{"n":102}') in payloads(client, "/n"), "what goes on")
+            equal(client.texts("unadvertise"), [], "channels that end")
+            server.process.send_signal(signal.SIGTERM)
+            equal(await server.code(), 0, "exit code; " + server.said())
+    ids = [channel["id"] for text in client.texts("advertise") for channel in text["channels"]]
+    equal(len(ids), len(set(ids)), "ids that are advertised")
+    equal(sorted(channel["topic"] for channel in client.channels.values()), ["/line", "/n", "/n#2", "/stream"], "topics")
+    equal({json.loads(data)["n"] for data in payloads(client, "/n")}, {7, 100, 101, 102}, "/n")
+    equal({topic for topic, _, _ in messages_in(client.events)} - {"/n#2"}, {"/line", "/n", "/stream"}, "topics")
+
+
 async def dont_mix():
-    server = Server("-", os.path.join(TESTDATA, "drive.mcap"))
-    try:
-        equal(await server.code(), 2, "exit code")
-        check("port of its own" in server.said(), server.said())
-    finally:
-        server.stop()
-    server = Server("-", "--loop")
-    try:
-        equal(await server.code(), 2, "exit code")
-        check("--loop" in server.said(), server.said())
-    finally:
-        server.stop()
+    drive = os.path.join(TESTDATA, "drive.mcap")
+    for arguments, hints in (
+            (("-", drive), ("--shift now", "port of its own")), (("-", "--loop"), ("--loop",)),
+            (("-", "--follow"), ("--follow",)), (("-", "-"), ("stdin",)),
+            (("tcp-listen://127.0.0.1:0", "--start", "+1s"), ("--start",))):
+        server = Server(*arguments)
+        try:
+            equal(await server.code(), 2, "exit code; " + server.said())
+            for hint in hints:
+                check(hint in server.said(), server.said())
+        finally:
+            server.stop()
 
 
 def examples():
@@ -526,5 +580,5 @@ async def live_mcap():
 TRIALS = dict(
     readme=readme, eof_keeps=eof_keeps, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
-    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, dont_mix=dont_mix,
+    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, dont_mix=dont_mix,
 )

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foxglove_bridge::model::{Channel, ChannelId};
 use foxglove_bridge::pattern::TopicFilter;
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::{RecordingOptions, SourceError, TopicRules, open};
 use foxglove_bridge::time::{TimeSpec, Timestamp};
 use mcap::records::MessageHeader;
@@ -385,7 +386,8 @@ pub(crate) fn refused() {
     let split = Split::of(&[channel("/a", "json")], counted(0..10), |number, _| number / 5);
     let refusal = |specs: &[&str]| {
         let specs: Vec<_> = specs.iter().map(|spec| (*spec).to_owned()).collect();
-        let error = open(&specs, &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+        let error =
+            open(&specs, &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
         assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
         error.to_string()
     };

@@ -21,6 +21,7 @@ use super::progress::{self, PlayBar};
 mod engine;
 mod inputs;
 mod startup;
+mod stdin;
 
 use engine::{Engine, Finish};
 use inputs::Inputs;

@@ -2,38 +2,48 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::hub::outbox::{Encoded, Item};
 use crate::hub::{Client, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
 use crate::protocol::{Offer, ServerMessage, Subscription};
-use crate::source::{Source, SourceError, SourceInfo};
+use crate::source::{Playable, SourceError, Stop, Stream};
 use crate::time::Timestamp;
 
-mod live;
 mod streams;
 
 /// A stream that yields what the test hands in.
 struct Fed {
-    info: SourceInfo,
+    stop: Stop,
     batches: Receiver<Result<Batch, SourceError>>,
 }
 
-impl Source for Fed {
-    fn info(&self) -> &SourceInfo {
-        &self.info
+impl Stream for Fed {
+    fn name(&self) -> &str {
+        "fed"
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        self.batches.recv().ok().transpose()
+        while !self.stop.is_stopped() {
+            match self.batches.recv_timeout(Duration::from_millis(5)) {
+                Ok(next) => return next.map(Some),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 }
 
-fn fed() -> (Sender<Result<Batch, SourceError>>, Box<dyn Source>) {
+fn fed() -> (Sender<Result<Batch, SourceError>>, Playable) {
     let (sender, batches) = channel();
-    (sender, Box::new(Fed { info: SourceInfo::default(), batches }))
+    (sender, Playable::Stream(Box::new(Fed { stop: Stop::new().unwrap(), batches })))
 }
 
 fn announced(id: u32, topic: &str) -> Batch {

@@ -5,12 +5,12 @@ use super::{Sent, Viewer, announced, fed, hub, messages};
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
 use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, Request, StartOn};
-use crate::source::{Source, SourceError};
+use crate::source::{Playable, SourceError};
 use crate::time::Timestamp;
 
 type Told = tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>;
 
-fn play(stream: Box<dyn Source>, hub: &Hub, rate: Rate) -> (Player, Told) {
+fn play(stream: Playable, hub: &Hub, rate: Rate) -> (Player, Told) {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     let options = PlaybackOptions {
         rate,

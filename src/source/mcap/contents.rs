@@ -10,9 +10,9 @@ use bytes::Bytes;
 use mcap::records::Record;
 
 use crate::model::Schema;
-use crate::source::SourceError;
-use crate::source::catalog::RawChannel;
+use crate::registry::ChannelSpec;
 use crate::source::summary::{AttachmentSummary, MetadataSummary};
+use crate::source::{SourceError, recorded_as_latched};
 use crate::time::{TimeRange, Timestamp};
 
 /// Opcode and length before every record.
@@ -300,16 +300,17 @@ impl Contents {
     }
 
     /// A channel of the file with its schema; the error is what is wrong with it.
-    pub(super) fn raw_channel(&self, id: u16) -> Option<(RawChannel, Option<String>)> {
+    pub(super) fn raw_channel(&self, id: u16) -> Option<(ChannelSpec, Option<String>)> {
         let channel = self.channels.get(&id)?;
         let schema = self.schemas.get(&channel.schema_id).cloned();
         let missing = (schema.is_none() && channel.schema_id != 0)
             .then(|| format!("topic {}: its schema {} is not in the file", channel.topic, channel.schema_id));
-        let raw = RawChannel {
+        let raw = ChannelSpec {
             topic: channel.topic.clone(),
             message_encoding: channel.message_encoding.clone(),
             schema,
             metadata: channel.metadata.clone(),
+            latched: recorded_as_latched(&channel.metadata),
         };
         Some((raw, missing))
     }

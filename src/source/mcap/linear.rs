@@ -17,6 +17,7 @@ use super::contents::{RECORD_HEADER, parse};
 use super::definitions::{Change, Definitions};
 use super::frames::{Frames, Input, Step};
 use crate::model::{Batch, Channel, Entry};
+use crate::registry::Registry;
 use crate::source::{Order, SourceError, TopicRules};
 
 /// What [`Linear::work`] came to.
@@ -48,13 +49,13 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn new(name: String, rules: TopicRules) -> Self {
+    pub(super) fn new(name: String, rules: TopicRules, registry: Registry) -> Self {
         let unpacker = Unpacker::default();
         Self {
             name,
             frames: Frames::new(&unpacker),
             unpacker,
-            definitions: Definitions::new(rules),
+            definitions: Definitions::new(rules, registry),
             batch: Batch::default(),
             loose: 0..0,
             ready: VecDeque::new(),

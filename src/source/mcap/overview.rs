@@ -8,9 +8,10 @@ use super::chunk::{Pool, Selection};
 use super::contents::{Contents, RandomFile};
 use super::file::{McapFile, has_chosen};
 use super::summary::{Found, contents};
-use crate::source::catalog::{Catalog, RawChannel};
+use crate::model::ChannelId;
+use crate::registry::{ChannelSpec, Registry};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RecordingOptions, ScanProgress, SourceError, SourceInfo};
+use crate::source::{RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are told one by one; of hundreds of files each can have some.
@@ -19,7 +20,7 @@ const MAX_WARNINGS: usize = 20;
 /// The files of a timeline, closed, and what is known of them together.
 pub(super) struct Overview {
     pub(super) files: Vec<McapFile>,
-    pub(super) info: SourceInfo,
+    pub(super) info: RecordingInfo,
     /// What is played; all of time for recordings without messages.
     pub(super) range: TimeRange,
 }
@@ -29,12 +30,13 @@ pub(super) fn overview(
     named: Named,
     pool: &Arc<Pool>,
     options: &RecordingOptions,
+    registry: &Registry,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Overview, SourceError> {
     let alone = named.files.len() == 1;
     let sizes: Vec<u64> =
         named.files.iter().map(|file| file.path.metadata().map_or(0, |data| data.len())).collect();
-    let mut joint = Joint { options, alone, warnings: named.warnings, ..Joint::new(options) };
+    let mut joint = Joint { options, alone, warnings: named.warnings, ..Joint::new(options, registry) };
     let mut first_error = None;
     let mut done = 0;
     for (file, size) in named.files.iter().zip(&sizes) {
@@ -68,7 +70,9 @@ struct Joint<'a> {
     options: &'a RecordingOptions,
     alone: bool,
     files: Vec<McapFile>,
-    catalog: Catalog,
+    registry: &'a Registry,
+    /// All that the files have together.
+    claimed: BTreeSet<ChannelId>,
     /// From the first to the last message of all channels.
     whole: Option<TimeRange>,
     /// From the first to the last message of chosen channels.
@@ -80,12 +84,13 @@ struct Joint<'a> {
 }
 
 impl<'a> Joint<'a> {
-    fn new(options: &'a RecordingOptions) -> Self {
+    fn new(options: &'a RecordingOptions, registry: &'a Registry) -> Self {
         Self {
             options,
             alone: false,
             files: Vec::new(),
-            catalog: Catalog::default(),
+            registry,
+            claimed: BTreeSet::new(),
             whole: None,
             chosen: None,
             message_count: Some(0),
@@ -105,14 +110,20 @@ impl<'a> Joint<'a> {
             if let Some(topic) = self.options.topics.offered(&raw.topic) {
                 problems.extend(problem);
                 let topic = topic.into_owned();
-                channels.insert(id, self.catalog.add(RawChannel { topic, ..raw }));
+                match self.registry.claim(ChannelSpec { topic, ..raw }) {
+                    Ok(claim) => {
+                        problems.extend(claim.warning());
+                        self.claimed.insert(claim.channel.id);
+                        channels.insert(id, claim.channel.id);
+                    }
+                    Err(error) => problems.push(error.to_string()),
+                }
             } else {
                 self.topics.insert(raw.topic);
                 left_out.insert(id);
             }
         }
         self.any_chosen |= !channels.is_empty() || contents.channels.is_empty();
-        problems.extend(self.catalog.take_warnings());
         let name = file_name(path);
         let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
         self.warnings.extend(contents.warnings.iter().cloned());
@@ -163,13 +174,13 @@ impl<'a> Joint<'a> {
             self.warnings.truncate(MAX_WARNINGS);
             self.warnings.push(format!("there are {more} more warnings; 'info' tells those of a file"));
         }
-        let (channels, _) = self.catalog.finish();
-        let info = SourceInfo {
+        // as they are once the last file has completed them
+        let channels = self.claimed.iter().filter_map(|id| self.registry.channel(*id)).collect();
+        let info = RecordingInfo {
             name,
             range: chosen,
             message_count: self.message_count.filter(|_| whole),
             channels,
-            seekable: true,
             warnings: self.warnings,
         };
         Ok(Overview { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })

@@ -17,8 +17,9 @@ use super::file::{McapFile, OpenFile, next_wanted};
 use super::merge::{Extended, Key, Merge, Place};
 use super::overview::{Overview, overview};
 use crate::model::{Batch, ChannelId};
+use crate::registry::Registry;
 use crate::source::paths::Named;
-use crate::source::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
+use crate::source::{Recording, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Files that are opened before the timeline comes to them, so that it does not wait at their borders.
@@ -47,7 +48,7 @@ enum Unrequested {
 /// See the module's documentation.
 pub(in crate::source) struct Timeline {
     files: Vec<McapFile>,
-    info: SourceInfo,
+    info: RecordingInfo,
     range: TimeRange,
     pool: Arc<Pool>,
     ahead: Ahead,
@@ -67,10 +68,11 @@ impl Timeline {
     pub(in crate::source) fn open(
         named: Named,
         options: &RecordingOptions,
+        registry: &Registry,
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Self, SourceError> {
         let pool = Arc::default();
-        let Overview { files, info, range } = overview(named, &pool, options, progress)?;
+        let Overview { files, info, range } = overview(named, &pool, options, registry, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
         let mut timeline = Self {
@@ -249,8 +251,8 @@ impl Timeline {
     }
 }
 
-impl Source for Timeline {
-    fn info(&self) -> &SourceInfo {
+impl Recording for Timeline {
+    fn info(&self) -> &RecordingInfo {
         &self.info
     }
 
@@ -259,7 +261,7 @@ impl Source for Timeline {
             return Err(error);
         }
         let mut batch = self.merge.batch();
-        match self.fill(&mut batch) {
+        match self.fill(&mut batch).map_err(SourceError::of_a_part) {
             Err(error) if batch.is_empty() => return Err(error),
             // what was read before the damage is played first
             Err(error) => self.failed = Some(error),

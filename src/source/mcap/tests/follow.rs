@@ -3,7 +3,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +11,9 @@ use proptest::prelude::*;
 use super::made::Compression::{None as Plain, Zstd};
 use super::made::Made;
 use super::viewer::Viewer;
+use crate::registry::Registry;
 use crate::source::mcap::follow::Wait;
-use crate::source::{Follow, FollowOptions, ScanProgress, Source, SourceError, TopicRules};
+use crate::source::{Follow, FollowOptions, ScanProgress, SourceError, Stop, Stream, TopicRules};
 
 /// What happens to the file while the source waits.
 enum Then {
@@ -67,6 +67,7 @@ struct Script {
     _folder: tempfile::TempDir,
     path: PathBuf,
     options: FollowOptions,
+    stop: Stop,
     steps: Vec<Then>,
 }
 
@@ -78,7 +79,13 @@ impl Script {
         if let Some(content) = content {
             fs::write(&path, content).unwrap();
         }
-        Self { _folder: folder, path, options: FollowOptions::default(), steps: Vec::new() }
+        Self {
+            _folder: folder,
+            path,
+            options: FollowOptions::default(),
+            stop: Stop::new().unwrap(),
+            steps: Vec::new(),
+        }
     }
 
     fn with_old_messages(mut self) -> Self {
@@ -96,7 +103,7 @@ impl Script {
     }
 
     fn open(self) -> (Self, Result<Follow, SourceError>) {
-        let (path, stop) = (self.path.clone(), self.options.stop.clone());
+        let (path, stop) = (self.path.clone(), self.stop.clone());
         let mut steps = self.steps.into_iter();
         let mut step = steps.next();
         let wait: Wait = Box::new(move |time| {
@@ -107,10 +114,17 @@ impl Script {
                         step = steps.next();
                     }
                 }
-                None => stop.store(true, Ordering::Relaxed),
+                None => stop.stop(),
             }
         });
-        let follow = Follow::open_with(&self.path, self.options.clone(), &mut |_| {}, wait);
+        let follow = Follow::open_with(
+            &self.path,
+            self.options.clone(),
+            &Registry::default(),
+            &self.stop,
+            &mut |_| {},
+            wait,
+        );
         (Self { steps: Vec::new(), ..self }, follow)
     }
 
@@ -119,6 +133,11 @@ impl Script {
         let (_files, follow) = self.open();
         Viewer::of(&mut follow.unwrap())
     }
+}
+
+fn open(path: &Path, progress: &mut dyn FnMut(ScanProgress)) -> Result<Follow, SourceError> {
+    let (registry, stop) = (Registry::default(), Stop::new().unwrap());
+    Follow::open(path, FollowOptions::default(), &registry, &stop, progress)
 }
 
 fn begun() -> Made {
@@ -143,11 +162,11 @@ fn what_is_there_tells_its_channels_and_what_comes_is_played() {
                 .append(&messages(&[6]).end())
         };
         let (_files, follow) = script().open();
-        let follow = follow.unwrap();
-        let topics: Vec<_> = follow.info().channels.iter().map(|channel| channel.topic.clone()).collect();
-        assert_eq!(topics, ["/a", "/b"]);
-        assert!(!follow.info().seekable && follow.info().warnings.is_empty());
-        assert_eq!(follow.info().name, "drive.mcap");
+        let mut follow = follow.unwrap();
+        assert!(follow.name().ends_with("drive.mcap"));
+        let first = follow.next().unwrap().unwrap();
+        let topics: Vec<_> = first.announcements.iter().map(|channel| channel.topic.clone()).collect();
+        assert_eq!((topics, first.entries.len()), (vec!["/a".to_owned(), "/b".to_owned()], 0));
         let all = script().play();
         assert_eq!(all.story(), ["+/a X", "+/b", "+/c", "/a 3", "/c 4", "/a 5", "/a 6"]);
         let all = script().with_old_messages().play();
@@ -200,7 +219,7 @@ fn a_file_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn what_can_never_be_followed_is_refused() {
     let refusal = |path: &Path| {
-        let refused = Follow::open(path, FollowOptions::default(), &mut |_| {});
+        let refused = open(path, &mut |_| {});
         assert!(matches!(refused, Err(SourceError::Unusable { .. })), "{refused:?}");
         refused.unwrap_err().to_string()
     };
@@ -387,9 +406,9 @@ fn a_damaged_chunk_is_told_when_it_is_not_going_to_be_finished() {
     // it lies in the old part
     let old = start.then(&damaged).then(&messages(&[3]));
     let (_files, follow) = Script::of(Some(&old.0)).open();
-    let follow = follow.unwrap();
-    assert!(follow.info().warnings[0].contains("byte"), "{:?}", follow.info().warnings);
-    assert_eq!(follow.info().channels.len(), 2);
+    let mut follow = follow.unwrap();
+    assert_eq!(follow.next().unwrap().unwrap().announcements.len(), 2);
+    assert!(follow.next().unwrap_err().to_string().contains("byte"));
 }
 
 #[test]
@@ -399,7 +418,7 @@ fn topics_follow_the_rules_and_stopping_is_the_end() {
         TopicRules { remap: vec!["/a=/pose".parse().unwrap()], prefix: "/r".into(), ..Default::default() };
     assert_eq!(script.play().story(), ["+/r/pose X", "+/r/b", "/r/pose 1", "/r/b 2"]);
     let (files, follow) = Script::of(Some(&begun().message(1, 1).0)).with_old_messages().open();
-    files.options.stop.store(true, Ordering::Relaxed);
+    files.stop.stop();
     assert!(follow.unwrap().next().unwrap().is_none());
 }
 
@@ -408,8 +427,8 @@ fn reading_a_large_file_for_its_channels_tells_how_far_it_is() {
     let made = (0..300u64).fold(begun(), |made, time| made.message_with(1, time, &[1; 100_000]));
     let script = Script::of(Some(&made.0));
     let mut told: Vec<ScanProgress> = Vec::new();
-    let follow = Follow::open(&script.path, FollowOptions::default(), &mut |progress| told.push(progress));
-    assert_eq!(follow.unwrap().info().channels.len(), 2);
+    let follow = open(&script.path, &mut |progress| told.push(progress));
+    assert_eq!(follow.unwrap().next().unwrap().unwrap().announcements.len(), 2);
     assert!(told.len() >= 3 && told.is_sorted_by_key(|progress| progress.done), "{told:?}");
     assert!(told.iter().all(|progress| progress.total == made.0.len() as u64));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Batch, Channel, ChannelId};
-use crate::source::{Source, SourceError};
+use crate::source::{SourceError, Stream};
 
 /// Something that a viewer is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +28,8 @@ pub(super) struct Viewer {
 
 impl Viewer {
     /// All of a source, until its end.
-    pub(super) fn of(source: &mut dyn Source) -> Self {
+    pub(super) fn of(source: &mut dyn Stream) -> Self {
         let mut viewer = Self::default();
-        for channel in &source.info().channels {
-            viewer.on_offer(channel);
-        }
         while let Some(seen) = source.next().transpose() {
             viewer.on(seen);
         }

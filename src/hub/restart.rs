@@ -1,4 +1,4 @@
-//! Notices when the time of a stream begins anew: a simulator that was reset, a robot that was started again.
+//! Notices when the time of a stream restarts: a simulator that was reset, a robot that was started again.
 //!
 //! Pure. Messages of different topics come in any order and with old stamps (a map, a configuration), so a message
 //! that is older than others says nothing. A topic that was up to date and goes back by more than [`TOLERANCE`] does.
@@ -16,7 +16,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The newest times of a stream.
 #[derive(Debug, Default)]
-pub(super) struct RestartWatch {
+pub(crate) struct RestartWatch {
     /// By channel.
     last: Vec<Option<Timestamp>>,
     newest: Timestamp,
@@ -24,8 +24,8 @@ pub(super) struct RestartWatch {
 }
 
 impl RestartWatch {
-    /// Takes note of messages up to the first with which time begins anew, and returns the index of that.
-    pub(super) fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
+    /// Takes note of messages up to the first with which time restarts, and returns the index of that.
+    pub(crate) fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
         for (index, entry) in entries.iter().enumerate() {
             if self.is_restart(entry, now) {
                 return Some(index);
@@ -49,12 +49,12 @@ impl RestartWatch {
     }
 
     /// The newest time so far.
-    pub(super) fn newest(&self) -> Timestamp {
+    pub(crate) fn newest(&self) -> Timestamp {
         self.newest
     }
 
     /// Forgets the time before a restart.
-    pub(super) fn restart(&mut self, now: Instant) {
+    pub(crate) fn restart(&mut self, now: Instant) {
         *self = Self { restarted: Some(now), ..Self::default() };
     }
 }
