@@ -392,8 +392,8 @@ pub(crate) fn refused() {
         error.to_string()
     };
     let first = split.paths[0].to_str().unwrap();
-    assert!(refusal(&[first, "-"]).starts_with("-: live data can't be served together"));
-    assert!(refusal(&["ws://localhost:8765", first]).starts_with("ws://localhost:8765: live data"));
+    assert!(refusal(&[first, "-"]).starts_with("-: this is not a recording"));
+    assert!(refusal(&["ws://localhost:8765", first]).starts_with("ws://localhost:8765: this is not"));
     assert!(refusal(&[first, "/no/such.mcap"]).starts_with("/no/such.mcap: there is no such file"));
     assert!(refusal(&[]).contains("no recording is named"));
     let empty = tempfile::tempdir().unwrap();
