@@ -6,22 +6,15 @@
 //! queues are bounded by themselves.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::DRAIN_LIMIT;
-use super::restart::RestartWatch;
-use crate::hub::playback::PlaybackProvider;
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{ClientId, Hub, SlowClient, lock};
-use crate::model::{Batch, ChannelId};
-use crate::protocol::{PlaybackControlRequest, Status};
+use crate::hub::{Hub, Publisher, SlowClient, lock};
+use crate::model::Batch;
+use crate::protocol::Status;
 use crate::source::listen::{Incoming, Listener};
 use crate::source::{Source, SourceError};
-use crate::time::Timestamp;
-
-/// A wait looks again this often, even if nothing says that anything has changed.
-const PATIENCE: Duration = Duration::from_millis(200);
 
 /// After a failure to accept a writer (no file descriptors left) the next attempt waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -52,10 +45,8 @@ pub struct Writers {
 pub struct Live(Arc<Shared>);
 
 struct Shared {
-    hub: Hub,
     on_eof: OnEof,
-    feed: Mutex<Feed>,
-    room: Room,
+    publisher: Publisher,
     stopped: AtomicBool,
     inputs: AtomicUsize,
     writers: AtomicUsize,
@@ -63,34 +54,6 @@ struct Shared {
 }
 
 type OnFinished = Box<dyn FnOnce(Result<(), SourceError>) + Send>;
-
-/// What all inputs share while they publish.
-#[derive(Default)]
-struct Feed {
-    watch: RestartWatch,
-    /// Messages received.
-    received: u64,
-}
-
-/// Tells waiting inputs that a queue has become emptier.
-#[derive(Default)]
-struct Room {
-    changes: Mutex<u64>,
-    changed: Condvar,
-}
-
-struct Provider(Arc<Shared>);
-
-impl PlaybackProvider for Provider {
-    fn control(&self, _request: PlaybackControlRequest) {}
-
-    fn subscribed(&self, _client: ClientId, _without_state: Vec<ChannelId>) {}
-
-    fn room(&self) {
-        *lock(&self.0.room.changes) += 1;
-        self.0.room.changed.notify_all();
-    }
-}
 
 impl Live {
     /// Starts a thread for each stream and each listener.
@@ -106,16 +69,13 @@ impl Live {
     ) -> std::io::Result<Self> {
         let listeners = writers.as_ref().map_or(0, |writers| writers.listeners.len());
         let shared = Arc::new(Shared {
-            hub: hub.clone(),
             on_eof,
-            feed: Mutex::default(),
-            room: Room::default(),
+            publisher: hub.publisher(),
             stopped: AtomicBool::new(false),
             inputs: AtomicUsize::new(streams.len() + listeners),
             writers: AtomicUsize::new(0),
             on_finished: Mutex::new(Some(Box::new(on_finished))),
         });
-        hub.set_provider(Box::new(Provider(shared.clone())), None);
         for stream in streams {
             shared.clone().spawn_input(stream)?;
         }
@@ -136,14 +96,10 @@ impl Live {
 
     /// What comes in; its figures on clients are filled in by the hub.
     pub fn snapshot(&self) -> Snapshot {
-        let feed = lock(&self.0.feed);
+        let (position, messages_received) = self.0.publisher.live_progress();
         let ended = self.0.inputs.load(Ordering::Relaxed) == 0;
-        Snapshot {
-            activity: if ended { Activity::Ended } else { Activity::Playing },
-            position: (feed.received > 0).then(|| feed.watch.newest()),
-            messages_received: feed.received,
-            ..Snapshot::default()
-        }
+        let activity = if ended { Activity::Ended } else { Activity::Playing };
+        Snapshot { activity, position, messages_received, ..Snapshot::default() }
     }
 }
 
@@ -197,9 +153,9 @@ impl Shared {
 
     /// Publishes what a stream yields until it ends.
     fn run(&self, mut source: Box<dyn Source>) {
-        self.hub.advertise(&source.info().channels);
+        self.publisher.announce(&source.info().channels);
         for warning in &source.info().warnings {
-            self.hub.notice(&Status::warning(warning.clone()));
+            self.publisher.notice(&Status::warning(warning.clone()));
         }
         match self.forward(&mut *source) {
             Ok(()) => tracing::debug!("{} has ended", source.info().name),
@@ -236,7 +192,7 @@ impl Shared {
                 Err(error @ SourceError::Damaged { .. }) => {
                     tracing::error!("{error}; what follows is served");
                     let text = "a damaged part of the input is left out; the server's log says where";
-                    self.hub.notice(&Status::warning(text.to_owned()));
+                    self.publisher.notice(&Status::warning(text.to_owned()));
                 }
                 Err(error) => return Err(error),
             }
@@ -245,52 +201,9 @@ impl Shared {
     }
 
     fn publish(&self, batch: Batch) {
-        if !batch.retired.is_empty() {
-            self.wait_until(Hub::is_drained);
-            self.hub.retire(&batch.retired);
+        if self.publisher.on_slow_client() == SlowClient::Wait {
+            self.publisher.wait_for_room(&|| self.stopped.load(Ordering::Relaxed));
         }
-        self.hub.advertise(&batch.announcements);
-        let batch = &Arc::new(batch);
-        let mut from = 0;
-        while from < batch.entries.len() {
-            if self.hub.on_slow_client() == SlowClient::Wait {
-                self.wait_until(|hub| hub.has_room(usize::MAX));
-            }
-            let mut feed = lock(&self.feed);
-            let restart = feed.watch.first_restart(&batch.entries[from..], Instant::now());
-            let upto = restart.map_or(batch.entries.len(), |index| from + index);
-            if upto > from {
-                feed.received += (upto - from) as u64;
-                self.hub.publish(batch, from..upto, self.hub.on_slow_client(), Instant::now());
-                from = upto;
-            }
-            let newest = feed.watch.newest();
-            drop(feed);
-            if restart.is_some() {
-                self.restart(newest, batch.entries[from].log_time);
-            }
-        }
-    }
-
-    fn restart(&self, before: Timestamp, time: Timestamp) {
-        tracing::info!("time went back from {before} to {time}: viewers start anew");
-        self.wait_until(Hub::is_drained);
-        let mut feed = lock(&self.feed);
-        feed.watch.restart(Instant::now());
-        self.hub.restart(time, Instant::now());
-    }
-
-    /// Waits for the hub; not longer than [`DRAIN_LIMIT`] if slow clients are not waited for.
-    fn wait_until(&self, satisfied: impl Fn(&Hub) -> bool) {
-        let limit = (self.hub.on_slow_client() == SlowClient::Drop).then(|| Instant::now() + DRAIN_LIMIT);
-        while !self.stopped.load(Ordering::Relaxed) && limit.is_none_or(|limit| Instant::now() < limit) {
-            let seen = *lock(&self.room.changes);
-            if satisfied(&self.hub) {
-                return;
-            }
-            let changes = lock(&self.room.changes);
-            let waited = self.room.changed.wait_timeout_while(changes, PATIENCE, |changes| *changes == seen);
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
-        }
+        self.publisher.publish_live(batch, Instant::now());
     }
 }

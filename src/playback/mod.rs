@@ -1,14 +1,11 @@
 //! When each message is due, and the thread that publishes it then.
 
-use std::time::Duration;
-
 mod advance;
 pub mod clock;
 mod inbox;
 mod live;
 mod player;
 mod requests;
-mod restart;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -17,10 +14,6 @@ pub use crate::hub::capability::playback::Rate;
 pub use inbox::{PlayerHandle, Request};
 pub use live::{Live, OnEof, OpenWriter, Writers};
 pub use player::Player;
-
-/// How long what must not overtake messages (a lap's end, a change of channels, a restart of time) waits for slow
-/// clients that are not waited for otherwise.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// What playback waits for before it first starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

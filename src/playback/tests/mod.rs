@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::hub::outbox::{Encoded, Item};
-use crate::hub::{Client, Hub, HubOptions, Latch, SlowClient};
+use crate::hub::outbox::{Encoded, Ordered};
+use crate::hub::queue::Item;
+use crate::hub::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
 use crate::protocol::{Offer, ServerMessage, Subscription};
 use crate::source::{Source, SourceError, SourceInfo};
@@ -83,7 +84,13 @@ struct Viewer {
 
 impl Viewer {
     fn join(hub: &Hub) -> Self {
-        Self { client: hub.join(&Offer::parse(["foxglove.websocket.v1"].into_iter())), sent: Vec::new() }
+        Self {
+            client: hub.join(ClientInfo {
+                offer: Offer::parse(["foxglove.websocket.v1"].into_iter()),
+                ..ClientInfo::default()
+            }),
+            sent: Vec::new(),
+        }
     }
 
     fn subscribe(&self, channel: u32) {
@@ -97,7 +104,11 @@ impl Viewer {
             if taken.control.is_empty() && taken.item.is_none() {
                 return;
             }
-            for control in taken.control {
+            let ordered = match &taken.item {
+                Some(Item::Other(Ordered::Control(control))) => Some(control.clone()),
+                _ => None,
+            };
+            for control in taken.control.into_iter().chain(ordered) {
                 let Encoded::Text(text) = &control.frame else { continue };
                 match ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap() {
                     ServerMessage::ServerInfo(_) => self.sent.push(Sent::Session),
