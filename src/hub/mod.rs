@@ -1,6 +1,6 @@
 //! Who is connected, what they want, what there is, and the queues between inputs and sockets.
 //!
-//! Inputs publish through a [`Publisher`], sessions see the hub as a [`Client`], capabilities have slots
+//! Inputs publish through a [`Publisher`], sessions see the hub as a `Client`, capabilities have slots
 //! ([`capability`]). The hub has one lock over plain data, held for a moment and never across an await; each client's
 //! queue has its own below it (order: hub, then queue). Publishing is one push of a shared batch to each client that
 //! wants any of it. Whatever must not be overtaken — a seek and what it makes obsolete — happens under the hub's lock.

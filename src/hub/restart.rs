@@ -1,7 +1,7 @@
 //! Notices when the time of a stream goes back: a simulator that was reset, a robot that was restarted.
 //!
 //! Pure. Messages of different topics come in any order and with old stamps (a map, a configuration), so a message
-//! that is older than others says nothing. A topic that was up to date and goes back by more than [`TOLERANCE`] does.
+//! that is older than others says nothing. A topic that was up to date and goes back by more than a second does.
 
 use std::time::{Duration, Instant};
 

@@ -4,7 +4,7 @@
 //! and batch; the client's own task picks out what it subscribed to. Control frames that belong at a place among the
 //! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Bounds, in bytes:
 //!
-//! - **control**: a client that lets [`CONTROL_LIMIT`] pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **control**: a client that lets 16 MiB pile up is disconnected (see [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
 //!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
 //!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
