@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foxglove_bridge::hub::SlowClient;
-use foxglove_bridge::hub::outbox::{Item, Outbox, Slice};
+use foxglove_bridge::hub::outbox::{Outbox, Slice};
+use foxglove_bridge::hub::queue::Item;
 use foxglove_bridge::hub::subscriptions::ChannelSet;
 use foxglove_bridge::model::{Batch, ChannelId, Entry, SubscriptionId};
 use foxglove_bridge::playback::Rate;

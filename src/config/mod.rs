@@ -7,9 +7,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use crate::hub::{HubOptions, Latch, SlowClient};
+use crate::hub::HubOptions;
 use crate::input::OnEof;
 use crate::payload::TypeOptions;
 use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
@@ -98,12 +97,7 @@ impl Default for ServeOptions {
                 from_start: false,
                 max_writers: 64,
             },
-            hub: HubOptions {
-                client_buffer: 16 << 20,
-                on_slow_client: SlowClient::Drop,
-                latch: Latch::Auto,
-                time_resolution: Duration::from_millis(1),
-            },
+            hub: HubOptions::default(),
             types: TypeOptions::default(),
             compression: false,
             name: None,

@@ -2,7 +2,10 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::keys::{KEYS, Key, split_list};
+use std::time::Duration;
+
 use super::*;
+use crate::hub::Latch;
 use crate::payload::JsonAs;
 use crate::source::Order;
 use crate::source::json_lines::{NanPolicy, TimeUnit};

@@ -1,58 +1,115 @@
 //! What the server offers: channels as they are advertised, encoded once for all clients.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::outbox::Encoded;
 use crate::model::{Channel, ChannelId};
 use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
 
-/// The channels of the server by id.
+/// The channels of the server.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     known: BTreeMap<ChannelId, Arc<Channel>>,
     advertised: BTreeMap<ChannelId, AdvertisedChannel>,
+    by_topic: HashMap<String, ChannelId>,
     encoded: Option<Encoded>,
-    /// Channels that were taken back: whoever announces them once more has not noticed yet.
-    /// By slot, the last one.
-    retired: BTreeMap<usize, ChannelId>,
+    /// By slot. A channel that was retired can't come back.
+    newest: Vec<Option<Newest>>,
+}
+
+/// The newest channel in a slot.
+#[derive(Debug, Clone, Copy)]
+struct Newest {
+    id: ChannelId,
+    is_retired: bool,
+}
+
+/// Channels that were added.
+#[derive(Debug, Default)]
+pub(crate) struct Added {
+    /// Those that were not known before.
+    pub(crate) new: Vec<Arc<Channel>>,
+    /// The `advertise` for clients that are connected, if there is anything to advertise.
+    pub(crate) advertise: Option<Encoded>,
+    /// What can't be advertised.
+    pub(crate) refused: Vec<NotAdvertisable>,
 }
 
 impl Channels {
-    /// Adds channels. Returns the `advertise` for clients that are connected, if there is anything to tell them,
-    /// and what can't be advertised.
-    pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> (Option<Encoded>, Vec<NotAdvertisable>) {
-        let (mut new, mut refused) = (Vec::new(), Vec::new());
-        for channel in channels {
-            let is_retired = self.retired.get(&channel.id.slot()).is_some_and(|last| *last >= channel.id);
-            if is_retired || self.known.insert(channel.id, channel.clone()).is_some() {
-                continue;
-            }
-            match AdvertisedChannel::from_channel(channel) {
-                Ok(advertised) => {
-                    self.advertised.insert(channel.id, advertised.clone());
-                    new.push(advertised);
-                }
-                Err(reason) => refused.push(reason),
-            }
-        }
-        if new.is_empty() {
-            return (None, refused);
-        }
-        self.encoded = None;
-        (Some(ServerMessage::Advertise(new).encode().into()), refused)
+    /// The channels whose topics these would take: they are to be removed before.
+    pub(crate) fn replaced_by(&self, channels: &[Arc<Channel>]) -> Vec<ChannelId> {
+        let fresh = channels.iter().filter(|channel| !self.is_old(channel.id));
+        fresh
+            .filter_map(|channel| self.by_topic.get(&channel.topic).copied().filter(|id| *id != channel.id))
+            .collect()
     }
 
-    /// Takes channels back. Returns the `unadvertise`, if any of them was advertised.
-    pub(crate) fn remove(&mut self, channels: &[ChannelId]) -> Option<Encoded> {
-        let gone: Vec<ChannelId> =
-            channels.iter().copied().filter(|id| self.advertised.remove(id).is_some()).collect();
+    /// Whether a channel is known, or was and has been retired.
+    fn is_old(&self, id: ChannelId) -> bool {
+        self.newest(id).is_some_and(|newest| newest.id.generation() >= id.generation())
+    }
+
+    fn newest(&self, id: ChannelId) -> Option<Newest> {
+        self.newest.get(id.slot()).copied().flatten()
+    }
+
+    fn note(&mut self, newest: Newest) {
+        let slot = newest.id.slot();
+        if slot >= self.newest.len() {
+            self.newest.resize(slot + 1, None);
+        }
+        self.newest[slot] = Some(newest);
+    }
+
+    /// Whether a channel is known now.
+    pub(crate) fn is_known(&self, id: ChannelId) -> bool {
+        self.newest(id).is_some_and(|newest| newest.id == id && !newest.is_retired)
+    }
+
+    /// Adds channels. One that is known, or that was retired before, is passed over: who announces it has not noticed yet.
+    pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> Added {
+        let (mut added, mut advertised) = (Added::default(), Vec::new());
+        for channel in channels {
+            if self.is_old(channel.id) {
+                continue;
+            }
+            self.note(Newest { id: channel.id, is_retired: false });
+            self.known.insert(channel.id, channel.clone());
+            self.by_topic.insert(channel.topic.clone(), channel.id);
+            added.new.push(channel.clone());
+            match AdvertisedChannel::from_channel(channel) {
+                Ok(channel) => advertised.push(channel),
+                Err(reason) => added.refused.push(reason),
+            }
+        }
+        if !advertised.is_empty() {
+            self.encoded = None;
+            self.advertised.extend(advertised.iter().map(|channel| (channel.id, channel.clone())));
+            added.advertise = Some(ServerMessage::Advertise(advertised).encode().into());
+        }
+        added
+    }
+
+    /// Removes channels. Returns those that were known, and the `unadvertise`, if any of them was advertised.
+    pub(crate) fn remove(&mut self, channels: &[ChannelId]) -> (Vec<ChannelId>, Option<Encoded>) {
+        let (mut removed, mut gone) = (Vec::new(), Vec::new());
         for &id in channels {
-            self.known.remove(&id);
-            self.retired.insert(id.slot(), id);
+            // also if who made it has not announced it yet; another channel may be in its slot already
+            if self.newest(id).is_none_or(|newest| newest.id.generation() <= id.generation()) {
+                self.note(Newest { id, is_retired: true });
+            }
+            let Some(channel) = self.known.remove(&id) else { continue };
+            removed.push(id);
+            if self.by_topic.get(&channel.topic) == Some(&id) {
+                self.by_topic.remove(&channel.topic);
+            }
+            if self.advertised.remove(&id).is_some() {
+                gone.push(id);
+            }
         }
         self.encoded = None;
-        (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into())
+        (removed, (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into()))
     }
 
     /// All channels, in order of their ids.
@@ -73,5 +130,77 @@ impl Channels {
                 ServerMessage::Advertise(advertised.values().cloned().collect()).encode().into()
             })
             .clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel(slot: u32, generation: u32, topic: &str) -> Arc<Channel> {
+        Arc::new(Channel {
+            id: ChannelId::new(slot, generation).unwrap(),
+            topic: topic.into(),
+            message_encoding: "json".into(),
+            schema: None,
+            metadata: BTreeMap::new(),
+            latched: false,
+        })
+    }
+
+    #[test]
+    fn a_channel_is_added_once_and_does_not_come_back_after_its_end() {
+        let mut channels = Channels::default();
+        let old = channel(1, 0, "/a");
+        assert_eq!(channels.add(std::slice::from_ref(&old)).new.len(), 1);
+        assert!(channels.add(std::slice::from_ref(&old)).new.is_empty());
+        let (removed, unadvertise) = channels.remove(&[old.id, ChannelId(77)]);
+        assert_eq!(removed, [old.id]);
+        assert!(unadvertise.is_some() && channels.advertised(old.id).is_none());
+        assert!(channels.add(std::slice::from_ref(&old)).new.is_empty());
+        let next = channel(1, 1, "/a");
+        assert_eq!(channels.add(std::slice::from_ref(&next)).new, std::slice::from_ref(&next));
+        assert!(channels.add(&[old]).new.is_empty());
+        assert_eq!(channels.known().collect::<Vec<_>>(), [&next]);
+    }
+
+    #[test]
+    fn a_channel_on_a_taken_topic_replaces_the_one_before() {
+        let mut channels = Channels::default();
+        let (old, new) = (channel(1, 0, "/a"), channel(2, 0, "/a"));
+        channels.add(std::slice::from_ref(&old));
+        assert!(channels.replaced_by(std::slice::from_ref(&old)).is_empty());
+        assert_eq!(channels.replaced_by(std::slice::from_ref(&new)), [old.id]);
+        channels.remove(&[old.id]);
+        channels.add(&[new]);
+        assert!(channels.replaced_by(&[old]).is_empty(), "a late announcement replaces nothing");
+    }
+
+    #[test]
+    fn a_channel_that_ends_before_it_is_announced_never_begins() {
+        let mut channels = Channels::default();
+        let early = channel(3, 0, "/a");
+        assert_eq!(channels.remove(&[early.id]), (Vec::new(), None));
+        assert!(channels.add(&[early]).new.is_empty());
+    }
+
+    #[test]
+    fn the_late_end_of_a_channel_does_not_end_the_next_one_in_its_slot() {
+        let mut channels = Channels::default();
+        let (old, next) = (channel(1, 0, "/a"), channel(1, 1, "/b"));
+        channels.add(std::slice::from_ref(&old));
+        channels.add(std::slice::from_ref(&next));
+        assert_eq!(channels.remove(&[old.id]).0, [old.id]);
+        assert!(channels.is_known(next.id) && !channels.is_known(old.id));
+    }
+
+    #[test]
+    fn what_viewers_cannot_take_is_known_but_not_advertised() {
+        let mut channels = Channels::default();
+        let odd = Arc::new(Channel { message_encoding: String::new(), ..(*channel(1, 0, "/odd")).clone() });
+        let added = channels.add(std::slice::from_ref(&odd));
+        assert!(added.advertise.is_none() && added.refused.len() == 1 && added.new.len() == 1);
+        assert!(channels.advertised(odd.id).is_none());
+        assert_eq!(channels.remove(&[odd.id]), (vec![odd.id], None));
     }
 }

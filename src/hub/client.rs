@@ -1,23 +1,33 @@
-//! The hub as one client's session sees it.
+//! The hub as one client's session sees it: its queue and its subscriptions. Requests are in [`super::requests`].
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::outbox::{self, Closing, ControlKind, Slice, Taken};
+use super::demand::DemandChange;
+use super::outbox::{Closing, Control, ControlKind, Slice, Taken};
 use super::subscriptions::Refused;
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
-use crate::protocol::{PlaybackControlRequest, ServerMessage, Status, Subscription};
+use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
 
 /// One connected client, as its session sees the hub. Leaves when dropped.
 pub(crate) struct Client {
     pub(super) id: ClientId,
     pub(super) queue: Arc<Queue>,
     pub(super) hub: Hub,
+    /// Channels that the client publishes on.
+    pub(super) publishes: Mutex<BTreeSet<ClientChannelId>>,
+    /// Requests that were not answered yet.
+    pub(super) pending: Arc<AtomicUsize>,
 }
 
 impl Client {
+    pub(super) fn new(id: ClientId, queue: Arc<Queue>, hub: Hub) -> Self {
+        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default() }
+    }
+
     pub(crate) fn id(&self) -> ClientId {
         self.id
     }
@@ -37,7 +47,7 @@ impl Client {
         self.queue.control(ControlKind::Other, message.encode().into());
     }
 
-    /// What is to be sent next; see [`Outbox::take`].
+    /// What is to be sent next; see [`super::outbox::Outbox::take`].
     pub(crate) fn take(&self, hands_free: bool, now: Instant) -> Taken {
         let mut outbox = lock(&self.queue.outbox);
         let mut taken = outbox.take(hands_free);
@@ -47,7 +57,7 @@ impl Client {
         }
         if taken.item.is_none() && outbox.recovered(now) {
             let remove = ServerMessage::RemoveStatus(vec![SLOW_CLIENT_ID.into()]).encode().into();
-            taken.control.push(outbox::Control { kind: ControlKind::Other, frame: remove });
+            taken.control.push(Control { kind: ControlKind::Other, frame: remove });
         }
         drop(outbox);
         self.hub.emptier();
@@ -61,22 +71,23 @@ impl Client {
 
     /// Counts what was written to the client.
     pub(crate) fn count(&self, messages: u64, bytes: u64) {
+        self.queue.messages.fetch_add(messages, Ordering::Relaxed);
+        self.queue.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.hub.0.counters.messages.fetch_add(messages, Ordering::Relaxed);
         self.hub.0.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Messages that this client did not get, by topic.
+    /// Messages that this client did not get, by topic; those of topics that are gone are under an empty name.
     pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
         let state = lock(&self.hub.0.state);
         let outbox = lock(&self.queue.outbox);
-        let topic = |id| state.channels.advertised(id).map(|channel| channel.topic.clone());
-        outbox.dropped().iter().map(|(id, count)| (topic(*id).unwrap_or_default(), *count)).collect()
+        state.dropped(&outbox)
     }
 
     /// Subscribes; returns what is wrong with each subscription that is refused.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
         let mut refused = Vec::new();
-        let mut without_state = Vec::new();
+        let (mut subscribed, mut without_message) = (Vec::new(), Vec::new());
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
         for &Subscription { id, channel_id } in subscriptions {
@@ -87,7 +98,7 @@ impl Client {
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
             match outbox.subscriptions_mut().insert(id, channel_id, since) {
-                Ok(()) => {}
+                Ok(()) => subscribed.push(channel_id),
                 Err(Refused::IdInUse) => {
                     refused.push(Status::error(format!("subscription {id} exists already")));
                     continue;
@@ -99,51 +110,55 @@ impl Client {
                     continue;
                 }
             }
-            match state.latch.last(channel_id) {
-                Some(batch) => {
-                    let (bytes, _) = summarize(batch, 0..1, &mut state.slice_channels);
-                    let channels = &state.slice_channels;
-                    outbox.push(
-                        &Slice { batch, range: 0..1, bytes, channels, timed: false },
-                        SlowClient::Wait,
-                        now,
-                    );
-                    self.queue.wake.notify_one();
-                }
-                None => without_state.push(channel_id),
-            }
+            let Some(batch) = state.latch.last(channel_id) else {
+                without_message.push(channel_id);
+                continue;
+            };
+            let (bytes, _) = summarize(batch, 0..1, &mut state.slice_channels);
+            let channels = &state.slice_channels;
+            let slice = Slice { batch, range: 0..1, bytes, channels, timed: false };
+            outbox.push(&slice, SlowClient::Wait, now);
+            self.queue.wake.notify_one();
         }
-        if let Some(provider) = self.hub.0.provider.get() {
-            provider.subscribed(self.id, without_state);
+        if !subscribed.is_empty() {
+            let (client, channels, without_message) = (self.id, &subscribed[..], &without_message[..]);
+            self.hub.0.demand.change(&DemandChange::Subscribed { client, channels, without_message });
         }
         refused
     }
 
     /// Ends subscriptions; returns what is wrong with those that don't exist.
     pub(crate) fn unsubscribe(&self, ids: &[SubscriptionId]) -> Vec<Status> {
+        let (mut unknown, mut ended) = (Vec::new(), Vec::new());
+        let state = lock(&self.hub.0.state);
         let mut outbox = lock(&self.queue.outbox);
-        ids.iter()
-            .filter(|id| !outbox.subscriptions_mut().remove(**id))
-            .map(|id| Status::warning(format!("there is no subscription {id} to end")))
-            .collect()
+        for id in ids {
+            match outbox.subscriptions_mut().remove(*id) {
+                Some(channel) => ended.extend(channel),
+                None => unknown.push(Status::warning(format!("there is no subscription {id} to end"))),
+            }
+        }
+        drop(outbox);
+        self.unsubscribed(&ended);
+        drop(state);
+        unknown
     }
 
-    /// Passes a playback control request on; None if nothing here can be controlled.
-    pub(crate) fn control(&self, request: PlaybackControlRequest) -> Option<()> {
-        let mut state = lock(&self.hub.0.state);
-        let provider = self.hub.0.provider.get().filter(|_| state.range.is_some())?;
-        if let Some(member) = state.members.get_mut(&self.id) {
-            member.controls = true;
+    fn unsubscribed(&self, channels: &[ChannelId]) {
+        if !channels.is_empty() {
+            self.hub.0.demand.change(&DemandChange::Unsubscribed { client: self.id, channels });
         }
-        drop(state);
-        provider.control(request);
-        Some(())
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        lock(&self.hub.0.state).members.remove(&self.id);
+        self.end_publishing();
+        let mut state = lock(&self.hub.0.state);
+        state.members.remove(&self.id);
+        let wanted: Vec<ChannelId> = lock(&self.queue.outbox).subscriptions().iter().collect();
+        self.unsubscribed(&wanted);
+        drop(state);
         self.hub.0.left.notify_waiters();
         self.hub.emptier();
     }

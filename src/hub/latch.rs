@@ -24,56 +24,67 @@ pub(crate) fn is_latched(channel: &Channel, latch: &Latch) -> bool {
 /// Bound: one message for each latched channel.
 #[derive(Debug, Default)]
 pub(crate) struct LatchStore {
-    channels: ChannelSet,
-    messages: BTreeMap<ChannelId, Arc<Batch>>,
+    slots: ChannelSet,
+    /// By latched channel; None before its first message.
+    messages: BTreeMap<ChannelId, Option<Arc<Batch>>>,
 }
 
 impl LatchStore {
     /// Declares a channel as latched.
     pub(crate) fn add_channel(&mut self, channel: ChannelId) {
-        self.channels.insert(channel);
+        self.slots.insert(channel);
+        self.messages.insert(channel, None);
     }
 
     /// Forgets a channel and its message.
     pub(crate) fn remove_channel(&mut self, channel: ChannelId) {
-        self.channels.remove(channel);
-        self.messages.remove(&channel);
+        if self.messages.remove(&channel).is_some() {
+            self.slots.remove(channel);
+        }
     }
 
     /// The channels that are latched.
-    pub(crate) fn channels(&self) -> &ChannelSet {
-        &self.channels
+    pub(crate) fn channels(&self) -> impl Iterator<Item = ChannelId> + '_ {
+        self.messages.keys().copied()
+    }
+
+    /// Whether a channel is latched.
+    pub(crate) fn contains(&self, channel: ChannelId) -> bool {
+        self.messages.contains_key(&channel)
     }
 
     /// Keeps the newest latched messages of a part of a batch; `channels` are those that occur in it.
     pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet) {
-        if !self.channels.intersects(channels) {
+        if !self.slots.intersects(channels) {
             return;
         }
         let mut seen = ChannelSet::default();
         for entry in batch.entries[range].iter().rev() {
-            if self.channels.contains(entry.channel) && !seen.contains(entry.channel) {
+            if self.slots.contains(entry.channel)
+                && !seen.contains(entry.channel)
+                && let Some(last) = self.messages.get_mut(&entry.channel)
+            {
                 seen.insert(entry.channel);
                 let mut copy = Batch::default();
                 copy.push_copy(entry, batch.payload(entry));
-                self.messages.insert(entry.channel, Arc::new(copy));
+                *last = Some(Arc::new(copy));
             }
         }
     }
 
     /// The last message of a latched channel, alone in a batch.
     pub(crate) fn last(&self, channel: ChannelId) -> Option<&Arc<Batch>> {
-        self.messages.get(&channel)
+        self.messages.get(&channel)?.as_ref()
     }
 
     /// The last message of every latched channel, each alone in a batch.
     pub(crate) fn messages(&self) -> impl Iterator<Item = &Arc<Batch>> {
-        self.messages.values()
+        self.messages.values().flatten()
     }
 
-    /// Forgets the messages: time has jumped.
+    /// Forgets the messages: playback continues elsewhere.
     pub(crate) fn clear(&mut self) {
-        self.messages.clear();
+        self.messages.values_mut().for_each(|last| *last = None);
     }
 }
 

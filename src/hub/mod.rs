@@ -1,46 +1,62 @@
-//! Who is connected, what they want, and the queues between playback and their sockets.
+//! Who is connected, what they want, what there is, and the queues between inputs and sockets.
 //!
-//! The hub has one lock over plain data, held for a moment and never across an await; each client's queue has its
-//! own below it (order: hub, then queue). Publishing is one push of a shared batch to each client that wants any of
-//! it. Whatever must not be overtaken — a jump and what it makes obsolete — happens under the hub's lock.
+//! Inputs publish through a [`Publisher`], sessions see the hub as a `Client`, capabilities have slots
+//! ([`capability`]). The hub has one lock over plain data, held for a moment and never across an await; each client's
+//! queue has its own below it (order: hub, then queue). Publishing is one push of a shared batch to each client that
+//! wants any of it. Whatever must not be overtaken — a seek and what it makes obsolete — happens under the hub's lock.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use self::capability::Slots;
+use self::capability::parameters::Followed;
 use self::channels::Channels;
+use self::demand::Demand;
 use self::latch::LatchStore;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
-use self::playback::PlaybackProvider;
+use self::restart::RestartWatch;
+use self::room::Room;
 use self::subscriptions::ChannelSet;
-use crate::model::{Batch, Channel, ChannelId};
+use crate::model::Batch;
 use crate::pattern::TopicPattern;
 use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, Status, time_frame};
 use crate::time::{TimeRange, Timestamp};
 
-mod backlog;
 pub mod capability;
 mod channels;
 mod client;
+mod demand;
 mod latch;
 pub mod outbox;
-pub(crate) mod playback;
-mod publishing;
+mod publisher;
+pub mod queue;
+mod requests;
 pub mod responder;
-pub(crate) mod restart;
+pub mod restart;
 mod room;
+mod snapshot;
 pub mod stats;
 pub mod subscriptions;
 mod tap;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use backlog::Published;
+pub use capability::AlreadyProvided;
 pub(crate) use client::Client;
-pub(crate) use tap::{Next, Tap};
+pub use demand::DemandChange;
+pub use publisher::{Direction, Publisher};
+pub(crate) use requests::Unsupported;
+pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
+pub(crate) use tap::{Next, Published, Tap};
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -80,6 +96,17 @@ pub struct HubOptions {
     pub time_resolution: Duration,
 }
 
+impl Default for HubOptions {
+    fn default() -> Self {
+        Self {
+            client_buffer: 16 << 20,
+            on_slow_client: SlowClient::Drop,
+            latch: Latch::Auto,
+            time_resolution: Duration::from_millis(1),
+        }
+    }
+}
+
 /// Identifies a connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(u64);
@@ -102,6 +129,17 @@ impl ClientId {
     }
 }
 
+/// Who connects.
+#[derive(Debug, Clone, Default)]
+pub struct ClientInfo {
+    /// Where from; None where that is not known.
+    pub address: Option<SocketAddr>,
+    /// What the client calls itself (`User-Agent`); may be empty.
+    pub agent: String,
+    /// The subprotocols that it offers.
+    pub offer: Offer,
+}
+
 /// Handle to the hub; clones share it.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
@@ -110,9 +148,8 @@ struct Shared {
     name: String,
     options: HubOptions,
     state: Mutex<State>,
-    /// The provider waits for a queue to become emptier.
-    waiting: AtomicBool,
-    provider: OnceLock<Box<dyn PlaybackProvider>>,
+    room: Room,
+    demand: Demand,
     counters: Counters,
     left: Notify,
 }
@@ -134,9 +171,13 @@ struct State {
     next_client: u64,
     latch: LatchStore,
     session: u64,
+    slots: Slots,
     playback: Option<PlaybackState>,
     range: Option<TimeRange>,
     time: Option<Timestamp>,
+    /// Of live input.
+    watch: RestartWatch,
+    live_messages: u64,
     notices: Vec<Encoded>,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
@@ -145,15 +186,20 @@ struct State {
 
 struct Member {
     queue: Arc<Queue>,
-    offers_sdk: bool,
+    info: ClientInfo,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
     controls: bool,
+    followed: Followed,
+    follows_graph: bool,
 }
 
 #[derive(Debug)]
 struct Queue {
     outbox: Mutex<Outbox>,
     wake: Notify,
+    /// Messages and bytes of payload written to the client.
+    messages: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// Locks plain data, which no panic elsewhere leaves half changed.
@@ -175,21 +221,16 @@ impl Hub {
             name: name.into(),
             options,
             state: Mutex::default(),
-            waiting: AtomicBool::new(false),
-            provider: OnceLock::new(),
+            room: Room::default(),
+            demand: Demand::default(),
             counters: Counters::default(),
             left: Notify::new(),
         }))
     }
 
-    /// Registers what plays; the capability `playbackControl` is declared to clients from then on.
-    pub(crate) fn set_provider(&self, provider: Box<dyn PlaybackProvider>, range: Option<TimeRange>) {
-        let mut state = lock(&self.0.state);
-        state.range = range;
-        state.time = range.map(|range| range.start);
-        if self.0.provider.set(provider).is_err() {
-            tracing::error!("a second playback provider is ignored");
-        }
+    /// What puts messages into the hub.
+    pub fn publisher(&self) -> Publisher {
+        Publisher(self.clone())
     }
 
     /// What happens to slow clients when nothing else is asked for.
@@ -197,50 +238,7 @@ impl Hub {
         self.0.options.on_slow_client
     }
 
-    /// Offers channels to clients that are connected and to those that come.
-    pub(crate) fn advertise(&self, channels: &[Arc<Channel>]) {
-        if channels.is_empty() {
-            return;
-        }
-        let mut state = lock(&self.0.state);
-        let (advertise, refused) = state.channels.add(channels);
-        for channel in channels {
-            if latch::is_latched(channel, &self.0.options.latch) {
-                state.latch.add_channel(channel.id);
-            }
-        }
-        for tap in &state.taps {
-            tap.push_channels(channels);
-        }
-        if let Some(frame) = advertise {
-            state.broadcast(ControlKind::Other, &frame);
-        }
-        drop(state);
-        for refused in refused {
-            self.notice(&Status::warning(refused.to_string()));
-        }
-    }
-
-    /// Takes channels back. What is still queued of them is dropped: wait for [`Hub::is_drained`] before.
-    pub(crate) fn retire(&self, channels: &[ChannelId]) {
-        if channels.is_empty() {
-            return;
-        }
-        let mut state = lock(&self.0.state);
-        let unadvertise = state.channels.remove(channels);
-        for &channel in channels {
-            state.latch.remove_channel(channel);
-        }
-        for member in state.members.values() {
-            let lost = lock(&member.queue.outbox).retire(channels);
-            self.0.counters.dropped.fetch_add(lost, Ordering::Relaxed);
-            if let Some(frame) = &unadvertise {
-                member.queue.control(ControlKind::Other, frame.clone());
-            }
-        }
-    }
-
-    /// Tells every client, now and when it joins. The text should be constant for one cause.
+    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
     pub(crate) fn notice(&self, status: &Status) {
         tracing::warn!("{}", status.message);
         let frame = Encoded::from(ServerMessage::Status(status.clone()).encode());
@@ -251,53 +249,62 @@ impl Hub {
         }
     }
 
-    /// Tells every client that is connected.
+    /// Sends a message to every client that is connected.
     pub(crate) fn broadcast(&self, message: &ServerMessage) {
         lock(&self.0.state).broadcast(ControlKind::Other, &message.encode().into());
     }
 
-    /// A new client: it is told what the server is and offers.
-    pub(crate) fn join(&self, offer: &Offer) -> Client {
+    /// A new client: it is sent what the server is and offers.
+    pub(crate) fn join(&self, info: ClientInfo) -> Client {
         let mut outbox = Outbox::new(self.0.options.client_buffer);
         let mut state = lock(&self.0.state);
         let id = ClientId(state.next_client);
         state.next_client += 1;
-        let info = self.server_info(&state);
-        outbox.push_control(ControlKind::Session, info);
+        outbox.push_control(ControlKind::Session, self.server_info(&state));
         outbox.push_control(ControlKind::Session, state.channels.encoded());
+        if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
+            outbox.push_control(ControlKind::Channels, services);
+        }
         for notice in &state.notices {
             outbox.push_control(ControlKind::Other, notice.clone());
         }
-        if let Some(playback) = state.playback.as_ref().filter(|_| offer.offers_sdk()) {
-            outbox.push_control(
-                ControlKind::State,
-                ServerMessage::PlaybackState(playback.clone()).encode().into(),
-            );
+        if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {
+            let frame = ServerMessage::PlaybackState(playback.clone()).encode().into();
+            outbox.push_control(ControlKind::State, frame);
         }
         if let Some(time) = state.time {
-            push_time_control(&mut outbox, time);
+            outbox.push_control(ControlKind::Time(time), encoded_time(time));
         }
         if let Some(closing) = &state.closing {
             outbox.close(closing.clone());
         }
-        let queue = Arc::new(Queue { outbox: Mutex::new(outbox), wake: Notify::new() });
-        let member =
-            Member { queue: queue.clone(), offers_sdk: offer.offers_sdk(), controls: offer.only_sdk() };
+        let queue = Arc::new(Queue {
+            outbox: Mutex::new(outbox),
+            wake: Notify::new(),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let controls = info.offer.only_sdk();
+        let member = Member {
+            queue: queue.clone(),
+            info,
+            controls,
+            followed: Followed::default(),
+            follows_graph: false,
+        };
         state.members.insert(id, member);
         drop(state);
-        Client { id, queue, hub: self.clone() }
+        Client::new(id, queue, self.clone())
     }
 
     fn server_info(&self, state: &State) -> Encoded {
         let mut capabilities = vec![Capability::Time];
-        let range = state.range.filter(|_| self.0.provider.get().is_some());
-        if range.is_some() {
-            capabilities.push(Capability::PlaybackControl);
-        }
+        capabilities.extend(state.slots.declared());
+        let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
         ServerMessage::ServerInfo(ServerInfo {
             name: self.0.name.clone(),
             capabilities,
-            supported_encodings: Vec::new(),
+            supported_encodings: state.slots.encodings(),
             metadata: BTreeMap::new(),
             session_id: Some(format!("{}-{}", process_id(), state.session)),
             data_start_time: range.map(|range| range.start),
@@ -305,22 +312,6 @@ impl Hub {
         })
         .encode()
         .into()
-    }
-
-    /// The channels that somebody subscribed to or that are latched.
-    pub(crate) fn wanted_channels(&self) -> Vec<ChannelId> {
-        let state = lock(&self.0.state);
-        let mut wanted = state.latch.channels().clone();
-        for member in state.members.values() {
-            wanted.union_with(lock(&member.queue.outbox).subscriptions().channels());
-        }
-        wanted.iter().collect()
-    }
-
-    /// Clients with at least one subscription.
-    pub(crate) fn subscribers(&self) -> usize {
-        let state = lock(&self.0.state);
-        state.members.values().filter(|member| !lock(&member.queue.outbox).subscriptions().is_empty()).count()
     }
 
     /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
@@ -344,15 +335,6 @@ impl Hub {
             left.await;
         }
     }
-
-    /// Adds what the hub knows to a snapshot.
-    pub fn fill(&self, snapshot: &mut stats::Snapshot) {
-        snapshot.clients = lock(&self.0.state).members.len();
-        snapshot.messages_sent = self.0.counters.messages.load(Ordering::Relaxed);
-        snapshot.bytes_sent = self.0.counters.bytes.load(Ordering::Relaxed);
-        snapshot.messages_dropped = self.0.counters.dropped.load(Ordering::Relaxed);
-        snapshot.bytes_recorded = self.0.counters.recorded.load(Ordering::Relaxed);
-    }
 }
 
 impl State {
@@ -363,8 +345,8 @@ impl State {
     }
 }
 
-fn push_time_control(outbox: &mut Outbox, time: Timestamp) {
-    outbox.push_control(ControlKind::Time(time), Encoded::Binary(time_frame(time).to_vec().into()));
+fn encoded_time(time: Timestamp) -> Encoded {
+    Encoded::Binary(time_frame(time).to_vec().into())
 }
 
 /// Fills in the channels of a part of a batch, and returns its bytes of payload and its newest time.
@@ -376,7 +358,7 @@ fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> (
     })
 }
 
-/// Tells this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
+/// Distinguishes this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
 fn process_id() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     static ID: OnceLock<u64> = OnceLock::new();

@@ -1,11 +1,11 @@
-//! Notices when the time of a stream restarts: a simulator that was reset, a robot that was started again.
+//! Notices when the time of a stream goes back: a simulator that was reset, a robot that was restarted.
 //!
 //! Pure. Messages of different topics come in any order and with old stamps (a map, a configuration), so a message
-//! that is older than others says nothing. A topic that was up to date and goes back by more than [`TOLERANCE`] does.
+//! that is older than others says nothing. A topic that was up to date and goes back by more than a second does.
 
 use std::time::{Duration, Instant};
 
-use crate::model::Entry;
+use crate::model::{ChannelId, Entry};
 use crate::time::Timestamp;
 
 /// Stamps of one topic may be this much out of order.
@@ -16,25 +16,25 @@ const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The newest times of a stream.
 #[derive(Debug, Default)]
-pub(crate) struct RestartWatch {
-    /// By channel.
-    last: Vec<Option<Timestamp>>,
+pub struct RestartWatch {
+    /// By slot: the channel, and its last time.
+    last: Vec<Option<(ChannelId, Timestamp)>>,
     newest: Timestamp,
     restarted: Option<Instant>,
 }
 
 impl RestartWatch {
-    /// Takes note of messages up to the first with which time restarts, and returns the index of that.
-    pub(crate) fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
+    /// Takes note of messages up to the first with which time goes back, and returns the index of that.
+    pub fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
         for (index, entry) in entries.iter().enumerate() {
             if self.is_restart(entry, now) {
                 return Some(index);
             }
-            let channel = entry.channel.slot();
-            if channel >= self.last.len() {
-                self.last.resize(channel + 1, None);
+            let slot = entry.channel.slot();
+            if slot >= self.last.len() {
+                self.last.resize(slot + 1, None);
             }
-            self.last[channel] = Some(entry.log_time);
+            self.last[slot] = Some((entry.channel, entry.log_time));
             self.newest = self.newest.max(entry.log_time);
         }
         None
@@ -42,19 +42,21 @@ impl RestartWatch {
 
     fn is_restart(&self, entry: &Entry, now: Instant) -> bool {
         let last = self.last.get(entry.channel.slot()).copied().flatten();
-        let back = last.is_some_and(|last| {
-            last.since(entry.log_time) > TOLERANCE && self.newest.since(last) <= TOLERANCE
+        let back = last.is_some_and(|(channel, last)| {
+            channel == entry.channel
+                && last.since(entry.log_time) > TOLERANCE
+                && self.newest.since(last) <= TOLERANCE
         });
         back && self.restarted.is_none_or(|then| now.saturating_duration_since(then) >= MIN_INTERVAL)
     }
 
     /// The newest time so far.
-    pub(crate) fn newest(&self) -> Timestamp {
+    pub fn newest(&self) -> Timestamp {
         self.newest
     }
 
     /// Forgets the time before a restart.
-    pub(crate) fn restart(&mut self, now: Instant) {
+    pub fn restart(&mut self, now: Instant) {
         *self = Self { restarted: Some(now), ..Self::default() };
     }
 }
@@ -62,7 +64,6 @@ impl RestartWatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ChannelId;
 
     fn entry(channel: u32, seconds: u64) -> Entry {
         Entry {

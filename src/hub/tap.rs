@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::backlog::{Backlog, Published};
+use super::queue::{BatchQueue, Item};
 use super::{Hub, lock};
 use crate::model::{Batch, Channel};
 
@@ -17,6 +17,19 @@ const GATHER: Duration = Duration::from_millis(20);
 
 /// A backlog of this many bytes is worth waking up for at once.
 const WORTH_WAKING: usize = 4 << 20;
+
+/// Something that was published.
+#[derive(Debug, Clone)]
+pub(crate) enum Published {
+    /// Channels, before their first message.
+    Channels(Vec<Arc<Channel>>),
+    /// A part of a batch.
+    Messages {
+        batch: Arc<Batch>,
+        /// Which of its messages.
+        range: Range<usize>,
+    },
+}
 
 /// What a tap has to do next.
 #[derive(Debug)]
@@ -42,22 +55,50 @@ pub(super) struct TapQueue {
     filled: Condvar,
 }
 
+/// Bound, in bytes that stay in memory because of the queue: `limit`, and one batch. Beyond it messages are turned away
+/// and counted; whoever can wait asks [`TapQueue::has_room`] first.
 #[derive(Debug)]
 struct Waiting {
-    backlog: Backlog,
+    limit: usize,
+    queue: BatchQueue<Vec<Arc<Channel>>>,
+    lost: u64,
+    closed: bool,
     /// The tap has nothing else to do: anything is worth waking up for.
     idle: bool,
 }
 
-impl TapQueue {
-    pub(super) fn push_channels(&self, channels: &[Arc<Channel>]) {
-        lock(&self.waiting).backlog.push_channels(channels);
+impl Waiting {
+    fn has_room(&self) -> bool {
+        self.closed || self.queue.held() < self.limit
     }
 
-    pub(super) fn push(&self, batch: &Arc<Batch>, range: Range<usize>) {
+    fn take(&mut self) -> Option<Published> {
+        Some(match self.queue.take()? {
+            Item::Messages(part) => Published::Messages { batch: part.batch, range: part.range },
+            Item::Other(channels) => Published::Channels(channels),
+        })
+    }
+}
+
+impl TapQueue {
+    pub(super) fn push_channels(&self, channels: &[Arc<Channel>]) {
         let mut waiting = lock(&self.waiting);
-        waiting.backlog.push(batch, range);
-        let wake = std::mem::take(&mut waiting.idle) || waiting.backlog.pinned() >= WORTH_WAKING;
+        if !waiting.closed {
+            waiting.queue.push_other(channels.to_vec());
+        }
+    }
+
+    pub(super) fn push(&self, batch: &Arc<Batch>, range: Range<usize>, bytes: usize, now: Instant) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.closed || range.is_empty() {
+            return;
+        }
+        if !waiting.has_room() {
+            waiting.lost += range.len() as u64;
+            return;
+        }
+        waiting.queue.push(batch, range, bytes, true, now);
+        let wake = std::mem::take(&mut waiting.idle) || waiting.queue.held() >= WORTH_WAKING;
         drop(waiting);
         if wake {
             self.filled.notify_one();
@@ -65,7 +106,7 @@ impl TapQueue {
     }
 
     pub(super) fn has_room(&self) -> bool {
-        lock(&self.waiting).backlog.has_room()
+        lock(&self.waiting).has_room()
     }
 }
 
@@ -73,7 +114,8 @@ impl Hub {
     /// A tap that starts with the channels known so far. `limit`: data queued for it, in bytes, and one batch;
     /// playback that waits for slow clients waits for it too, otherwise it loses what goes beyond.
     pub(crate) fn tap(&self, limit: usize) -> Tap {
-        let waiting = Mutex::new(Waiting { backlog: Backlog::new(limit), idle: false });
+        let waiting = Waiting { limit, queue: BatchQueue::default(), lost: 0, closed: false, idle: false };
+        let waiting = Mutex::new(waiting);
         let queue = Arc::new(TapQueue { waiting, filled: Condvar::new() });
         let mut state = lock(&self.0.state);
         let known: Vec<_> = state.channels.known().cloned().collect();
@@ -87,7 +129,7 @@ impl Hub {
 impl Tap {
     /// What is next; blocks until there is something, or the deadline has passed. What was returned before is done with.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
-        let taken = lock(&self.queue.waiting).backlog.take();
+        let taken = lock(&self.queue.waiting).take();
         // also where nothing is left: what was in hand took room until now
         self.hub.emptier();
         if let Some(published) = taken {
@@ -95,10 +137,10 @@ impl Tap {
         }
         let mut waiting = lock(&self.queue.waiting);
         loop {
-            if let Some(published) = waiting.backlog.take() {
+            if let Some(published) = waiting.take() {
                 return Next::Published(published);
             }
-            if waiting.backlog.is_closed() {
+            if waiting.closed {
                 return Next::Closed;
             }
             let filled = &self.queue.filled;
@@ -117,18 +159,18 @@ impl Tap {
     /// Nothing more is put in, and what is there is of no use any more.
     pub(crate) fn abandon(&self) {
         self.close();
-        lock(&self.queue.waiting).backlog.clear();
+        drop(lock(&self.queue.waiting).queue.drain());
     }
 
     /// Messages that were lost because they were not taken fast enough, so far.
     pub(crate) fn lost(&self) -> u64 {
-        lock(&self.queue.waiting).backlog.lost()
+        lock(&self.queue.waiting).lost
     }
 
     /// Nothing more is put in; what is there can still be taken.
     pub(crate) fn close(&self) {
         lock(&self.hub.0.state).taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
-        lock(&self.queue.waiting).backlog.close();
+        lock(&self.queue.waiting).closed = true;
         self.queue.filled.notify_one();
         self.hub.emptier();
     }
@@ -155,15 +197,14 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
-    use crate::config::ServeOptions;
-    use crate::hub::playback::PlaybackProvider;
-    use crate::hub::{ClientId, SlowClient};
+    use crate::hub::{HubOptions, Publisher, SlowClient};
     use crate::model::{ChannelId, Entry};
-    use crate::protocol::PlaybackControlRequest;
     use crate::time::Timestamp;
 
-    fn hub() -> Hub {
-        Hub::new("test", ServeOptions::default().hub)
+    fn hub() -> (Hub, Publisher) {
+        let hub = Hub::new("test", HubOptions::default());
+        let publisher = hub.publisher();
+        (hub, publisher)
     }
 
     fn batch() -> Arc<Batch> {
@@ -181,8 +222,8 @@ mod tests {
         Arc::new(batch)
     }
 
-    fn publish(hub: &Hub) {
-        hub.publish(&batch(), 0..1, SlowClient::Wait, Instant::now());
+    fn publish(publisher: &Publisher) {
+        publisher.publish(&batch(), 0..1, SlowClient::Wait, Instant::now());
     }
 
     fn channel(topic: &str) -> Arc<Channel> {
@@ -191,79 +232,83 @@ mod tests {
         Arc::new(Channel { id, topic, message_encoding, schema: None, metadata, latched: false })
     }
 
-    #[derive(Clone, Default)]
-    struct Waits(Arc<AtomicUsize>);
-
-    impl PlaybackProvider for Waits {
-        fn control(&self, _request: PlaybackControlRequest) {}
-
-        fn subscribed(&self, _client: ClientId, _without_state: Vec<ChannelId>) {}
-
-        fn room(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
     #[test]
     fn a_tap_gets_channels_of_before_it_and_messages_of_after_it() {
-        let hub = hub();
-        hub.advertise(&[channel("/a")]);
-        publish(&hub);
+        let (hub, publisher) = hub();
+        publisher.announce(&[channel("/a")]);
+        publish(&publisher);
         let tap = hub.tap(1 << 20);
-        publish(&hub);
+        publish(&publisher);
         let Next::Published(Published::Channels(channels)) = tap.next(None) else { panic!("no channels") };
         assert_eq!(channels, [channel("/a")], "also of those that can't be advertised");
         assert!(matches!(tap.next(None), Next::Published(Published::Messages { .. })));
         assert!(matches!(tap.next(Some(Instant::now())), Next::Deadline));
         tap.close();
-        publish(&hub);
+        publish(&publisher);
         assert!(matches!(tap.next(None), Next::Closed));
     }
 
     #[test]
-    fn what_is_not_published_but_shown_after_a_jump_is_not_for_a_tap() {
-        let (hub, now) = (hub(), Instant::now());
+    fn a_backfill_is_not_for_a_tap() {
+        let ((hub, publisher), now) = (hub(), Instant::now());
         let tap = hub.tap(1 << 20);
-        hub.publish_state((*batch()).clone(), None, now);
+        publisher.backfill((*batch()).clone(), None, now);
         assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
         assert!(matches!(tap.next(Some(now)), Next::Deadline));
     }
 
     #[test]
-    fn playback_that_waits_waits_for_a_full_tap_and_is_told_when_there_is_room() {
-        let (hub, waits) = (hub(), Waits::default());
-        hub.set_provider(Box::new(waits.clone()), None);
+    fn a_publisher_that_waits_waits_for_a_full_tap_and_is_called_when_there_is_room() {
+        let (hub, publisher) = hub();
+        let calls = Arc::<AtomicUsize>::default();
+        let counter = calls.clone();
+        publisher.on_room(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let called = || calls.load(Ordering::SeqCst);
         let tap = hub.tap(1);
-        assert!(hub.has_room(usize::MAX));
-        publish(&hub);
-        assert!(!hub.has_room(usize::MAX));
-        assert!(hub.is_drained(), "only clients have to be handed everything before a lap ends");
+        assert!(publisher.has_room(usize::MAX));
+        publish(&publisher);
+        assert!(!publisher.has_room(usize::MAX));
         assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
         assert!(matches!(tap.next(None), Next::Published(Published::Messages { .. })));
-        assert!(!hub.has_room(usize::MAX), "what is in hand takes room");
-        let told = waits.0.load(Ordering::SeqCst);
+        assert!(!publisher.has_room(usize::MAX), "what is in hand takes room");
+        let before = called();
         assert!(matches!(tap.next(Some(Instant::now())), Next::Deadline));
-        assert!(waits.0.load(Ordering::SeqCst) > told, "nobody told the player");
-        assert!(hub.has_room(usize::MAX));
+        assert!(called() > before, "nobody called the publisher");
+        assert!(publisher.has_room(usize::MAX));
 
-        publish(&hub);
-        assert!(!hub.has_room(usize::MAX));
-        let told = waits.0.load(Ordering::SeqCst);
+        publish(&publisher);
+        assert!(!publisher.has_room(usize::MAX));
+        let before = called();
         tap.abandon();
-        assert!(hub.has_room(usize::MAX), "a tap that is gone holds nobody up");
-        assert!(waits.0.load(Ordering::SeqCst) > told);
+        assert!(publisher.has_room(usize::MAX), "a tap that is gone holds nobody up");
+        assert!(called() > before);
         assert!(matches!(tap.next(None), Next::Closed), "what was queued is gone");
     }
 
     #[test]
+    fn what_does_not_fit_is_counted_and_a_closed_tap_holds_nobody_up() {
+        let (hub, publisher) = hub();
+        let tap = hub.tap(1);
+        publish(&publisher);
+        publish(&publisher);
+        assert_eq!(tap.lost(), 1);
+        tap.close();
+        publish(&publisher);
+        assert_eq!(tap.lost(), 1);
+        assert!(publisher.has_room(usize::MAX));
+    }
+
+    #[test]
     fn a_tap_that_sleeps_is_woken_by_a_message() {
-        let hub = hub();
+        let (hub, publisher) = hub();
         let tap = hub.tap(1 << 20);
         let taker = std::thread::spawn(move || {
             while !matches!(tap.next(None), Next::Published(Published::Messages { .. })) {}
         });
         std::thread::sleep(Duration::from_millis(30));
-        publish(&hub);
+        publish(&publisher);
         taker.join().unwrap();
     }
 }

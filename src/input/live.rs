@@ -10,9 +10,8 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use super::listen::Listener;
-use super::publisher::Publisher;
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{Hub, SlowClient, lock};
+use crate::hub::{Hub, Publisher, SlowClient, lock};
 use crate::model::Batch;
 use crate::protocol::Status;
 use crate::source::{Backoff, ErrorKind, Incoming, SourceError, Stop, Stream};
@@ -74,7 +73,7 @@ impl Live {
     ) -> std::io::Result<Self> {
         let listeners = writers.as_ref().map_or(0, |writers| writers.listeners.len());
         let shared = Arc::new(Shared {
-            publisher: Publisher::new(hub),
+            publisher: hub.publisher(),
             on_eof,
             stop: stop.clone(),
             inputs: AtomicUsize::new(streams.len() + listeners),
@@ -107,13 +106,10 @@ impl Live {
 
     /// What comes in; its figures on clients are filled in by the hub.
     pub fn snapshot(&self) -> Snapshot {
+        let (position, messages_received) = self.shared.publisher.live_progress();
         let ended = self.shared.inputs.load(Ordering::Relaxed) == 0;
-        Snapshot {
-            activity: if ended { Activity::Ended } else { Activity::Playing },
-            position: self.shared.publisher.live_time(),
-            messages_received: self.shared.publisher.live_messages(),
-            ..Snapshot::default()
-        }
+        let activity = if ended { Activity::Ended } else { Activity::Playing };
+        Snapshot { activity, position, messages_received, ..Snapshot::default() }
     }
 }
 

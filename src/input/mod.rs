@@ -5,7 +5,6 @@
 
 pub mod listen;
 mod live;
-mod publisher;
 #[cfg(test)]
 mod tests;
 

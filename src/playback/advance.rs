@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::worker::{Ready, SUBSCRIBE_GRACE, Worker};
-use super::{AtEnd, DRAIN_LIMIT, Rate, StartOn};
+use super::{AtEnd, Rate, StartOn};
 use crate::hub::SlowClient;
 use crate::hub::stats::Activity;
 use crate::time::{TimeRange, Timestamp};
@@ -62,7 +62,7 @@ impl Worker {
                 self.step = false;
                 self.clock.seek(time, now);
                 self.publish(self.cursor + 1, now);
-                self.hub.playback_changed(self.state(now, None));
+                self.publisher.playback_changed(self.state(now, None));
             } else if time <= self.clock.position(now) {
                 self.publish(self.cursor + 1, now);
             } else {
@@ -77,20 +77,16 @@ impl Worker {
                 if self.read_all && self.ready.is_empty() {
                     return self.end_of_data(now);
                 }
-                return self.drain_deadline();
+                return None;
             };
             if let Some(upto) = self.subscribable_until().filter(|upto| now < *upto) {
                 return Some(upto);
             }
             if self.begins_anew(now) {
-                if !self.is_drained(now) {
-                    return self.drain_deadline();
-                }
-                self.drain_since = None;
                 tracing::info!("time went back from {} to {time}: viewers start anew", self.range.end);
                 self.start_anew(time, now);
                 self.stream.iter_mut().for_each(|watch| watch.restart(now));
-                self.hub.restart(time, now);
+                self.publisher.restart(time, self.policy(), now);
             }
             let due = match self.clock.due(time) {
                 Some(due) if due <= now => due,
@@ -98,7 +94,7 @@ impl Worker {
             };
             self.long_wait_told = false;
             let lead = if self.clock.rate() == Rate::Max { LEAD } else { usize::MAX };
-            if self.policy() == SlowClient::Wait && !self.hub.has_room(lead) {
+            if self.policy() == SlowClient::Wait && !self.publisher.has_room(lead) {
                 let since = self.blocked_since.get_or_insert(now);
                 if now - *since >= LONG_WAIT {
                     tracing::info!(
@@ -154,7 +150,7 @@ impl Worker {
     fn wait_for(&mut self, time: Timestamp, due: Option<Instant>, now: Instant) -> Instant {
         if now >= self.next_tick {
             self.next_tick = now + TICK;
-            self.hub.tick(self.position(now));
+            self.publisher.tick(self.position(now));
         }
         let wait = due.map(|due| due - now);
         if !self.long_wait_told && wait.is_none_or(|wait| wait > LONG_WAIT) {
@@ -171,9 +167,6 @@ impl Worker {
     /// Ends, or begins the next lap, once clients have been handed all that was published: what is announced then
     /// does not overtake the last messages.
     fn end_of_data(&mut self, now: Instant) -> Option<Instant> {
-        if !self.is_drained(now) {
-            return self.drain_deadline();
-        }
         if self.looping && !self.is_empty && self.stream.is_none() {
             let earliest = self.lap_started + MIN_LAP;
             if now < earliest {
@@ -186,8 +179,8 @@ impl Worker {
         self.clock.pause(now);
         self.clock.seek(end, now);
         self.activity = Activity::Ended;
-        self.hub.tick(end);
-        self.hub.playback_changed(self.state(now, None));
+        self.publisher.tick(end);
+        self.publisher.playback_changed(self.state(now, None));
         self.finished = match self.failure.take() {
             Some(error) => Some(Err(error)),
             None => (self.options.at_end == AtEnd::Exit).then_some(Ok(())),
@@ -204,27 +197,14 @@ impl Worker {
             }
             let batch = self.ready[index].batch.clone();
             if !batch.retired.is_empty() {
-                if index > 0 || !self.is_drained(now) {
+                if index > 0 {
                     return;
                 }
-                self.drain_since = None;
-                self.hub.retire(&batch.retired);
+                self.publisher.retire(&batch.retired);
             }
-            self.hub.advertise(&batch.announcements);
+            self.publisher.announce(&batch.announcements);
             self.ready[index].announced = Some(now);
         }
-    }
-
-    /// Whether clients have been handed all that was published, or slow ones have been waited for long enough.
-    fn is_drained(&mut self, now: Instant) -> bool {
-        let since = *self.drain_since.get_or_insert(now);
-        self.hub.is_drained() || (self.policy() == SlowClient::Drop && now >= since + DRAIN_LIMIT)
-    }
-
-    /// When slow clients will have been waited for long enough; None if they are not waited for, or without end.
-    fn drain_deadline(&self) -> Option<Instant> {
-        let since = self.drain_since.filter(|_| self.policy() == SlowClient::Drop);
-        since.map(|since| since + DRAIN_LIMIT)
     }
 
     /// The time of the next message of the first batch that has one; batches that are done with are dropped.
@@ -248,7 +228,7 @@ impl Worker {
     fn publish(&mut self, upto: usize, now: Instant) {
         let Some(Ready { batch, .. }) = self.ready.front() else { return };
         let upto = upto.min(batch.entries.len());
-        self.hub.publish(batch, self.cursor..upto, self.policy(), now);
+        self.publisher.publish(batch, self.cursor..upto, self.policy(), now);
         if let Some(last) = batch.entries[self.cursor..upto].last() {
             self.clock.pull(last.log_time);
             if self.stream.is_some() {
@@ -258,7 +238,7 @@ impl Worker {
         self.cursor = upto;
     }
 
-    fn policy(&self) -> SlowClient {
+    pub(super) fn policy(&self) -> SlowClient {
         match self.clock.rate() {
             Rate::Max => SlowClient::Wait,
             Rate::Times(_) => self.hub.on_slow_client(),

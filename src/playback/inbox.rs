@@ -4,10 +4,11 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hub::ClientId;
-use crate::hub::playback::PlaybackProvider;
+use crate::hub::capability::playback::{Asker, Command, Playback, PlaybackRequest, Rate, RateChange, Seek};
+use crate::hub::responder::Responder;
 use crate::hub::stats::Snapshot;
 use crate::model::ChannelId;
-use crate::protocol::PlaybackControlRequest;
+use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState};
 use crate::source::reader::ReaderEvent;
 
 /// What can be asked of a player from within the program; clients ask by [`PlaybackControlRequest`].
@@ -59,16 +60,19 @@ impl PlayerHandle {
     }
 }
 
-impl PlaybackProvider for PlayerHandle {
-    fn control(&self, request: PlaybackControlRequest) {
-        self.send(Event::Control(request));
-    }
-
-    fn subscribed(&self, client: ClientId, without_state: Vec<ChannelId>) {
-        self.send(Event::Subscribed(client, without_state));
-    }
-
-    fn room(&self) {
-        self.send(Event::Room);
+impl Playback for PlayerHandle {
+    fn request(&self, request: PlaybackRequest, _answer: Responder<PlaybackState>) {
+        let Asker::Client { request_id, .. } = request.by else { return };
+        let Some(RateChange::To(Rate::Times(speed))) = request.rate else { return };
+        let command = match request.command {
+            Some(Command::Play) => PlaybackCommand::Play,
+            _ => PlaybackCommand::Pause,
+        };
+        let seek = match request.seek {
+            Some(Seek::To(time)) => Some(time),
+            _ => None,
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        self.send(Event::Control(PlaybackControlRequest { command, speed: speed as f32, seek, request_id }));
     }
 }

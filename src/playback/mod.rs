@@ -1,7 +1,5 @@
 //! When each message is due, and the thread that publishes it then.
 
-use std::time::Duration;
-
 mod advance;
 pub mod clock;
 mod inbox;
@@ -14,10 +12,6 @@ mod worker;
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::{PlayerHandle, Request};
 pub use player::Player;
-
-/// How long what must not overtake messages (a lap's end, a change of channels, a restart of time) waits for slow
-/// clients that are not waited for otherwise.
-const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// What playback waits for before it first starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use super::PlaybackOptions;
 use super::clock::Clock;
 use super::inbox::{Event, PlayerHandle};
 use super::worker::Worker;
-use crate::hub::Hub;
 use crate::hub::restart::RestartWatch;
 use crate::hub::stats::Activity;
+use crate::hub::{DemandChange, Hub};
 use crate::protocol::Status;
 use crate::source::reader::Reader;
 use crate::source::{Playable, RecordingInfo, SourceError};
@@ -40,13 +40,26 @@ impl Player {
             Playable::Recording(recording) => (false, recording.info().clone()),
             Playable::Stream(_) => (true, RecordingInfo::default()),
         };
-        hub.advertise(&info.channels);
+        let publisher = hub.publisher();
+        publisher.announce(&info.channels);
         for warning in &info.warnings {
-            hub.notice(&Status::warning(warning.clone()));
+            publisher.notice(&Status::warning(warning.clone()));
         }
         let (sender, inbox) = channel();
         let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
-        hub.set_provider(Box::new(handle.clone()), info.range);
+        if let Some(range) = info.range
+            && let Err(error) = hub.provide_playback(Arc::new(handle.clone()), range)
+        {
+            return Err(std::io::Error::other(error));
+        }
+        let on_demand = handle.clone();
+        hub.on_demand(move |change| {
+            if let DemandChange::Subscribed { client, without_message, .. } = change {
+                on_demand.send(Event::Subscribed(*client, without_message.to_vec()));
+            }
+        });
+        let on_room = handle.clone();
+        publisher.on_room(move || on_room.send(Event::Room));
         let reader = Reader::spawn(source, move |event| {
             sender.send(Event::Reader(event)).ok();
         })?;
@@ -56,6 +69,7 @@ impl Player {
             inbox,
             reader,
             hub,
+            publisher,
             options,
             range,
             is_empty: info.range.is_none(),
@@ -79,14 +93,13 @@ impl Player {
             last_publish: None,
             next_tick: now,
             blocked_since: None,
-            drain_since: None,
             long_wait_told: false,
             failure: None,
             finished: None,
         };
         if !worker.is_empty {
             // clients that join before time starts are told that it stands
-            worker.hub.playback_changed(worker.state(now, None));
+            worker.publisher.playback_changed(worker.state(now, None));
         }
         let thread =
             std::thread::Builder::new().name("player".into()).spawn(move || worker.run(on_finished))?;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Rate;
 use super::inbox::Request;
 use super::worker::Worker;
+use crate::hub::Direction;
 use crate::hub::stats::Activity;
 use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 use crate::time::Timestamp;
@@ -52,7 +53,7 @@ impl Worker {
                 return;
             }
         }
-        self.hub.playback_changed(self.state(now, None));
+        self.publisher.playback_changed(self.state(now, None));
     }
 
     pub(super) fn on_control(&mut self, request: &PlaybackControlRequest, now: Instant) {
@@ -73,7 +74,7 @@ impl Worker {
         }
         match request.seek {
             Some(to) => self.seek(to, false, Some(&request.request_id), now),
-            None => self.hub.playback_changed(self.state(now, Some(&request.request_id))),
+            None => self.publisher.playback_changed(self.state(now, Some(&request.request_id))),
         }
     }
 
@@ -99,7 +100,7 @@ impl Worker {
             self.clock.seek(position, now);
             self.activity = Activity::Paused;
             self.start_at = None;
-            self.hub.tick(position);
+            self.publisher.tick(position);
         }
     }
 
@@ -113,7 +114,7 @@ impl Worker {
         } else {
             self.clock.play(now);
         }
-        self.hub.playback_changed(self.state(now, None));
+        self.publisher.playback_changed(self.state(now, None));
     }
 
     /// Makes the reader continue elsewhere; time stands still until it has.
@@ -125,7 +126,6 @@ impl Worker {
         self.read_all = false;
         self.seeking = true;
         self.step = false;
-        self.drain_since = None;
         self.blocked_since = None;
         self.long_wait_told = false;
         self.reader.seek(to, self.epoch, self.hub.wanted_channels());
@@ -144,7 +144,11 @@ impl Worker {
         self.lap_started = now;
         self.show_position = true;
         let state = PlaybackState { did_seek: true, ..self.state(now, request_id) };
-        self.hub.jump(state, back);
+        match (lap, back) {
+            (true, _) => self.publisher.lap(state, self.policy(), now),
+            (false, true) => self.publisher.seek(state, Direction::Back),
+            (false, false) => self.publisher.seek(state, Direction::Forward),
+        }
     }
 
     pub(super) fn state(&self, now: Instant, request_id: Option<&str>) -> PlaybackState {

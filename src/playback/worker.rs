@@ -15,7 +15,7 @@ use super::inbox::Event;
 use super::{PlaybackOptions, Rate, StartOn};
 use crate::hub::restart::RestartWatch;
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{ClientId, Hub};
+use crate::hub::{ClientId, Hub, Publisher};
 use crate::model::{Batch, ChannelId};
 use crate::protocol::Status;
 use crate::source::reader::{Reader, ReaderEvent};
@@ -40,6 +40,7 @@ pub(super) struct Worker {
     pub(super) inbox: Receiver<Event>,
     pub(super) reader: Reader,
     pub(super) hub: Hub,
+    pub(super) publisher: Publisher,
     pub(super) options: PlaybackOptions,
     pub(super) range: TimeRange,
     pub(super) is_empty: bool,
@@ -69,7 +70,6 @@ pub(super) struct Worker {
     pub(super) last_publish: Option<Instant>,
     pub(super) next_tick: Instant,
     pub(super) blocked_since: Option<Instant>,
-    pub(super) drain_since: Option<Instant>,
     pub(super) long_wait_told: bool,
     /// Why a stream ended before its time.
     pub(super) failure: Option<SourceError>,
@@ -145,11 +145,11 @@ impl Worker {
                 }
                 tracing::error!("{error}; the rest is played");
                 let text = "a damaged part of the recording is left out; the server's log says where";
-                self.hub.notice(&Status::warning(text.to_owned()));
+                self.publisher.notice(&Status::warning(text.to_owned()));
                 self.ask_ahead();
             }
             ReaderEvent::State { epoch, token, batch } if epoch == self.epoch => {
-                self.hub.publish_state(batch, token.map(ClientId::from_token), now);
+                self.publisher.backfill(batch, token.map(ClientId::from_token), now);
                 if token.is_none() && self.seeking {
                     self.seeking = false;
                     if self.activity == Activity::Playing {

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::negotiation::negotiate;
 use super::session::Session;
 use super::socket;
-use crate::hub::Hub;
+use crate::hub::{ClientInfo, Hub};
 use crate::protocol::Offer;
 
 /// What a browser is told that opens the port.
@@ -137,13 +137,14 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let agreement = endpoint.compression.then(|| negotiate(extensions)).flatten();
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
+    let info = ClientInfo { address: None, agent: agent.clone(), offer };
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let upgraded = match upgraded.await {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!("upgrade failed: {error}"),
         };
-        let session = Session::new(endpoint.hub.join(&offer));
+        let session = Session::new(endpoint.hub.join(info));
         let id = session.client().id();
         let (end, session) = match downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(Parts { io, read_buf, .. }) => {

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::compression::{Compressed, Compression};
 use super::frames::FrameWriter;
 use crate::hub::Client;
-use crate::hub::outbox::{Closing, ControlKind, Encoded, Item, Part};
+use crate::hub::outbox::{Closing, ControlKind, Encoded, Ordered};
+use crate::hub::queue::{Item, Part};
 use crate::hub::subscriptions::Subscriptions;
 use crate::model::Entry;
 use crate::protocol::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
@@ -68,7 +69,10 @@ impl Outgoing {
             }
             match taken.item {
                 Some(Item::Messages(part)) => self.in_hand = Some(part),
-                Some(Item::Time(time)) => self.time(time, writer),
+                Some(Item::Other(Ordered::Time(time))) => self.time(time, writer),
+                Some(Item::Other(Ordered::Control(control))) => {
+                    self.control(control.kind, control.frame, writer)
+                }
                 None if quiet && self.in_hand.is_none() => break,
                 None => {}
             }

@@ -8,9 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::ServeOptions;
-use crate::hub::SlowClient;
+use crate::hub::{ClientInfo, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, Schema};
-use crate::protocol::Offer;
 use crate::source::recording_summary;
 use crate::time::TimeRange;
 
@@ -51,7 +50,7 @@ fn batch(messages: &[(u32, u64, u64, u32, Vec<u8>)]) -> Arc<Batch> {
 }
 
 fn publish(hub: &Hub, batch: &Arc<Batch>) {
-    hub.publish(batch, 0..batch.entries.len(), SlowClient::Wait, Instant::now());
+    hub.publisher().publish(batch, 0..batch.entries.len(), SlowClient::Wait, Instant::now());
 }
 
 /// All messages up to the end or a damage.
@@ -102,7 +101,7 @@ fn what_was_published_a_second_ago_can_be_read_although_nothing_was_completed() 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     let hub = hub();
-    hub.advertise(&[channel(1, "/a")]);
+    hub.publisher().announce(&[channel(1, "/a")]);
     let recorder = Recorder::start(&path, &hub).unwrap();
     publish(&hub, &batch(&[(1, 5, 4, 3, b"{}".to_vec())]));
     let published = Instant::now();
@@ -121,10 +120,10 @@ fn channels_of_equal_content_are_one_in_the_file() {
     let path = folder.path().join("a.mcap");
     let hub = hub();
     let recorder = Recorder::start(&path, &hub).unwrap();
-    hub.advertise(&[channel(1, "/a")]);
+    hub.publisher().announce(&[channel(1, "/a")]);
     publish(&hub, &batch(&[(1, 1, 1, 0, vec![1])]));
-    hub.retire(&[ChannelId(1)]);
-    hub.advertise(&[channel(2, "/a"), channel(3, "/silent")]);
+    hub.publisher().retire(&[ChannelId(1)]);
+    hub.publisher().announce(&[channel(2, "/a"), channel(3, "/silent")]);
     publish(&hub, &batch(&[(2, 2, 2, 0, vec![2])]));
     let recorded = recorder.finish().unwrap();
     let file = fs::read(&path).unwrap();
@@ -158,17 +157,17 @@ fn a_failure_ends_the_recording_not_the_serving() {
     let path = folder.path().join("a.mcap");
     let hub = hub();
     let recorder = Recorder::start(&path, &hub).unwrap();
-    hub.advertise(&[channel(1, "/a")]);
+    hub.publisher().announce(&[channel(1, "/a")]);
     let fine = batch(&[(1, 1, 1, 0, vec![0; 30 << 20])]);
     publish(&hub, &fine);
     publish(&hub, &batch(&[(2, 2, 2, 0, Vec::new())]));
     for _ in 0..10 {
-        wait_for("room although nothing is recorded", || hub.has_room(usize::MAX).then_some(()));
+        wait_for("room although nothing is recorded", || hub.publisher().has_room(usize::MAX).then_some(()));
         publish(&hub, &fine);
     }
     let error = recorder.finish().unwrap_err().to_string();
     assert!(error.contains("a.mcap: recording failed: channel 2 was never announced"), "{error}");
-    let client = hub.join(&Offer::default());
+    let client = hub.join(ClientInfo::default());
     let told = client.take(true, Instant::now()).control;
     assert!(format!("{told:?}").contains("the server's recording failed"), "{told:?}");
 }
@@ -207,15 +206,15 @@ proptest! {
             let with = channel(id, &format!("/{id}"));
             if with_schema { with } else { Arc::new(Channel { schema: None, ..(*with).clone() }) }
         }).collect();
-        hub.advertise(&channels[..3]);
+        hub.publisher().announce(&channels[..3]);
         let recorder = Recorder::start(&path, &hub).unwrap();
-        hub.advertise(&channels[3..]);
+        hub.publisher().announce(&channels[3..]);
         let mut expected = Vec::new();
         for (messages, cut) in batches.iter().zip(cuts) {
             let batch = batch(messages);
             let cut = cut.min(messages.len());
-            hub.publish(&batch, 0..cut, SlowClient::Drop, Instant::now());
-            hub.publish(&batch, cut..messages.len(), SlowClient::Drop, Instant::now());
+            hub.publisher().publish(&batch, 0..cut, SlowClient::Drop, Instant::now());
+            hub.publisher().publish(&batch, cut..messages.len(), SlowClient::Drop, Instant::now());
             expected.extend(messages.iter().map(|(channel, log, publish, sequence, payload)| {
                 (format!("/{channel}"), *log, *publish, *sequence, payload.clone())
             }));

@@ -40,6 +40,8 @@ pub mod reader;
 mod sniff;
 mod stop;
 pub mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throttle;
 pub mod topics;
 

@@ -1,3 +1,89 @@
 //! What a server can be asked for besides messages: one file for each capability, with the trait of who provides it.
+//!
+//! A hub has one slot for each. What is declared to clients is which slots are filled when they join.
 
+use std::sync::Arc;
+
+pub mod assets;
+pub mod graph;
+pub mod parameters;
 pub mod playback;
+pub mod publish;
+pub mod services;
+
+use crate::protocol::Capability;
+
+/// A capability has a provider already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the capability {0} has a provider already")]
+pub struct AlreadyProvided(pub &'static str);
+
+/// Room for one provider.
+pub(super) struct Slot<T>(Option<T>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Slot<T> {
+    /// Fills the slot of the capability of this name.
+    pub(super) fn fill(&mut self, name: &'static str, provider: T) -> Result<(), AlreadyProvided> {
+        if self.0.is_some() {
+            return Err(AlreadyProvided(name));
+        }
+        self.0 = Some(provider);
+        Ok(())
+    }
+
+    pub(super) fn as_ref(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+
+    pub(super) fn as_mut(&mut self) -> Option<&mut T> {
+        self.0.as_mut()
+    }
+}
+
+/// The providers of a hub.
+#[derive(Default)]
+pub(super) struct Slots {
+    pub(super) playback: Slot<Arc<dyn playback::Playback>>,
+    pub(super) parameters: Slot<Arc<dyn parameters::Parameters>>,
+    pub(super) services: Slot<services::Services>,
+    pub(super) assets: Slot<Arc<dyn assets::Assets>>,
+    pub(super) publish: Slot<Arc<dyn publish::ClientPublish>>,
+    pub(super) graph: Slot<graph::ConnectionGraph>,
+}
+
+impl Slots {
+    /// What is declared to clients besides `time`.
+    pub(super) fn declared(&self) -> Vec<Capability> {
+        let mut declared = Vec::new();
+        let mut declare = |filled: bool, capabilities: &[Capability]| {
+            if filled {
+                declared.extend_from_slice(capabilities);
+            }
+        };
+        declare(self.playback.as_ref().is_some(), &[Capability::PlaybackControl]);
+        declare(self.publish.as_ref().is_some(), &[Capability::ClientPublish]);
+        declare(
+            self.parameters.as_ref().is_some(),
+            &[Capability::Parameters, Capability::ParametersSubscribe],
+        );
+        declare(self.services.as_ref().is_some(), &[Capability::Services]);
+        declare(self.graph.as_ref().is_some(), &[Capability::ConnectionGraph]);
+        declare(self.assets.as_ref().is_some(), &[Capability::Assets]);
+        declared
+    }
+
+    /// Message encodings that clients may use for what they publish and for calls, the preferred one first.
+    pub(super) fn encodings(&self) -> Vec<String> {
+        let mut encodings = self.publish.as_ref().map(|publish| publish.encodings()).unwrap_or_default();
+        if self.services.as_ref().is_some() && !encodings.iter().any(|encoding| encoding == "json") {
+            encodings.push("json".to_owned());
+        }
+        encodings
+    }
+}

@@ -3,9 +3,10 @@
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use crate::hub::ClientId;
 use crate::hub::responder::Responder;
+use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
 use crate::protocol::PlaybackState;
 use crate::time::{TimeRange, Timestamp};
 
@@ -155,4 +156,19 @@ pub trait Playback: Send + Sync {
     /// Carries a request out, soon; returns at once. The answer is the state after it. Where nothing can be done (a stream
     /// can't be sought) the state says what is.
     fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>);
+}
+
+impl Hub {
+    /// Registers who plays: clients that join from now on know that playback can be controlled, and the range.
+    pub fn provide_playback(
+        &self,
+        playback: Arc<dyn Playback>,
+        range: TimeRange,
+    ) -> Result<(), AlreadyProvided> {
+        let mut state = lock(&self.0.state);
+        state.slots.playback.fill("playbackControl", playback)?;
+        state.range = Some(range);
+        state.time = Some(range.start);
+        Ok(())
+    }
 }

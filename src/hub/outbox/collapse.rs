@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Item, Outbox, Part};
+use super::{Item, Ordered, Outbox, Part};
 use crate::model::{Batch, ChannelId, Entry};
 
 /// A channel that takes no more than this part of the budget is kept whole when the backlog is collapsed …
@@ -42,7 +43,7 @@ impl Outbox {
 
     fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>) -> u64 {
         let mut copied = Vec::new();
-        let mut kept: Vec<(usize, Entry, Option<Bytes>)> = Vec::new();
+        let mut kept: Vec<Kept> = Vec::new();
         let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
         self.for_each_wanted(|item, part, entry| {
             let Some(load) = backlog.get_mut(&entry.channel) else { return };
@@ -54,56 +55,62 @@ impl Outbox {
             // a payload that is most of its buffer keeps it: copying would free nothing
             let shared = entry.length as usize * 2 > part.batch.buffers[entry.buffer as usize].len();
             let offset = u32::try_from(copied.len()).ok().filter(|_| !shared);
-            match offset {
+            let (entry, own) = match offset {
                 Some(offset) => {
                     copied.extend_from_slice(part.batch.payload(entry));
-                    kept.push((item, Entry { buffer: 0, offset, ..*entry }, None));
+                    (Entry { buffer: 0, offset, ..*entry }, None)
                 }
-                None => kept.push((item, *entry, Some(part.batch.payload_bytes(entry)))),
-            }
+                None => (*entry, Some(part.batch.payload_bytes(entry))),
+            };
+            kept.push(Kept { item, entry, own });
         });
-        let copied = Bytes::from(copied);
-        let last_time = self.data.iter().rev().find_map(|item| match item {
-            Item::Time(time) => Some(*time),
-            Item::Messages(_) => None,
-        });
-        let timed: Vec<bool> =
-            self.data.iter().map(|item| matches!(item, Item::Messages(part) if part.timed)).collect();
-        self.data.clear();
-        self.bytes = 0;
-        self.pinned = 0;
+        self.rebuild(kept, &Bytes::from(copied));
+        self.collapse_at = self.limit.max(2 * self.data.weight());
+        self.count_dropped(lost)
+    }
+
+    /// Puts what is kept in the place of the backlog. Messages between two control frames become one part, with the number
+    /// of the last one, which is after the subscriptions that apply to them and before the end of those.
+    fn rebuild(&mut self, kept: Vec<Kept>, copied: &Bytes) {
         let mut kept = kept.into_iter().peekable();
-        while let Some((item, _, _)) = kept.peek() {
-            let item = *item;
-            let mut batch = Batch { buffers: vec![copied.clone()], ..Batch::default() };
-            let mut bytes = 0;
-            while let Some((_, entry, own)) = kept.next_if(|(other, _, _)| timed[*other] == timed[item]) {
-                bytes += entry.length as usize;
-                match own {
-                    Some(payload) => {
-                        let buffer = u32::try_from(batch.buffers.len()).unwrap_or(u32::MAX);
-                        batch.buffers.push(payload);
-                        batch.entries.push(Entry { buffer, offset: 0, ..entry });
+        let mut open: Option<Rebuilt> = None;
+        let mut last_time = None;
+        for (index, item) in self.data.drain().into_iter().enumerate() {
+            match item {
+                Item::Messages(part) => {
+                    if open.as_ref().is_some_and(|open| open.timed != part.timed) {
+                        self.close_part(open.take());
                     }
-                    None => batch.entries.push(entry),
+                    let open = open.get_or_insert_with(|| Rebuilt::new(&part, copied));
+                    open.number = part.number;
+                    while let Some(Kept { entry, own, .. }) = kept.next_if(|kept| kept.item == index) {
+                        open.push(entry, own);
+                    }
+                    last_time = None;
+                }
+                Item::Other(Ordered::Time(time)) => last_time = Some(time),
+                control @ Item::Other(Ordered::Control(_)) => {
+                    self.close_part(open.take());
+                    if let Item::Other(control) = control {
+                        self.data.push_other(control);
+                    }
                 }
             }
+        }
+        self.close_part(open);
+        if let (true, Some(time)) = (self.data.is_empty(), last_time) {
+            self.data.push_other(Ordered::Time(time));
+        }
+        self.data.seal();
+    }
+
+    fn close_part(&mut self, rebuilt: Option<Rebuilt>) {
+        let Some(Rebuilt { batch, timed, number, queued, bytes }) = rebuilt else { return };
+        if !batch.entries.is_empty() {
             let range = 0..batch.entries.len();
             let pinned = bytes + range.len() * size_of::<Entry>();
-            let number = self.next_number;
-            self.enqueue(Part { batch: Arc::new(batch), range, timed: timed[item], number, bytes, pinned });
+            self.data.enqueue(Part { batch: Arc::new(batch), range, timed, number, queued, bytes, pinned });
         }
-        if let (true, Some(time)) = (self.data.is_empty(), last_time) {
-            self.data.push_back(Item::Time(time));
-        }
-        self.sealed = true;
-        self.collapse_at = self.limit.max(2 * self.bytes.max(self.pinned));
-        let mut count = 0;
-        for (channel, messages) in lost {
-            *self.dropped.entry(channel).or_default() += messages;
-            count += messages;
-        }
-        count
     }
 
     /// Visits every queued message that the client wants, oldest first, with the index of its item.
@@ -115,6 +122,43 @@ impl Outbox {
                     visit(index, part, entry);
                 }
             }
+        }
+    }
+}
+
+/// A message that is kept.
+struct Kept {
+    /// Index of the item it was in.
+    item: usize,
+    entry: Entry,
+    /// Its payload, if that is not copied.
+    own: Option<Bytes>,
+}
+
+/// A part in the making.
+struct Rebuilt {
+    batch: Batch,
+    timed: bool,
+    number: u64,
+    queued: Instant,
+    bytes: usize,
+}
+
+impl Rebuilt {
+    fn new(part: &Part, copied: &Bytes) -> Self {
+        let batch = Batch { buffers: vec![copied.clone()], ..Batch::default() };
+        Self { batch, timed: part.timed, number: part.number, queued: part.queued, bytes: 0 }
+    }
+
+    fn push(&mut self, entry: Entry, own: Option<Bytes>) {
+        self.bytes += entry.length as usize;
+        match own {
+            Some(payload) => {
+                let buffer = u32::try_from(self.batch.buffers.len()).unwrap_or(u32::MAX);
+                self.batch.buffers.push(payload);
+                self.batch.entries.push(Entry { buffer, offset: 0, ..entry });
+            }
+            None => self.batch.entries.push(entry),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! What one client still has to be sent.
 //!
-//! Pure. Control frames go before data. Data is a queue of shared batches, not of messages: one push for each client
-//! and batch; the client's own task picks out what it subscribed to. Two bounds, in bytes:
+//! Pure. Answers and status go before data. Data is a queue of shared batches, not of messages: one push for each client
+//! and batch; the client's own task picks out what it subscribed to. Control frames that belong at a place among the
+//! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Bounds, in bytes:
 //!
-//! - **control**: a client that lets `CONTROL_LIMIT` pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **control**: a client that lets 16 MiB pile up is disconnected (see [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
 //!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
 //!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
@@ -16,15 +17,16 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::SlowClient;
+use super::queue::{BatchQueue, Item, Part};
 use super::subscriptions::{ChannelSet, Subscriptions};
 use crate::model::{Batch, ChannelId};
-use crate::protocol::Frame;
 use crate::time::Timestamp;
 
 mod collapse;
+mod control;
+
+pub use control::{Closing, Control, ControlKind, Encoded};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
 /// One frame over it is let in, since the list of channels can be larger.
@@ -33,53 +35,11 @@ const CONTROL_LIMIT: usize = 16 << 20;
 /// A client is no longer called slow when it has caught up and dropped nothing for this long.
 const RECOVERED_AFTER: Duration = Duration::from_secs(5);
 
-/// An encoded message, shared among clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encoded {
-    /// A text frame, in UTF-8.
-    Text(Bytes),
-    /// A binary frame.
-    Binary(Bytes),
-}
+/// A client whose oldest message waits this long is behind: at a lap or a restart its backlog is of no use any more.
+const BEHIND_AFTER: Duration = Duration::from_secs(1);
 
-impl Encoded {
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl From<Frame> for Encoded {
-    fn from(frame: Frame) -> Self {
-        match frame {
-            Frame::Text(text) => Self::Text(text.into_bytes().into()),
-            Frame::Binary(bytes) => Self::Binary(bytes.into()),
-        }
-    }
-}
-
-/// What a control frame is about: tells which ones a newer one makes obsolete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ControlKind {
-    /// `serverInfo` and the `advertise` that follows it.
-    Session,
-    /// A `time` at a start or after a jump.
-    Time(Timestamp),
-    /// A playback state that nobody asked for.
-    State,
-    /// Anything else: answers, status, channels that come and go.
-    Other,
-}
-
-/// A frame that goes before data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Control {
-    /// What it is about.
-    pub kind: ControlKind,
-    /// What is sent.
-    pub frame: Encoded,
-}
+/// Channels whose dropped messages are counted one by one; those of further ones are counted together.
+const MAX_COUNTED_CHANNELS: usize = 4096;
 
 /// A part of a batch, as it is published to all clients at once.
 #[derive(Debug, Clone)]
@@ -92,45 +52,17 @@ pub struct Slice<'a> {
     pub bytes: usize,
     /// Channels in `range`.
     pub channels: &'a ChannelSet,
-    /// Whether `time` runs with the messages; not for state from before a seek's target.
+    /// Whether `time` runs with the messages; not for a backfill.
     pub timed: bool,
 }
 
-/// A part of a batch in the queue of one client.
-#[derive(Debug, Clone)]
-pub struct Part {
-    /// What it is a part of.
-    pub batch: Arc<Batch>,
-    /// Its messages, in [`Batch::entries`]; those that the client wants are among them.
-    pub range: Range<usize>,
-    /// As in [`Slice::timed`].
-    pub timed: bool,
-    /// Number of the queue item, for [`Subscriptions::wanted`].
-    pub number: u64,
-    /// Payload bytes, wanted or not.
-    bytes: usize,
-    /// Bytes of buffers that only this part (of this queue) keeps alive.
-    pinned: usize,
-}
-
-/// What is queued after control frames.
-#[derive(Debug, Clone)]
-pub enum Item {
-    /// Messages, wanted ones among them.
-    Messages(Part),
+/// What is queued among messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ordered {
     /// Time went on without a message.
     Time(Timestamp),
-}
-
-/// Why and how the server closes a client's connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    /// WebSocket close code (RFC 6455 section 7.4).
-    pub code: u16,
-    /// For people; in the close frame.
-    pub reason: &'static str,
-    /// Send what is queued first.
-    pub drain: bool,
+    /// A frame that must not overtake the messages before it.
+    Control(Control),
 }
 
 /// What the client's task does next.
@@ -139,13 +71,22 @@ pub struct Taken {
     /// To be sent first.
     pub control: Vec<Control>,
     /// To be sent then.
-    pub item: Option<Item>,
+    pub item: Option<Item<Ordered>>,
     /// Counts purges: a part taken at a lower count is stale.
     pub purges: u64,
     /// Which messages of `item` the client wants.
     pub subscriptions: Arc<Subscriptions>,
     /// Set once there is nothing left to send before it.
     pub closing: Option<Closing>,
+}
+
+/// What of a client's queue is purged with its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purge {
+    /// A seek: the session goes on.
+    Seek,
+    /// A new session begins: one that was announced before and not sent yet is not sent any more.
+    Session,
 }
 
 /// The queue of one client. See the module's documentation.
@@ -155,20 +96,16 @@ pub struct Outbox {
     control: VecDeque<Control>,
     control_bytes: usize,
     overflowed: bool,
-    data: VecDeque<Item>,
-    bytes: usize,
-    pinned: usize,
-    /// Bytes of the part that the client's task is working on.
-    in_hand: Option<usize>,
+    data: BatchQueue<Ordered>,
+    /// Control frames among the data.
+    ordered: usize,
     /// Backlog at which it is collapsed next.
     collapse_at: usize,
     purges: u64,
-    next_number: u64,
-    /// The last item must not grow: a subscription began after it.
-    sealed: bool,
     subscriptions: Arc<Subscriptions>,
     closing: Option<Closing>,
     dropped: BTreeMap<ChannelId, u64>,
+    dropped_elsewhere: u64,
     slow_since: Option<Instant>,
 }
 
@@ -180,17 +117,14 @@ impl Outbox {
             control: VecDeque::new(),
             control_bytes: 0,
             overflowed: false,
-            data: VecDeque::new(),
-            bytes: 0,
-            pinned: 0,
-            in_hand: None,
+            data: BatchQueue::default(),
+            ordered: 0,
             collapse_at: limit,
             purges: 0,
-            next_number: 0,
-            sealed: false,
             subscriptions: Arc::default(),
             closing: None,
             dropped: BTreeMap::new(),
+            dropped_elsewhere: 0,
             slow_since: None,
         }
     }
@@ -202,26 +136,69 @@ impl Outbox {
 
     /// For changes; messages queued so far do not belong to subscriptions made with [`Outbox::next_number`].
     pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
-        self.sealed = true;
+        self.data.seal();
         Arc::make_mut(&mut self.subscriptions)
     }
 
     /// The number of the next item.
     pub fn next_number(&self) -> u64 {
-        self.next_number
+        self.data.next_number()
     }
 
-    /// Queues a frame that goes before data.
+    /// Queues a frame that goes before data; one about channels not before others of that kind that wait among the data.
     pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
-        if kind == ControlKind::State {
-            self.discard_control(|other| other == ControlKind::State);
+        if kind == ControlKind::Channels && self.ordered > 0 {
+            return self.push_ordered(kind, frame);
         }
-        if self.control_bytes > CONTROL_LIMIT {
-            self.overflowed = true;
+        if self.admit(&frame) {
+            self.control.push_back(Control { kind, frame });
+        }
+    }
+
+    /// Queues a frame after the messages that are queued already. A playback state that nobody asked for takes the place
+    /// of one that is directly before it.
+    pub fn push_ordered(&mut self, kind: ControlKind, frame: Encoded) {
+        if !self.admit(&frame) {
             return;
         }
+        let control = Control { kind, frame };
+        if self.data.is_drained() {
+            if kind == ControlKind::State {
+                self.discard_control(|kind| kind == ControlKind::State);
+            }
+            self.control.push_back(control);
+            return;
+        }
+        match self.data.back_mut() {
+            Some(Item::Other(Ordered::Control(last))) if kind == ControlKind::State && last.kind == kind => {
+                self.control_bytes -= last.frame.len();
+                *last = control;
+            }
+            _ => {
+                self.ordered += 1;
+                self.data.push_other(Ordered::Control(control));
+            }
+        }
+    }
+
+    fn admit(&mut self, frame: &Encoded) -> bool {
+        if self.control_bytes > CONTROL_LIMIT {
+            self.overflowed = true;
+            return false;
+        }
         self.control_bytes += frame.len();
-        self.control.push_back(Control { kind, frame });
+        true
+    }
+
+    fn discard_control(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
+        let control_bytes = &mut self.control_bytes;
+        self.control.retain(|control| {
+            let keep = !obsolete(control.kind);
+            if !keep {
+                *control_bytes -= control.frame.len();
+            }
+            keep
+        });
     }
 
     /// Whether control frames piled up beyond any use; the client is to be disconnected.
@@ -229,18 +206,13 @@ impl Outbox {
         self.overflowed
     }
 
-    fn discard_control(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
-        self.control.retain(|control| !obsolete(control.kind));
-        self.control_bytes = self.control.iter().map(|control| control.frame.len()).sum();
-    }
-
-    /// Queues what a client wants of a slice. Returns how many messages the backlog lost by it.
+    /// Queues what a client wants of a slice. Returns how many messages the backlog lost by it; None if it wants none.
     pub fn push(&mut self, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> Option<u64> {
         if !self.wants(slice) {
             return None;
         }
-        self.append(slice);
-        if policy == SlowClient::Wait || self.bytes.max(self.pinned) <= self.collapse_at {
+        self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, now);
+        if policy == SlowClient::Wait || self.data.weight() <= self.collapse_at {
             return Some(0);
         }
         let lost = self.collapse();
@@ -260,127 +232,83 @@ impl Outbox {
                     .any(|entry| self.subscriptions.channels().contains(entry.channel)))
     }
 
-    fn append(&mut self, slice: &Slice<'_>) {
-        let mut pinned = slice.batch.footprint();
-        if let Some(Item::Messages(last)) = self.data.back_mut() {
-            if Arc::ptr_eq(&last.batch, slice.batch)
-                && last.range.end == slice.range.start
-                && last.timed == slice.timed
-                && !self.sealed
-            {
-                last.range.end = slice.range.end;
-                last.bytes += slice.bytes;
-                self.bytes += slice.bytes;
-                return;
+    /// Ends the subscriptions to channels that are retired: what is queued of them is still sent.
+    pub fn retire(&mut self, channels: &[ChannelId]) {
+        if channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
+            let until = self.next_number();
+            let subscriptions = self.subscriptions_mut();
+            for channel in channels {
+                subscriptions.retire(*channel, until);
             }
-            pinned -= slice.batch.shared_with(&last.batch);
         }
-        self.enqueue(Part {
-            batch: slice.batch.clone(),
-            range: slice.range.clone(),
-            timed: slice.timed,
-            number: self.next_number,
-            bytes: slice.bytes,
-            pinned,
-        });
     }
 
-    fn enqueue(&mut self, part: Part) {
-        self.bytes += part.bytes;
-        self.pinned += part.pinned;
-        self.next_number += 1;
-        self.sealed = false;
-        self.data.push_back(Item::Messages(part));
-    }
-
-    /// Ends the subscriptions to channels that are taken back; their queued messages count as dropped. Returns how
-    /// many those are.
-    pub fn retire(&mut self, channels: &[ChannelId]) -> u64 {
-        if !channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
-            return 0;
-        }
-        let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
-        self.for_each_wanted(|_, _, entry| {
-            if channels.contains(&entry.channel) {
-                *lost.entry(entry.channel).or_default() += 1;
-            }
-        });
-        let subscriptions = self.subscriptions_mut();
-        channels.iter().for_each(|channel| subscriptions.orphan(*channel));
-        let mut count = 0;
-        for (channel, messages) in lost {
-            *self.dropped.entry(channel).or_default() += messages;
-            count += messages;
-        }
-        count
-    }
-
-    /// Tells the client that time went on, if nothing else is about to.
+    /// Sends the time that went on, if nothing else is about to be sent.
     pub fn push_time(&mut self, time: Timestamp) -> bool {
-        let idle = self.data.is_empty() && self.in_hand.is_none();
+        let idle = self.data.is_drained();
         if idle {
-            self.data.push_back(Item::Time(time));
+            self.data.push_other(Ordered::Time(time));
         }
         idle
     }
 
-    /// Forgets all data, and the control frames that a jump makes obsolete.
-    pub fn purge(&mut self, new_session: bool) {
+    /// Whether the client is so far behind that its backlog is of no use at a lap or a restart.
+    pub fn is_behind(&self, now: Instant) -> bool {
+        self.data.waits_since().is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
+    }
+
+    /// Forgets all data, and the control frames that are obsolete with it.
+    pub fn purge(&mut self, purge: Purge) {
         self.purges += 1;
-        self.data.clear();
-        self.bytes = 0;
-        self.pinned = 0;
-        self.collapse_at = self.limit;
-        self.sealed = true;
+        let ordered = self.data.drain().into_iter().filter_map(|item| match item {
+            Item::Other(Ordered::Control(control)) => Some(control),
+            Item::Other(Ordered::Time(_)) | Item::Messages(_) => None,
+        });
+        self.control.extend(ordered);
+        self.ordered = 0;
         self.discard_control(|kind| match kind {
             ControlKind::Time(_) | ControlKind::State => true,
-            ControlKind::Session => new_session,
-            ControlKind::Other => false,
+            ControlKind::Session => purge == Purge::Session,
+            ControlKind::Channels | ControlKind::Other => false,
         });
+        self.collapse_at = self.limit;
     }
 
     /// Takes what is to be sent next. `hands_free`: the part taken before is done with.
     pub fn take(&mut self, hands_free: bool) -> Taken {
-        let item = if hands_free {
-            self.in_hand = None;
-            self.data.pop_front()
-        } else {
-            None
-        };
-        match &item {
-            Some(Item::Messages(part)) => {
-                self.bytes = self.bytes.saturating_sub(part.bytes);
-                self.pinned = self.pinned.saturating_sub(part.pinned);
-                self.in_hand = Some(part.bytes.max(part.pinned));
-            }
-            Some(Item::Time(_)) => self.in_hand = Some(0),
-            None => {}
+        let item = if hands_free { self.data.take() } else { None };
+        if let Some(Item::Other(Ordered::Control(control))) = &item {
+            self.ordered -= 1;
+            self.control_bytes -= control.frame.len();
         }
+        let control: Vec<Control> = self.control.drain(..).collect();
+        self.control_bytes -= control.iter().map(|control| control.frame.len()).sum::<usize>();
         if self.data.is_empty() {
             self.collapse_at = self.limit;
         }
-        self.control_bytes = 0;
         let immediately = self.closing.as_ref().is_some_and(|closing| !closing.drain);
-        let closing = (immediately || (item.is_none() && self.in_hand.is_none()))
-            .then(|| self.closing.clone())
-            .flatten();
-        Taken {
-            control: self.control.drain(..).collect(),
-            item,
-            purges: self.purges,
-            subscriptions: self.subscriptions.clone(),
-            closing,
+        let closing = (immediately || self.data.is_drained()).then(|| self.closing.clone()).flatten();
+        if self.data.is_drained() && self.subscriptions.has_ended() {
+            let number = self.next_number();
+            Arc::make_mut(&mut self.subscriptions).forget_ended(number);
         }
+        let subscriptions = self.subscriptions.clone();
+        Taken { control, item, purges: self.purges, subscriptions, closing }
     }
 
     /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.
     pub fn has_room(&self, lead: usize) -> bool {
-        self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit.min(lead)
+        self.data.held() < self.limit.min(lead)
     }
 
     /// Whether everything has been handed to the client's task, and that is done with it.
     pub fn is_drained(&self) -> bool {
-        self.data.is_empty() && self.in_hand.is_none()
+        self.data.is_drained()
+    }
+
+    /// Payload bytes that wait.
+    pub fn queued_bytes(&self) -> usize {
+        self.data.bytes()
     }
 
     /// Closes the connection, after what is queued if `closing` says so.
@@ -403,9 +331,22 @@ impl Outbox {
         self.slow_since.is_some()
     }
 
-    /// Messages dropped since the connection began, by channel.
-    pub fn dropped(&self) -> &BTreeMap<ChannelId, u64> {
-        &self.dropped
+    /// Messages dropped since the connection began, by channel; those of very many channels are counted together.
+    pub fn dropped(&self) -> (&BTreeMap<ChannelId, u64>, u64) {
+        (&self.dropped, self.dropped_elsewhere)
+    }
+
+    fn count_dropped(&mut self, lost: BTreeMap<ChannelId, u64>) -> u64 {
+        let mut count = 0;
+        for (channel, messages) in lost {
+            count += messages;
+            if self.dropped.len() < MAX_COUNTED_CHANNELS || self.dropped.contains_key(&channel) {
+                *self.dropped.entry(channel).or_default() += messages;
+            } else {
+                self.dropped_elsewhere += messages;
+            }
+        }
+        count
     }
 }
 

@@ -1,13 +1,16 @@
 //! Writers on sockets.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::viewer::{Sent, Viewer, hub};
+use super::{subscribed, until};
+use crate::hub::testing::{Sent, Viewer, hub};
 use crate::hub::{Hub, SlowClient};
 use crate::input::listen::Listener;
 use crate::input::{Live, OnEof, Writers};
+use crate::model::ChannelId;
 use crate::payload::{TypeOptions, Types};
 use crate::registry::Registry;
 use crate::source::json_lines::{JsonLines, JsonLinesOptions};
@@ -52,30 +55,28 @@ async fn a_writer_stays_when_another_breaks_and_one_too_many_is_turned_away() {
     let mut viewer = Viewer::join(&hub);
     let (mut good, mut bad, mut half) = (connect(&name), connect(&name), connect(&name));
     good.write_all(b"{\"op\":\"channel\",\"topic\":\"/a\"}\n").unwrap();
-    viewer.until(Sent::Advertised(vec![1])).await;
-    viewer.subscribe(1);
+    subscribed(&mut viewer, &[ChannelId(1)]).await;
     half.write_all(b"{\"topic\":\"/a\",\"log_").unwrap();
     bad.write_all(b"{\"topic\":\"/b\",\"data\":{}}\n").unwrap();
-    viewer.until(Sent::Advertised(vec![2])).await;
+    until(&mut viewer, &Sent::Advertised(vec![2])).await;
     half.write_all(b"time\":7,\"data\":{}}\n").unwrap();
-    viewer.until(Sent::Message(1, 7)).await;
+    until(&mut viewer, &Sent::Message(1, 7)).await;
     assert!(is_closed(&mut connect(&name)), "a fourth writer");
     bad.write_all(b"{\"topic\":\n").unwrap();
     assert!(is_closed(&mut bad));
     good.write_all(b"{\"topic\":\"/a\",\"log_time\":8,\"data\":{}}\n").unwrap();
-    viewer.until(Sent::Message(1, 8)).await;
-    // there is a place again, perhaps not at once
-    for second in 9u32.. {
+    until(&mut viewer, &Sent::Message(1, 8)).await;
+    // its place is free again, though perhaps not at once
+    let next = loop {
         let mut next = connect(&name);
-        let line = format!("{{\"topic\":\"/a\",\"log_time\":{second},\"data\":{{}}}}\n");
-        next.write_all(line.as_bytes()).unwrap();
-        next.shutdown(std::net::Shutdown::Write).unwrap();
-        if is_closed(&mut next) && second > 200 {
-            break;
+        next.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        match next.read(&mut [0]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break next,
+            _ => {}
         }
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    viewer.until_all(|sent| sent.iter().any(|sent| matches!(sent, Sent::Message(1, 9..)))).await;
+    };
+    (&next).write_all(b"{\"topic\":\"/a\",\"log_time\":9,\"data\":{}}\n").unwrap();
+    until(&mut viewer, &Sent::Message(1, 9)).await;
 }
 
 #[cfg(unix)]
@@ -95,7 +96,7 @@ async fn once_dropped_sockets_are_free_and_no_thread_is_left() {
         writer.write_all(b"{\"topic\":\"/a\",\"data\":{}}\n{\"topic\":").unwrap();
         let silent = std::os::unix::net::UnixStream::connect(&path).unwrap();
         drop(connect(&specs[0]));
-        viewer.until(Sent::Advertised(vec![1])).await;
+        until(&mut viewer, &Sent::Advertised(vec![1])).await;
         let threads = live.threads_left();
         drop(live);
         assert!(threads() == 0, "round {round}: {} threads are left", threads());

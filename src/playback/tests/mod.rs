@@ -2,49 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use crate::hub::outbox::{Encoded, Item};
-use crate::hub::{Client, Hub, HubOptions, Latch, SlowClient};
+use crate::hub::outbox::{Encoded, Ordered};
+use crate::hub::queue::Item;
+use crate::hub::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
 use crate::protocol::{Offer, ServerMessage, Subscription};
-use crate::source::{Playable, SourceError, Stop, Stream};
 use crate::time::Timestamp;
 
 mod streams;
-
-/// A stream that yields what the test hands in.
-struct Fed {
-    stop: Stop,
-    batches: Receiver<Result<Batch, SourceError>>,
-}
-
-impl Stream for Fed {
-    fn name(&self) -> &str {
-        "fed"
-    }
-
-    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        while !self.stop.is_stopped() {
-            match self.batches.recv_timeout(Duration::from_millis(5)) {
-                Ok(next) => return next.map(Some),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
-            }
-        }
-        Ok(None)
-    }
-
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-}
-
-fn fed() -> (Sender<Result<Batch, SourceError>>, Playable) {
-    let (sender, batches) = channel();
-    (sender, Playable::Stream(Box::new(Fed { stop: Stop::new().unwrap(), batches })))
-}
 
 fn announced(id: u32, topic: &str) -> Batch {
     let channel = Channel {
@@ -93,7 +60,13 @@ struct Viewer {
 
 impl Viewer {
     fn join(hub: &Hub) -> Self {
-        Self { client: hub.join(&Offer::parse(["foxglove.websocket.v1"].into_iter())), sent: Vec::new() }
+        Self {
+            client: hub.join(ClientInfo {
+                offer: Offer::parse(["foxglove.websocket.v1"].into_iter()),
+                ..ClientInfo::default()
+            }),
+            sent: Vec::new(),
+        }
     }
 
     fn subscribe(&self, channel: u32) {
@@ -107,7 +80,11 @@ impl Viewer {
             if taken.control.is_empty() && taken.item.is_none() {
                 return;
             }
-            for control in taken.control {
+            let ordered = match &taken.item {
+                Some(Item::Other(Ordered::Control(control))) => Some(control.clone()),
+                _ => None,
+            };
+            for control in taken.control.into_iter().chain(ordered) {
                 let Encoded::Text(text) = &control.frame else { continue };
                 match ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap() {
                     ServerMessage::ServerInfo(_) => self.sent.push(Sent::Session),

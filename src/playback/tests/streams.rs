@@ -1,16 +1,17 @@
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
-use super::{Sent, Viewer, announced, fed, hub, messages};
+use super::{Sent, Viewer, announced, hub, messages};
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
 use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, Request, StartOn};
-use crate::source::{Playable, SourceError};
+use crate::source::testing::fed;
+use crate::source::{Playable, SourceError, Stream};
 use crate::time::Timestamp;
 
 type Told = tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>;
 
-fn play(stream: Playable, hub: &Hub, rate: Rate) -> (Player, Told) {
+fn play(stream: Box<dyn Stream>, hub: &Hub, rate: Rate) -> (Player, Told) {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     let options = PlaybackOptions {
         rate,
@@ -20,7 +21,7 @@ fn play(stream: Playable, hub: &Hub, rate: Rate) -> (Player, Told) {
         at_end: AtEnd::Exit,
     };
     let on_finished = move |outcome| tell.send(outcome).unwrap();
-    (Player::start(stream, hub.clone(), options, false, on_finished).unwrap(), told)
+    (Player::start(Playable::Stream(stream), hub.clone(), options, false, on_finished).unwrap(), told)
 }
 
 /// A viewer that watches `/a`, channel 1, of a stream that is played.

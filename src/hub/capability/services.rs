@@ -1,0 +1,137 @@
+//! The capability `services`: procedures of the server that clients call.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::hub::outbox::{ControlKind, Encoded};
+use crate::hub::responder::Responder;
+use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
+use crate::protocol::{self, ServerMessage, ServiceId, ServiceMessage};
+
+/// What a service is, as it is advertised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// Its name, unique within the server.
+    pub name: String,
+    /// Name of its type, for example `std_srvs/SetBool`.
+    pub service_type: String,
+    /// Encoding and schema of requests. Viewers need a schema that has a definition of its name.
+    pub request: ServiceMessage,
+    /// The same of responses.
+    pub response: ServiceMessage,
+}
+
+/// One call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceCall {
+    /// Who calls.
+    pub client: ClientId,
+    /// Message encoding of the payload; the response has the same.
+    pub encoding: String,
+    /// The request.
+    pub payload: Bytes,
+}
+
+/// Answers calls of one service.
+pub trait Service: Send + Sync {
+    /// Answers a call with the response, or with what went wrong. Returns at once.
+    fn call(&self, call: ServiceCall, answer: Responder<Result<Bytes, String>>);
+}
+
+/// The services of a server.
+#[derive(Default)]
+pub(in crate::hub) struct Services {
+    last_id: u32,
+    by_id: BTreeMap<ServiceId, Registered>,
+}
+
+struct Registered {
+    advertised: protocol::Service,
+    service: Arc<dyn Service>,
+}
+
+impl Services {
+    /// `advertiseServices` with all of them; None if there are none.
+    pub(in crate::hub) fn encoded(&self) -> Option<Encoded> {
+        let all: Vec<_> = self.by_id.values().map(|registered| registered.advertised.clone()).collect();
+        (!all.is_empty()).then(|| ServerMessage::AdvertiseServices(all).encode().into())
+    }
+
+    /// The service of this id.
+    pub(in crate::hub) fn find(&self, id: ServiceId) -> Option<Arc<dyn Service>> {
+        self.by_id.get(&id).map(|registered| registered.service.clone())
+    }
+}
+
+/// Adds services to a hub. There is one for each hub; clones share it.
+#[derive(Clone)]
+pub struct ServiceRegistry {
+    hub: Hub,
+}
+
+/// A service with the name is there already.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is a service {0} already")]
+pub struct NameTaken(pub String);
+
+impl ServiceRegistry {
+    /// Offers a service to clients until the handle is dropped. Ids are not used again.
+    pub fn add(&self, spec: ServiceSpec, service: Arc<dyn Service>) -> Result<ServiceHandle, NameTaken> {
+        let mut state = lock(&self.hub.0.state);
+        let state = &mut *state;
+        let Some(services) = state.slots.services.as_mut() else { return Err(NameTaken(spec.name)) };
+        if services.by_id.values().any(|registered| registered.advertised.name == spec.name) {
+            return Err(NameTaken(spec.name));
+        }
+        services.last_id += 1;
+        let id = ServiceId(services.last_id);
+        let advertised = protocol::Service {
+            id,
+            name: spec.name,
+            service_type: spec.service_type,
+            request: Some(spec.request),
+            request_schema: None,
+            response: Some(spec.response),
+            response_schema: None,
+        };
+        let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
+        services.by_id.insert(id, Registered { advertised, service });
+        state.broadcast(ControlKind::Channels, &frame);
+        Ok(ServiceHandle { hub: self.hub.clone(), id })
+    }
+}
+
+/// A service that is offered; taken back when dropped.
+pub struct ServiceHandle {
+    hub: Hub,
+    id: ServiceId,
+}
+
+impl ServiceHandle {
+    /// The id by which clients call it.
+    pub fn id(&self) -> ServiceId {
+        self.id
+    }
+}
+
+impl Drop for ServiceHandle {
+    fn drop(&mut self) {
+        let mut state = lock(&self.hub.0.state);
+        let gone = state.slots.services.as_mut().and_then(|services| services.by_id.remove(&self.id));
+        let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
+        state.broadcast(ControlKind::Channels, &frame);
+        drop(state);
+        // whatever the service owns is dropped without the lock
+        drop(gone);
+    }
+}
+
+impl Hub {
+    /// Declares that there can be services, to clients that join from now on, and gives what adds them.
+    pub fn provide_services(&self) -> Result<ServiceRegistry, AlreadyProvided> {
+        lock(&self.0.state).slots.services.fill("services", Services::default())?;
+        Ok(ServiceRegistry { hub: self.clone() })
+    }
+}

@@ -1,0 +1,400 @@
+//! The way into the hub, for every input: players, live streams, relays, an embedder's own code.
+//!
+//! It alone owns the order in which things reach clients. What belongs at a place among the messages goes through each
+//! client's queue in that place (retired channels, a lap, a restart, a playback state), so that no client waits for
+//! another. A seek empties the queues and goes first.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::outbox::{ControlKind, Encoded, Outbox, Purge, Slice};
+use super::{
+    ClientId, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, encoded_time, latch, lock,
+    summarize,
+};
+use crate::model::{Batch, Channel, ChannelId};
+use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
+use crate::time::Timestamp;
+
+/// Which way time goes in a seek.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Later, or it stays.
+    Forward,
+    /// Earlier.
+    Back,
+}
+
+/// Puts channels and messages into a hub. Clones share it; several publishers of one hub are served together.
+///
+/// Nothing here waits but [`Publisher::wait_for_room`] and [`Publisher::room`].
+///
+/// # Example
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Instant;
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use foxglove_bridge::model::{Batch, Entry};
+/// use foxglove_bridge::registry::{ChannelSpec, Registry};
+/// use foxglove_bridge::time::Timestamp;
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let publisher = hub.publisher();
+/// let spec = ChannelSpec {
+///     topic: "/imu".into(),
+///     message_encoding: "json".into(),
+///     schema: None,
+///     metadata: Default::default(),
+///     latched: false,
+/// };
+/// let channel = Registry::default().claim(spec)?.channel;
+/// publisher.announce(&[channel.clone()]);
+/// let payload = br#"{"ax":0.1}"#;
+/// let mut batch = Batch::default();
+/// let now = Timestamp(1_700_000_000_000_000_000);
+/// let entry = Entry {
+///     log_time: now,
+///     publish_time: now,
+///     channel: channel.id,
+///     sequence: 1,
+///     buffer: 0,
+///     offset: 0,
+///     length: payload.len() as u32,
+/// };
+/// batch.push_copy(&entry, payload);
+/// publisher.publish_live(batch, Instant::now());
+/// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
+/// ```
+#[derive(Clone)]
+pub struct Publisher(pub(super) Hub);
+
+impl Publisher {
+    /// Offers channels to clients that are connected and to those that come. One on the topic of another channel takes its
+    /// place. A channel that is known, or that was retired before, is passed over.
+    pub fn announce(&self, channels: &[Arc<Channel>]) {
+        let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
+        self.refuse(&refused);
+    }
+
+    /// Takes channels back. What was published of them before is still sent.
+    pub fn retire(&self, channels: &[ChannelId]) {
+        lock(&self.0.0.state).retire(&self.0.0, channels);
+    }
+
+    /// Publishes messages that are due. `policy` overrides the option of the hub.
+    pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
+        lock(&self.0.0.state).publish(&self.0.0, batch, range, policy, now);
+    }
+
+    /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
+    /// the source has begun again: viewers get a new session. Inputs that go back together make one restart. Messages of
+    /// channels that are not announced, or that another input has retired meanwhile, are left out.
+    pub fn publish_live(&self, mut batch: Batch, now: Instant) {
+        let policy = self.0.on_slow_client();
+        let mut state = lock(&self.0.0.state);
+        state.retire(&self.0.0, &batch.retired);
+        let refused = state.announce(&self.0.0, &batch.announcements);
+        if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
+            batch.entries.retain(|entry| state.channels.is_known(entry.channel));
+        }
+        let (batch, mut from) = (Arc::new(batch), 0);
+        let mut restarted = None;
+        while from < batch.entries.len() {
+            let before = state.watch.newest();
+            let restart = state.watch.first_restart(&batch.entries[from..], now);
+            let upto = restart.map_or(batch.entries.len(), |index| from + index);
+            if upto > from {
+                state.live_messages += (upto - from) as u64;
+                state.publish(&self.0.0, &batch, from..upto, policy, now);
+                from = upto;
+            }
+            if restart.is_some() {
+                let time = batch.entries[from].log_time;
+                restarted = Some((before.max(state.watch.newest()), time));
+                state.watch.restart(now);
+                state.restart(&self.0, time, policy, now);
+            }
+        }
+        drop(state);
+        self.refuse(&refused);
+        if let Some((before, time)) = restarted {
+            tracing::info!("time went back from {before} to {time}: viewers get a new session");
+        }
+    }
+
+    /// Sends the last message of channels from before a time: to one client, or to all.
+    pub fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
+        let batch = &Arc::new(batch);
+        let range = 0..batch.entries.len();
+        let mut state = lock(&self.0.0.state);
+        let state = &mut *state;
+        let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
+        if to.is_none() {
+            state.latch.keep(batch, range.clone(), &state.slice_channels);
+        }
+        let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: false };
+        for (id, member) in &state.members {
+            if to.is_none_or(|to| to == *id) {
+                self.0.0.push(member, &slice, SlowClient::Wait, now);
+            }
+        }
+    }
+
+    /// Continues elsewhere: nothing published before reaches a client after this.
+    ///
+    /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
+    /// start clean. The others get the state, whose `did_seek` says what happened.
+    pub fn seek(&self, playback: PlaybackState, direction: Direction) {
+        lock(&self.0.0.state).seek(&self.0, playback, direction);
+    }
+
+    /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
+    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
+    pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
+        lock(&self.0.0.state).lap(&self.0, playback, policy, now);
+    }
+
+    /// The time of a stream goes back: every client gets a new session, then the messages of latched channels, after what
+    /// was published before. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
+    pub fn restart(&self, time: Timestamp, policy: SlowClient, now: Instant) {
+        lock(&self.0.0.state).restart(&self.0, time, policy, now);
+    }
+
+    /// What playback is doing now, for clients that know playback states; after the messages published before.
+    pub fn playback_changed(&self, playback: PlaybackState) {
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        let mut state = lock(&self.0.0.state);
+        if state.slots.playback.as_ref().is_none() {
+            return;
+        }
+        for member in state.members.values().filter(|member| member.knows_playback()) {
+            lock(&member.queue.outbox).push_ordered(state_kind(&playback), frame.clone());
+            member.queue.wake.notify_one();
+        }
+        state.playback = Some(PlaybackState { request_id: None, ..playback });
+    }
+
+    /// Tells clients that have nothing else to read that time went on.
+    pub fn tick(&self, time: Timestamp) {
+        let mut state = lock(&self.0.0.state);
+        state.time = Some(time);
+        for member in state.members.values() {
+            if lock(&member.queue.outbox).push_time(time) {
+                member.queue.wake.notify_one();
+            }
+        }
+    }
+
+    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
+    pub fn notice(&self, status: &Status) {
+        self.0.notice(status);
+    }
+
+    /// What happens to slow clients when nothing else is asked for.
+    pub fn on_slow_client(&self) -> SlowClient {
+        self.0.on_slow_client()
+    }
+
+    /// The newest time of live input, and how many messages have come.
+    pub fn live_progress(&self) -> (Option<Timestamp>, u64) {
+        let state = lock(&self.0.0.state);
+        let newest = (state.live_messages > 0).then(|| state.watch.newest());
+        (newest, state.live_messages)
+    }
+
+    fn refuse(&self, refused: &[NotAdvertisable]) {
+        for refused in refused {
+            self.0.notice(&Status::warning(refused.to_string()));
+        }
+    }
+}
+
+impl State {
+    fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotAdvertisable> {
+        if channels.is_empty() {
+            return Vec::new();
+        }
+        let replaced = self.channels.replaced_by(channels);
+        self.retire(shared, &replaced);
+        let added = self.channels.add(channels);
+        for channel in &added.new {
+            if latch::is_latched(channel, &shared.options.latch) {
+                self.latch.add_channel(channel.id);
+            }
+        }
+        if !added.new.is_empty() {
+            for tap in &self.taps {
+                tap.push_channels(&added.new);
+            }
+        }
+        if let Some(frame) = added.advertise {
+            self.broadcast(ControlKind::Channels, &frame);
+        }
+        added.refused
+    }
+
+    fn retire(&mut self, shared: &Shared, channels: &[ChannelId]) {
+        if channels.is_empty() {
+            return;
+        }
+        let (removed, unadvertise) = self.channels.remove(channels);
+        for &channel in &removed {
+            self.latch.remove_channel(channel);
+        }
+        shared.demand.retire(&removed);
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            outbox.retire(&removed);
+            if let Some(frame) = &unadvertise {
+                outbox.push_ordered(ControlKind::Channels, frame.clone());
+            }
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+    }
+
+    fn publish(
+        &mut self,
+        shared: &Shared,
+        batch: &Arc<Batch>,
+        range: Range<usize>,
+        policy: SlowClient,
+        now: Instant,
+    ) {
+        let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
+        self.latch.keep(batch, range.clone(), &self.slice_channels);
+        self.time = self.time.max(Some(newest));
+        for tap in &self.taps {
+            tap.push(batch, range.clone(), bytes, now);
+        }
+        let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true };
+        for member in self.members.values() {
+            shared.push(member, &slice, policy, now);
+        }
+    }
+
+    fn seek(&mut self, hub: &Hub, playback: PlaybackState, direction: Direction) {
+        self.latch.clear();
+        self.time = Some(playback.current_time);
+        let session = (direction == Direction::Back).then(|| self.new_session(hub));
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            match session.as_ref().filter(|_| !member.controls) {
+                Some(session) => {
+                    outbox.purge(Purge::Session);
+                    session.push(&mut outbox);
+                }
+                None => outbox.purge(Purge::Seek),
+            }
+            if member.knows_playback() {
+                outbox.push_ordered(state_kind(&playback), frame.clone());
+            }
+            push_time(&mut outbox, playback.current_time);
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+    }
+
+    fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
+        self.latch.clear();
+        self.time = Some(playback.current_time);
+        let session = self.new_session(hub);
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            let behind = policy == SlowClient::Drop && outbox.is_behind(now);
+            if behind {
+                outbox.purge(if member.controls { Purge::Seek } else { Purge::Session });
+            }
+            if !member.controls {
+                session.push(&mut outbox);
+            }
+            if member.knows_playback() {
+                outbox.push_ordered(state_kind(&playback), frame.clone());
+            }
+            push_time(&mut outbox, playback.current_time);
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+    }
+
+    fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
+        self.time = Some(time);
+        let session = self.new_session(hub);
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            if policy == SlowClient::Drop && outbox.is_behind(now) {
+                outbox.purge(Purge::Session);
+            }
+            session.push(&mut outbox);
+            push_time(&mut outbox, time);
+            drop(outbox);
+            for batch in self.latch.messages() {
+                let (bytes, _) = summarize(batch, 0..1, &mut self.slice_channels);
+                let channels = &self.slice_channels;
+                let slice = Slice { batch, range: 0..1, bytes, channels, timed: false };
+                hub.0.push(member, &slice, SlowClient::Wait, now);
+            }
+            member.queue.wake.notify_one();
+        }
+    }
+
+    fn new_session(&mut self, hub: &Hub) -> Session {
+        self.session += 1;
+        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
+        Session { info: hub.server_info(self), channels: self.channels.encoded(), services }
+    }
+}
+
+/// The frames with which a session begins.
+struct Session {
+    info: Encoded,
+    channels: Encoded,
+    services: Option<Encoded>,
+}
+
+impl Session {
+    fn push(&self, outbox: &mut Outbox) {
+        for frame in [&self.info, &self.channels].into_iter().chain(&self.services) {
+            outbox.push_ordered(ControlKind::Session, frame.clone());
+        }
+    }
+}
+
+impl Shared {
+    fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) {
+        let mut outbox = lock(&member.queue.outbox);
+        let was_slow = outbox.is_slow();
+        let Some(lost) = outbox.push(slice, policy, now) else { return };
+        if lost > 0 {
+            self.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            if !was_slow {
+                let status =
+                    Status { id: Some(SLOW_CLIENT_ID.into()), ..Status::warning(SLOW_CLIENT.to_owned()) };
+                outbox.push_control(ControlKind::Other, ServerMessage::Status(status).encode().into());
+            }
+        }
+        drop(outbox);
+        member.queue.wake.notify_one();
+    }
+}
+
+impl Member {
+    fn knows_playback(&self) -> bool {
+        self.controls || self.info.offer.offers_sdk()
+    }
+}
+
+fn push_time(outbox: &mut Outbox, time: Timestamp) {
+    outbox.push_ordered(ControlKind::Time(time), encoded_time(time));
+}
+
+fn state_kind(playback: &PlaybackState) -> ControlKind {
+    if playback.request_id.is_some() { ControlKind::Other } else { ControlKind::State }
+}

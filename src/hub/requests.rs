@@ -1,0 +1,295 @@
+//! What a client asks of the capabilities. Each request gets exactly one answer, whatever becomes of its provider.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+
+use super::capability::graph;
+use super::capability::playback::{Asker, Command, PlaybackRequest, Rate, RateChange, Seek};
+use super::capability::services::ServiceCall;
+use super::outbox::ControlKind;
+use super::responder::{NoAnswer, Responder};
+use super::{Client, Queue, lock};
+use crate::protocol::{
+    Capability, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset, FetchAssetResponse,
+    GetParameters, ParameterValues, PlaybackCommand, PlaybackControlRequest, ServerMessage,
+    ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
+};
+
+/// Requests of one client that providers may have at once. More than any viewer has, and few enough that a client that
+/// floods a slow provider costs little.
+const MAX_PENDING: usize = 1000;
+
+/// Channels that one client may publish on at once.
+const MAX_PUBLISHED: usize = 1000;
+
+const BUSY: &str = "too many requests of this client wait for an answer; try again later";
+
+/// Nobody provides what is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unsupported(pub(crate) Capability);
+
+/// A request of this client that is with a provider.
+struct Pending {
+    queue: Weak<Queue>,
+    count: Arc<AtomicUsize>,
+}
+
+impl Pending {
+    fn send(self, message: &ServerMessage) {
+        if let Some(queue) = self.queue.upgrade() {
+            queue.control(ControlKind::Other, message.encode().into());
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Client {
+    /// None if there are too many already.
+    fn pending(&self) -> Option<Pending> {
+        let pending = Pending { queue: Arc::downgrade(&self.queue), count: self.pending.clone() };
+        // counted also if it is refused: dropping it takes it back
+        (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
+    }
+
+    fn status(&self, status: Status) {
+        self.send(&ServerMessage::Status(status));
+    }
+
+    /// Passes a playback control request on. The answer is the state that the player publishes with the request's id.
+    pub(crate) fn control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
+        let mut state = lock(&self.hub.0.state);
+        let playback = state.slots.playback.as_ref().cloned();
+        let playback = playback.ok_or(Unsupported(Capability::PlaybackControl))?;
+        if let Some(member) = state.members.get_mut(&self.id) {
+            member.controls = true;
+        }
+        drop(state);
+        playback.request(from_wire(self.id, request), Responder::ignore());
+        Ok(())
+    }
+
+    pub(crate) fn get_parameters(&self, request: GetParameters) -> Result<(), Unsupported> {
+        let parameters = lock(&self.hub.0.state).slots.parameters.as_ref().cloned();
+        let parameters = parameters.ok_or(Unsupported(Capability::Parameters))?;
+        let GetParameters { parameter_names, id } = request;
+        let Some(pending) = self.pending() else {
+            self.status(Status::error(format!("getParameters: {BUSY}")));
+            return Ok(());
+        };
+        parameters.get(parameter_names, answer_parameters(pending, id, Answered::Always));
+        Ok(())
+    }
+
+    pub(crate) fn set_parameters(&self, request: SetParameters) -> Result<(), Unsupported> {
+        let provider = lock(&self.hub.0.state).slots.parameters.as_ref().cloned();
+        let provider = provider.ok_or(Unsupported(Capability::Parameters))?;
+        let SetParameters { parameters, id } = request;
+        let Some(pending) = self.pending() else {
+            self.status(Status::error(format!("setParameters: {BUSY}")));
+            return Ok(());
+        };
+        provider.set(parameters, self.id, answer_parameters(pending, id, Answered::WithId));
+        Ok(())
+    }
+
+    pub(crate) fn follow_parameters(&self, names: Vec<String>) -> Result<(), Unsupported> {
+        let mut state = lock(&self.hub.0.state);
+        if state.slots.parameters.as_ref().is_none() {
+            return Err(Unsupported(Capability::ParametersSubscribe));
+        }
+        let added = state.members.get_mut(&self.id).is_none_or(|member| member.followed.add(names));
+        drop(state);
+        if !added {
+            self.status(Status::error("subscribeParameterUpdates: too many names for one client".to_owned()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unfollow_parameters(&self, names: &[String]) -> Result<(), Unsupported> {
+        let mut state = lock(&self.hub.0.state);
+        if state.slots.parameters.as_ref().is_none() {
+            return Err(Unsupported(Capability::ParametersSubscribe));
+        }
+        if let Some(member) = state.members.get_mut(&self.id) {
+            member.followed.remove(names);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn follow_graph(&self) -> Result<(), Unsupported> {
+        let mut state = lock(&self.hub.0.state);
+        let state = &mut *state;
+        let graph = state.slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
+        let Some(member) = state.members.get_mut(&self.id) else { return Ok(()) };
+        if !std::mem::replace(&mut member.follows_graph, true) {
+            member.queue.control(ControlKind::Other, graph::whole(graph));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn unfollow_graph(&self) -> Result<(), Unsupported> {
+        let mut state = lock(&self.hub.0.state);
+        if state.slots.graph.as_ref().is_none() {
+            return Err(Unsupported(Capability::ConnectionGraph));
+        }
+        if let Some(member) = state.members.get_mut(&self.id) {
+            member.follows_graph = false;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn fetch_asset(&self, request: FetchAsset) {
+        let request_id = request.request_id;
+        let response = move |result: Result<Bytes, String>| {
+            ServerMessage::FetchAssetResponse(FetchAssetResponse { request_id, result })
+        };
+        let Some(assets) = lock(&self.hub.0.state).slots.assets.as_ref().cloned() else {
+            return self.send(&response(Err("this server has no assets".to_owned())));
+        };
+        let Some(pending) = self.pending() else { return self.send(&response(Err(BUSY.to_owned()))) };
+        let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
+            pending.send(&response(answer.unwrap_or_else(|none| Err(none.to_string()))));
+        });
+        assets.fetch(request.uri, answer);
+    }
+
+    pub(crate) fn call_service(&self, request: ServiceCallRequest) {
+        let ServiceCallRequest { service_id, call_id, encoding, payload } = request;
+        let failure = move |message: String| {
+            ServerMessage::ServiceCallFailure(ServiceCallFailure { service_id, call_id, message })
+        };
+        let state = lock(&self.hub.0.state);
+        let service = match state.slots.services.as_ref() {
+            None => Err("this server has no services".to_owned()),
+            Some(services) => {
+                services.find(service_id).ok_or_else(|| format!("there is no service {}", service_id.0))
+            }
+        };
+        drop(state);
+        let service = match service {
+            Ok(service) => service,
+            Err(message) => return self.send(&failure(message)),
+        };
+        let Some(pending) = self.pending() else { return self.send(&failure(BUSY.to_owned())) };
+        let call = ServiceCall { client: self.id, encoding: encoding.clone(), payload };
+        let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
+            let message = match answer.unwrap_or_else(|none| Err(none.to_string())) {
+                Ok(payload) => ServerMessage::ServiceCallResponse(ServiceCallResponse {
+                    service_id,
+                    call_id,
+                    encoding,
+                    payload,
+                }),
+                Err(message) => failure(message),
+            };
+            pending.send(&message);
+        });
+        service.call(call, answer);
+    }
+
+    /// Begins to publish on channels; what is refused gets a status.
+    pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
+        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
+        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        for channel in channels {
+            let mut publishes = lock(&self.publishes);
+            let refused = if publishes.contains(&channel.id) {
+                Err("the id is in use".to_owned())
+            } else if publishes.len() >= MAX_PUBLISHED {
+                Err(format!("a client may publish on {MAX_PUBLISHED} channels at most"))
+            } else {
+                publish.advertise(self.id, channel)
+            };
+            match refused {
+                Ok(()) => drop(publishes.insert(channel.id)),
+                Err(reason) => {
+                    drop(publishes);
+                    let (id, topic) = (channel.id.0, &channel.topic);
+                    self.status(Status::error(format!("advertise: channel {id} ({topic}): {reason}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends channels that the client publishes on.
+    pub(crate) fn unadvertise(&self, ids: &[ClientChannelId]) -> Result<(), Unsupported> {
+        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
+        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        for id in ids {
+            if lock(&self.publishes).remove(id) {
+                publish.unadvertise(self.id, *id);
+            } else {
+                self.status(Status::warning(format!("unadvertise: this client has no channel {}", id.0)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message that the client publishes.
+    pub(crate) fn publish(&self, message: ClientMessageData) -> Result<(), Unsupported> {
+        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
+        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        let ClientMessageData { channel_id, payload } = message;
+        if lock(&self.publishes).contains(&channel_id) {
+            publish.message(self.id, channel_id, payload);
+        } else {
+            self.status(Status::error(format!("message: this client has no channel {}", channel_id.0)));
+        }
+        Ok(())
+    }
+
+    /// The client leaves: its channels end.
+    pub(super) fn end_publishing(&self) {
+        let ids = std::mem::take(&mut *lock(&self.publishes));
+        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
+        if let Some(publish) = publish {
+            ids.into_iter().for_each(|id| publish.unadvertise(self.id, id));
+        }
+    }
+}
+
+/// Which requests about parameters are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answered {
+    Always,
+    /// Those that have an id (`setParameters`).
+    WithId,
+}
+
+fn answer_parameters(
+    pending: Pending,
+    id: Option<String>,
+    answered: Answered,
+) -> Responder<Vec<crate::protocol::Parameter>> {
+    Responder::new(move |answer: Result<_, NoAnswer>| match answer {
+        Ok(parameters) if answered == Answered::Always || id.is_some() => {
+            pending.send(&ServerMessage::ParameterValues(ParameterValues { parameters, id }));
+        }
+        Ok(_) => {}
+        Err(none) => pending.send(&ServerMessage::Status(Status::error(format!("parameters: {none}")))),
+    })
+}
+
+/// A request of the wire: a seek comes first, then the speed, then play or pause.
+fn from_wire(client: super::ClientId, request: PlaybackControlRequest) -> PlaybackRequest {
+    let PlaybackControlRequest { command, speed, seek, request_id } = request;
+    PlaybackRequest {
+        by: Asker::Client { client, request_id },
+        range: None,
+        seek: seek.map(Seek::To),
+        rate: Some(RateChange::To(Rate::Times(f64::from(speed)))),
+        looping: None,
+        command: Some(match command {
+            PlaybackCommand::Play => Command::Play,
+            PlaybackCommand::Pause => Command::Pause,
+        }),
+    }
+}

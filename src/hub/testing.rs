@@ -1,0 +1,150 @@
+//! A viewer for tests: a client without a socket that reads what its queue holds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::outbox::{Encoded, Ordered};
+use super::queue::Item;
+use super::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
+use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
+use crate::protocol::{Offer, PlaybackState, ServerMessage, Status, Subscription};
+use crate::registry::{ChannelSpec, Registry};
+use crate::time::Timestamp;
+
+/// What a viewer was sent.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Sent {
+    /// A message: its subscription, which is the channel's id, and its time in seconds.
+    Message(u32, u64),
+    /// `serverInfo`, with its session.
+    Session(String),
+    Advertised(Vec<u32>),
+    Unadvertised(Vec<u32>),
+    /// In seconds.
+    Time(u64),
+    State(PlaybackState),
+    Status(Status),
+    Other(ServerMessage),
+}
+
+pub(crate) struct Viewer {
+    pub(crate) client: Client,
+    pub(crate) sent: Vec<Sent>,
+}
+
+impl Viewer {
+    /// A viewer that knows no playback states.
+    pub(crate) fn join(hub: &Hub) -> Self {
+        Self::offering(hub, "foxglove.websocket.v1")
+    }
+
+    /// A viewer that knows playback states.
+    pub(crate) fn join_sdk(hub: &Hub) -> Self {
+        Self::offering(hub, "foxglove.sdk.v1")
+    }
+
+    fn offering(hub: &Hub, offer: &str) -> Self {
+        let info = ClientInfo { offer: Offer::parse([offer].into_iter()), ..ClientInfo::default() };
+        Self { client: hub.join(info), sent: Vec::new() }
+    }
+
+    /// Subscribes to a channel under the channel's own id.
+    pub(crate) fn subscribe(&self, channel: ChannelId) -> Vec<Status> {
+        let subscription = Subscription { id: SubscriptionId(channel.0), channel_id: channel };
+        self.client.subscribe(&[subscription], Instant::now())
+    }
+
+    fn read(&mut self) {
+        read(&self.client, &mut self.sent);
+    }
+
+    /// What was sent since this was last asked.
+    pub(crate) fn news(&mut self) -> Vec<Sent> {
+        self.read();
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The times of messages of a channel since this was last asked.
+    pub(crate) fn messages(&mut self) -> Vec<(u32, u64)> {
+        let message =
+            |sent| if let Sent::Message(channel, time) = sent { Some((channel, time)) } else { None };
+        self.news().into_iter().filter_map(message).collect()
+    }
+}
+
+/// Reads everything that a client's queue holds.
+pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
+    loop {
+        let taken = client.take(true, Instant::now());
+        if taken.control.is_empty() && taken.item.is_none() {
+            return;
+        }
+        sent.extend(taken.control.iter().map(|control| decode(&control.frame)));
+        match taken.item {
+            Some(Item::Messages(part)) => {
+                for entry in &part.batch.entries[part.range.clone()] {
+                    if let Some(subscription) = taken.subscriptions.wanted(entry.channel, part.number) {
+                        sent.push(Sent::Message(subscription.0, entry.log_time.0 / 1_000_000_000));
+                    }
+                }
+            }
+            Some(Item::Other(Ordered::Control(control))) => sent.push(decode(&control.frame)),
+            Some(Item::Other(Ordered::Time(time))) => sent.push(Sent::Time(time.0 / 1_000_000_000)),
+            None => {}
+        }
+    }
+}
+
+fn decode(frame: &Encoded) -> Sent {
+    let message = match frame {
+        Encoded::Text(text) => ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap(),
+        Encoded::Binary(bytes) => ServerMessage::decode_binary(bytes.clone()).unwrap(),
+    };
+    match message {
+        ServerMessage::ServerInfo(info) => Sent::Session(info.session_id.unwrap()),
+        ServerMessage::Advertise(channels) => Sent::Advertised(channels.iter().map(|c| c.id.0).collect()),
+        ServerMessage::Unadvertise(ids) => Sent::Unadvertised(ids.iter().map(|id| id.0).collect()),
+        ServerMessage::Time(time) => Sent::Time(time.0 / 1_000_000_000),
+        ServerMessage::PlaybackState(state) => Sent::State(state),
+        ServerMessage::Status(status) => Sent::Status(status),
+        other => Sent::Other(other),
+    }
+}
+
+/// A hub that latches `/map`, with queues of 64 KiB.
+pub(crate) fn hub(on_slow_client: SlowClient) -> Hub {
+    let latch = Latch::Topics(vec!["/map".parse().unwrap()]);
+    let time_resolution = Duration::ZERO;
+    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution })
+}
+
+/// A JSON channel on a topic.
+pub(crate) fn channel(registry: &Registry, topic: &str) -> Arc<Channel> {
+    let spec = ChannelSpec {
+        topic: topic.into(),
+        message_encoding: "json".into(),
+        schema: None,
+        metadata: [].into(),
+        latched: false,
+    };
+    registry.claim(spec).unwrap().channel
+}
+
+/// Messages at times in seconds, each of `length` bytes.
+pub(crate) fn messages(list: &[(ChannelId, u64)], length: usize) -> Batch {
+    let mut batch = Batch::default();
+    for &(channel, seconds) in list {
+        let time = Timestamp(seconds * 1_000_000_000);
+        let entry = Entry {
+            log_time: time,
+            publish_time: time,
+            channel,
+            sequence: 0,
+            buffer: 0,
+            offset: 0,
+            length: u32::try_from(length).unwrap(),
+        };
+        batch.push_copy(&entry, &vec![b' '; length]);
+    }
+    batch
+}

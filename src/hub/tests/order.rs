@@ -1,0 +1,241 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
+use crate::hub::{Direction, SlowClient};
+use crate::model::{Batch, Channel};
+use crate::protocol::{PlaybackState, PlaybackStatus};
+use crate::registry::Registry;
+use crate::time::Timestamp;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn state(seconds: u64, did_seek: bool) -> PlaybackState {
+    PlaybackState {
+        status: PlaybackStatus::Playing,
+        current_time: Timestamp(seconds * 1_000_000_000),
+        speed: 1.0,
+        did_seek,
+        request_id: None,
+    }
+}
+
+fn sessions(sent: &[Sent]) -> usize {
+    sent.iter().filter(|sent| matches!(sent, Sent::Session(_))).count()
+}
+
+/// Two inputs that have sent times around 100 s, and two viewers of both.
+fn two_writers(policy: SlowClient) -> (crate::hub::Publisher, [Arc<Channel>; 2], [Viewer; 2], Instant) {
+    let (hub, registry, now) = (hub(policy), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let channels = [channel(&registry, "/a"), channel(&registry, "/b")];
+    for channel in &channels {
+        publisher.announce(std::slice::from_ref(channel));
+    }
+    let mut viewers = [Viewer::join(&hub), Viewer::join(&hub)];
+    for viewer in &mut viewers {
+        channels.iter().for_each(|channel| assert_eq!(viewer.subscribe(channel.id), []));
+    }
+    for channel in &channels {
+        publisher.publish_live(messages(&[(channel.id, 100), (channel.id, 101)], 10), now);
+    }
+    (publisher, channels, viewers, now)
+}
+
+#[test]
+fn two_writers_that_go_back_while_a_viewer_does_not_read_make_one_new_session() {
+    let (publisher, [a, b], [mut healthy, mut stalled], now) = two_writers(SlowClient::Drop);
+    healthy.news();
+    publisher.publish_live(messages(&[(a.id, 1)], 10), now + 2 * SECOND);
+    publisher.publish_live(messages(&[(b.id, 1)], 10), now + 2 * SECOND);
+    let sent = healthy.news();
+    assert_eq!(sessions(&sent), 1, "{sent:?}");
+    assert_eq!(&sent[3..], [Sent::Message(a.id.0, 1), Sent::Message(b.id.0, 1)], "{sent:?}");
+    // whoever has not read for two seconds gets the restart, and nothing from before it
+    let sent = stalled.news();
+    assert_eq!(sessions(&sent), 1, "{sent:?}");
+    assert_eq!(sent[sent.len() - 2..], [Sent::Message(a.id.0, 1), Sent::Message(b.id.0, 1)]);
+    assert!(!sent.contains(&Sent::Message(a.id.0, 101)), "{sent:?}");
+}
+
+#[test]
+fn with_wait_a_viewer_that_is_behind_loses_nothing_by_a_restart() {
+    let (publisher, [a, b], [mut viewer, _other], now) = two_writers(SlowClient::Wait);
+    publisher.publish_live(messages(&[(a.id, 1)], 10), now + 60 * SECOND);
+    let sent: Vec<_> = viewer.news().into_iter().skip(2).collect();
+    let before =
+        [(a.id, 100), (a.id, 101), (b.id, 100), (b.id, 101)].map(|(id, time)| Sent::Message(id.0, time));
+    assert_eq!(sent[..4], before, "{sent:?}");
+    assert_eq!(sessions(&sent[4..]), 1);
+    assert_eq!(sent.last(), Some(&Sent::Message(a.id.0, 1)));
+}
+
+#[test]
+fn a_lap_comes_after_the_messages_before_it_and_is_a_seek_for_who_knows_playback() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let channel = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&channel));
+    let (mut old, mut sdk) = (Viewer::join(&hub), Viewer::join_sdk(&hub));
+    for viewer in [&mut old, &mut sdk] {
+        viewer.subscribe(channel.id);
+        viewer.news();
+    }
+    let last = Arc::new(messages(&[(channel.id, 9)], 10));
+    let first = Arc::new(messages(&[(channel.id, 1)], 10));
+    publisher.publish(&last, 0..1, SlowClient::Drop, now);
+    publisher.lap(state(1, true), SlowClient::Drop, now);
+    publisher.publish(&first, 0..1, SlowClient::Drop, now);
+    let message = |time| Sent::Message(channel.id.0, time);
+    let sent = old.news();
+    assert!(matches!(&sent[1..], [Sent::Session(_), Sent::Advertised(_), Sent::Time(1), _]), "{sent:?}");
+    assert_eq!((&sent[0], &sent[4]), (&message(9), &message(1)));
+    assert_eq!(sdk.news(), [message(9), Sent::State(state(1, true)), Sent::Time(1), message(1)]);
+}
+
+#[test]
+fn a_lap_is_felt_by_no_client_but_the_one_that_is_behind() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let channel = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&channel));
+    let (mut healthy, mut stalled) = (Viewer::join(&hub), Viewer::join(&hub));
+    healthy.subscribe(channel.id);
+    stalled.subscribe(channel.id);
+    for lap in 0..20u32 {
+        let now = now + lap * SECOND;
+        publisher.publish(
+            &Arc::new(messages(&[(channel.id, 1), (channel.id, 2)], 10)),
+            0..2,
+            SlowClient::Drop,
+            now,
+        );
+        publisher.lap(state(1, true), SlowClient::Drop, now);
+        let sent = healthy.news();
+        let got: Vec<_> = sent.iter().filter(|sent| matches!(sent, Sent::Message(..))).collect();
+        assert_eq!(got.len(), 2, "lap {lap}: {sent:?}");
+        assert_eq!(sessions(&sent), if lap == 0 { 2 } else { 1 });
+    }
+    let sent = stalled.news();
+    assert!(sessions(&sent) <= 3, "{} sessions are queued for a client that does not read", sessions(&sent));
+}
+
+#[test]
+fn a_seek_leaves_nothing_from_before_and_keeps_what_is_said_of_channels() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let (gone, stays) = (channel(&registry, "/gone"), channel(&registry, "/stays"));
+    publisher.announce(&[gone.clone(), stays.clone()]);
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(gone.id);
+    viewer.subscribe(stays.id);
+    viewer.news();
+    let batch = Arc::new(messages(&[(gone.id, 5), (stays.id, 5)], 10));
+    publisher.publish(&batch, 0..2, SlowClient::Drop, now);
+    publisher.retire(&[gone.id]);
+    publisher.lap(state(1, true), SlowClient::Drop, now);
+    publisher.seek(state(3, true), Direction::Back);
+    publisher.publish(&Arc::new(messages(&[(stays.id, 3)], 10)), 0..1, SlowClient::Drop, now);
+    let sent = viewer.news();
+    assert_eq!(sent[0], Sent::Unadvertised(vec![gone.id.0]));
+    assert!(matches!(sent[1], Sent::Session(_)) && sessions(&sent) == 1, "{sent:?}");
+    assert_eq!(sent[2..], [Sent::Advertised(vec![stays.id.0]), Sent::Time(3), Sent::Message(stays.id.0, 3)]);
+}
+
+#[test]
+fn a_pause_is_answered_after_the_messages_before_it() {
+    struct Plays;
+    impl crate::hub::capability::playback::Playback for Plays {
+        fn request(
+            &self,
+            _request: crate::hub::capability::playback::PlaybackRequest,
+            _answer: crate::hub::responder::Responder<PlaybackState>,
+        ) {
+        }
+    }
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let range = crate::time::TimeRange { start: Timestamp(0), end: Timestamp(9_000_000_000) };
+    hub.provide_playback(Arc::new(Plays), range).unwrap();
+    let publisher = hub.publisher();
+    let channel = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&channel));
+    let mut viewer = Viewer::join_sdk(&hub);
+    viewer.subscribe(channel.id);
+    viewer.news();
+    publisher.publish(&Arc::new(messages(&[(channel.id, 5)], 10)), 0..1, SlowClient::Drop, now);
+    let answer =
+        PlaybackState { request_id: Some("p".into()), status: PlaybackStatus::Paused, ..state(5, false) };
+    publisher.playback_changed(answer.clone());
+    assert_eq!(viewer.news(), [Sent::Message(channel.id.0, 5), Sent::State(answer)]);
+}
+
+#[test]
+fn a_topic_that_changes_keeps_its_last_messages_and_takes_subscriptions_anew() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let mut viewer = Viewer::join(&hub);
+    viewer.news();
+    let mut old = channel(&registry, "/a");
+    publisher.publish_live(Batch { announcements: vec![old.clone()], ..Batch::default() }, now);
+    viewer.news();
+    for round in 0..100u64 {
+        assert_eq!(viewer.subscribe(old.id), []);
+        registry.release(old.id);
+        let new = channel(&registry, "/a");
+        let batch = messages(&[(old.id, round)], 10);
+        publisher.publish_live(batch, now);
+        let batch = Batch {
+            retired: vec![old.id],
+            announcements: vec![new.clone()],
+            ..messages(&[(new.id, round)], 10)
+        };
+        publisher.publish_live(batch, now);
+        // a late batch of another input that has not noticed yet
+        publisher.publish_live(
+            Batch { announcements: vec![old.clone()], ..messages(&[(old.id, round)], 10) },
+            now,
+        );
+        let expected = [
+            Sent::Message(old.id.0, round),
+            Sent::Unadvertised(vec![old.id.0]),
+            Sent::Advertised(vec![new.id.0]),
+        ];
+        assert_eq!(viewer.news(), expected);
+        old = new;
+    }
+}
+
+#[test]
+fn a_channel_on_the_topic_of_another_takes_its_place_without_being_told_to() {
+    let (hub, registry) = (hub(SlowClient::Drop), Registry::default());
+    let publisher = hub.publisher();
+    let old = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&old));
+    let mut viewer = Viewer::join(&hub);
+    viewer.news();
+    registry.release(old.id);
+    let new = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&new));
+    assert_eq!(viewer.news(), [Sent::Unadvertised(vec![old.id.0]), Sent::Advertised(vec![new.id.0])]);
+    assert_eq!(viewer.subscribe(old.id).len(), 1, "it is gone");
+}
+
+#[test]
+fn a_full_queue_asks_a_waiting_publisher_to_come_again() {
+    let (hub, registry, now) = (hub(SlowClient::Wait), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let channel = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&channel));
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(channel.id);
+    let mut sent = 0;
+    while publisher.has_room(usize::MAX) {
+        publisher.publish(&Arc::new(messages(&[(channel.id, sent)], 1000)), 0..1, SlowClient::Wait, now);
+        sent += 1;
+    }
+    let waiting = publisher.clone();
+    let waits = std::thread::spawn(move || waiting.wait_for_room(&|| false));
+    assert_eq!(viewer.messages().len() as u64, sent);
+    waits.join().unwrap();
+    assert!(publisher.has_room(usize::MAX));
+}
