@@ -38,3 +38,4 @@ pub mod sink;
 pub mod source;
 mod suggest;
 pub mod time;
+pub mod websocket;

@@ -5,26 +5,21 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use axum::routing::get;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
-use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
-use super::negotiation::negotiate;
 use super::session::Session;
 use super::socket;
 use crate::hub::Hub;
 use crate::protocol::Offer;
+use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
+use crate::websocket::negotiation::negotiate;
 
 /// What a browser is told that opens the port.
 const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
     open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
-
-/// The version of the WebSocket protocol (RFC 6455 section 4.1).
-const VERSION: &str = "13";
 
 /// Everything that the port answers.
 pub(super) fn router(hub: Hub, compression: bool) -> Router {
@@ -71,25 +66,13 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|value| value.trim().eq_ignore_ascii_case(token))
+/// The values of a header that are text.
+fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {
-    has_token(headers, header::UPGRADE, "websocket")
-}
-
-/// The proof that the handshake was understood (RFC 6455 section 4.2.2, 5.4).
-fn accept_key(key: &[u8]) -> String {
-    let mut sha1 = Sha1::new();
-    sha1.update(key);
-    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    BASE64_STANDARD.encode(sha1.finalize())
+    handshake::has_token(values(headers, header::UPGRADE), "websocket")
 }
 
 /// Why an upgrade is refused.
@@ -106,7 +89,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let headers = request.headers();
     if request.method() != Method::GET
         || request.version() != Version::HTTP_11
-        || !has_token(headers, header::CONNECTION, "upgrade")
+        || !handshake::has_token(values(headers, header::CONNECTION), "upgrade")
     {
         return Err("a WebSocket upgrade is a GET request of HTTP/1.1 with 'Connection: Upgrade'".into());
     }
@@ -117,13 +100,11 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         ));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("the header Sec-WebSocket-Key is missing")?;
-    if BASE64_STANDARD.decode(key.as_bytes()).map_or(true, |key| key.len() != 16) {
+    if !is_request_key(key.as_bytes()) {
         return Err("the header Sec-WebSocket-Key must be 16 bytes in base64".into());
     }
     let accept = accept_key(key.as_bytes());
-    let offered =
-        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    let offer = Offer::parse(offered);
+    let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
             StatusCode::BAD_REQUEST,
@@ -132,8 +113,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             ),
         ));
     };
-    let extensions =
-        headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
+    let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
     let agreement = endpoint.compression.then(|| negotiate(extensions)).flatten();
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
@@ -179,12 +159,4 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
     }
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_accept_key_is_that_of_the_specification() {
-        assert_eq!(super::accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

@@ -12,14 +12,12 @@ use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
 
 mod compression;
-mod deflate;
 mod endpoint;
-mod frames;
-mod negotiation;
 mod outgoing;
 mod reading;
 mod session;
 mod socket;
+mod writing;
 
 /// After this long a stop no longer waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);

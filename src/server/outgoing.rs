@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::compression::{Compressed, Compression};
-use super::frames::FrameWriter;
 use crate::hub::Client;
 use crate::hub::outbox::{Closing, ControlKind, Encoded, Item, Part};
 use crate::hub::subscriptions::Subscriptions;
 use crate::model::Entry;
 use crate::protocol::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
 use crate::time::Timestamp;
+use crate::websocket::FrameWriter;
 
 /// Bytes encoded before they are written: large enough for few system calls, small enough that a jump takes effect
 /// at once, and that a hundred clients have little in memory. With the last message, as far as that is copied, it fits

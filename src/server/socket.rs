@@ -9,14 +9,16 @@ use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::compression::Compression;
-use super::frames::FrameWriter;
-use super::negotiation::Agreement;
 use super::outgoing::{Filled, Outgoing, WRITE_AHEAD};
-use super::reading::decoder::{Decoder, Event};
-use super::reading::head::Violation;
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
+use super::writing::write;
 use crate::hub::outbox::Closing;
+use crate::websocket::negotiation::Agreement;
+use crate::websocket::{Decoder, Event, FrameWriter, Role, Violation};
+
+/// The largest message taken from a client: far above any request, below what would hurt.
+const MAX_MESSAGE: usize = 16 << 20;
 
 /// A ping goes out this often.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
@@ -59,7 +61,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let reader = MessageReader::new(read, already_read, Decoder::new(agreement.is_some()));
+    let reader = MessageReader::new(read, already_read, Decoder::new(Role::Server, MAX_MESSAGE, agreement));
     let compression = agreement.map(Compression::new);
     let outgoing = Outgoing::new(session.client().time_resolution(), compression);
     let pongs = Pongs::default();
@@ -122,7 +124,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
                         return End::Closed { code, reason, drain: false };
                     }
                 },
-                written = self.writer.write_to(&mut self.write), if !self.writer.is_empty() => {
+                written = write(&mut self.writer, &mut self.write), if !self.writer.is_empty() => {
                     if written.is_err() {
                         return End::Lost;
                     }
@@ -134,7 +136,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
                         return End::Unresponsive;
                     }
                     if self.writer.is_empty() {
-                        self.writer.rest();
+                        self.writer.shrink();
                         self.outgoing.rest();
                     }
                     self.writer.ping();
@@ -166,7 +168,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
     async fn finish_writing(&mut self, patience: Duration) -> bool {
         let finish = async {
             while !self.writer.is_empty() {
-                self.writer.write_to(&mut self.write).await?;
+                write(&mut self.writer, &mut self.write).await?;
             }
             self.write.flush().await
         };

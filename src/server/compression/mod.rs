@@ -13,9 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::deflate::Deflater;
-use super::negotiation::Agreement;
 use crate::model::{Channel, ChannelId};
+use crate::websocket::deflate::Deflater;
+use crate::websocket::negotiation::Agreement;
 
 const LEVEL: i32 = 1;
 const MEM_LEVEL: i32 = 6;

@@ -1,6 +1,4 @@
-//! The reading side of a WebSocket: bytes of a connection in, messages out.
-//!
-//! What is not decoded yet is never more than one read; a message in the making is bounded by the decoder.
+//! Reads messages from a connection. Bytes that are not decoded yet are at most those of one read.
 
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
@@ -10,11 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use self::decoder::{Decoder, Event};
-use self::head::Violation;
-
-pub(super) mod decoder;
-pub(super) mod head;
+use crate::websocket::{Decoder, Event, Violation};
 
 /// Bytes taken from the connection at a time. They are read onto the stack: a client that says nothing has no buffer.
 const READ: usize = 8 << 10;
@@ -73,4 +67,28 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+    use crate::websocket::{FrameWriter, Role};
+
+    #[tokio::test]
+    async fn a_reader_keeps_what_came_with_the_request() {
+        let mut frames = FrameWriter::new(|| [1, 2, 3, 4]);
+        frames.text(Bytes::from_static(b"first"));
+        frames.text(Bytes::from_static(b"second"));
+        let mut slices = [std::io::IoSlice::new(&[])];
+        assert_eq!(frames.slices(&mut slices), 1);
+        let (early, late) = slices[0].split_at(15);
+        let (mut client, server) = tokio::io::duplex(64);
+        let decoder = Decoder::new(Role::Server, 1000, None);
+        let mut reader = MessageReader::new(server, Bytes::copy_from_slice(early), decoder);
+        assert!(matches!(reader.next().await, Incoming::Event(Event::Text(text)) if text == "first"));
+        client.write_all(late).await.unwrap();
+        assert!(matches!(reader.next().await, Incoming::Event(Event::Text(text)) if text == "second"));
+        assert!(reader.rest.is_empty());
+        drop(client);
+        assert!(matches!(reader.next().await, Incoming::Lost));
+    }
+}
