@@ -190,10 +190,14 @@ impl<M: Masking> FrameWriter<M> {
 
     /// Fills in what is to be written next, from its start; returns how many slices that are.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let pieces = self.full.iter().map(|piece| &piece[..]).chain([&self.tail[..]]);
         let mut used = 0;
-        for (slice, piece) in slices.iter_mut().zip(pieces.filter(|piece| !piece.is_empty())) {
+        let mut slices = slices.iter_mut();
+        for (piece, slice) in self.full.iter().zip(&mut slices) {
             *slice = IoSlice::new(piece);
+            used += 1;
+        }
+        if let (false, Some(slice)) = (self.tail.is_empty(), slices.next()) {
+            *slice = IoSlice::new(&self.tail);
             used += 1;
         }
         used
