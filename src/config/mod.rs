@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::hub::{HubOptions, Latch, SlowClient};
 use crate::payload::TypeOptions;
 use crate::playback::{AtEnd, OnEof, PlaybackOptions, Rate, StartOn};
+use crate::server::CLIENT_TIMEOUT;
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
 use crate::source::throttle::ThrottleRule;
@@ -46,6 +47,8 @@ pub struct ServeOptions {
     pub hub: HubOptions,
     /// Which types live messages can have, and what they are sent as.
     pub types: TypeOptions,
+    /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
+    pub client_timeout: Duration,
     /// Whether messages are compressed for clients that offer it.
     pub compression: bool,
     /// Server name told to viewers; the name of the source if None.
@@ -104,6 +107,7 @@ impl Default for ServeOptions {
                 time_resolution: Duration::from_millis(1),
             },
             types: TypeOptions::default(),
+            client_timeout: CLIENT_TIMEOUT,
             compression: false,
             name: None,
             record: None,

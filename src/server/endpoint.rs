@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
 use tokio::net::TcpStream;
 
+use super::Options;
 use super::session::Session;
 use super::socket;
 use crate::hub::Hub;
@@ -17,25 +18,24 @@ use crate::protocol::Offer;
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
-/// What a browser is told that opens the port.
+/// The page for a browser that opens the port.
 const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
     open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
 
-/// Everything that the port answers.
-pub(super) fn router(hub: Hub, compression: bool) -> Router {
+/// The routes of the port.
+pub(super) fn router(hub: Hub, options: Options) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, compression })
+        .with_state(Endpoint { hub, options })
 }
 
 /// What a connection is served with.
 #[derive(Clone)]
 struct Endpoint {
     hub: Hub,
-    /// Whether messages are compressed for clients that offer it.
-    compression: bool,
+    options: Options,
 }
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
@@ -45,7 +45,7 @@ async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Bo
     match upgrade(endpoint, request) {
         Ok(response) => response,
         Err(Refused(status, reason)) => {
-            tracing::info!("connection refused: {reason}");
+            tracing::info!("WebSocket handshake refused: {reason}");
             let mut response = text(status, reason + "\n");
             if status == StatusCode::UPGRADE_REQUIRED {
                 response
@@ -84,24 +84,26 @@ impl From<&str> for Refused {
     }
 }
 
-/// Answers the opening handshake (RFC 6455 section 4.2) and starts the client's task.
+/// Answers the opening handshake (RFC 6455 section 4.2), and starts the client's task.
 fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, Refused> {
     let headers = request.headers();
     if request.method() != Method::GET
         || request.version() != Version::HTTP_11
         || !handshake::has_token(values(headers, header::CONNECTION), "upgrade")
     {
-        return Err("a WebSocket upgrade is a GET request of HTTP/1.1 with 'Connection: Upgrade'".into());
+        return Err(
+            "a WebSocket handshake is an HTTP/1.1 GET request with the header 'Connection: Upgrade'".into()
+        );
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return Err(Refused(
             StatusCode::UPGRADE_REQUIRED,
-            format!("the header Sec-WebSocket-Version must be {VERSION}"),
+            format!("unsupported WebSocket version: Sec-WebSocket-Version must be {VERSION}"),
         ));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("the header Sec-WebSocket-Key is missing")?;
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("missing header Sec-WebSocket-Key")?;
     if !is_request_key(key.as_bytes()) {
-        return Err("the header Sec-WebSocket-Key must be 16 bytes in base64".into());
+        return Err("invalid header Sec-WebSocket-Key: it must be 16 bytes in base64".into());
     }
     let accept = accept_key(key.as_bytes());
     let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
@@ -109,34 +111,35 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server speaks foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
+                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
             ),
         ));
     };
     let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
-    let agreement = endpoint.compression.then(|| negotiate(extensions)).flatten();
+    let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let upgraded = match upgraded.await {
             Ok(upgraded) => upgraded,
-            Err(error) => return tracing::debug!("upgrade failed: {error}"),
+            Err(error) => return tracing::debug!("WebSocket upgrade failed: {error}"),
         };
         let session = Session::new(endpoint.hub.join(&offer));
         let id = session.client().id();
+        let client_timeout = endpoint.options.client_timeout;
         let (end, session) = match downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
                 let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
                 tracing::debug!("client {id} connected from {peer}, {}, {agent}", protocol.as_str());
                 let (read, write) = stream.into_split();
-                socket::run(read, write, read_buf, agreement, session).await
+                socket::run(read, write, read_buf, agreement, client_timeout, session).await
             }
             Err(upgraded) => {
                 tracing::debug!("client {id} connected, {}, {agent}", protocol.as_str());
                 let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-                socket::run(read, write, Bytes::new(), agreement, session).await
+                socket::run(read, write, Bytes::new(), agreement, client_timeout, session).await
             }
         };
         tracing::debug!("client {id} disconnected: {end:?}");

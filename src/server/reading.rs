@@ -1,6 +1,7 @@
 //! Reads messages from a connection. Bytes that are not decoded yet are at most those of one read.
 
 use std::future::poll_fn;
+use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,8 +18,8 @@ const READ: usize = 8 << 10;
 #[derive(Debug)]
 pub(super) enum Incoming {
     Event(Event),
-    /// The connection is gone without a close frame.
-    Lost,
+    /// The connection ended without a close frame; the error, if there was one.
+    Lost(Option<io::Error>),
     /// The client broke a rule: close with this code and reason.
     Violation(Violation),
 }
@@ -29,12 +30,18 @@ pub(super) struct MessageReader<R> {
     decoder: Decoder,
     /// Read and not decoded yet.
     rest: Bytes,
+    received: u64,
 }
 
 impl<R: AsyncRead + Unpin> MessageReader<R> {
     /// `already_read`: bytes that came with the HTTP request.
     pub(super) fn new(read: R, already_read: Bytes, decoder: Decoder) -> Self {
-        Self { read, decoder, rest: already_read }
+        Self { read, decoder, rest: already_read, received: 0 }
+    }
+
+    /// Bytes read so far, those that came with the HTTP request left out.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     /// The next message. Cancel safe.
@@ -59,8 +66,12 @@ impl<R: AsyncRead + Unpin> MessageReader<R> {
             let mut space = [const { MaybeUninit::uninit() }; READ];
             let mut buffer = ReadBuf::uninit(&mut space);
             match ready!(Pin::new(&mut self.read).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => self.rest = Bytes::copy_from_slice(buffer.filled()),
-                Ok(()) | Err(_) => return Poll::Ready(Incoming::Lost),
+                Ok(()) if buffer.filled().is_empty() => return Poll::Ready(Incoming::Lost(None)),
+                Ok(()) => {
+                    self.rest = Bytes::copy_from_slice(buffer.filled());
+                    self.received += self.rest.len() as u64;
+                }
+                Err(error) => return Poll::Ready(Incoming::Lost(Some(error))),
             }
         }
     }
@@ -88,7 +99,8 @@ mod tests {
         client.write_all(late).await.unwrap();
         assert!(matches!(reader.next().await, Incoming::Event(Event::Text(text)) if text == "second"));
         assert!(reader.rest.is_empty());
+        assert_eq!(reader.received(), 8);
         drop(client);
-        assert!(matches!(reader.next().await, Incoming::Lost));
+        assert!(matches!(reader.next().await, Incoming::Lost(None)));
     }
 }

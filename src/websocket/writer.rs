@@ -188,7 +188,7 @@ impl<M: Masking> FrameWriter<M> {
         self.tail = larger;
     }
 
-    /// Fills in what is to be written next, from its start; returns how many slices that are.
+    /// Fills in what is written next, from the front; returns the number of slices.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut used = 0;
         let mut slices = slices.iter_mut();

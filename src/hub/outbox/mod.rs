@@ -378,6 +378,11 @@ impl Outbox {
         self.bytes.max(self.pinned) + self.in_hand.unwrap_or(0) < self.limit.min(lead)
     }
 
+    /// Bytes of control frames and payloads that have not been taken.
+    pub fn queued_bytes(&self) -> usize {
+        self.control_bytes + self.bytes
+    }
+
     /// Whether everything has been handed to the client's task, and that is done with it.
     pub fn is_drained(&self) -> bool {
         self.data.is_empty() && self.in_hand.is_none()

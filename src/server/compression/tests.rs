@@ -27,7 +27,7 @@ fn wants(compression: &mut Compression, length: usize) -> bool {
     compression.wants(CHANNEL, length, || None)
 }
 
-/// Compresses a message to its end; None if it is to be sent as it is.
+/// Compresses a message to its end; None if it should be sent as it is.
 fn compress(compression: &mut Compression, payload: &[u8]) -> Option<Vec<u8>> {
     let owned = |compressed: Compressed<'_>| match compressed {
         Compressed::Unfinished => None,
@@ -158,13 +158,13 @@ fn a_large_message_is_compressed_in_pieces_and_given_up_early() {
 fn the_work_is_divided() {
     let mut compression = compression(false);
     let large = vec![0; 3 * PIECE];
-    assert!(!compression.is_tired());
+    assert!(!compression.must_yield());
     let begun = compression.message(CHANNEL, b"head", &large, || large.clone().into());
     assert_eq!(begun, Compressed::Unfinished);
-    assert!(compression.is_tired());
+    assert!(compression.must_yield());
     assert_eq!(compression.text(&[b' '; 4000]), None, "the stream is taken");
-    compression.refresh();
-    assert!(!compression.is_tired());
+    compression.resume();
+    assert!(!compression.must_yield());
     compression.abandon();
     assert!(!compression.is_busy());
     let text = compression.text(&[b' '; 4000]).unwrap().to_vec();
@@ -175,9 +175,9 @@ fn the_work_is_divided() {
 fn memory_goes_back_after_a_rest() {
     let mut compression = compression(false);
     compress(&mut compression, &[1; 500]).unwrap();
-    compression.rest();
+    compression.shrink();
     assert!(compression.deflater.is_some());
-    compression.rest();
+    compression.shrink();
     assert!(compression.deflater.is_none());
     let again = compress(&mut compression, &[1; 500]).unwrap();
     assert_eq!(inflate_all(&[again]), [[&b"head"[..], &[1; 500]].concat()]);
@@ -209,7 +209,7 @@ proptest! {
                 expected.push([&b"head"[..], &payload].concat());
             }
             if rest {
-                compression.rest();
+                compression.shrink();
             }
         }
         prop_assert!(inflate_all(&sent) == expected);

@@ -99,7 +99,7 @@ fn the_examples_of_the_specification_are_read() {
         let bytes = frame(FIN | COMPRESSED | TEXT, deflated);
         assert_eq!(decode_cut(&bytes, true, &[]), Ok(vec![text("Hello")]), "{deflated:x?}");
     }
-    // a second one that leans on the first, as only with context takeover
+    // the second one refers to the first, which only context takeover allows
     let first = frame(FIN | COMPRESSED | TEXT, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
     let second = frame(FIN | COMPRESSED | TEXT, &[0xf2, 0x00, 0x11, 0x00, 0x00]);
     let (events, violation) = decode_cut(&[first, second].concat(), true, &[]).unwrap_err();
