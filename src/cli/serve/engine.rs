@@ -7,24 +7,23 @@ use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::hub::stats::Snapshot;
 use foxglove_bridge::playback::{AtEnd, Live, OnEof, PlaybackOptions, Player, Request, Writers};
+use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::listen::SocketFile;
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{Kind, Source, SourceError};
-use tokio_util::sync::CancellationToken;
 
 use super::inputs::{Inputs, LiveInputs, Stdin};
 
-/// How it ended, and the word that it has.
-#[derive(Debug, Clone, Default)]
+/// Ends the server once everything has been published, and keeps how that ended.
+#[derive(Debug, Clone)]
 pub(super) struct Finish {
-    token: CancellationToken,
+    finisher: Finisher,
     failure: Arc<Mutex<Option<SourceError>>>,
 }
 
 impl Finish {
-    /// Cancelled when everything has been published.
-    pub(super) fn token(&self) -> CancellationToken {
-        self.token.clone()
+    pub(super) fn new(finisher: Finisher) -> Self {
+        Self { finisher, failure: Arc::default() }
     }
 
     /// Why the input could not be read to its end.
@@ -34,7 +33,7 @@ impl Finish {
 
     fn with(&self, outcome: Result<(), SourceError>) {
         *lock(&self.failure) = outcome.err();
-        self.token.cancel();
+        self.finisher.finish();
     }
 }
 
