@@ -1,8 +1,8 @@
-//! Encodes and decodes messages of the protocol and prints what each costs, on one core.
+//! Encodes and decodes messages of the protocol and their WebSocket frames, and prints what each costs, on one core.
 //!
 //! `cargo bench --bench codec` measures what is done for every message, for every client that joins (1,200 channels), and
 //! for what a client asks. Bytes are those of the frame. Figures are printed, nothing is asserted: they depend on what
-//! else the machine does; the best of several runs is told.
+//! else the machine does; each is the best of several runs.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 #![allow(missing_docs, reason = "a program")]
 
 use std::hint::black_box;
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ use foxglove_bridge::protocol::{
     message_data_header, time_frame,
 };
 use foxglove_bridge::time::Timestamp;
+use foxglove_bridge::websocket::deflate::{Context, Deflater, Inflater};
+use foxglove_bridge::websocket::{Decoder, FrameWriter, Masking, Role};
 
 const CHANNELS: u32 = 1_200;
 
@@ -161,8 +164,58 @@ fn playback() {
     server("playback state", &ServerMessage::PlaybackState(state));
 }
 
+/// Messages to WebSocket frames and back, with and without compression.
+fn frames() {
+    const WRITE: usize = 120 << 10;
+    for length in [100, 1_000, 100_000] {
+        let text = r#"{"x": 0.25, "y": 1.5, "frame": "base_link"}, "#;
+        let payload = Bytes::from(text.bytes().cycle().take(length).collect::<Vec<_>>());
+        let mut writer = FrameWriter::default();
+        measure("frame a message", length, || {
+            writer.message(&[1; 13], black_box(&payload), || payload.clone());
+            if writer.len() >= WRITE {
+                writer.advance(writer.len());
+            }
+        });
+        for (name, role) in [("a server's", Role::Client), ("a client's, masked", Role::Server)] {
+            let frame = match role {
+                Role::Client => framed(FrameWriter::default(), &payload),
+                Role::Server => framed(FrameWriter::new(|| [1, 2, 3, 4]), &payload),
+            };
+            let mut decoder = Decoder::new(role, 1 << 20, None);
+            measure(&format!("read a frame, {name}"), length, || decoder.decode(&mut black_box(&frame[..])));
+        }
+        let mut deflater = Deflater::new(1, 6, 13);
+        let mut compressed = Vec::new();
+        measure("deflate a message", length, || {
+            compressed.clear();
+            deflater.deflate(black_box(&payload), &mut compressed);
+            deflater.finish(&mut compressed);
+        });
+        let mut inflated = Vec::new();
+        let mut inflater = Inflater::new(Context::Takeover);
+        let mut alone = Vec::new();
+        deflater.reset();
+        deflater.deflate(&payload, &mut alone);
+        deflater.finish(&mut alone);
+        measure("inflate a message", length, || {
+            inflated.clear();
+            inflater.inflate(black_box(&alone), &mut inflated, 1 << 20).unwrap();
+            inflater.finish(&mut inflated, 1 << 20).unwrap();
+        });
+    }
+}
+
+fn framed<M: Masking>(mut writer: FrameWriter<M>, payload: &Bytes) -> Vec<u8> {
+    writer.binary(payload.clone());
+    let mut slices = [IoSlice::new(&[]); 2];
+    let used = writer.slices(&mut slices);
+    slices[..used].iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
 fn main() {
     each_message();
+    frames();
     each_client();
     playback();
 }

@@ -11,17 +11,15 @@
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use foxglove_bridge::{config::ServeOptions, hub::Hub, playback::Player, registry::Registry, server::Server, source};
-//! use tokio_util::sync::CancellationToken;
 //!
 //! let options = ServeOptions::default();
 //! let source = source::open(&["drive.mcap".into()], &options.recording, &Registry::default(), &mut |_progress| {})?;
 //! let source = source::Playable::Recording(source);
 //! let hub = Hub::new("drive", options.hub);
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
-//! let (stop, finished) = (CancellationToken::new(), CancellationToken::new());
-//! let on_finished = finished.clone();
-//! let player = Player::start(source, hub.clone(), options.playback, false, move |_outcome| on_finished.cancel())?;
-//! server.run(hub, stop, finished).await?;
+//! let finisher = server.finisher();
+//! let player = Player::start(source, hub.clone(), options.playback, false, move |_outcome| finisher.finish())?;
+//! server.run(hub, std::future::pending()).await?;
 //! drop(player);
 //! # Ok(())
 //! # }
@@ -41,3 +39,4 @@ pub mod sink;
 pub mod source;
 mod suggest;
 pub mod time;
+pub mod websocket;

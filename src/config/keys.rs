@@ -125,6 +125,9 @@ pub static KEYS: &[Key] = &[
     list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),
     one("on-slow-client", |options, text| slow(text).map(|slow| options.hub.on_slow_client = slow)),
     one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
+    one("client-timeout", |options, text| {
+        parse_duration(text).map(|d| options.client_timeout = d).map_err(|error| error.to_string())
+    }),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),

@@ -7,11 +7,13 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::hub::HubOptions;
 use crate::input::OnEof;
 use crate::payload::TypeOptions;
 use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
+use crate::server::CLIENT_TIMEOUT;
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
 use crate::source::throttle::ThrottleRule;
@@ -46,6 +48,8 @@ pub struct ServeOptions {
     pub hub: HubOptions,
     /// Which types live messages can have, and what they are sent as.
     pub types: TypeOptions,
+    /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
+    pub client_timeout: Duration,
     /// Whether messages are compressed for clients that offer it.
     pub compression: bool,
     /// Server name told to viewers; the name of the source if None.
@@ -99,6 +103,7 @@ impl Default for ServeOptions {
             },
             hub: HubOptions::default(),
             types: TypeOptions::default(),
+            client_timeout: CLIENT_TIMEOUT,
             compression: false,
             name: None,
             record: None,

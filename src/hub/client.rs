@@ -64,6 +64,11 @@ impl Client {
         taken
     }
 
+    /// Bytes that wait to be taken.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        lock(&self.queue.outbox).queued_bytes()
+    }
+
     /// Waits until there may be something to take.
     pub(crate) async fn wake(&self) {
         self.queue.wake.notified().await;

@@ -1,46 +1,43 @@
 //! HTTP: the WebSocket upgrade at `/` and `/ws`, and `/healthz`.
 
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use axum::routing::get;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
-use sha1::{Digest, Sha1};
 use tokio::net::TcpStream;
 
-use super::negotiation::negotiate;
+use super::Options;
 use super::session::Session;
 use super::socket;
 use crate::hub::{ClientInfo, Hub};
 use crate::protocol::Offer;
+use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
+use crate::websocket::negotiation::negotiate;
 
-/// What a browser is told that opens the port.
+/// The page for a browser that opens the port.
 const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
     open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
 
-/// The version of the WebSocket protocol (RFC 6455 section 4.1).
-const VERSION: &str = "13";
-
-/// Everything that the port answers.
-pub(super) fn router(hub: Hub, compression: bool) -> Router {
+/// The routes of the port.
+pub(super) fn router(hub: Hub, options: Options) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, compression })
+        .with_state(Endpoint { hub, options })
 }
 
 /// What a connection is served with.
 #[derive(Clone)]
 struct Endpoint {
     hub: Hub,
-    /// Whether messages are compressed for clients that offer it.
-    compression: bool,
+    options: Options,
 }
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
@@ -50,7 +47,7 @@ async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Bo
     match upgrade(endpoint, request) {
         Ok(response) => response,
         Err(Refused(status, reason)) => {
-            tracing::info!("connection refused: {reason}");
+            tracing::info!("WebSocket handshake refused: {reason}");
             let mut response = text(status, reason + "\n");
             if status == StatusCode::UPGRADE_REQUIRED {
                 response
@@ -71,25 +68,13 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|value| value.trim().eq_ignore_ascii_case(token))
+/// The values of a header that are text.
+fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {
-    has_token(headers, header::UPGRADE, "websocket")
-}
-
-/// The proof that the handshake was understood (RFC 6455 section 4.2.2, 5.4).
-fn accept_key(key: &[u8]) -> String {
-    let mut sha1 = Sha1::new();
-    sha1.update(key);
-    sha1.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
-    BASE64_STANDARD.encode(sha1.finalize())
+    handshake::has_token(values(headers, header::UPGRADE), "websocket")
 }
 
 /// Why an upgrade is refused.
@@ -101,40 +86,39 @@ impl From<&str> for Refused {
     }
 }
 
-/// Answers the opening handshake (RFC 6455 section 4.2) and starts the client's task.
+/// Answers the opening handshake (RFC 6455 section 4.2), and starts the client's task.
 fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, Refused> {
     let headers = request.headers();
     if request.method() != Method::GET
         || request.version() != Version::HTTP_11
-        || !has_token(headers, header::CONNECTION, "upgrade")
+        || !handshake::has_token(values(headers, header::CONNECTION), "upgrade")
     {
-        return Err("a WebSocket upgrade is a GET request of HTTP/1.1 with 'Connection: Upgrade'".into());
+        return Err(
+            "a WebSocket handshake is an HTTP/1.1 GET request with the header 'Connection: Upgrade'".into()
+        );
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return Err(Refused(
             StatusCode::UPGRADE_REQUIRED,
-            format!("the header Sec-WebSocket-Version must be {VERSION}"),
+            format!("unsupported WebSocket version: Sec-WebSocket-Version must be {VERSION}"),
         ));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("the header Sec-WebSocket-Key is missing")?;
-    if BASE64_STANDARD.decode(key.as_bytes()).map_or(true, |key| key.len() != 16) {
-        return Err("the header Sec-WebSocket-Key must be 16 bytes in base64".into());
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("missing header Sec-WebSocket-Key")?;
+    if !is_request_key(key.as_bytes()) {
+        return Err("invalid header Sec-WebSocket-Key: it must be 16 bytes in base64".into());
     }
     let accept = accept_key(key.as_bytes());
-    let offered =
-        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    let offer = Offer::parse(offered);
+    let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server speaks foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
+                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
             ),
         ));
     };
-    let extensions =
-        headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS).iter().filter_map(|value| value.to_str().ok());
-    let agreement = endpoint.compression.then(|| negotiate(extensions)).flatten();
+    let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
+    let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
     let info = ClientInfo { address: None, agent: agent.clone(), offer };
@@ -142,24 +126,30 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     tokio::spawn(async move {
         let upgraded = match upgraded.await {
             Ok(upgraded) => upgraded,
-            Err(error) => return tracing::debug!("upgrade failed: {error}"),
+            Err(error) => return tracing::debug!("WebSocket upgrade failed: {error}"),
         };
-        let session = Session::new(endpoint.hub.join(info));
-        let id = session.client().id();
+        let client_timeout = endpoint.options.client_timeout;
+        let join = |address: Option<SocketAddr>| {
+            let session = Session::new(endpoint.hub.join(ClientInfo { address, ..info }));
+            let peer = address.map_or_else(String::new, |address| format!(" from {address}"));
+            let (id, protocol) = (session.client().id(), protocol.as_str());
+            tracing::debug!("client {id} connected{peer}, {protocol}, {agent}");
+            session
+        };
         let (end, session) = match downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
-                let peer = stream.peer_addr().map_or_else(|_| "?".to_owned(), |peer| peer.to_string());
-                tracing::debug!("client {id} connected from {peer}, {}, {agent}", protocol.as_str());
+                let session = join(stream.peer_addr().ok());
                 let (read, write) = stream.into_split();
-                socket::run(read, write, read_buf, agreement, session).await
+                socket::run(read, write, read_buf, agreement, client_timeout, session).await
             }
             Err(upgraded) => {
-                tracing::debug!("client {id} connected, {}, {agent}", protocol.as_str());
+                let session = join(None);
                 let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-                socket::run(read, write, Bytes::new(), agreement, session).await
+                socket::run(read, write, Bytes::new(), agreement, client_timeout, session).await
             }
         };
+        let id = session.client().id();
         tracing::debug!("client {id} disconnected: {end:?}");
         for (topic, messages) in session.client().dropped() {
             tracing::info!("client {id} was too slow for {messages} messages of {topic}");
@@ -180,12 +170,4 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
     }
     Ok(response)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_accept_key_is_that_of_the_specification() {
-        assert_eq!(super::accept_key(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-    }
 }

@@ -1,6 +1,8 @@
 //! The port: axum routes and upgrades, one task for each client.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
@@ -12,43 +14,65 @@ use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
 
 mod compression;
-mod deflate;
 mod endpoint;
-mod frames;
-mod negotiation;
+mod liveness;
 mod outgoing;
 mod reading;
 mod session;
 mod socket;
+mod writing;
 
-/// After this long a stop no longer waits for clients to answer the close.
+/// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
+pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// How long a server that stops waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Bytes in the system's buffer for a client that are not on their way yet. Beyond it data waits in our queues, where
-/// what is stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
+/// Bytes in the system's buffer for a client that have not been sent. Beyond it data waits in our queues, where what is
+/// stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 256 << 10;
 
-/// A port that can't be had.
+/// Why a server can't listen.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Another program listens there.
-    #[error("port {} is in use on {}; choose another with --port, or --port 0 for any free one", .0.port(), .0.ip())]
+    #[error("port {} is in use on {}", .0.port(), .0.ip())]
     InUse(SocketAddr),
     /// Anything else.
     #[error("can't listen on {0}: {1}")]
     Other(SocketAddr, #[source] std::io::Error),
 }
 
+/// How clients are served.
+#[derive(Debug, Clone, Copy)]
+struct Options {
+    compression: bool,
+    client_timeout: Duration,
+}
+
 /// A server that listens but does not serve yet.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    compression: bool,
+    options: Options,
+    finished: CancellationToken,
+}
+
+/// Ends a [`Server`] once everything has been published; clones share it.
+#[derive(Debug, Clone)]
+pub struct Finisher(CancellationToken);
+
+impl Finisher {
+    /// What has been published is complete: clients get all of it, each within ten seconds, and are closed with code
+    /// 1000; then [`Server::run`] returns.
+    pub fn finish(&self) {
+        self.0.cancel();
+    }
 }
 
 impl Server {
-    /// Takes the port; 0 is any free one (see [`Server::address`]).
+    /// Listens on the address; port 0 is any free one (see [`Server::address`]).
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AddrInUse => BindError::InUse(address),
@@ -56,13 +80,22 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address, compression: false })
+        let options = Options { compression: false, client_timeout: CLIENT_TIMEOUT };
+        Ok(Self { listener, address, options, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
     #[must_use]
     pub fn with_compression(self, compression: bool) -> Self {
-        Self { compression, ..self }
+        Self { options: Options { compression, ..self.options }, ..self }
+    }
+
+    /// A client for which no write made progress and from which nothing was heard for this long is closed, idle or not,
+    /// whatever happens to slow clients; one that takes bytes, however slowly, never is. Zero: no client is closed.
+    /// [`CLIENT_TIMEOUT`] unless set. Pings go out often enough that an idle client that answers them stays.
+    #[must_use]
+    pub fn with_client_timeout(self, client_timeout: Duration) -> Self {
+        Self { options: Options { client_timeout, ..self.options }, ..self }
     }
 
     /// Where it listens.
@@ -70,29 +103,30 @@ impl Server {
         self.address
     }
 
-    /// Serves clients until `stop`; then tells them (close 1001) and returns within a second.
-    ///
-    /// `finished`: what is published is complete; clients get all of it, then close 1000.
-    pub async fn run(
-        self,
-        hub: Hub,
-        stop: CancellationToken,
-        finished: CancellationToken,
-    ) -> std::io::Result<()> {
-        let listener = self.listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true).and_then(|()| keep_backlog_short(stream)) {
-                tracing::debug!("a socket option: {error}");
+    /// Ends [`Server::run`] after everything that was published has been delivered.
+    pub fn finisher(&self) -> Finisher {
+        Finisher(self.finished.clone())
+    }
+
+    /// Serves clients until `shutdown` completes, then closes them with code 1001 and returns within a second; or until
+    /// [`Finisher::finish`] was called and clients have got everything.
+    pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+        let Self { listener, options, finished, .. } = self;
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = set_options(stream) {
+                tracing::debug!("setting a socket option failed: {error}");
             }
         });
-        let serving = axum::serve(listener, endpoint::router(hub.clone(), self.compression));
+        let serving = axum::serve(listener, endpoint::router(hub.clone(), options));
+        let mut shutdown = pin!(shutdown);
         tokio::select! {
             served = async { serving.await } => served?,
-            () = stop.cancelled() => {}
+            () = &mut shutdown => {}
             () = finished.cancelled() => {
                 hub.close(1000, "end of the recording", true);
                 tokio::select! {
                     _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
-                    () = stop.cancelled() => {}
+                    () = shutdown => {}
                 }
             }
         }
@@ -106,14 +140,15 @@ impl Server {
     }
 }
 
-/// Has the system take no more than [`UNSENT`] bytes that it can't send yet.
+/// Sends small messages at once, and lets the system hold at most [`UNSENT`] bytes that it can't send yet.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn keep_backlog_short(stream: &TcpStream) -> std::io::Result<()> {
+fn set_options(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
 }
 
-/// Elsewhere the system decides.
+/// Elsewhere the system decides how much it holds.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn keep_backlog_short(_stream: &TcpStream) -> std::io::Result<()> {
-    Ok(())
+fn set_options(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)
 }

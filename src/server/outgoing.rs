@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::compression::{Compressed, Compression};
-use super::frames::FrameWriter;
 use crate::hub::Client;
 use crate::hub::outbox::{Closing, ControlKind, Encoded, Ordered};
 use crate::hub::queue::{Item, Part};
@@ -14,20 +13,21 @@ use crate::hub::subscriptions::Subscriptions;
 use crate::model::Entry;
 use crate::protocol::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
 use crate::time::Timestamp;
+use crate::websocket::FrameWriter;
 
-/// Bytes encoded before they are written: large enough for few system calls, small enough that a jump takes effect
-/// at once, and that a hundred clients have little in memory. With the last message, as far as that is copied, it fits
-/// into a buffer of 128 KiB. (With one of 64 KiB small messages cost a third more for a hundred clients.)
+/// Bytes encoded before they are written: large enough for few system calls, small enough that a seek takes effect
+/// at once, and that a hundred clients take little memory. With the last message, if that is copied, it fits into a
+/// buffer of 128 KiB. (With one of 64 KiB small messages cost a third more for a hundred clients.)
 pub(super) const WRITE_AHEAD: usize = 120 << 10;
 
-/// How far filling came.
+/// What [`Outgoing::fill`] did.
 #[derive(Debug)]
 pub(super) enum Filled {
-    /// As far as there is something, or room.
+    /// Encoded all that is queued, or as much as there is room for.
     Enough,
-    /// There is more to compress, once other clients have had their turn.
-    Tired,
-    /// The connection is to be closed after what is encoded.
+    /// Stopped within what is to be compressed, so that other tasks run.
+    Yield,
+    /// Encoded all that is sent before the connection is closed.
     Close(Closing),
 }
 
@@ -49,14 +49,14 @@ impl Outgoing {
     /// Encodes what is queued, up to [`WRITE_AHEAD`], once half of what was encoded before is written.
     pub(super) fn fill(&mut self, client: &Client, writer: &mut FrameWriter) -> Filled {
         if let Some(compression) = &mut self.compression {
-            compression.refresh();
+            compression.resume();
         }
         if writer.len() > WRITE_AHEAD / 2 {
             return Filled::Enough;
         }
         while writer.len() < WRITE_AHEAD {
-            if self.compression.as_ref().is_some_and(Compression::is_tired) {
-                return Filled::Tired;
+            if self.compression.as_ref().is_some_and(Compression::must_yield) {
+                return Filled::Yield;
             }
             let taken = client.take(self.in_hand.is_none(), Instant::now());
             self.on_purges(taken.purges);
@@ -84,14 +84,21 @@ impl Outgoing {
         Filled::Enough
     }
 
-    /// Gives back memory that was not needed lately.
-    pub(super) fn rest(&mut self) {
+    /// Payload bytes of the part in hand that are not encoded yet, those of channels included that the client does not
+    /// want.
+    pub(super) fn in_hand_bytes(&self) -> usize {
+        let entries = self.in_hand.iter().flat_map(|part| &part.batch.entries[part.range.clone()]);
+        entries.map(|entry| entry.length as usize).sum()
+    }
+
+    /// Frees memory that was not needed lately.
+    pub(super) fn shrink(&mut self) {
         if let Some(compression) = &mut self.compression {
-            compression.rest();
+            compression.shrink();
         }
     }
 
-    /// Drops the rest of a part from before a jump.
+    /// Drops what is left of a part that was queued before a seek.
     fn on_purges(&mut self, purges: u64) {
         if self.purges != purges {
             self.purges = purges;
@@ -122,7 +129,7 @@ impl Outgoing {
         }
     }
 
-    /// A `time` that belongs to no message; never one that goes back.
+    /// A `time` that belongs to no message, if it is later than the last one.
     fn time(&mut self, time: Timestamp, writer: &mut FrameWriter) {
         if self.last_time.is_none_or(|last| last < time) {
             self.last_time = Some(time);
@@ -203,7 +210,7 @@ impl Outgoing {
             part.range.start += 1;
             messages += 1;
             bytes += u64::from(entry.length);
-            if self.compression.as_ref().is_some_and(Compression::is_tired) {
+            if self.compression.as_ref().is_some_and(Compression::must_yield) {
                 break;
             }
         }

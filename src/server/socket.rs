@@ -1,37 +1,36 @@
-//! One client's task: reads what it says, writes what its queue holds.
+//! One client's task: reads what it sends, writes what its queue holds.
 
 use std::future::ready;
+use std::io;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::compression::Compression;
-use super::frames::FrameWriter;
-use super::negotiation::Agreement;
+use super::liveness::{Due, Liveness};
 use super::outgoing::{Filled, Outgoing, WRITE_AHEAD};
-use super::reading::decoder::{Decoder, Event};
-use super::reading::head::Violation;
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
+use super::writing::{Connection, write, write_now};
 use crate::hub::outbox::Closing;
+use crate::websocket::negotiation::Agreement;
+use crate::websocket::{Decoder, Event, FrameWriter, Role, Violation};
 
-/// A ping goes out this often.
-const PING_INTERVAL: Duration = Duration::from_secs(15);
+/// The largest message taken from a client: far above any request, below what would hurt.
+const MAX_MESSAGE: usize = 16 << 20;
 
-/// A client that has read a ping and says nothing for this long is gone. (One that reads nothing is only slow.)
-const DEAD_AFTER: Duration = Duration::from_secs(45);
-
-/// Pings that wait to be answered, in bytes: a client that pings without reading the answers is not read from beyond
-/// this.
+/// Bytes of pings that wait to be answered. Over it nothing is read from the client: it pings, and does not read the
+/// answers.
 const MAX_PONGS: usize = 64 << 10;
 
 /// The close handshake may take this long …
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// … and this long where what is queued before it must arrive.
+/// … and this long if what is queued is delivered first.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Why a session ended.
@@ -41,32 +40,38 @@ pub(super) enum End {
     ClientLeft,
     /// The connection broke.
     Lost,
-    /// The client did not answer pings.
-    Unresponsive,
-    /// We closed; `drain`: what was queued before is to arrive.
+    /// The client took nothing and sent nothing for this long.
+    TimedOut(Duration),
+    /// We close the connection; `drain`: after all that is queued has been delivered.
     Closed { code: u16, reason: &'static str, drain: bool },
 }
 
-/// Serves one client over the halves of its connection until it ends.
+/// Serves one client over the halves of its connection until it ends. `client_timeout`: see
+/// [`Server::with_client_timeout`](super::Server::with_client_timeout).
 pub(super) async fn run<R, W>(
     read: R,
     write: W,
     already_read: Bytes,
     agreement: Option<Agreement>,
+    client_timeout: Duration,
     session: Session,
 ) -> (End, Session)
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: Connection,
 {
-    let reader = MessageReader::new(read, already_read, Decoder::new(agreement.is_some()));
+    let reader = MessageReader::new(read, already_read, Decoder::new(Role::Server, MAX_MESSAGE, agreement));
     let compression = agreement.map(Compression::new);
     let outgoing = Outgoing::new(session.client().time_resolution(), compression);
-    let pongs = Pongs::default();
-    let mut socket = Socket { reader, write, pongs, writer: FrameWriter::default(), outgoing, session };
+    let liveness = Liveness::new(client_timeout, Instant::now());
+    let (pongs, writer) = (Pongs::default(), FrameWriter::default());
+    let mut socket =
+        Socket { reader, write, pongs, writer, outgoing, liveness, left_to_system: false, session };
     let end = socket.serve().await;
-    if let End::Closed { code, reason, drain } = &end {
-        socket.close(*code, reason, *drain).await;
+    match &end {
+        End::Closed { code, reason, drain } => socket.close(*code, reason, *drain).await,
+        End::TimedOut(silent) => socket.log_timeout(*silent),
+        End::ClientLeft | End::Lost => {}
     }
     (end, socket.session)
 }
@@ -77,15 +82,16 @@ struct Socket<R, W> {
     pongs: Pongs,
     writer: FrameWriter,
     outgoing: Outgoing,
+    liveness: Liveness,
+    /// Whether the system closes the connection after the same timeout; see [`Socket::leave_to_system`].
+    left_to_system: bool,
     session: Session,
 }
 
-impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
+impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
     async fn serve(&mut self) -> End {
-        let mut pings = interval(PING_INTERVAL);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        pings.reset();
-        let mut liveness = Liveness::default();
+        self.leave_to_system(true);
+        let mut timer = pin!(sleep_until(self.liveness.next().into()));
         loop {
             if self.writer.len() < WRITE_AHEAD {
                 self.pongs.write(&mut self.writer);
@@ -93,22 +99,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
             let filled = self.outgoing.fill(self.session.client(), &mut self.writer);
             match filled {
                 Filled::Close(Closing { code, reason, drain }) => return End::Closed { code, reason, drain },
-                // what is left is work, not waiting: others come first
-                Filled::Tired => yield_now().await,
+                // there is more to compress: other tasks run first
+                Filled::Yield => yield_now().await,
                 Filled::Enough => {}
-            }
-            if self.writer.is_empty() {
-                liveness.all_written();
             }
             tokio::select! {
                 incoming = self.reader.next(), if self.pongs.bytes < MAX_PONGS => match incoming {
                     Incoming::Event(event) => {
-                        liveness.heard();
+                        self.liveness.received(self.reader.received(), Instant::now());
                         match event {
                             Event::Text(text) => self.session.on_text(&text),
                             Event::Binary(bytes) => self.session.on_binary(bytes),
                             Event::Ping(payload) => self.pongs.push(payload),
-                            Event::Pong => {}
+                            Event::Pong => self.leave_to_system(true),
                             Event::Close(code) => {
                                 self.pongs.write(&mut self.writer);
                                 self.writer.close_answer(code);
@@ -117,43 +120,93 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
                             }
                         }
                     }
-                    Incoming::Lost => return End::Lost,
+                    Incoming::Lost(error) => return self.lost(error.as_ref()),
                     Incoming::Violation(Violation { code, reason }) => {
                         return End::Closed { code, reason, drain: false };
                     }
                 },
-                written = self.writer.write_to(&mut self.write), if !self.writer.is_empty() => {
-                    if written.is_err() {
-                        return End::Lost;
-                    }
-                }
-                () = ready(()), if matches!(filled, Filled::Tired) => {}
+                written = write(&mut self.writer, &mut self.write), if !self.writer.is_empty() => match written {
+                    Ok(bytes) => self.liveness.written(bytes, Instant::now()),
+                    Err(error) => return self.lost(Some(&error)),
+                },
+                () = ready(()), if matches!(filled, Filled::Yield) => {}
                 () = self.session.client().wake(), if self.writer.is_empty() => {}
-                _ = pings.tick() => {
-                    if liveness.is_dead() {
-                        return End::Unresponsive;
+                () = &mut timer => {
+                    if let Some(end) = self.on_timer(Instant::now()) {
+                        return end;
                     }
-                    if self.writer.is_empty() {
-                        self.writer.rest();
-                        self.outgoing.rest();
-                    }
-                    self.writer.ping();
-                    liveness.pinged();
+                    timer.as_mut().reset(self.liveness.next().into());
                 }
             }
         }
+    }
+
+    /// Looks for a sign of life, and sends a ping if one is due.
+    fn on_timer(&mut self, now: Instant) -> Option<End> {
+        self.liveness.received(self.reader.received(), now);
+        if !self.writer.is_empty() {
+            self.leave_to_system(false);
+            match write_now(&mut self.writer, &self.write) {
+                Ok(0) => {}
+                Ok(bytes) => self.liveness.written(bytes, now),
+                Err(error) => return Some(self.lost(Some(&error))),
+            }
+        }
+        match self.liveness.due(now) {
+            Due::Nothing => {}
+            Due::Ping => {
+                if self.writer.is_empty() {
+                    self.writer.shrink();
+                    self.outgoing.shrink();
+                }
+                let start = self.writer.len();
+                self.writer.ping();
+                self.liveness.pinged(start..self.writer.len());
+            }
+            Due::Close(silent) => return Some(End::TimedOut(silent)),
+        }
+        None
+    }
+
+    /// Whether the system closes the connection after the same timeout. It is needed for a thin stream: the system takes its
+    /// bytes long after a client has vanished. While data waits here it must not: it closes clients that take bytes very
+    /// slowly, and [`Liveness`] sees those that take none. A client that has answered a ping has taken all that was sent
+    /// before it.
+    fn leave_to_system(&mut self, left_to_system: bool) {
+        if self.left_to_system != left_to_system {
+            self.left_to_system = left_to_system;
+            self.write.give_up_after(self.liveness.timeout().filter(|_| left_to_system));
+        }
+    }
+
+    /// The end that an error of the connection means; a timeout of the system is ours.
+    fn lost(&self, error: Option<&io::Error>) -> End {
+        match error.map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => End::TimedOut(self.liveness.silent(Instant::now())),
+            _ => End::Lost,
+        }
+    }
+
+    fn log_timeout(&self, silent: Duration) {
+        let client = self.session.client();
+        let queued = self.writer.len() + self.outgoing.in_hand_bytes() + client.queued_bytes();
+        tracing::info!(
+            "client {} closed: it took nothing and sent nothing for {:.1} s; {queued} bytes were queued for it",
+            client.id(),
+            silent.as_secs_f64()
+        );
     }
 
     async fn close(&mut self, code: u16, reason: &str, drain: bool) {
         self.writer.close(code, reason);
         let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
-            // wait for the client's side of the close: whatever it says once the socket is gone, a pong for example, makes
-            // the system reset the connection, and what the client has not read yet is lost
+            // wait for the client's close frame: whatever it sends once the socket is gone, a pong for example, makes the
+            // system reset the connection, and what the client has not read yet is lost
             let answered = async {
                 while !matches!(
                     self.reader.next().await,
-                    Incoming::Event(Event::Close(_)) | Incoming::Lost | Incoming::Violation(_)
+                    Incoming::Event(Event::Close(_)) | Incoming::Lost(_) | Incoming::Violation(_)
                 ) {}
             };
             if timeout(patience, answered).await.is_err() {
@@ -166,7 +219,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Socket<R, W> {
     async fn finish_writing(&mut self, patience: Duration) -> bool {
         let finish = async {
             while !self.writer.is_empty() {
-                self.writer.write_to(&mut self.write).await?;
+                write(&mut self.writer, &mut self.write).await?;
             }
             self.write.flush().await
         };
@@ -191,43 +244,5 @@ impl Pongs {
         for payload in std::mem::take(self).payloads {
             writer.pong(&payload);
         }
-    }
-}
-
-/// Whether a client is still there, by what it answered to pings that reached it.
-#[derive(Debug)]
-struct Liveness {
-    heard: Instant,
-    /// A ping is encoded but may still wait for the socket.
-    ping_waits: bool,
-    /// A ping has been written.
-    ping_written: Option<Instant>,
-}
-
-impl Default for Liveness {
-    fn default() -> Self {
-        Self { heard: Instant::now(), ping_waits: false, ping_written: None }
-    }
-}
-
-impl Liveness {
-    fn heard(&mut self) {
-        self.heard = Instant::now();
-        self.ping_written = None;
-    }
-
-    fn pinged(&mut self) {
-        self.ping_waits = true;
-    }
-
-    fn all_written(&mut self) {
-        if std::mem::take(&mut self.ping_waits) {
-            self.ping_written.get_or_insert_with(Instant::now);
-        }
-    }
-
-    fn is_dead(&self) -> bool {
-        self.ping_written.is_some_and(|written| written.elapsed() >= DEAD_AFTER)
-            && self.heard.elapsed() >= DEAD_AFTER
     }
 }

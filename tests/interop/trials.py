@@ -1,11 +1,13 @@
 """What the trials of `tests/serve.rs` check: `trials.py TRIAL [ARGUMENT]` fails with a traceback."""
 
 import asyncio
+import contextlib
 import glob
 import hashlib
 import json
 import os
 import random
+import re
 import signal
 import socket
 import struct
@@ -397,6 +399,8 @@ class RawClient(threading.Thread):
             subscription, log_time = struct.unpack_from("<IQ", payload, 1)
             number, = struct.unpack_from("<I", payload, 13)
             self.messages.append((self.topics[subscription], log_time, number, len(payload) - 13))
+        elif opcode == 9:
+            self.socket.sendall(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
 
     def subscribe(self):
         wanted = [{"id": channel, "channelId": channel} for channel in self.topics]
@@ -485,6 +489,77 @@ async def stalled():
             equal([event[:2] for event in messages_in(late.events)], [("/map", sent[0][1])], "the latched message")
 
 
+async def until(done, what, seconds=30):
+    for _ in range(seconds * 100):
+        if value := done():
+            return value
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def timed_out(server, client=0):
+    """For how long a client was silent that was closed for it, and how many bytes were queued; None: it was not."""
+    found = re.search(
+        rf"client {client} closed: it took nothing and sent nothing for ([\d.]+) s; (\d+) bytes", server.said())
+    return found and (float(found[1]), int(found[2]))
+
+
+async def stops_reading():
+    """Whatever happens to slow clients, one that stops reading is closed, and another one goes on."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "camera.mcap")
+        sent = write_camera_recording(path, 3)
+        for more in (["--rate", "max"], ["--on-slow-client", "wait"], ["--on-slow-client", "drop"]):
+            arguments = ("--client-timeout", "2s", "--client-buffer", "8MiB", "--start-on-clients", "2")
+            async with serving(path, *more, *arguments) as server:
+                lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
+                good = await asyncio.to_thread(RawClient, server.port)
+                lazy.subscribe()
+                good.start()
+                good.subscribe()
+                silent, queued = await until(lambda: timed_out(server), f"the close, {more}", 10)
+                check(2 <= silent < 3.5, "closed after", silent, "s")
+                check(queued > 100_000, "only", queued, "bytes queued")
+                await until(lambda: good.messages and good.messages[-1] == sent[-1], f"the end, {more}")
+                check(good.messages == sent, "the other client lost", len(sent) - len(good.messages), more)
+                await asyncio.sleep(2.5)
+                equal((timed_out(server, 1), good.error), (None, None), "the other client, now idle")
+
+
+async def reads_slowly():
+    """A client that takes a little again and again is not closed, until it takes nothing any more."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "camera.mcap")
+        write_camera_recording(path, 2)
+        for more in (["--rate", "max"], ["--on-slow-client", "drop"]):
+            async with serving(path, *more, "--client-timeout", "2s") as server:
+                slow = await asyncio.to_thread(RawClient, server.port, 8 << 10)
+                slow.subscribe()
+                for _ in range(20):
+                    await asyncio.sleep(0.5)
+                    slow.exactly(6000)
+                equal(timed_out(server), None, f"the close, {more}; {server.said()}")
+                silent, _ = await until(lambda: timed_out(server), f"the close, {more}", 10)
+                check(2 <= silent < 3.5, "closed after", silent, "s")
+
+
+async def idle():
+    """Who answers pings stays; who does not is closed."""
+    async with serving(demo(), "--start-paused", "--client-timeout", "1s") as server:
+        silent = await asyncio.to_thread(RawClient, server.port)
+        answers = await Client.connect(server, OLD)
+        equal(await until(lambda: timed_out(server), "the close", 5), (1.0, 0), "time and bytes")
+        with contextlib.suppress(EOFError):
+            while silent.exactly(1):
+                pass
+        await asyncio.sleep(2)
+        check(answers.events[-1][0] != "close", "a client that answers was closed")
+    async with serving(demo(), "--start-paused", "--client-timeout", "0") as server:
+        await asyncio.to_thread(RawClient, server.port)
+        await asyncio.sleep(2)
+        check("closed" not in server.said(), server.said())
+
+
 async def backlog():
     """What the system holds of a stream that nobody reads stays small: the rest waits where it can be dropped."""
     table = "/proc/net/tcp"
@@ -557,7 +632,8 @@ async def seeks():
 TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
-    at_end_exit=at_end_exit, stalled=stalled, seeks=seeks, several=several, parts_seek=parts_seek, backlog=backlog,
+    at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
+    seeks=seeks, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

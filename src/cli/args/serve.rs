@@ -172,6 +172,10 @@ pub(crate) struct ServeArgs {
     /// Data that may queue for one client before it counts as slow [default: 16MiB]
     #[arg(long, value_name = "BYTES", help_heading = "Delivery")]
     client_buffer: Option<String>,
+    /// Close a client that takes nothing and sends nothing for this long, even no answer to a ping; 0: never
+    /// [default: 75s]
+    #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
+    client_timeout: Option<String>,
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
@@ -226,6 +230,7 @@ impl ServeArgs {
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
+            ("client-timeout", one(&self.client_timeout)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
             ("record", one(&self.record)),
@@ -313,6 +318,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             told += 1;
         }
-        assert_eq!(told, 16);
+        assert_eq!(told, 17);
     }
 }

@@ -10,26 +10,25 @@ use foxglove_bridge::hub::Hub;
 use foxglove_bridge::hub::stats::Snapshot;
 use foxglove_bridge::input::{Live, OnEof, Writers};
 use foxglove_bridge::playback::{AtEnd, PlaybackOptions, Player, Request};
+use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
-use tokio_util::sync::CancellationToken;
 
 use super::inputs::{Inputs, LiveInputs};
 use super::stdin::{self, Piped, Stdin, Unknown};
 
-/// Waits for everything that is served to end.
-#[derive(Debug, Clone, Default)]
+/// Ends the server once everything that is served has ended, and keeps how that was.
+#[derive(Debug, Clone)]
 pub(super) struct Finish {
-    token: CancellationToken,
+    finisher: Finisher,
     failure: Arc<Mutex<Option<SourceError>>>,
     /// What has not ended.
     parts: Arc<AtomicUsize>,
 }
 
 impl Finish {
-    /// Cancelled when everything has been published, or something could not be read to its end.
-    pub(super) fn token(&self) -> CancellationToken {
-        self.token.clone()
+    pub(super) fn new(finisher: Finisher) -> Self {
+        Self { finisher, failure: Arc::default(), parts: Arc::default() }
     }
 
     /// Why something could not be read to its end.
@@ -56,7 +55,7 @@ impl Part {
             lock(&finish.failure).get_or_insert(error);
         }
         if failed || is_last {
-            finish.token.cancel();
+            finish.finisher.finish();
         }
     }
 }

@@ -51,10 +51,13 @@ async fn serve(
     let server = Server::bind(SocketAddr::new(options.host, options.port))
         .await
         .map_err(|error| match error {
-            BindError::InUse(_) => Failure::PortInUse(error.into()),
+            BindError::InUse(_) => Failure::PortInUse(anyhow::anyhow!(
+                "{error}; choose another with --port, or --port 0 for any free one"
+            )),
             BindError::Other(..) => Failure::Runtime(error.into()),
         })?
-        .with_compression(options.compression);
+        .with_compression(options.compression)
+        .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub)).transpose()?;
@@ -67,14 +70,14 @@ async fn serve(
         });
     }
     let stop = CancellationToken::new();
-    let finish = Finish::default();
+    let finish = Finish::new(server.finisher());
     let engine =
         Engine::start(inputs, &hub, &options, &finish).map_err(runtime_failure("starting playback"))?;
     // keys are read from stdin
     let keyboard = (!engine.reads_stdin()).then(|| listen_to_keys(&engine, &stop)).flatten();
     let showing = bar.then(|| tokio::spawn(show(PlayBar::start(log), engine.clone(), hub.clone())));
     tokio::spawn(stop_on_signal(stop.clone()));
-    let outcome = server.run(hub, stop, finish.token()).await;
+    let outcome = server.run(hub, stop.cancelled_owned()).await;
     if let Some(showing) = showing {
         showing.abort();
         // it ends by being aborted

@@ -306,9 +306,9 @@ impl Outbox {
         self.data.is_drained()
     }
 
-    /// Payload bytes that wait.
+    /// Bytes of payload and control frames that wait to be taken.
     pub fn queued_bytes(&self) -> usize {
-        self.data.bytes()
+        self.data.bytes() + self.control_bytes
     }
 
     /// Closes the connection, after what is queued if `closing` says so.

@@ -1,21 +1,21 @@
 //! Which messages to a client are compressed (RFC 7692), and the work for it. Pure.
 //!
-//! Level 1 with a window of 8 KiB: on recordings of robots higher levels cost five to ten times as much for a few per
-//! cent. With context takeover a message of 50 bytes shrinks to half, since most of it stood in the one before; without
+//! Level 1 with a window of 8 KiB: on recordings of robots higher levels cost five to ten times as much for a few
+//! percent. With context takeover a message of 50 bytes shrinks to half, since most of it stood in the one before; without
 //! it messages below 128 bytes don't shrink at all. What does not get smaller is sent as it is, and a channel whose
-//! messages don't is left alone for a while, one of compressed images for good.
+//! messages don't get smaller is not tried for a while, one of compressed images never.
 //!
-//! Bounds: 200 KiB for a client, once it is sent something that is compressed and until it is sent nothing for a
-//! while; beside it the message that is being compressed. Work: [`PIECE`] bytes at a time, so that a large message
+//! Bounds: 200 KiB for a client from its first compressed message until it is sent nothing for a while, and the message
+//! that is being compressed. Work: [`PIECE`] bytes at a time, so that a large message
 //! holds up no other client. (A thread for it would cost more than it gains: 256 KiB take about a millisecond.)
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::deflate::Deflater;
-use super::negotiation::Agreement;
 use crate::model::{Channel, ChannelId};
+use crate::websocket::deflate::Deflater;
+use crate::websocket::negotiation::Agreement;
 
 const LEVEL: i32 = 1;
 const MEM_LEVEL: i32 = 6;
@@ -27,7 +27,7 @@ const SMALLEST: usize = 32;
 /// … and if each is compressed on its own, none below this size.
 const SMALLEST_ALONE: usize = 128;
 
-/// Bytes compressed before others get their turn.
+/// Bytes compressed before other tasks run.
 const PIECE: usize = 256 << 10;
 
 /// Messages of a channel in a row that are not worth it before it is left alone …
@@ -39,8 +39,8 @@ const PAUSE: u16 = 256;
 /// What one channel's messages gain.
 #[derive(Debug, Clone, Copy, Default)]
 struct Gain {
-    /// Whether `never` has been looked up.
-    known: bool,
+    /// The channel in this slot; None before its first message.
+    channel: Option<ChannelId>,
     /// Its messages are compressed already.
     never: bool,
     /// Messages in a row that were not worth it.
@@ -77,9 +77,9 @@ pub(super) struct Compression {
     output: Vec<u8>,
     gains: Vec<Gain>,
     large: Option<Large>,
-    /// Bytes compressed since others had their turn.
+    /// Bytes compressed since other tasks ran.
     worked: usize,
-    /// Whether there was anything to do since [`Compression::rest`].
+    /// Whether there was anything to do since [`Compression::shrink`].
     used: bool,
 }
 
@@ -97,31 +97,31 @@ impl Compression {
         }
     }
 
-    /// Whether others are to have their turn first.
-    pub(super) fn is_tired(&self) -> bool {
+    /// Whether other tasks should run first.
+    pub(super) fn must_yield(&self) -> bool {
         self.worked >= PIECE
     }
 
-    /// Whether a message is being compressed that [`Compression::proceed`] is to go on with.
+    /// Whether a message is being compressed that [`Compression::proceed`] continues.
     pub(super) fn is_busy(&self) -> bool {
         self.large.is_some()
     }
 
-    /// Others have had their turn.
-    pub(super) fn refresh(&mut self) {
+    /// Other tasks have run.
+    pub(super) fn resume(&mut self) {
         self.worked = 0;
     }
 
-    /// Gives memory back if nothing was compressed since it was called last. (A stream may begin anew with any
-    /// message: nothing then refers to what came before.)
-    pub(super) fn rest(&mut self) {
+    /// Frees memory if nothing was compressed since the last call. (A stream may start again with any message: nothing then
+    /// refers to earlier ones.)
+    pub(super) fn shrink(&mut self) {
         if !std::mem::take(&mut self.used) && self.large.is_none() {
             self.deflater = None;
             self.output = Vec::new();
         }
     }
 
-    /// Whether a message of a channel is to be compressed; `look_up` tells what is known of the channel.
+    /// Whether a message of a channel should be compressed; `look_up` returns the channel.
     pub(super) fn wants(
         &mut self,
         channel: ChannelId,
@@ -135,12 +135,9 @@ impl Compression {
             self.gains.resize(channel.slot() + 1, Gain::default());
         }
         let gain = &mut self.gains[channel.slot()];
-        if !gain.known {
-            *gain = Gain {
-                known: true,
-                never: look_up().is_some_and(|channel| is_compressed(&channel)),
-                ..*gain
-            };
+        if gain.channel != Some(channel) {
+            let never = look_up().is_some_and(|channel| is_compressed(&channel));
+            *gain = Gain { channel: Some(channel), never, ..Gain::default() };
         }
         if gain.never || gain.pause > 0 {
             gain.pause = gain.pause.saturating_sub(1);

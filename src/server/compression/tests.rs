@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::Schema;
-use crate::server::reading::decoder::{Decoder, Event};
+use crate::websocket::deflate::{Context, Inflater};
 
 const CHANNEL: ChannelId = ChannelId(3);
 
@@ -28,7 +28,7 @@ fn wants(compression: &mut Compression, length: usize) -> bool {
     compression.wants(CHANNEL, length, || None)
 }
 
-/// Compresses a message to its end; None if it is to be sent as it is.
+/// Compresses a message to its end; None if it should be sent as it is.
 fn compress(compression: &mut Compression, payload: &[u8]) -> Option<Vec<u8>> {
     let owned = |compressed: Compressed<'_>| match compressed {
         Compressed::Unfinished => None,
@@ -65,17 +65,14 @@ fn noise(length: usize) -> Vec<u8> {
 
 /// What a receiver that keeps its context makes of compressed messages.
 fn inflate_all(messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let mut inflate = zlib_rs::Inflate::new(false, WINDOW_BITS);
-    let mut received = Vec::new();
-    for message in messages {
-        let sent = [message, &[0, 0, 0xFF, 0xFF][..]].concat();
-        let mut out = vec![0; 4 << 20];
-        let before = inflate.total_out();
-        inflate.decompress(&sent, &mut out, zlib_rs::InflateFlush::NoFlush).unwrap();
-        out.truncate(usize::try_from(inflate.total_out() - before).unwrap());
-        received.push(out);
-    }
-    received
+    let mut inflater = Inflater::new(Context::Takeover);
+    let inflate = |message: &Vec<u8>| {
+        let mut out = Vec::new();
+        inflater.inflate(message, &mut out, usize::MAX).unwrap();
+        inflater.finish(&mut out, usize::MAX).unwrap();
+        out
+    };
+    messages.iter().map(inflate).collect()
 }
 
 #[test]
@@ -97,12 +94,11 @@ fn where_each_message_stands_alone_small_ones_are_left_alone() {
     let payload = b"the same, the same, the same, the same, the same, the same".repeat(4);
     let first = compress(&mut compression, &payload);
     assert_eq!(first, compress(&mut compression, &payload));
-    let mut decoder = Decoder::new(true);
-    let mut frame =
-        vec![0x80 | 0x40 | 2, 0x80 | u8::try_from(first.as_ref().unwrap().len()).unwrap(), 0, 0, 0, 0];
-    frame.extend(first.unwrap());
-    let expected = [&b"head"[..], &payload].concat();
-    assert_eq!(decoder.decode(&mut &frame[..]), Ok(Some(Event::Binary(expected.into()))));
+    let mut inflater = Inflater::new(Context::Alone);
+    let mut out = Vec::new();
+    inflater.inflate(&first.unwrap(), &mut out, usize::MAX).unwrap();
+    inflater.finish(&mut out, usize::MAX).unwrap();
+    assert_eq!(out, [&b"head"[..], &payload].concat());
 }
 
 #[test]
@@ -163,13 +159,13 @@ fn a_large_message_is_compressed_in_pieces_and_given_up_early() {
 fn the_work_is_divided() {
     let mut compression = compression(false);
     let large = vec![0; 3 * PIECE];
-    assert!(!compression.is_tired());
+    assert!(!compression.must_yield());
     let begun = compression.message(CHANNEL, b"head", &large, || large.clone().into());
     assert_eq!(begun, Compressed::Unfinished);
-    assert!(compression.is_tired());
+    assert!(compression.must_yield());
     assert_eq!(compression.text(&[b' '; 4000]), None, "the stream is taken");
-    compression.refresh();
-    assert!(!compression.is_tired());
+    compression.resume();
+    assert!(!compression.must_yield());
     compression.abandon();
     assert!(!compression.is_busy());
     let text = compression.text(&[b' '; 4000]).unwrap().to_vec();
@@ -180,9 +176,9 @@ fn the_work_is_divided() {
 fn memory_goes_back_after_a_rest() {
     let mut compression = compression(false);
     compress(&mut compression, &[1; 500]).unwrap();
-    compression.rest();
+    compression.shrink();
     assert!(compression.deflater.is_some());
-    compression.rest();
+    compression.shrink();
     assert!(compression.deflater.is_none());
     let again = compress(&mut compression, &[1; 500]).unwrap();
     assert_eq!(inflate_all(&[again]), [[&b"head"[..], &[1; 500]].concat()]);
@@ -214,7 +210,7 @@ proptest! {
                 expected.push([&b"head"[..], &payload].concat());
             }
             if rest {
-                compression.rest();
+                compression.shrink();
             }
         }
         prop_assert!(inflate_all(&sent) == expected);

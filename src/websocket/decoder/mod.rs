@@ -1,23 +1,30 @@
-//! WebSocket frames of a client, to messages (RFC 6455 section 5, and RFC 7692 for compressed ones). Pure.
+//! WebSocket frames to messages (RFC 6455 section 5, and RFC 7692 for compressed ones).
 //!
 //! Bytes come in as they were read, cut anywhere; what breaks a rule ends the connection with the close code that
-//! belongs to it. A message, compressed or not, takes [`MAX_MESSAGE`] bytes at the most, and memory is taken only
-//! for what has arrived.
+//! belongs to it. A message, compressed or not, has a largest size, and memory is taken only for what has arrived.
 
 use bytes::Bytes;
 
-use super::head::{
-    Head, MAX_CONTROL, MAX_HEAD, MAX_MESSAGE, Mask, Opcode, TOO_LONG, Violation, invalid, protocol,
-};
-use crate::server::deflate::{InflateError, Inflater};
+use self::head::{Head, MAX_CONTROL, MAX_HEAD, Opcode, TOO_LARGE, invalid, protocol};
+use super::Role;
+use super::deflate::{Context, InflateError, Inflater};
+use super::mask::{self, Mask};
+use super::negotiation::Agreement;
 
-/// What a client said.
+mod head;
+
+pub use head::Violation;
+
+/// What the other end sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::server) enum Event {
+pub enum Event {
+    /// A text message.
     Text(String),
+    /// A binary message.
     Binary(Bytes),
     /// To be answered by a pong with the same payload.
     Ping(Bytes),
+    /// The answer to a ping, or a sign of life that nobody asked for.
     Pong,
     /// With the code of the close frame, if it has one. Nothing follows.
     Close(Option<u16>),
@@ -41,30 +48,38 @@ struct Message {
     data: Vec<u8>,
 }
 
-/// See the module's documentation.
+/// The reading side of one end of a connection.
 #[derive(Debug)]
-pub(in crate::server) struct Decoder {
+pub struct Decoder {
+    role: Role,
+    max_message: usize,
     head: [u8; MAX_HEAD],
     head_length: usize,
     frame: Option<Frame>,
     message: Option<Message>,
     control: Vec<u8>,
-    /// Whether compression was negotiated.
-    deflate: bool,
+    /// How the other end compresses, if that was agreed on.
+    compression: Option<Context>,
     inflater: Option<Inflater>,
     closed: bool,
 }
 
 impl Decoder {
-    /// `deflate`: clients may send compressed messages, each of them on its own (`client_no_context_takeover`).
-    pub(in crate::server) fn new(deflate: bool) -> Self {
+    /// For an end in this role: messages have at most `max_message` bytes (inflated, and as they arrive), and may be
+    /// compressed as was agreed on.
+    pub fn new(role: Role, max_message: usize, agreement: Option<Agreement>) -> Self {
         Self {
+            role,
+            max_message,
             head: [0; MAX_HEAD],
             head_length: 0,
             frame: None,
             message: None,
             control: Vec::new(),
-            deflate,
+            compression: agreement.map(|agreement| match role {
+                Role::Server => agreement.context(Role::Client),
+                Role::Client => agreement.context(Role::Server),
+            }),
             inflater: None,
             closed: false,
         }
@@ -72,7 +87,7 @@ impl Decoder {
 
     /// Takes bytes from the front of `input` up to the end of the next event; None: they are all taken. After a close
     /// frame or an error nothing more comes.
-    pub(in crate::server) fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
+    pub fn decode(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
         if self.closed {
             *input = &[];
             return Ok(None);
@@ -97,7 +112,7 @@ impl Decoder {
     /// Takes the head of a frame; false if it is not complete yet.
     fn begin_frame(&mut self, input: &mut &[u8]) -> Result<bool, Violation> {
         loop {
-            let needed = match Head::decode(&self.head[..self.head_length])? {
+            let needed = match Head::decode(&self.head[..self.head_length], self.role, self.max_message)? {
                 Ok(head) => {
                     self.head_length = 0;
                     self.begin_message(head)?;
@@ -127,12 +142,12 @@ impl Decoder {
                 return Ok(());
             }
             let message = self.message.as_ref().ok_or(protocol("a continuation without a beginning"))?;
-            return if message.arrived + head.length > MAX_MESSAGE { Err(TOO_LONG) } else { Ok(()) };
+            return if message.arrived + head.length > self.max_message { Err(TOO_LARGE) } else { Ok(()) };
         }
         if self.message.is_some() {
             return Err(protocol("a message begins before the one before it has ended"));
         }
-        if head.compressed && !self.deflate {
+        if head.compressed && self.compression.is_none() {
             return Err(protocol("compression was not negotiated"));
         }
         let is_text = head.opcode == Opcode::Text;
@@ -149,24 +164,17 @@ impl Decoder {
         *input = later;
         let is_control = head.opcode.is_control();
         match (&mut self.message, is_control) {
-            (_, true) => append_unmasked(&mut self.control, now, head.mask, frame.arrived, MAX_CONTROL),
+            (_, true) => append(&mut self.control, now, head.mask, frame.arrived, MAX_CONTROL),
             (Some(message), false) if message.compressed => {
                 message.arrived += now.len();
-                let inflater = self.inflater.get_or_insert_with(Inflater::default);
-                // in pieces, unmasked on the stack
-                let mut piece = [0; 1024];
-                for (index, chunk) in now.chunks(piece.len()).enumerate() {
-                    let begin = frame.arrived + index * piece.len();
-                    let piece = &mut piece[..chunk.len()];
-                    piece.copy_from_slice(chunk);
-                    unmask(piece, head.mask, begin);
-                    inflater.inflate(piece, &mut message.data, MAX_MESSAGE).map_err(from_inflate)?;
-                }
+                let context = self.compression.unwrap_or(Context::Alone);
+                let inflater = self.inflater.get_or_insert_with(|| Inflater::new(context));
+                inflate(inflater, &mut message.data, now, head.mask, frame.arrived, self.max_message)?;
             }
             (Some(message), false) => {
                 message.arrived += now.len();
                 let expected = message.data.len() + left;
-                append_unmasked(&mut message.data, now, head.mask, frame.arrived, expected);
+                append(&mut message.data, now, head.mask, frame.arrived, expected);
             }
             (None, false) => {}
         }
@@ -183,8 +191,11 @@ impl Decoder {
 
     fn end_message(&mut self) -> Result<Option<Event>, Violation> {
         let Some(mut message) = self.message.take() else { return Ok(None) };
-        if let (true, Some(inflater)) = (message.compressed, self.inflater.take()) {
-            inflater.finish(&mut message.data, MAX_MESSAGE).map_err(from_inflate)?;
+        if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
+            inflater.finish(&mut message.data, self.max_message).map_err(from_inflate)?;
+            if self.compression == Some(Context::Alone) {
+                self.inflater = None;
+            }
         }
         Ok(Some(if message.is_text {
             Event::Text(String::from_utf8(message.data).map_err(|_error| invalid("text is not UTF-8"))?)
@@ -205,7 +216,7 @@ impl Decoder {
 
 fn from_inflate(error: InflateError) -> Violation {
     match error {
-        InflateError::TooLong => TOO_LONG,
+        InflateError::TooLarge => TOO_LARGE,
         InflateError::Invalid => invalid("compressed data is damaged"),
     }
 }
@@ -228,33 +239,41 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {
     }
 }
 
-/// Appends payload that begins `offset` bytes after the head. The buffer grows with what arrives, up to `expected`.
-pub(super) fn append_unmasked(
-    buffer: &mut Vec<u8>,
-    masked: &[u8],
-    mask: Mask,
-    offset: usize,
-    expected: usize,
-) {
-    let start = buffer.len();
-    if buffer.capacity() - start < masked.len() {
-        let wanted = (start + masked.len()).max(2 * buffer.capacity()).min(expected);
-        buffer.reserve_exact(wanted - start);
+/// Inflates payload that begins `offset` bytes after the head; what is masked in pieces, unmasked on the stack.
+fn inflate(
+    inflater: &mut Inflater,
+    output: &mut Vec<u8>,
+    payload: &[u8],
+    mask: Option<Mask>,
+    mut offset: usize,
+    limit: usize,
+) -> Result<(), Violation> {
+    let Some(mask) = mask else {
+        return inflater.inflate(payload, output, limit).map_err(from_inflate);
+    };
+    let mut space = [0; 1024];
+    for chunk in payload.chunks(space.len()) {
+        let piece = &mut space[..chunk.len()];
+        piece.copy_from_slice(chunk);
+        mask::apply(piece, mask, offset);
+        inflater.inflate(piece, output, limit).map_err(from_inflate)?;
+        offset += chunk.len();
     }
-    buffer.extend_from_slice(masked);
-    unmask(&mut buffer[start..], mask, offset);
+    Ok(())
 }
 
-fn unmask(bytes: &mut [u8], mut mask: Mask, offset: usize) {
-    mask.rotate_left(offset % 4);
-    let word = u32::from_ne_bytes(mask);
-    let mut words = bytes.chunks_exact_mut(4);
-    for chunk in &mut words {
-        if let Ok(array) = <[u8; 4]>::try_from(&*chunk) {
-            chunk.copy_from_slice(&(u32::from_ne_bytes(array) ^ word).to_ne_bytes());
-        }
+/// Appends payload that begins `offset` bytes after the head. The buffer grows with what arrives, up to `expected`.
+fn append(buffer: &mut Vec<u8>, payload: &[u8], mask: Option<Mask>, offset: usize, expected: usize) {
+    let start = buffer.len();
+    if buffer.capacity() - start < payload.len() {
+        let wanted = (start + payload.len()).max(2 * buffer.capacity()).min(expected);
+        buffer.reserve_exact(wanted - start);
     }
-    for (byte, mask) in words.into_remainder().iter_mut().zip(mask) {
-        *byte ^= mask;
+    buffer.extend_from_slice(payload);
+    if let Some(mask) = mask {
+        mask::apply(&mut buffer[start..], mask, offset);
     }
 }
+
+#[cfg(test)]
+mod tests;

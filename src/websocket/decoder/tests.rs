@@ -1,11 +1,10 @@
 use proptest::prelude::*;
-use tokio::io::AsyncWriteExt;
 
-use super::decoder::{Decoder, Event};
-use super::head::{MAX_MESSAGE, Violation};
 use super::*;
-use crate::server::deflate::Deflater;
+use crate::websocket::deflate::Deflater;
+use crate::websocket::negotiation::negotiate;
 
+const MAX_MESSAGE: usize = 16 << 20;
 const MASK: [u8; 4] = [0x12, 0xF4, 0x56, 0x01];
 const FIN: u8 = 0x80;
 const COMPRESSED: u8 = 0x40;
@@ -41,7 +40,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Feeds bytes in pieces of the given sizes; the rest, if any, in one.
 fn decode_cut(bytes: &[u8], deflate: bool, cuts: &[usize]) -> Result<Vec<Event>, (Vec<Event>, Violation)> {
-    let mut decoder = Decoder::new(deflate);
+    let agreement = deflate.then(|| negotiate(["permessage-deflate"]).unwrap());
+    let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE, agreement);
     let mut events = Vec::new();
     let mut rest = bytes;
     for cut in cuts.iter().copied().chain([usize::MAX]) {
@@ -99,7 +99,7 @@ fn the_examples_of_the_specification_are_read() {
         let bytes = frame(FIN | COMPRESSED | TEXT, deflated);
         assert_eq!(decode_cut(&bytes, true, &[]), Ok(vec![text("Hello")]), "{deflated:x?}");
     }
-    // a second one that leans on the first, as only with context takeover
+    // the second one refers to the first, which only context takeover allows
     let first = frame(FIN | COMPRESSED | TEXT, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
     let second = frame(FIN | COMPRESSED | TEXT, &[0xf2, 0x00, 0x11, 0x00, 0x00]);
     let (events, violation) = decode_cut(&[first, second].concat(), true, &[]).unwrap_err();
@@ -223,27 +223,13 @@ fn damaged_compressed_data_is_closed_with_1007() {
 #[test]
 fn memory_is_taken_for_what_has_arrived_only() {
     let mut buffer = Vec::new();
-    super::decoder::append_unmasked(&mut buffer, &[0; 100], MASK, 0, MAX_MESSAGE);
+    append(&mut buffer, &[0; 100], Some(MASK), 0, MAX_MESSAGE);
     assert!(buffer.capacity() < 1000);
     for _ in 0..10 {
         let offset = buffer.len();
-        super::decoder::append_unmasked(&mut buffer, &[0; 100], MASK, offset, 1100);
+        append(&mut buffer, &[0; 100], Some(MASK), offset, 1100);
     }
     assert!(buffer.capacity() <= 1100);
-}
-
-#[tokio::test]
-async fn a_reader_keeps_what_came_with_the_request() {
-    let bytes = [frame(FIN | TEXT, b"first"), frame(FIN | TEXT, b"second")].concat();
-    let (early, late) = bytes.split_at(15);
-    let (mut client, server) = tokio::io::duplex(64);
-    let mut reader = MessageReader::new(server, Bytes::copy_from_slice(early), Decoder::new(false));
-    assert!(matches!(reader.next().await, Incoming::Event(Event::Text(text)) if text == "first"));
-    client.write_all(late).await.unwrap();
-    assert!(matches!(reader.next().await, Incoming::Event(Event::Text(text)) if text == "second"));
-    assert!(reader.rest.is_empty());
-    drop(client);
-    assert!(matches!(reader.next().await, Incoming::Lost));
 }
 
 /// A message as it may be sent: in fragments, compressed or not, with pings between.

@@ -1,7 +1,7 @@
-//! The head of a frame (RFC 6455 section 5.2), and what can be wrong with it. Pure.
+//! The head of a frame (RFC 6455 section 5.2), and what can be wrong with it.
 
-/// The largest message taken from a client: far above any request, below what would hurt.
-pub(in crate::server) const MAX_MESSAGE: usize = 16 << 20;
+use super::super::Role;
+use super::super::mask::Mask;
 
 /// The largest payload of a control frame (section 5.5).
 pub(super) const MAX_CONTROL: usize = 125;
@@ -9,15 +9,14 @@ pub(super) const MAX_CONTROL: usize = 125;
 /// First byte, length byte, length of 8 bytes, mask.
 pub(super) const MAX_HEAD: usize = 14;
 
-/// Mask in a client's frames (section 5.3).
-pub(super) type Mask = [u8; 4];
-
-/// What a client did wrong, as the close code and reason it is told.
+/// What the other end did wrong, as the code and the reason to close with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-pub(in crate::server) struct Violation {
-    pub(in crate::server) code: u16,
-    pub(in crate::server) reason: &'static str,
+pub struct Violation {
+    /// Of the close frame (section 7.4.1).
+    pub code: u16,
+    /// For people; in the close frame.
+    pub reason: &'static str,
 }
 
 pub(super) const fn protocol(reason: &'static str) -> Violation {
@@ -28,7 +27,7 @@ pub(super) const fn invalid(reason: &'static str) -> Violation {
     Violation { code: 1007, reason }
 }
 
-pub(super) const TOO_LONG: Violation = Violation { code: 1009, reason: "messages are limited to 16 MiB" };
+pub(super) const TOO_LARGE: Violation = Violation { code: 1009, reason: "message too large" };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opcode {
@@ -53,12 +52,17 @@ pub(super) struct Head {
     pub(super) compressed: bool,
     pub(super) opcode: Opcode,
     pub(super) length: usize,
-    pub(super) mask: Mask,
+    /// None: the payload is not masked.
+    pub(super) mask: Option<Mask>,
 }
 
 impl Head {
-    /// The head at the beginning of `bytes`; Err(n): it has at least n bytes.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Result<Self, usize>, Violation> {
+    /// The head at the beginning of `bytes`, as it comes to an end in this role; Err(n): it has at least n bytes.
+    pub(super) fn decode(
+        bytes: &[u8],
+        role: Role,
+        max_message: usize,
+    ) -> Result<Result<Self, usize>, Violation> {
         let [first, second, rest @ ..] = bytes else { return Ok(Err(2)) };
         let opcode = match first & 0x0F {
             0 => Opcode::Continuation,
@@ -72,13 +76,16 @@ impl Head {
         if first & 0x30 != 0 {
             return Err(protocol("reserved bit set"));
         }
-        if second & 0x80 == 0 {
-            return Err(protocol("a client's frames must be masked"));
+        // section 5.1
+        match (role, second & 0x80 != 0) {
+            (Role::Server, false) => return Err(protocol("a client's frames must be masked")),
+            (Role::Client, true) => return Err(protocol("a server's frames must not be masked")),
+            (Role::Server, true) | (Role::Client, false) => {}
         }
         let fin = first & 0x80 != 0;
         let short = usize::from(second & 0x7F);
         if opcode.is_control() && (!fin || short > MAX_CONTROL) {
-            return Err(protocol("a control frame must be whole and have 125 bytes at the most"));
+            return Err(protocol("a control frame must be whole and have at most 125 bytes"));
         }
         let (length, rest) = match (short, rest) {
             (126, [a, b, rest @ ..]) => (u64::from(u16::from_be_bytes([*a, *b])), rest),
@@ -95,12 +102,12 @@ impl Head {
         if length >> 63 != 0 {
             return Err(protocol("a length has its highest bit set"));
         }
-        let length = usize::try_from(length).ok().filter(|length| *length <= MAX_MESSAGE).ok_or(TOO_LONG)?;
-        match rest.split_first_chunk::<4>() {
-            Some((mask, _)) => {
-                Ok(Ok(Self { fin, compressed: first & 0x40 != 0, opcode, length, mask: *mask }))
-            }
-            None => Ok(Err(bytes.len() - rest.len() + 4)),
-        }
+        let length = usize::try_from(length).ok().filter(|length| *length <= max_message).ok_or(TOO_LARGE)?;
+        let mask = match (role, rest.split_first_chunk::<4>()) {
+            (Role::Client, _) => None,
+            (Role::Server, Some((mask, _))) => Some(*mask),
+            (Role::Server, None) => return Ok(Err(bytes.len() - rest.len() + 4)),
+        };
+        Ok(Ok(Self { fin, compressed: first & 0x40 != 0, opcode, length, mask }))
     }
 }
