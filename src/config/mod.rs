@@ -185,7 +185,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The file can't be read.
-    #[error("--config {}: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -235,7 +235,7 @@ pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
     check_range(&options.recording, &settings)?;
     check_lines(&options.json_lines)?;
     if options.live.immediate && options.live.paced {
-        return Err(ConfigError::Contradiction("--live", "--paced"));
+        return Err(ConfigError::Contradiction("live", "paced"));
     }
     // a rate that was asked for on the spot; that of a file may be meant for recordings
     let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;

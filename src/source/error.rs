@@ -13,7 +13,7 @@ pub enum ErrorKind {
     Fatal,
 }
 
-/// Why a source can't be opened or read.
+/// Why a source can't be opened or read. The text names the cause, so there is no further [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// It can't be used at all, or not with these options: the user has to change something.
@@ -68,7 +68,6 @@ pub enum SourceError {
         /// The source as the user named it.
         name: String,
         /// What the system says.
-        #[source]
         error: io::Error,
     },
     /// The system refuses for now: a file on a disk that is away, a server that does not answer.
@@ -77,7 +76,6 @@ pub enum SourceError {
         /// The source as the user named it.
         name: String,
         /// What the system says.
-        #[source]
         error: io::Error,
     },
 }

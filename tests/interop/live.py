@@ -40,6 +40,12 @@ def decoded(channel, payload):
     return DecoderFactory().decoder_for("protobuf", schema)(payload)
 
 
+def interrupts(server):
+    """Ends a server, which must not take long whatever its inputs wait for."""
+    server.process.send_signal(signal.SIGTERM)
+    return server.code(5)
+
+
 async def got(client, number, seconds=30):
     await client.until(lambda events: len(messages_in(events)) >= number, f"{number} messages", seconds)
     return messages_in(client.events)
@@ -167,7 +173,7 @@ async def looks():
 
 
 async def bad_lines():
-    """Bad lines are told and skipped; the good ones around them arrive."""
+    """Bad lines are logged and skipped; the good ones around them arrive."""
     async with serving("-", "--on-eof", "exit", stdin="pipe") as server:
         client = await Client.connect(server, OLD, topics=None)
         await server.write("\ufeff# a comment", "", {"op": "channel", "topic": "/a"})
@@ -342,7 +348,7 @@ async def mcap_stream():
         sent = sorted((recording.plain(topic), log_time, data) for topic, log_time, data in messages_in(client.events))
         equal(sent, sorted(recording.as_sent()), name)
         said = server.said()
-        equal("stdin: byte" in said, recording.damaged, f"damage told: {said}")
+        equal("stdin: byte" in said, recording.damaged, f"damage is logged: {said}")
 
 
 async def not_a_stream():
@@ -542,6 +548,42 @@ async def journal():
     return len((await process.communicate())[0].splitlines()) >= 3
 
 
+async def silent():
+    """A server whose inputs are silent ends at once, also if another program has made stdin non-blocking."""
+    with tempfile.TemporaryDirectory() as folder:
+        missing = os.path.join(folder, "later.mcap")
+        for more in ((), ("--live",), ("tcp-listen://127.0.0.1:0",), ("--follow", missing)):
+            reader, writer = os.pipe()
+            os.set_blocking(reader, False)
+            async with serving("-", *more, stdin=reader) as server:
+                # before the first byte
+                await asyncio.sleep(0.1)
+                equal(server.process.poll(), None, "exit code; " + server.said())
+                if more:
+                    equal(await interrupts(server), 0, "exit code; " + server.said())
+                    continue
+                client = await Client.connect(server, OLD, topics=None)
+                os.write(writer, b'{"op":"channel","topic":"/a"}\n')
+                await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+                await asyncio.sleep(0.2)
+                # in the middle of a line
+                os.write(writer, b'{"topic":"/a","data":{}}\n{"topic":')
+                await got(client, 1)
+                equal(await interrupts(server), 0, "exit code; " + server.said())
+                check("ERROR" not in server.said(), server.said())
+            os.close(reader)
+            os.close(writer)
+        # an MCAP stream that is played, and not at its end
+        stream = os.path.join(folder, "stream.mcap")
+        Recorder(stream).write(*range(200))
+        async with serving("-", stdin="pipe") as server:
+            with open(stream, "rb") as file:
+                await server.write(file.read())
+            client = await Client.connect(server, OLD, topics=None)
+            await client.until(messages_in, "a message; " + server.said())
+            equal(await interrupts(server), 0, "exit code; " + server.said())
+
+
 async def eof_keeps():
     """At the end of stdin the server stays, and late viewers get what is latched."""
     async with serving("-", "--latch", "/map", stdin="pipe") as server:
@@ -578,7 +620,7 @@ async def live_mcap():
 
 
 TRIALS = dict(
-    readme=readme, eof_keeps=eof_keeps, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
+    readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
     sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, dont_mix=dont_mix,
 )

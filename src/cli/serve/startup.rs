@@ -1,4 +1,4 @@
-//! What the user is told once the server listens.
+//! The first lines, once the server listens.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -6,7 +6,7 @@ use foxglove_bridge::source::RecordingInfo;
 
 use crate::cli::progress::span;
 
-/// What to tell the user once the server listens: what is served, and where viewers find it.
+/// The first lines: what is served, and where viewers find it.
 ///
 /// `address` is the bound one, with its real port; `host_name` is what other computers call this one, if known;
 /// `contents` says what is served.

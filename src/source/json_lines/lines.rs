@@ -160,7 +160,7 @@ impl Lines {
         match Said::read(&strings, &self.options) {
             Ok(said) => self.on_said(said, Some(text), to),
             Err(Fault::Bad(bad)) => Err(bad),
-            // where the other fault is can be told in the line as it came only up to the first such number
+            // up to the first such number the place of the other fault is the same in the line as it came
             Err(Fault::Syntax(other)) if other.column() <= first => Err(BadLine::syntax(&other)),
             Err(Fault::Syntax(other)) => Err(BadLine { column: first + 1, ..BadLine::syntax(&other) }),
         }

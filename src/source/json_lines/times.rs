@@ -61,7 +61,7 @@ const OVERFLOW: &str = "lies after the year 2554, which a time can't; time_unit 
 /// The time that a JSON value means, given as its text: an RFC 3339 string, a number, a number in a string, or an
 /// object of seconds and nanoseconds. Below a nanosecond it is rounded down.
 ///
-/// Numbers are of `unit`. Without one, whole numbers tell it by their size, all others are seconds.
+/// Numbers are of `unit`. Without one, it follows from the size of whole numbers, all others are seconds.
 pub(super) fn parse(value: &str, unit: Option<TimeUnit>) -> Result<Timestamp, String> {
     let fault = |why: &str| format!("{} {why}", shortened(value));
     match value.as_bytes().first() {

@@ -315,7 +315,7 @@ fn one_change_less(
     let left = left.saturating_add(u32::try_from(grown).unwrap_or(u32::MAX)).min(CHANGES_AT_ONCE);
     let left = left.checked_sub(1).ok_or_else(|| {
         format!(
-            "the schema or encoding of {topic} changes more than once a second; \
+            "the schema or encoding of {topic} changes more than once per second; \
              if several programs write it, give each a topic of its own"
         )
     })?;
@@ -356,7 +356,9 @@ fn form<'a>(meaning: &Meaning, encoding: Option<&'a str>, given: Given) -> Resul
         (None, Some(usual)) => usual.into(),
         (None, None) => {
             let encoding = schema.map(|schema| schema.encoding.as_str()).unwrap_or_default();
-            return Err(format!("a schema in {encoding} does not tell the message encoding: give encoding"));
+            return Err(format!(
+                "a schema in {encoding} does not say what the message encoding is: give encoding"
+            ));
         }
     };
     if given == Given::Json && encoding != "json" {

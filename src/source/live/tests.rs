@@ -217,7 +217,7 @@ fn a_topic_that_changes_too_often_is_held_and_may_change_again_later() {
         assert!(at(number, NOW).unwrap().unwrap().retired.is_some(), "{number}");
     }
     let held = at(11, NOW).unwrap_err();
-    assert!(held.contains("more than once a second"), "{held}");
+    assert!(held.contains("more than once per second"), "{held}");
     assert!(at(10, NOW).unwrap().unwrap().retired.is_none(), "what it is now it may be");
     let later = NOW.saturating_add(CHANGE_INTERVAL);
     assert!(at(11, later).unwrap().unwrap().retired.is_some());

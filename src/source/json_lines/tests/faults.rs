@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is wrong with a line, as strict reading tells it.
+/// What is wrong with a line, as strict reading reports it.
 #[track_caller]
 fn fault(line: &str) -> String {
     let outcome = read_with(line, &strict());

@@ -14,7 +14,7 @@ mod random;
 
 const ARRIVAL: Timestamp = Timestamp(1_767_323_045_000_000_000);
 
-/// Gives its bytes in pieces of the sizes told, over and over.
+/// Gives its bytes in pieces of these sizes, over and over.
 struct Stutter {
     bytes: Vec<u8>,
     at: usize,
