@@ -136,7 +136,7 @@ impl Client {
             member.controls = true;
         }
         drop(state);
-        provider.control(request);
+        provider.control(self.id, request);
         Some(())
     }
 }

@@ -11,7 +11,7 @@ use super::ClientId;
 /// request's id.
 pub(crate) trait PlaybackProvider: Send + Sync {
     /// A client asks for a seek, a speed, play or pause.
-    fn control(&self, request: PlaybackControlRequest);
+    fn control(&self, client: ClientId, request: PlaybackControlRequest);
 
     /// A client has subscribed; the hub had no message to give it for these channels.
     fn subscribed(&self, client: ClientId, without_state: Vec<ChannelId>);

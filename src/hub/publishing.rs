@@ -77,13 +77,13 @@ impl Hub {
 
     /// Announces a jump in time: nothing published before reaches a client after the announcement.
     ///
-    /// `back`: time goes back. Clients that don't know playback states then get a new session, which is what makes
+    /// Clients' time is set to `time`. `back`: time goes back. Clients that don't know playback states then get a new session, which is what makes
     /// their panels start clean.
-    pub(crate) fn jump(&self, playback: PlaybackState, back: bool) {
+    pub(crate) fn jump(&self, playback: PlaybackState, time: Timestamp, back: bool) {
         let mut state = lock(&self.0.state);
         let state = &mut *state;
         state.latch.clear();
-        state.time = Some(playback.current_time);
+        state.time = Some(time);
         if back {
             state.session += 1;
         }
@@ -100,7 +100,7 @@ impl Hub {
             if member.offers_sdk || member.controls {
                 outbox.push_control(state_kind(&playback), frame.clone());
             }
-            push_time_control(&mut outbox, playback.current_time);
+            push_time_control(&mut outbox, time);
             drop(outbox);
             member.queue.wake.notify_one();
         }

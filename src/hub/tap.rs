@@ -195,7 +195,7 @@ mod tests {
     struct Waits(Arc<AtomicUsize>);
 
     impl PlaybackProvider for Waits {
-        fn control(&self, _request: PlaybackControlRequest) {}
+        fn control(&self, _client: ClientId, _request: PlaybackControlRequest) {}
 
         fn subscribed(&self, _client: ClientId, _without_state: Vec<ChannelId>) {}
 

@@ -82,7 +82,7 @@ struct Room {
 struct Provider(Arc<Shared>);
 
 impl PlaybackProvider for Provider {
-    fn control(&self, _request: PlaybackControlRequest) {}
+    fn control(&self, _client: ClientId, _request: PlaybackControlRequest) {}
 
     fn subscribed(&self, _client: ClientId, _without_state: Vec<ChannelId>) {}
 
