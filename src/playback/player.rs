@@ -54,12 +54,12 @@ impl Player {
         let reader = Reader::spawn(source, move |event| {
             sender.send(Event::Reader(event)).ok();
         })?;
-        let mut stage = Everything { publisher, reader, on_finished: Some(on_finished) };
+        let mut stage = Everything { publisher, reader, outcome: None };
         let machine = Machine::new(&info, options, has_past, &mut stage, Instant::now());
         let snapshot = handle.snapshot.clone();
         let thread = std::thread::Builder::new()
             .name("player".into())
-            .spawn(move || run(machine, &mut stage, &inbox, &snapshot))?;
+            .spawn(move || run(machine, &mut stage, &inbox, &snapshot, on_finished))?;
         Ok(Self { handle, thread: Some(thread) })
     }
 
@@ -80,11 +80,24 @@ impl Drop for Player {
     }
 }
 
-fn run(mut machine: Machine, stage: &mut impl Stage, inbox: &Receiver<Event>, snapshot: &Mutex<Snapshot>) {
+fn run(
+    mut machine: Machine,
+    stage: &mut Everything,
+    inbox: &Receiver<Event>,
+    snapshot: &Mutex<Snapshot>,
+    on_finished: impl FnOnce(Result<(), SourceError>),
+) {
+    let mut on_finished = Some(on_finished);
     loop {
         let now = Instant::now();
         let deadline = machine.advance(stage, now);
         *lock(snapshot) = machine.snapshot(now);
+        // who is called finds the last position in the snapshot
+        if let Some(outcome) = stage.outcome.take()
+            && let Some(on_finished) = on_finished.take()
+        {
+            on_finished(outcome);
+        }
         let mut next = match deadline {
             Some(deadline) => match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(event) => Some(event),
@@ -113,13 +126,14 @@ fn run(mut machine: Machine, stage: &mut impl Stage, inbox: &Receiver<Event>, sn
 }
 
 /// What a machine acts on.
-struct Everything<F> {
+struct Everything {
     publisher: Publisher,
     reader: Reader,
-    on_finished: Option<F>,
+    /// How playback ended, to be reported.
+    outcome: Option<Result<(), SourceError>>,
 }
 
-impl<F: FnOnce(Result<(), SourceError>)> Stage for Everything<F> {
+impl Stage for Everything {
     fn announce(&mut self, channels: &[Arc<Channel>]) {
         self.publisher.announce(channels);
     }
@@ -193,8 +207,6 @@ impl<F: FnOnce(Result<(), SourceError>)> Stage for Everything<F> {
     }
 
     fn finished(&mut self, outcome: Result<(), SourceError>) {
-        if let Some(on_finished) = self.on_finished.take() {
-            on_finished(outcome);
-        }
+        self.outcome = Some(outcome);
     }
 }

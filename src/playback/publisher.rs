@@ -1,5 +1,6 @@
 //! The way from a playback into the hub.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
@@ -15,83 +16,89 @@ use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackControlRequest, PlaybackState, Status};
 use crate::time::{TimeRange, Timestamp};
 
-/// How long what must not overtake messages waits for slow clients.
+/// How long what must not overtake messages waits for slow clients that are not waited for otherwise.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Publishes into a hub.
-pub(super) struct Publisher(Hub);
+pub(super) struct Publisher {
+    hub: Hub,
+    /// Of the last messages.
+    policy: Cell<SlowClient>,
+}
 
 impl Publisher {
     /// Registers a player in a hub. With a `range` clients may control it.
     pub(super) fn connect(hub: Hub, player: PlayerHandle, range: Option<TimeRange>) -> Self {
         hub.set_provider(Box::new(player), range);
-        Self(hub)
+        let policy = Cell::new(hub.on_slow_client());
+        Self { hub, policy }
     }
 
     pub(super) fn announce(&self, channels: &[Arc<Channel>]) {
-        self.0.advertise(channels);
+        self.hub.advertise(channels);
     }
 
     pub(super) fn retire(&self, channels: &[ChannelId]) {
         self.drain();
-        self.0.retire(channels);
+        self.hub.retire(channels);
     }
 
     pub(super) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        self.0.publish(batch, range, policy, now);
+        self.policy.set(policy);
+        self.hub.publish(batch, range, policy, now);
     }
 
     pub(super) fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
-        self.0.publish_state(batch, to, now);
+        self.hub.publish_state(batch, to, now);
     }
 
     pub(super) fn seek(&self, state: PlaybackState, time: Timestamp, direction: Direction) {
-        self.0.jump(state, time, direction == Direction::Back);
+        self.hub.jump(state, time, direction == Direction::Back);
     }
 
     pub(super) fn lap(&self, state: PlaybackState) {
         self.drain();
         let time = state.current_time;
-        self.0.jump(state, time, true);
+        self.hub.jump(state, time, true);
     }
 
     pub(super) fn restart(&self, time: Timestamp, now: Instant) {
         self.drain();
-        self.0.restart(time, now);
+        self.hub.restart(time, now);
     }
 
     pub(super) fn playback_changed(&self, state: PlaybackState) {
-        self.0.playback_changed(state);
+        self.hub.playback_changed(state);
     }
 
     pub(super) fn tick(&self, time: Timestamp) {
-        self.0.tick(time);
+        self.hub.tick(time);
     }
 
     pub(super) fn notice(&self, status: &Status) {
-        self.0.notice(status);
+        self.hub.notice(status);
     }
 
     pub(super) fn has_room(&self, lead: usize) -> bool {
-        self.0.has_room(lead)
+        self.hub.has_room(lead)
     }
 
     pub(super) fn subscribers(&self) -> usize {
-        self.0.subscribers()
+        self.hub.subscribers()
     }
 
     pub(super) fn wanted_channels(&self) -> Vec<ChannelId> {
-        self.0.wanted_channels()
+        self.hub.wanted_channels()
     }
 
     pub(super) fn on_slow_client(&self) -> SlowClient {
-        self.0.on_slow_client()
+        self.hub.on_slow_client()
     }
 
     /// Lets clients take what was published before.
     fn drain(&self) {
         let limit = Instant::now() + DRAIN_LIMIT;
-        while !self.0.is_drained() && Instant::now() < limit {
+        while !self.hub.is_drained() && (self.policy.get() == SlowClient::Wait || Instant::now() < limit) {
             thread::sleep(Duration::from_millis(1));
         }
     }

@@ -161,9 +161,14 @@ impl Machine {
     fn pause(&mut self, stage: &mut impl Stage, now: Instant) {
         // what clients are sent is never ahead of what has been published
         let position = self.position(now);
+        if matches!(self.phase, Phase::Waiting { backfill: true, .. }) {
+            // for those who have subscribed by now
+            self.go_to(position, stage, now);
+        }
         self.timeline.clock.pause(now);
         self.set_clock(position, stage, now);
-        self.phase = Phase::Paused { shows_position: self.ahead.is_seeking(), step: None };
+        let shows_position = self.ahead.is_seeking() && matches!(self.phase, Phase::Playing);
+        self.phase = Phase::Paused { shows_position, step: None };
         self.tick(stage, now);
     }
 

@@ -1,6 +1,5 @@
 use PlaybackStatus::Paused;
 
-use super::simulation::{channel_named, made_batch};
 use super::*;
 use crate::model::{Batch, ChannelId};
 
@@ -69,6 +68,25 @@ fn who_subscribes_before_anything_was_read_gets_no_message_that_is_still_to_come
 }
 
 #[test]
+fn who_subscribes_before_the_start_gets_the_state_there_even_if_that_is_a_pause() {
+    for command in [Command::Play, Command::Pause] {
+        let options = PlaybackOptions { start_on: StartOn::Clients(1), ..options() };
+        let mut simulation = Simulation::within(ten(), ms(1250), options);
+        simulation.stage.subscribers = 1;
+        simulation.subscribe(7, &[1, 2]);
+        simulation.pass(20 * MS);
+        simulation.take();
+        simulation.ask(command.clone());
+        simulation.pass(60 * MS);
+        let state = Sent::Backfill(None, vec![(ms(1100), 2), (ms(1200), 1)]);
+        let messages = if command == Command::Play { vec![Sent::Message(ms(1300), 2)] } else { vec![] };
+        let sent: Vec<_> =
+            simulation.take().into_iter().filter(|sent| !matches!(sent, Sent::State(_))).collect();
+        assert_eq!(sent, [vec![state], messages].concat());
+    }
+}
+
+#[test]
 fn time_is_sent_while_no_message_is_due_and_seldom_otherwise() {
     let mut messages = ten();
     messages.push((ms(11_900), 1));
@@ -92,10 +110,10 @@ fn announced(id: u32, topic: &str) -> Batch {
 #[test]
 fn channels_of_a_stream_are_retired_when_all_before_is_published() {
     let mut simulation = Simulation::of_stream(options());
-    simulation.feed(Some(announced(1, "/a")));
-    simulation.feed(Some(made_batch(&[(ms(100), 1), (ms(300), 1)], 0, 0)));
-    simulation.feed(Some(Batch { retired: vec![ChannelId(1)], ..announced(2, "/a") }));
-    simulation.feed(Some(made_batch(&[(ms(400), 2)], 0, 0)));
+    simulation.stage.feed(Some(announced(1, "/a")));
+    simulation.stage.feed(Some(made_batch(&[(ms(100), 1), (ms(300), 1)], 0, 0)));
+    simulation.stage.feed(Some(Batch { retired: vec![ChannelId(1)], ..announced(2, "/a") }));
+    simulation.stage.feed(Some(made_batch(&[(ms(400), 2)], 0, 0)));
     simulation.pass(Duration::from_secs(1));
     let expected = [
         Sent::Announced(vec![1]),
@@ -113,7 +131,7 @@ fn channels_of_a_stream_are_retired_when_all_before_is_published() {
 fn a_stream_is_paused_stepped_and_restarted_but_not_sought() {
     let mut simulation = Simulation::of_stream(options());
     let times = [100_000, 100_100, 100_200, 50, 150].map(|time| (ms(time), 1));
-    simulation.feed(Some(made_batch(&times, 0, 0)));
+    simulation.stage.feed(Some(made_batch(&times, 0, 0)));
     simulation.pass(50 * MS);
     simulation.take();
     simulation.ask(Seek::To(ms(0)));
@@ -134,7 +152,7 @@ fn a_stream_is_paused_stepped_and_restarted_but_not_sought() {
     ];
     assert_eq!(sent[1..], expected);
     assert_eq!(simulation.machine.snapshot(simulation.now).range, None);
-    simulation.feed(None);
+    simulation.stage.feed(None);
     simulation.pass(MS);
     assert_states(&mut simulation, &[(PlaybackStatus::Ended, 150, false, "")]);
     simulation.ask(Command::Toggle);

@@ -13,11 +13,13 @@ mod delivery;
 mod invariants;
 mod part;
 mod reading;
+mod script;
 mod shifted;
 mod simulation;
 mod step;
 
-use simulation::{Answer, Sent, Simulation};
+use script::{Sent, made_batch};
+use simulation::{Answer, Simulation, channel_named};
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -52,7 +52,7 @@ fn damage_is_left_out_and_the_rest_is_played_at_once() {
 #[test]
 fn a_stream_that_breaks_is_played_to_there_and_ends_with_the_error() {
     let mut simulation = Simulation::of_stream(options());
-    simulation.feed(Some(super::simulation::made_batch(&[(ms(100), 1), (ms(200), 1)], 0, 0)));
+    simulation.stage.feed(Some(made_batch(&[(ms(100), 1), (ms(200), 1)], 0, 0)));
     simulation.pass(MS);
     let nonsense = SourceError::Unusable { name: "stdin".into(), reason: "is nonsense".into() };
     simulation.stage.fail_once = Some(nonsense);

@@ -1,4 +1,4 @@
-use super::simulation::WALL;
+use super::script::WALL;
 use super::*;
 use crate::hub::capability::playback::LoopChange;
 use crate::playback::stage::Direction;
@@ -117,7 +117,7 @@ fn a_late_playback_is_still_of_now() {
 fn a_stream_whose_time_goes_back_goes_on_in_time() {
     let mut simulation = Simulation::of_stream(now_options());
     let times = [100_000, 100_100, 50, 150].map(|time| (ms(time), 1));
-    simulation.feed(Some(super::simulation::made_batch(&times, 0, 0)));
+    simulation.stage.feed(Some(made_batch(&times, 0, 0)));
     simulation.pass(Duration::from_secs(1));
     let sent = messages(&mut simulation);
     assert_eq!(sent, [(0, 0), (100, 100), (100, 100), (200, 200)]);
