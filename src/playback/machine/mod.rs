@@ -105,9 +105,10 @@ impl Machine {
             let start_at = (info.seekable && info.channels.is_empty()).then_some(now);
             Phase::Waiting { start_at, backfill: has_past }
         };
-        let material = match info.seekable {
-            true => Material::Recorded,
-            false => Material::Streamed { watch: RestartWatch::default() },
+        let material = if info.seekable {
+            Material::Recorded
+        } else {
+            Material::Streamed { watch: RestartWatch::default() }
         };
         let shift = match options.shift {
             TimeShift::Off => None,
@@ -180,7 +181,7 @@ impl Machine {
             (_, Failed::Retried { log: false }) => {}
             (_, Failed::Retried { log: true }) => {
                 tracing::error!("{error}; reading is tried again and again");
-                let text = "the recording can't be read at the moment; the server's log says why";
+                let text = "the recording could not be read for a while; the server's log says why";
                 stage.notice(&Status::warning(text.to_owned()));
             }
             (_, Failed::Skipped | Failed::State) => {
