@@ -88,11 +88,10 @@ impl ReadAhead {
         if self.read_all || !self.backoff.may_try(now) {
             return;
         }
-        let credits = if self.backoff.is_failing() { 1 } else { CREDITS };
-        let mut held =
-            self.ready.len() + self.asked.iter().filter(|asked| **asked == Asked::Messages).count();
-        while held < credits {
-            held += 1;
+        let at_once = if self.backoff.is_failing() { 1 } else { CREDITS };
+        let mut asked = self.asked.iter().filter(|asked| **asked == Asked::Messages).count();
+        while asked < at_once && self.ready.len() + asked < CREDITS {
+            asked += 1;
             self.asked.push_back(Asked::Messages);
             stage.read_next(self.epoch);
         }

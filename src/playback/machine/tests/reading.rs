@@ -36,6 +36,19 @@ fn a_reader_that_keeps_failing_is_asked_seldom_and_playback_stands_meanwhile() {
 }
 
 #[test]
+fn an_outage_shorter_than_what_was_read_ahead_holds_nothing_up() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(150 * MS);
+    simulation.stage.broken = true;
+    simulation.pass(100 * MS);
+    assert!(simulation.stage.failures > 2, "a batch is needed");
+    simulation.stage.broken = false;
+    simulation.pass(Duration::from_secs(1));
+    let expected: Vec<_> = (0..10).map(|number| (100 * u128::from(number), 1000 + 100 * number)).collect();
+    assert_eq!(simulation.take_messages(), expected);
+}
+
+#[test]
 fn damage_is_left_out_and_the_rest_is_played_at_once() {
     let mut simulation = Simulation::of(ten(), options());
     simulation.pass(MS);
