@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::pattern::TopicPattern;
-use crate::playback::{AtEnd, OnEof, Rate, StartOn};
+use crate::playback::{AtEnd, OnEof, Rate, StartOn, TimeShift};
 use crate::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
 use crate::source::live::SchemaFor;
 use crate::source::throttle::ThrottleRule;
@@ -63,6 +63,7 @@ pub static KEYS: &[Key] = &[
         })
     },
     one("at-end", |options, text| at_end(text).map(|at_end| options.playback.at_end = at_end)),
+    one("shift", |options, text| shift(text).map(|shift| options.playback.shift = shift)),
     one("start", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.start = t)),
     one("end", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.end = t)),
     one("playback-duration", |options, text| {
@@ -239,6 +240,14 @@ fn at_end(text: &str) -> Result<AtEnd, String> {
         "stay" => Ok(AtEnd::Stay),
         "exit" => Ok(AtEnd::Exit),
         _ => Err(format!("'{text}' is neither stay nor exit")),
+    }
+}
+
+fn shift(text: &str) -> Result<TimeShift, String> {
+    match text {
+        "off" => Ok(TimeShift::Off),
+        "now" => Ok(TimeShift::Now),
+        _ => Err(format!("'{text}' is neither off nor now")),
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
+use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
+use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
-use foxglove_bridge::playback::{AtEnd, Live, OnEof, PlaybackOptions, Player, Request, Writers};
+use foxglove_bridge::playback::{AtEnd, Live, OnEof, PlaybackOptions, Player, Writers};
 use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::listen::SocketFile;
 use foxglove_bridge::source::throttle::Throttle;
@@ -181,9 +183,9 @@ impl Engine {
     }
 
     /// Asks for something; live input can't be asked for anything.
-    pub(super) fn request(&self, request: Request) {
+    pub(super) fn request(&self, request: PlaybackRequest) {
         if let Some(Running::Player(player)) = &*lock(&self.running) {
-            player.handle().request(request);
+            player.handle().request(request, Responder::ignore());
         }
     }
 
