@@ -18,6 +18,8 @@ mod crafted;
 mod damage;
 #[path = "recordings/expected.rs"]
 mod expected;
+#[path = "recordings/joined.rs"]
+mod joined;
 #[path = "recordings/linear.rs"]
 mod linear;
 #[path = "recordings/options.rs"]
@@ -73,7 +75,7 @@ fn main() {
         let title = format!("the state before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 22] = [
+    let checks: [(&str, Check); 28] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("all files of the conformance suite read the same as streams", linear::conformance),
@@ -89,7 +91,13 @@ fn main() {
         ("a file cut off anywhere plays what lies before the cut", damage::truncated),
         ("a damaged byte never makes messages up", damage::flipped),
         ("an unreadable chunk costs no message of another", damage::unreadable_chunk),
-        ("what lies behind the end of a recording is told", damage::joined),
+        ("what follows the end of a recording is named", damage::after_end),
+        ("recordings joined in one file play whole, as from a pipe", joined::whole),
+        ("recordings joined in one file are sought like one", joined::seeking),
+        ("topics and ranges are chosen of recordings joined in one file", joined::options),
+        ("info counts all messages of recordings joined in one file", joined::info),
+        ("a joined file among others plays its own part", joined::among_others),
+        ("a summary that speaks of the last recording alone is not believed", joined::appended),
         ("files of other formats are refused with a way out", refusals::other_formats),
         ("a recording reads the same without its index", crafted::stripped_summary),
         ("a split recording plays like the whole", several::whole),

@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
+mod bytes;
 pub mod catalog;
 pub mod json_lines;
 pub mod listen;
@@ -184,5 +185,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    self::mcap::summary(path, Order::Log, progress)
+    self::mcap::summary(path, progress)
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::made::Compression::{None as Plain, Zstd};
-use super::made::Made;
+use super::made::{Made, begun};
 use super::viewer::Viewer;
-use crate::source::mcap::follow::Wait;
+use crate::source::mcap::stream::follow::Wait;
 use crate::source::{Follow, FollowOptions, ScanProgress, Source, SourceError, TopicRules};
 
 /// What happens to the file while the source waits.
@@ -119,10 +119,6 @@ impl Script {
         let (_files, follow) = self.open();
         Viewer::of(&mut follow.unwrap())
     }
-}
-
-fn begun() -> Made {
-    Made::recording().schema(1, "X").channel(1, 1, "/a").channel(2, 0, "/b")
 }
 
 fn messages(times: &[u64]) -> Made {

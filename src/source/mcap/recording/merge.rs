@@ -1,127 +1,134 @@
-//! Merges decoded pieces into batches, in the order of the timeline: by time, then by file, then by place in the file.
+//! Merges decoded segments into batches, in the order of the timeline: by time, then by file, then by place in the file.
 //!
-//! Pure: which pieces there are and when each is needed is for the caller to know. Bound: of pieces that overlap in
+//! Pure: which segments there are and when each is needed is for the caller to know. Bound: of segments that overlap in
 //! time only `OPEN_BYTES` stay decoded; the others are parked, and to be decoded again when their turn comes.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use super::batch::Slot;
+use super::batch::BufferSlot;
 
-pub use super::batch::Builder;
-pub use super::chunk::Decoded;
+pub use super::batch::BatchBuilder;
+pub use super::segments::Decoded;
 
-/// Decoded pieces that overlap in time, in bytes; beyond it those needed last are decoded again when their turn comes.
+/// Decoded segments that overlap in time, in bytes; beyond it those needed last are decoded again when their turn comes.
 const OPEN_BYTES: usize = 256 << 20;
 
-/// A place in the order of messages: time, number of the file, offset of the piece in it.
-pub type Key = (u64, u32, u64);
+/// A place in the order of messages: time, number of the file, offset of the segment in it.
+pub type Position = (u64, u32, u64);
 
-/// Which piece of which file.
+/// Which segment of which file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     /// Number of the file on the timeline.
     pub file: u32,
-    /// Number of the piece in its file.
-    pub piece: u32,
-    /// First byte of the piece in its file.
+    /// Number of the segment in its file.
+    pub segment: u32,
+    /// First byte of the segment in its file.
     pub offset: u64,
 }
 
 impl Place {
-    /// The place of a message of this piece with this time.
-    pub fn key(&self, time: u64) -> Key {
+    /// The place of a message of this segment with this time.
+    pub fn key(&self, time: u64) -> Position {
         (time, self.file, self.offset)
     }
 }
 
-/// A piece whose messages are being played.
-struct Open {
+/// A segment whose messages are being played.
+struct OpenSegment {
     place: Place,
     /// Where its next message stands.
-    head: Key,
+    head: Position,
     next: usize,
     /// None while parked.
     decoded: Option<Decoded>,
     bytes: usize,
-    slot: Slot,
+    slot: BufferSlot,
 }
 
-impl Ord for Open {
+impl Ord for OpenSegment {
     /// The first one is the greatest, as the heap wants it.
     fn cmp(&self, other: &Self) -> Ordering {
         Reverse(self.head).cmp(&Reverse(other.head))
     }
 }
 
-impl PartialOrd for Open {
+impl PartialOrd for OpenSegment {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Open {
+impl PartialEq for OpenSegment {
     fn eq(&self, other: &Self) -> bool {
         self.head == other.head
     }
 }
 
-impl Eq for Open {}
+impl Eq for OpenSegment {}
 
 /// What an [`Merge::extend`] did.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Extended {
     /// There was nothing.
     Nothing,
-    /// Messages were appended, and their piece has more.
+    /// Messages were appended, and their segment has more.
     Some,
-    /// The last messages of this piece were appended.
+    /// The last messages of this segment were appended.
     Finished(Place),
 }
 
 /// See the module's documentation.
 #[derive(Default)]
 pub struct Merge {
-    open: BinaryHeap<Open>,
+    open: BinaryHeap<OpenSegment>,
     decoded_bytes: usize,
     batches: u64,
 }
 
 impl Merge {
-    /// Forgets all pieces.
+    /// Forgets all segments.
     pub fn clear(&mut self) {
         self.open.clear();
         self.decoded_bytes = 0;
     }
 
     /// A batch to fill.
-    pub fn batch(&mut self) -> Builder {
+    pub fn batch(&mut self) -> BatchBuilder {
         self.batches += 1;
-        Builder::new(self.batches)
+        BatchBuilder::new(self.batches)
     }
 
-    /// Adds a piece, from its message number `next` on; false if there is none.
+    /// Adds a segment, from its message number `next` on; false if there is none.
     pub fn push(&mut self, place: Place, decoded: Decoded, next: usize) -> bool {
         let Some(entry) = decoded.entries.get(next) else { return false };
         let head = place.key(entry.log_time.0);
         let bytes = decoded.buffer.len();
         self.decoded_bytes += bytes;
-        self.open.push(Open { place, head, next, decoded: Some(decoded), bytes, slot: Slot::default() });
+        self.open.push(OpenSegment {
+            place,
+            head,
+            next,
+            decoded: Some(decoded),
+            bytes,
+            slot: BufferSlot::default(),
+        });
         self.park();
         true
     }
 
     /// Where the next message stands.
-    pub fn head(&self) -> Option<Key> {
+    pub fn head(&self) -> Option<Position> {
         self.open.peek().map(|open| open.head)
     }
 
-    /// The piece with the next message, if it has to be decoded again before [`Merge::extend`].
+    /// The segment with the next message, if it has to be decoded again before [`Merge::extend`].
     pub fn parked(&self) -> Option<Place> {
         self.open.peek().filter(|open| open.decoded.is_none()).map(|open| open.place)
     }
 
-    /// Gives the piece that is [`Merge::parked`] its messages again, or gives it up. False if it is gone then.
+    /// Gives the segment that is [`Merge::parked`] its messages again, or gives it up. False if it is gone then.
     pub fn resume(&mut self, decoded: Option<Decoded>) -> bool {
         let Some(mut open) = self.open.pop() else { return false };
         // the file may have changed meanwhile
@@ -129,14 +136,14 @@ impl Merge {
         open.bytes = decoded.buffer.len();
         self.decoded_bytes += open.bytes;
         open.decoded = Some(decoded);
-        open.slot = Slot::default();
+        open.slot = BufferSlot::default();
         self.open.push(open);
         self.park();
         true
     }
 
     /// Appends what comes next, as far as nothing of `planned` and later has to come before it.
-    pub fn extend(&mut self, batch: &mut Builder, planned: Option<Key>) -> Extended {
+    pub fn extend(&mut self, batch: &mut BatchBuilder, planned: Option<Position>) -> Extended {
         let Some(mut open) = self.open.pop() else { return Extended::Nothing };
         let Some(decoded) = &open.decoded else {
             self.open.push(open);
@@ -159,7 +166,7 @@ impl Merge {
         }
     }
 
-    /// Keeps the decoded pieces within [`OPEN_BYTES`].
+    /// Keeps the decoded segments within [`OPEN_BYTES`].
     fn park(&mut self) {
         if self.decoded_bytes <= OPEN_BYTES {
             return;
@@ -186,12 +193,12 @@ mod tests {
     use crate::model::{Batch, ChannelId, Entry};
     use crate::time::Timestamp;
 
-    /// A piece of messages at these times; each carries its place: file, piece, number.
-    fn piece(place: Place, times: &[u64]) -> Decoded {
+    /// A segment of messages at these times; each carries its place: file, segment, number.
+    fn segment(place: Place, times: &[u64]) -> Decoded {
         let mut buffer = Vec::new();
         let mut entries = Vec::new();
         for (number, &time) in (0u32..).zip(times) {
-            let payload = [place.file, place.piece, number].map(u32::to_le_bytes).concat();
+            let payload = [place.file, place.segment, number].map(u32::to_le_bytes).concat();
             entries.push(Entry {
                 log_time: Timestamp(time),
                 publish_time: Timestamp(time),
@@ -203,10 +210,10 @@ mod tests {
             });
             buffer.extend(payload);
         }
-        Decoded { buffer: Bytes::from(buffer), entries, unknown: 0 }
+        Decoded { buffer: Bytes::from(buffer), entries, undefined: 0 }
     }
 
-    fn told(batch: &Batch) -> Vec<(u64, [u32; 3])> {
+    fn seen(batch: &Batch) -> Vec<(u64, [u32; 3])> {
         let number = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
         let one = |entry: &Entry| {
             let payload = batch.payload(entry);
@@ -215,10 +222,10 @@ mod tests {
         batch.entries.iter().map(one).collect()
     }
 
-    /// Plays pieces given in the order (first time, file, offset), each added when its turn comes.
-    fn merged(pieces: &[(Place, Vec<u64>)], mut on_push: impl FnMut(&mut Merge)) -> Vec<(u64, [u32; 3])> {
+    /// Plays segments given in the order (first time, file, offset), each added when its turn comes.
+    fn merged(segments: &[(Place, Vec<u64>)], mut on_push: impl FnMut(&mut Merge)) -> Vec<(u64, [u32; 3])> {
         let mut merge = Merge::default();
-        let mut coming = pieces.iter().peekable();
+        let mut coming = segments.iter().peekable();
         let mut all = Vec::new();
         loop {
             let mut batch = merge.batch();
@@ -227,49 +234,49 @@ mod tests {
                 let head = merge.head();
                 if planned.is_some_and(|planned| head.is_none_or(|head| planned < head)) {
                     let (place, times) = coming.next().unwrap();
-                    assert!(merge.push(*place, piece(*place, times), 0));
+                    assert!(merge.push(*place, segment(*place, times), 0));
                     on_push(&mut merge);
                     continue;
                 }
                 if let Some(place) = merge.parked() {
-                    let times = &pieces.iter().find(|(other, _)| *other == place).unwrap().1;
-                    assert!(merge.resume(Some(piece(place, times))));
+                    let times = &segments.iter().find(|(other, _)| *other == place).unwrap().1;
+                    assert!(merge.resume(Some(segment(place, times))));
                 }
                 if merge.extend(&mut batch, planned) == Extended::Nothing {
                     break;
                 }
             }
             match batch.finish() {
-                Some(batch) => all.extend(told(&batch)),
+                Some(batch) => all.extend(seen(&batch)),
                 None => return all,
             }
         }
     }
 
-    /// A few files of a few pieces with times that often are equal.
+    /// A few files of a few segments with times that often are equal.
     fn files() -> impl Strategy<Value = Vec<Vec<Vec<u64>>>> {
-        let piece = prop::collection::vec(0u64..12, 1..8).prop_map(|mut times| {
+        let segment = prop::collection::vec(0u64..12, 1..8).prop_map(|mut times| {
             times.sort_unstable();
             times
         });
-        prop::collection::vec(prop::collection::vec(piece, 1..5), 1..6)
+        prop::collection::vec(prop::collection::vec(segment, 1..5), 1..6)
     }
 
     fn in_order(files: Vec<Vec<Vec<u64>>>) -> Vec<(Place, Vec<u64>)> {
-        let mut pieces = Vec::new();
+        let mut segments = Vec::new();
         for (file, of_file) in (0..).zip(files) {
             for (number, times) in (0..).zip(of_file) {
-                pieces.push((Place { file, piece: number, offset: u64::from(number) * 100 }, times));
+                segments.push((Place { file, segment: number, offset: u64::from(number) * 100 }, times));
             }
         }
-        pieces.sort_by_key(|(place, times)| place.key(times[0]));
-        pieces
+        segments.sort_by_key(|(place, times)| place.key(times[0]));
+        segments
     }
 
-    fn sorted(pieces: &[(Place, Vec<u64>)]) -> Vec<(u64, [u32; 3])> {
+    fn sorted(segments: &[(Place, Vec<u64>)]) -> Vec<(u64, [u32; 3])> {
         let mut all = Vec::new();
-        for (place, times) in pieces {
-            all.extend((0..).zip(times).map(|(number, time)| (*time, [place.file, place.piece, number])));
+        for (place, times) in segments {
+            all.extend((0..).zip(times).map(|(number, time)| (*time, [place.file, place.segment, number])));
         }
         all.sort();
         all
@@ -278,15 +285,15 @@ mod tests {
     proptest! {
         #[test]
         fn messages_come_by_time_then_file_then_place(files in files()) {
-            let pieces = in_order(files);
-            prop_assert_eq!(merged(&pieces, |_| {}), sorted(&pieces));
+            let segments = in_order(files);
+            prop_assert_eq!(merged(&segments, |_| {}), sorted(&segments));
         }
 
         #[test]
         fn parked_pieces_lose_nothing(files in files(), parked in prop::collection::vec(any::<bool>(), 30)) {
-            let pieces = in_order(files);
+            let segments = in_order(files);
             let mut parked = parked.into_iter().cycle();
-            let got = merged(&pieces, |merge| {
+            let got = merged(&segments, |merge| {
                 if parked.next() == Some(true) {
                     // as if there were too much
                     merge.decoded_bytes += OPEN_BYTES;
@@ -294,14 +301,14 @@ mod tests {
                     merge.decoded_bytes -= OPEN_BYTES;
                 }
             });
-            prop_assert_eq!(got, sorted(&pieces));
+            prop_assert_eq!(got, sorted(&segments));
         }
     }
 
     #[test]
     fn the_batch_of_a_piece_alone_is_its_buffer() {
-        let place = Place { file: 0, piece: 0, offset: 0 };
-        let decoded = piece(place, &[1, 2, 3]);
+        let place = Place { file: 0, segment: 0, offset: 0 };
+        let decoded = segment(place, &[1, 2, 3]);
         let mut merge = Merge::default();
         merge.push(place, decoded.clone(), 1);
         let mut batch = merge.batch();

@@ -1,7 +1,7 @@
-//! Decodes pieces ahead of need, on threads of their own, in the order in which they will be played.
+//! Decodes segments ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where pieces are so large that
-//! threads would be idle, and at least one piece. After a seek it is one piece, and more with each that is taken: seeks
+//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where segments are so large that
+//! threads would be idle, and at least one segment. After a seek it is one segment, and more with each that is taken: seeks
 //! come in swarms, and what is decoded for one is in the way of the next.
 
 use std::collections::VecDeque;
@@ -9,26 +9,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::chunk::{Decoded, Selection};
-use super::contents::{Piece, to_usize};
 use super::file::OpenFile;
-use super::merge::{Key, Place};
+use super::merge::{Place, Position};
+use super::segments::Decoded;
 use crate::source::SourceError;
+use crate::source::mcap::channels::Selection;
+use crate::source::mcap::records::to_usize;
+use crate::source::mcap::survey::Segment;
 use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.
 const READ_AHEAD: usize = 8 << 20;
 
-/// Pieces that may be ahead for each that was taken since a seek.
+/// Segments that may be ahead for each that was taken since a seek.
 const RAMP: usize = 2;
 
 /// More threads than this do not make playback faster.
 const MAX_THREADS: usize = 4;
 
-/// A piece to decode.
+/// A segment to decode.
 pub(super) struct Job {
     pub(super) file: Arc<OpenFile>,
-    pub(super) piece: Piece,
+    pub(super) segment: Segment,
     pub(super) selection: Arc<Selection>,
 }
 
@@ -39,7 +41,7 @@ struct Request {
 }
 
 struct Pending {
-    key: Key,
+    key: Position,
     place: Option<Place>,
     bytes: usize,
     reply: Receiver<Result<Decoded, SourceError>>,
@@ -51,7 +53,7 @@ pub(super) struct Ahead {
     generation: Arc<AtomicU64>,
     pending: VecDeque<Pending>,
     bytes: usize,
-    /// Pieces taken since the last seek.
+    /// Segments taken since the last seek.
     taken: usize,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
@@ -88,14 +90,14 @@ impl Ahead {
     }
 
     /// Where what was asked for first stands.
-    pub(super) fn next_key(&self) -> Option<Key> {
+    pub(super) fn next_key(&self) -> Option<Position> {
         self.pending.front().map(|pending| pending.key)
     }
 
-    /// Asks for a piece; `place` comes back with it.
-    pub(super) fn request(&mut self, key: Key, place: Place, job: Job) {
+    /// Asks for a segment; `place` comes back with it.
+    pub(super) fn request(&mut self, key: Position, place: Place, job: Job) {
         let (reply, receiver) = sync_channel(1);
-        let bytes = to_usize(job.piece.size);
+        let bytes = to_usize(job.segment.size);
         self.bytes += bytes;
         self.pending.push_back(Pending { key, place: Some(place), bytes, reply: receiver });
         let request = Request { job, generation: self.generation.load(Ordering::Relaxed), reply };
@@ -106,8 +108,8 @@ impl Ahead {
         }
     }
 
-    /// Puts an error in the place of a piece that can't be asked for.
-    pub(super) fn fail(&mut self, key: Key, error: SourceError) {
+    /// Puts an error in the place of a segment that can't be asked for.
+    pub(super) fn fail(&mut self, key: Position, error: SourceError) {
         let (reply, receiver) = sync_channel(1);
         self.pending.push_back(Pending { key, place: None, bytes: 0, reply: receiver });
         // there is room for one, and its receiver is there
@@ -149,7 +151,7 @@ fn work(inbox: &Mutex<Receiver<Request>>, generation: &AtomicU64, range: TimeRan
         if asked_in != generation.load(Ordering::Relaxed) {
             continue;
         }
-        let decoded = job.file.decoder.decode(&job.piece, &job.selection, range);
+        let decoded = job.file.reader.decode(&job.segment, &job.selection, range);
         // whoever closes the file then, closes it
         drop(job);
         // nobody waits after a seek

@@ -4,10 +4,10 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::contents::{MAGIC, open_regular};
-use super::frames::Input;
-use super::scan::foreign;
 use crate::source::SourceError;
+use crate::source::bytes::open_regular;
+use crate::source::mcap::records::{FOREIGN_HEAD, MAGIC, foreign};
+use crate::source::mcap::walker::ForwardRead;
 
 /// Bytes before the place where reading goes on that are compared, in case the file was written anew meanwhile: enough
 /// for a few small messages and their times.
@@ -70,7 +70,7 @@ impl Growing {
 
     /// Refuses a file that begins as something else.
     pub(super) fn check_beginning(&mut self, name: &str) -> Result<(), SourceError> {
-        let mut start = [0; 16];
+        let mut start = [0; FOREIGN_HEAD];
         let read =
             self.read(0, &mut start).map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
         let start = &start[..read];
@@ -122,7 +122,7 @@ impl Growing {
     }
 }
 
-impl Input for Growing {
+impl ForwardRead for Growing {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let room = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
         let part = buffer.len().min(room);

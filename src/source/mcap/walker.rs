@@ -1,7 +1,12 @@
-//! Cuts bytes that come one after the other into MCAP records.
+//! Cuts bytes that come one after the other into MCAP records: of streams, of files that grow, and of files that have
+//! to be read through.
 //!
-//! Holds a window of the stream: [`WINDOW`] bytes, or the one record that is larger. What nobody needs (attachments,
-//! indexes, what is not known) is passed over, however large. Recordings may follow each other.
+//! This is the one place that says what damage costs. A record that is whole but can't be used costs itself alone. Where
+//! there is no record, nothing after it can be read. What is cut off at the end is lost. Recordings may follow each
+//! other, also where one broke off between two records.
+//!
+//! Holds a window of the bytes: [`WINDOW`] of them, or the one record that is larger. What is not needed in memory
+//! (attachments, indexes, what is not known) is skipped, however large.
 
 use std::io;
 use std::ops::Range;
@@ -9,10 +14,12 @@ use std::ops::Range;
 use bytes::Bytes;
 use mcap::records::op;
 
-use super::chunk::{Buffer, Unpacker};
-use super::contents::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize};
-use super::index::LARGE_CHUNK;
-use super::scan::{chunk_head, foreign};
+use super::chunk::Unpacker;
+use super::pool::Pooled;
+use super::records::{
+    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
+    to_usize,
+};
 
 /// Bytes asked for at once: several times what a pipe holds.
 const WINDOW: usize = 256 << 10;
@@ -26,44 +33,43 @@ const UNFINISHED: u64 = u64::MAX;
 /// Bytes of a chunk that tell its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
 
-/// First bytes that tell another format.
-const FOREIGN_HEAD: usize = 16;
-
 const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
 
-const BEHIND_END: &str = "what follows the recording's end is not another recording";
+const AFTER_END: &str = "what follows the recording's end is not another recording";
 
 /// Where the bytes come from.
-pub(super) trait Input {
-    /// Reads what is there at `offset`, which is behind what was read last unless the window was read again. 0: there
-    /// is nothing more.
+pub(super) trait ForwardRead {
+    /// Reads what is there at `offset`, which follows what was read last unless the window is read again. 0: there is
+    /// nothing more.
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Passes over up to `length` bytes at `offset`; returns how many. `scratch` may be used to read them.
+    /// Skips up to `length` bytes at `offset`; returns how many. `scratch` may be used to read them.
     fn skip(&mut self, offset: u64, length: u64, scratch: &mut [u8]) -> io::Result<u64>;
 }
 
 /// What the window begins with.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Less than a record: [`Frames::fill`] is next.
+    /// Less than a record: [`Walker::fill`] is next.
     More,
-    /// What is going to be written over: zeros, or a chunk without a length. Only if [`Frames::is_growing`].
+    /// What is going to be overwritten: zeros, or a chunk without a length. Only if [`Walker::is_growing`].
     Unwritten,
-    /// A recording; ids of channels and schemas have no meaning from before.
-    Opening,
-    /// A record that has to be looked at, then passed with [`Frames::pass`].
+    /// A recording begins with its magic at `offset`; ids of channels and schemas have no meaning from before.
+    Opening { offset: u64 },
+    /// A record that has to be looked at, then passed with [`Walker::pass`].
     Record { opcode: u8, offset: u64, body: Range<usize> },
-    /// A record that is too large. It is passed over.
+    /// A record that is not needed in memory, or the head of a chunk whose records come one by one. It is skipped.
+    Skipped { opcode: u8, offset: u64, length: u64 },
+    /// A record that is too large. It is skipped.
     TooLarge { offset: u64 },
-    /// Something that can't be read, and nothing behind it can.
+    /// Something that can't be read, and nothing after it can.
     Broken { offset: u64, reason: &'static str },
     /// Something else than MCAP from the first byte on.
     Foreign { reason: &'static str },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Phase {
     /// Before the magic of the first recording.
     Opening,
     Data,
@@ -71,24 +77,24 @@ enum Place {
     Summary,
     /// Before the magic at the end.
     Closing,
-    /// Behind it: another recording may follow.
+    /// After it: another recording may follow.
     Between,
     Broken,
 }
 
 /// See the module's documentation.
-pub(super) struct Frames {
-    window: Buffer,
+pub(super) struct Walker {
+    window: Pooled,
     /// Bytes of the window that were read and not passed.
     start: usize,
     filled: usize,
     /// Where the next byte to be read lies in the stream.
     read_offset: u64,
-    /// Bytes behind the window's that are to be passed over.
+    /// Bytes from the window's beginning on that are to be skipped.
     skip: u64,
     /// Bytes the window must hold for the next step.
     need: usize,
-    place: Place,
+    phase: Phase,
     /// Records that end up to here are old: of them only definitions count.
     pub(super) old_until: u64,
     /// Whether somebody is writing: what is not a record yet is not damage.
@@ -97,7 +103,7 @@ pub(super) struct Frames {
     pub(super) fixed_from: u64,
 }
 
-impl Frames {
+impl Walker {
     pub(super) fn new(unpacker: &Unpacker) -> Self {
         Self {
             window: unpacker.memory(WINDOW),
@@ -106,7 +112,7 @@ impl Frames {
             read_offset: 0,
             skip: 0,
             need: MAGIC.len(),
-            place: Place::Opening,
+            phase: Phase::Opening,
             old_until: 0,
             is_growing: false,
             fixed_from: 0,
@@ -127,31 +133,36 @@ impl Frames {
         self.window.as_ref()
     }
 
-    /// Why the stream can't end here; None where it can.
+    /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
     pub(super) fn unfinished(&self) -> Option<&'static str> {
         let pending = self.filled > self.start || self.skip > 0;
-        match self.place {
-            Place::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
-            Place::Opening => Some(foreign(self.unread()).unwrap_or(NOT_MCAP)),
-            Place::Data | Place::Summary if pending => Some("the stream ended within a record"),
-            Place::Closing => Some("the stream ended within the recording's footer"),
-            Place::Between if pending => Some(BEHIND_END),
-            Place::Data | Place::Summary | Place::Between | Place::Broken => None,
+        match self.phase {
+            Phase::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
+            Phase::Opening => Some(foreign(self.unread()).unwrap_or(NOT_MCAP)),
+            Phase::Data | Phase::Summary if pending => Some("it ends within a record"),
+            Phase::Closing => Some("it ends within the recording's footer"),
+            Phase::Between if pending => Some(AFTER_END),
+            Phase::Data | Phase::Summary | Phase::Between | Phase::Broken => None,
         }
+    }
+
+    /// Whether the last recording is complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.phase == Phase::Between && self.filled == self.start
     }
 
     /// Whether nothing of a recording has come yet.
     pub(super) fn is_opening(&self) -> bool {
-        self.place == Place::Opening
+        self.phase == Phase::Opening
     }
 
     /// Whether definitions are repeats.
     pub(super) fn is_summary(&self) -> bool {
-        self.place == Place::Summary
+        self.phase == Phase::Summary
     }
 
     pub(super) fn is_broken(&self) -> bool {
-        self.place == Place::Broken
+        self.phase == Phase::Broken
     }
 
     fn unread(&self) -> &[u8] {
@@ -167,10 +178,10 @@ impl Frames {
             if self.skip > 0 {
                 return Step::More;
             }
-            let step = match self.place {
-                Place::Broken => return Step::More,
-                Place::Opening | Place::Closing | Place::Between => self.magic(),
-                Place::Data | Place::Summary => self.record(),
+            let step = match self.phase {
+                Phase::Broken => return Step::More,
+                Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
+                Phase::Data | Phase::Summary => self.record(),
             };
             if let Some(step) = step {
                 return step;
@@ -185,7 +196,7 @@ impl Frames {
 
     fn broken(&mut self, reason: &'static str) -> Option<Step> {
         let offset = self.offset();
-        self.place = Place::Broken;
+        self.phase = Phase::Broken;
         Some(Step::Broken { offset, reason })
     }
 
@@ -202,64 +213,69 @@ impl Frames {
             if bytes[0] == 0 && self.is_growing {
                 return self.unwritten();
             }
-            return match self.place {
-                Place::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
-                Place::Opening => {
+            return match self.phase {
+                Phase::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
+                Phase::Opening => {
                     let reason = foreign(bytes).unwrap_or(NOT_MCAP);
-                    self.place = Place::Broken;
+                    self.phase = Phase::Broken;
                     Some(Step::Foreign { reason })
                 }
-                Place::Closing => self.broken("the recording's footer is damaged"),
-                _ => self.broken(BEHIND_END),
+                Phase::Closing => self.broken("the recording's footer is damaged"),
+                _ => self.broken(AFTER_END),
             };
         }
         if compared < MAGIC.len() {
             return self.more(MAGIC.len());
         }
+        let offset = self.offset();
         self.start += MAGIC.len();
-        if self.place == Place::Closing {
-            self.place = Place::Between;
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Between;
             return None;
         }
-        self.place = Place::Data;
-        Some(Step::Opening)
+        self.phase = Phase::Data;
+        Some(Step::Opening { offset })
     }
 
-    /// None: something was passed over.
+    /// None: what comes next has to be looked at again.
     fn record(&mut self) -> Option<Step> {
         let bytes = self.unread();
         if bytes.first() == Some(&0) {
             return if self.is_growing {
                 self.unwritten()
             } else {
-                self.broken("there is no record here; nothing behind it can be read")
+                self.broken("there is no record here; nothing after it can be read")
             };
         }
         let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
         // a recording that was begun where another one broke off
         if bytes.starts_with(MAGIC) {
-            self.place = Place::Between;
+            self.phase = Phase::Between;
             return None;
         }
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
-        if self.place == Place::Data {
+        if self.phase == Phase::Data {
             match opcode {
                 op::MESSAGE if old => {}
                 op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
                 op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
                 op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
-                op::DATA_END => self.place = Place::Summary,
+                op::DATA_END => self.phase = Phase::Summary,
                 _ => {}
             }
         } else if matches!(opcode, op::SCHEMA | op::CHANNEL) {
             return self.whole(opcode, whole);
         }
         if opcode == op::FOOTER {
-            self.place = Place::Closing;
+            self.phase = Phase::Closing;
         }
-        self.skip = whole;
-        None
+        self.skip_record(opcode, whole)
+    }
+
+    fn skip_record(&mut self, opcode: u8, length: u64) -> Option<Step> {
+        self.skip = length;
+        Some(Step::Skipped { opcode, offset: self.offset(), length })
     }
 
     fn whole(&mut self, opcode: u8, whole: u64) -> Option<Step> {
@@ -283,8 +299,7 @@ impl Frames {
         match chunk_head(self.unread()) {
             None if self.unread().len() < enough => self.more(enough),
             Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
-                self.skip = RECORD_HEADER + head.length;
-                None
+                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
             }
             _ => self.whole(op::CHUNK, whole),
         }
@@ -294,9 +309,8 @@ impl Frames {
     fn unfinished_chunk(&mut self) -> Option<Step> {
         match chunk_head(self.unread()) {
             Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
-                self.skip = RECORD_HEADER + head.length;
-                self.fixed_from = self.offset() + self.skip;
-                None
+                self.fixed_from = self.offset() + RECORD_HEADER + head.length;
+                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
             }
             _ => self.unwritten(),
         }
@@ -326,10 +340,11 @@ impl Frames {
     pub(super) fn restart(&mut self) {
         (self.start, self.filled, self.read_offset, self.skip, self.old_until) = (0, 0, 0, 0, 0);
         (self.need, self.fixed_from) = (MAGIC.len(), 0);
-        self.place = Place::Opening;
+        self.phase = Phase::Opening;
     }
 
-    /// A passed part of the window as a share; where it is most of the window, no bytes are copied but those behind it.
+    /// A passed part of the window as a share; where it is most of the window, only the bytes after it are
+    /// copied.
     pub(super) fn share(&mut self, part: Range<usize>, unpacker: &Unpacker) -> Bytes {
         if part.len() < self.window.as_ref().len() / 2 {
             return Bytes::copy_from_slice(&self.window.as_ref()[part]);
@@ -339,7 +354,7 @@ impl Frames {
     }
 
     /// Puts what is unread at the beginning of a new window; returns the old one.
-    fn moved(&mut self, size: usize, unpacker: &Unpacker) -> Buffer {
+    fn moved(&mut self, size: usize, unpacker: &Unpacker) -> Pooled {
         let mut window = unpacker.memory(size);
         let unread = self.filled - self.start;
         window.as_mut()[..unread].copy_from_slice(self.unread());
@@ -347,8 +362,8 @@ impl Frames {
         std::mem::replace(&mut self.window, window)
     }
 
-    /// Reads once, or passes over; false if there was nothing.
-    pub(super) fn fill(&mut self, input: &mut impl Input, unpacker: &Unpacker) -> io::Result<bool> {
+    /// Reads once, or skips; false if there was nothing.
+    pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
         if self.skip > 0 {
             let passed = input.skip(self.read_offset, self.skip, self.window.as_mut())?.min(self.skip);
             (self.start, self.filled) = (0, 0);

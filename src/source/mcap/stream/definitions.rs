@@ -14,9 +14,7 @@ use mcap::records::{self, Record};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::source::TopicRules;
 use crate::source::catalog::{Catalog, RawChannel};
-
-/// Definitions held, in bytes; a recording with more than this is not from a recorder.
-const MAX_DEFINITIONS: usize = 256 << 20;
+use crate::source::mcap::records::MAX_DEFINITIONS;
 
 /// What a definition changes for viewers.
 #[derive(Debug, Default)]

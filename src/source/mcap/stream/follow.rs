@@ -43,7 +43,7 @@ pub struct FollowOptions {
 }
 
 /// How the time until the next look passes.
-pub(super) type Wait = Box<dyn FnMut(Duration) + Send>;
+pub(in crate::source::mcap) type Wait = Box<dyn FnMut(Duration) + Send>;
 
 /// See the module's documentation.
 pub struct Follow {
@@ -72,7 +72,7 @@ impl Follow {
         Self::open_with(path, options, progress, Box::new(std::thread::sleep))
     }
 
-    pub(super) fn open_with(
+    pub(in crate::source::mcap) fn open_with(
         path: &Path,
         options: FollowOptions,
         progress: &mut dyn FnMut(ScanProgress),

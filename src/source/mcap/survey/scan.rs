@@ -1,0 +1,371 @@
+//! Reads a file through once and finds what its summary should have said, for each of its recordings.
+//!
+//! The records are those that [`Walker`] finds, as for streams: what is left out of a damaged file is what is left out
+//! of the same bytes from a pipe. Chunks are decompressed for their channels and times; messages outside of chunks are
+//! grouped into runs.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use mcap::records::op;
+
+use super::ids::{Ids, Origin, by_id};
+use super::index::{Presence, Segment};
+use super::{Method, Survey, extras};
+use crate::source::bytes::RangeRead;
+use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::records::{
+    RECORD_HEADER, chunk_head, failed, message, parse, read_vec, to_usize, unusable, walk,
+};
+use crate::source::mcap::walker::{ForwardRead, Step, Walker};
+use crate::source::{Order, ScanProgress, SourceError};
+
+/// Messages outside of chunks are played in runs of about this many bytes.
+const RUN: u64 = 1 << 20;
+
+/// Progress is reported each time that this many bytes were read.
+const PROGRESS: u64 = 8 << 20;
+
+/// Bytes of a chunk that hold its compression and sizes.
+const CHUNK_HEAD: u64 = 4096;
+
+/// Faults of a file that are named one by one.
+const MAX_FAULTS: usize = 3;
+
+/// Scans the file. `reason`: why its summary is not used, for the warning; None if that needs no warning.
+pub(super) fn scan(
+    file: &dyn RangeRead,
+    unpacker: Unpacker,
+    order: Order,
+    reason: Option<String>,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<Survey, SourceError> {
+    let scan = Scan {
+        file,
+        order,
+        survey: Survey::new(Method::Scan),
+        ids: Ids::new(),
+        walker: Walker::new(&unpacker),
+        unpacker,
+        found: Vec::new(),
+        run: None,
+        faults: Vec::new(),
+    };
+    scan.run(reason, progress)
+}
+
+struct Scan<'a> {
+    file: &'a dyn RangeRead,
+    order: Order,
+    survey: Survey,
+    ids: Ids,
+    walker: Walker,
+    unpacker: Unpacker,
+    found: Vec<Found>,
+    /// Records outside of chunks, while they go on.
+    run: Option<Found>,
+    /// What is wrong with the file: where, and what.
+    faults: Vec<(u64, String)>,
+}
+
+/// A segment, before it is known which of its channels are defined.
+struct Found {
+    offset: u64,
+    length: u64,
+    is_chunk: bool,
+    size: u64,
+    part: u32,
+    /// By part and id.
+    messages: BTreeMap<(u32, u16), Tally>,
+}
+
+/// Messages of one channel in a segment.
+struct Tally {
+    count: u64,
+    first: u64,
+    last: u64,
+}
+
+impl Found {
+    fn add(&mut self, part: u32, channel: u16, time: u64) {
+        let none = Tally { count: 0, first: u64::MAX, last: 0 };
+        let tally = self.messages.entry((part, channel)).or_insert(none);
+        tally.count += 1;
+        tally.first = tally.first.min(time);
+        tally.last = tally.last.max(time);
+    }
+}
+
+impl Scan<'_> {
+    fn run(
+        mut self,
+        reason: Option<String>,
+        progress: &mut dyn FnMut(ScanProgress),
+    ) -> Result<Survey, SourceError> {
+        let total = self.file.size();
+        let mut reported = 0;
+        loop {
+            if self.walker.offset() - reported >= PROGRESS {
+                reported = self.walker.offset();
+                progress(ScanProgress { done: reported.min(total), total });
+            }
+            match self.walker.step() {
+                // never: the file is not being written
+                Step::Unwritten => break,
+                Step::More if self.walker.is_broken() => break,
+                Step::More => {
+                    let filled = self.walker.fill(&mut Forward(self.file), &self.unpacker);
+                    if !filled.map_err(|error| failed(self.file, error))? {
+                        self.on_end();
+                        break;
+                    }
+                }
+                Step::Opening { offset } => {
+                    self.end_run();
+                    self.ids.begin_recording(offset);
+                }
+                Step::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, &body),
+                Step::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
+                Step::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
+                Step::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
+                Step::TooLarge { offset } => {
+                    self.end_run();
+                    self.fault(offset, "the record is larger than 1 GiB");
+                }
+                Step::Broken { offset, reason } => self.fault(offset, reason),
+                Step::Foreign { reason } => return Err(unusable(self.file, reason)),
+            }
+        }
+        self.end_run();
+        self.ids.end_recording();
+        self.conclude(reason)
+    }
+
+    fn fault(&mut self, offset: u64, reason: impl Into<String>) {
+        self.faults.push((offset, reason.into()));
+    }
+
+    fn on_end(&mut self) {
+        if let Some(reason) = self.walker.unfinished() {
+            self.fault(self.walker.offset(), reason);
+        } else if !self.walker.is_complete() {
+            self.fault(self.file.size(), "it ends without a footer");
+        }
+    }
+
+    fn on_message(&mut self, offset: u64, body: &Range<usize>) {
+        let message = message(&self.walker.window()[body.clone()], 0, self.order);
+        self.walker.pass(body);
+        let end = offset + RECORD_HEADER + body.len() as u64;
+        if self.run.as_ref().is_some_and(|run| end - run.offset > RUN) || message.is_none() {
+            self.end_run();
+        }
+        let Some((channel, entry)) = message else {
+            return self.fault(offset, "the message is too short");
+        };
+        let part = self.ids.part();
+        let begun = || Found { offset, length: 0, is_chunk: false, size: 0, part, messages: BTreeMap::new() };
+        let run = self.run.get_or_insert_with(begun);
+        run.length = end - run.offset;
+        run.size = run.length;
+        run.add(part, channel, entry.log_time.0);
+    }
+
+    fn end_run(&mut self) {
+        self.found.extend(self.run.take());
+    }
+
+    fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
+        let record = parse(opcode, &self.walker.window()[body.clone()]);
+        let origin = if self.walker.is_summary() { Origin::Summary } else { Origin::Data };
+        let part = self.ids.part();
+        let taken = match record {
+            Some(record) => self.ids.on_definition(record, (offset, 0), origin),
+            None => Err("the definition of a channel or schema can't be read".into()),
+        };
+        self.walker.pass(body);
+        if self.ids.part() != part {
+            self.end_run();
+        }
+        if let Err(reason) = taken {
+            self.fault(offset, reason);
+        }
+    }
+
+    fn on_skipped(&mut self, opcode: u8, offset: u64, length: u64) -> Result<(), SourceError> {
+        let is_whole = offset.saturating_add(length) <= self.file.size();
+        match opcode {
+            op::HEADER | op::ATTACHMENT | op::METADATA if is_whole => {
+                self.end_run();
+                extras::note(&mut self.survey, self.file, opcode, offset, length - RECORD_HEADER);
+            }
+            // a large one, whose records come one by one
+            op::CHUNK => {
+                self.end_run();
+                let head = read_vec(self.file, offset, CHUNK_HEAD.min(self.file.size() - offset));
+                self.count_chunk(&head.map_err(|error| failed(self.file, error))?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Counts the chunk that `bytes` begins with; its size in memory.
+    fn count_chunk(&mut self, bytes: &[u8]) -> u64 {
+        let Some(head) = chunk_head(bytes) else { return 0 };
+        self.survey.count_chunk(&head.compression, head.compressed, head.uncompressed);
+        head.uncompressed
+    }
+
+    fn on_chunk(&mut self, offset: u64, body: &Range<usize>) {
+        self.end_run();
+        let length = RECORD_HEADER + body.len() as u64;
+        let record = body.start - to_usize(RECORD_HEADER)..body.end;
+        let head =
+            self.walker.window()[record.start..record.end.min(record.start + to_usize(CHUNK_HEAD))].to_vec();
+        let size = self.count_chunk(&head);
+        if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
+            self.fault(offset, reason);
+        }
+        self.walker.pass(body);
+    }
+
+    fn look_into_chunk(
+        &mut self,
+        offset: u64,
+        length: u64,
+        size: u64,
+        body: &Range<usize>,
+    ) -> Result<(), String> {
+        let bytes = &self.walker.window()[body.clone()];
+        let plain = self.unpacker.unpack(bytes)?;
+        let records = match &plain {
+            Plain::Own(plain) => plain,
+            Plain::Within(range) => &bytes[range.clone()],
+        };
+        check(records)?;
+        let part = self.ids.part();
+        let mut found = Found { offset, length, is_chunk: true, size, part, messages: BTreeMap::new() };
+        let mut faults = Vec::new();
+        // it has just been walked to its end
+        walk(records, |opcode, at, body| {
+            match opcode {
+                op::MESSAGE => {
+                    let (channel, entry) = message(body, at, self.order)?;
+                    found.add(self.ids.part(), channel, entry.log_time.0);
+                }
+                op::SCHEMA | op::CHANNEL => {
+                    let taken = self.ids.on_definition(parse(opcode, body)?, (offset, at), Origin::Data);
+                    faults.extend(taken.err());
+                }
+                _ => {}
+            }
+            Some(())
+        })
+        .ok();
+        self.found.push(found);
+        faults.into_iter().for_each(|reason| self.fault(offset, reason));
+        Ok(())
+    }
+
+    /// Makes the index, now that all definitions are known; the number of messages that no definition explains.
+    fn index(&mut self) -> u64 {
+        let Self { survey, ids, found, .. } = self;
+        let mut undefined = 0;
+        let mut counts = vec![0; ids.channels.len()];
+        for found in found.drain(..) {
+            let first = survey.index.presence.len();
+            let (mut start, mut end) = (u64::MAX, 0);
+            for ((part, channel), tally) in found.messages {
+                let defined = ids.parts.get(part as usize).and_then(|part| part.channels.get(&channel));
+                let Some(number) = defined else {
+                    undefined += tally.count;
+                    continue;
+                };
+                counts[*number] += tally.count;
+                survey.index.presence.push(Presence { channel, index_offset: 0 });
+                start = start.min(tally.first);
+                end = end.max(tally.last);
+            }
+            let last = survey.index.presence.len();
+            if last == first {
+                continue;
+            }
+            let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+            survey.index.segments.push(Segment {
+                offset: found.offset,
+                length: found.length,
+                is_chunk: found.is_chunk,
+                start,
+                end,
+                part: found.part,
+                size: found.size,
+                presence: (number(first), number(last)),
+                indexed: false,
+            });
+        }
+        survey.parts = std::mem::take(&mut ids.parts);
+        survey.channels = by_id(std::mem::take(&mut ids.channels), &mut survey.parts, &mut counts);
+        survey.message_count = Some(counts.iter().sum());
+        survey.counts = Some(counts);
+        undefined
+    }
+
+    fn conclude(mut self, reason: Option<String>) -> Result<Survey, SourceError> {
+        let undefined = self.index();
+        let Self { file, mut survey, ids, faults, .. } = self;
+        let messages = survey.message_count.unwrap_or(0);
+        let shown: Vec<_> = faults
+            .iter()
+            .take(MAX_FAULTS)
+            .map(|(offset, reason)| format!("byte {offset}: {reason}"))
+            .collect();
+        let mut shown = shown.join("; ");
+        if faults.len() > MAX_FAULTS {
+            shown += &format!("; and {} more", faults.len() - MAX_FAULTS);
+        }
+        survey.complete = faults.is_empty();
+        if !survey.complete && messages == 0 {
+            return Err(unusable(file, format!("{shown}; there is no message to recover")));
+        }
+        let path = Path::new(file.name());
+        let name = path.file_name().map_or_else(|| file.name().to_owned(), |name| name.display().to_string());
+        if !survey.complete {
+            survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
+        }
+        if ids.recordings > 1 {
+            survey.warnings.push(format!(
+                "{name} holds {} recordings one after the other; all of them play, with {messages} messages",
+                ids.recordings
+            ));
+        } else if let Some(reason) = reason.filter(|_| survey.complete) {
+            survey
+                .warnings
+                .push(format!("{name} was read through once, since {reason}; it has {messages} messages"));
+        }
+        if undefined > 0 {
+            survey.warnings.push(format!(
+                "{name}: {undefined} messages of channels that it does not define are left out"
+            ));
+        }
+        survey.finish();
+        Ok(survey)
+    }
+}
+
+/// A file from its beginning to its end.
+struct Forward<'a>(&'a dyn RangeRead);
+
+impl ForwardRead for Forward<'_> {
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = buffer.len().min(to_usize(self.0.size().saturating_sub(offset)));
+        self.0.read_at(&mut buffer[..read], offset)?;
+        Ok(read)
+    }
+
+    fn skip(&mut self, offset: u64, length: u64, _scratch: &mut [u8]) -> io::Result<u64> {
+        Ok(length.min(self.0.size().saturating_sub(offset)))
+    }
+}
