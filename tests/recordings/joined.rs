@@ -220,7 +220,17 @@ pub(crate) fn appended(_data: &Path) {
     let magic_alone = b"\x89MCAP0\r\n".to_vec();
     let whole = append(&[], "/first", 0..20);
     let without_messages = append(&[], "/first", 0..0);
-    for (first, count) in [(&whole, 20), (&without_messages, 0), (&magic_alone, 0)] {
+    // a header, the end of the data, a footer
+    let empty =
+        [&magic_alone[..], &[1, 8], &[0; 15], &[15, 4], &[0; 11], &[2, 20], &[0; 27], &magic_alone].concat();
+    let empty_before = append(&empty, "/first", 0..20);
+    for (first, count, recordings) in [
+        (&whole, 20, 2),
+        (&without_messages, 0, 2),
+        (&magic_alone, 0, 2),
+        (&empty, 0, 2),
+        (&empty_before, 20, 3),
+    ] {
         let both = append(first, "/second", 30..60);
         // what the crate wrote is a valid summary of the second one
         let read = mcap::Summary::read(&both).unwrap().unwrap();
@@ -230,7 +240,10 @@ pub(crate) fn appended(_data: &Path) {
         let times: Vec<_> = player.rest().iter().map(|message| message.time).collect();
         assert_eq!(times, (0..count).chain(30..60).collect::<Vec<_>>());
         let warnings = &player.source.info().warnings;
-        assert!(warnings.len() == 1 && warnings[0].contains("2 recordings"), "{warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(&format!("{recordings} recordings")),
+            "{warnings:?}"
+        );
         let channel = player.source.info().channels.iter().find(|channel| channel.topic == "/second");
         let second: ChannelId = channel.unwrap().id;
         let state = player.source.backfill(Timestamp(100), &[second]).unwrap();

@@ -86,12 +86,15 @@ fn compare(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A recording with a summary, in small chunks; where its chunks' bodies lie.
+/// A recording with a summary, in small chunks, after other bytes, from whose beginning its offsets count; where its
+/// chunks' bodies lie.
 fn with_summary(
+    before: &[u8],
     times: &[(u16, u64)],
     compression: Option<mcap::Compression>,
 ) -> (Vec<u8>, Vec<std::ops::Range<usize>>) {
-    let mut bytes = Cursor::new(Vec::new());
+    let mut bytes = Cursor::new(before.to_vec());
+    bytes.set_position(before.len() as u64);
     let options = mcap::WriteOptions::new().compression(compression).chunk_size(Some(100));
     let mut writer = options.create(&mut bytes).unwrap();
     let mut ids = Vec::new();
@@ -129,7 +132,7 @@ fn arbitrary_changes() -> impl Strategy<Value = Vec<(Index, u8)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn whatever_is_damaged_a_file_that_is_scanned_plays_what_a_pipe_plays(
@@ -157,13 +160,37 @@ proptest! {
         compression in arbitrary_compression(),
         changes in arbitrary_changes(),
     ) {
-        let (mut bytes, _) = with_summary(&times, compression);
+        let (mut bytes, _) = with_summary(&[], &times, compression);
         for (index, byte) in changes {
             let at = index.index(bytes.len());
             bytes[at] = byte;
         }
         bytes.pop();
         compare(&bytes)?;
+    }
+
+    #[test]
+    fn whatever_comes_before_a_recording_plays_too(
+        first in arbitrary_recording(),
+        cut in any::<Index>(),
+        second in arbitrary_times(),
+        third in arbitrary_times(),
+        compression in arbitrary_compression(),
+    ) {
+        let mut first = first.0;
+        match cut.index(4) {
+            0 => first.truncate(cut.index(first.len())),
+            1 => first = Made::recording().end().0,
+            2 => first = super::made::MAGIC.to_vec(),
+            _ => {}
+        }
+        // joined: the offsets of each count from its own beginning
+        let second = with_summary(&[], &second, compression).0;
+        let joined = [&first[..], &second, &with_summary(&[], &third, compression).0].concat();
+        compare(&joined)?;
+        // appended: those of the last one count from the beginning of the file
+        let appended = with_summary(&[&first[..], &second].concat(), &third, compression).0;
+        compare(&appended)?;
     }
 
     /// Where a summary is believed it says where chunks are; what is damaged between them is not looked at, and can
@@ -174,7 +201,7 @@ proptest! {
         compression in arbitrary_compression(),
         changes in arbitrary_changes(),
     ) {
-        let (mut bytes, chunks) = with_summary(&times, compression);
+        let (mut bytes, chunks) = with_summary(&[], &times, compression);
         for (index, byte) in changes {
             let chunk = index.get(&chunks);
             bytes[chunk.start + index.index(chunk.len())] = byte;
