@@ -34,7 +34,7 @@ mod several;
 /// What a trial does with the folder of recordings.
 type Check = fn(&Path);
 
-/// Recordings whose layout is a special case for seeking and for the state before a time.
+/// Recordings whose layout is a special case for seeking and for backfill.
 const LAYOUTS: [&str; 8] = [
     "made/nissan_overlapping_chunks_zstd.mcap",
     "made/nissan_unchunked.mcap",
@@ -72,7 +72,7 @@ fn main() {
     for layout in LAYOUTS {
         let title = format!("seeking in {layout} goes to the first message at or after the time");
         trials.push(on_data(title, Box::new(move |data| seeking::seek(&data.join(layout)))));
-        let title = format!("the state before any time of {layout} is the last message of each channel");
+        let title = format!("the backfill before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
     let checks: [(&str, Check); 28] = [
@@ -81,7 +81,10 @@ fn main() {
         ("all files of the conformance suite read the same as streams", linear::conformance),
         ("recordings in one stream come one after the other", linear::joined),
         ("a stream that is cut off or damaged never makes messages up", linear::damaged),
-        ("the state before any time follows the publish times if they make the timeline", seeking::published),
+        (
+            "the backfill before any time follows the publish times if they make the timeline",
+            seeking::published,
+        ),
         ("topic filters play what they choose", options::topics),
         ("topics are offered under the names that are asked for", options::renamed_topics),
         ("a filter that chooses nothing is refused and the topics are named", options::nothing_chosen),
@@ -101,7 +104,7 @@ fn main() {
         ("files of other formats are refused with a way out", refusals::other_formats),
         ("a recording reads the same without its index", crafted::stripped_summary),
         ("a split recording plays like the whole", several::whole),
-        ("a split recording is sought like the whole and has the same state", several::seeking),
+        ("a split recording is sought like the whole and has the same backfill", several::seeking),
         ("ranges and topics are chosen of a split recording as of the whole", several::options),
         ("a folder plays as the recordings in it", several::folder),
     ];

@@ -126,8 +126,8 @@ pub(crate) fn unreadable_chunk(data: &Path) {
         let got = player.rest();
         assert_part_of("one chunk damaged", &got, &counted(&original));
         assert!(got.len() < original.len() && got.len() + 12 > original.len(), "{} messages", got.len());
-        let told = player.errors.len() + player.source.info().warnings.len();
-        assert!(told > 0, "the damage is not told");
+        let reported = player.errors.len() + player.source.info().warnings.len();
+        assert!(reported > 0, "the damage is not reported");
     }
 }
 

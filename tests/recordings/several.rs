@@ -146,11 +146,11 @@ pub(crate) fn seeking(data: &Path) {
 
                 let state = messages_of(&player.source.backfill(time, &channels).unwrap());
                 let wanted = last_of_each(&split.wanted[..at], |_| true);
-                assert_same(&format!("the state of {what}"), &renumbered(state, &ids), &wanted);
+                assert_same(&format!("the backfill of {what}"), &renumbered(state, &ids), &wanted);
                 let one = channels[number % channels.len()];
                 let state = messages_of(&player.source.backfill(time, &[one]).unwrap());
                 let wanted = last_of_each(&split.wanted[..at], |channel| channel == ids[&one.0]);
-                assert_same(&format!("a channel's state of {what}"), &renumbered(state, &ids), &wanted);
+                assert_same(&format!("a channel's backfill of {what}"), &renumbered(state, &ids), &wanted);
             }
             assert!(player.errors.is_empty(), "{name} {how}: {:?}", player.errors);
         }
@@ -205,7 +205,7 @@ pub(crate) fn options(data: &Path) {
         }
         let late = RecordingOptions { start: Some(TimeSpec::At(Timestamp(u64::MAX))), ..all };
         let error = Player::open_all(&split.paths, &late).err().unwrap().to_string();
-        assert!(error.contains("more: --start") && error.contains("after the last message"), "{error}");
+        assert!(error.contains("more: the start") && error.contains("after the last message"), "{error}");
     }
 }
 
@@ -273,7 +273,7 @@ pub(crate) fn few_are_open() {
     }
     assert_same("all parts", &messages, &split.wanted);
     assert!((1..=few).contains(&most), "{most} files are open at once");
-    assert_eq!(open_files(&folder), 0, "files are open behind the end");
+    assert_eq!(open_files(&folder), 0, "files are open after the end");
     for time in (0..FILES * 20).step_by(317).map(Timestamp) {
         player.source.seek(time);
         let state = player.source.backfill(time, &channels).unwrap();
@@ -301,7 +301,7 @@ pub(crate) fn overlapping_share_descriptors() {
     assert!((1..=64 + 4).contains(&most), "{most} files are open at once");
 }
 
-/// One channel in all files that agree; another name in the file that does not, which is told.
+/// One channel in all files that agree; another name in the file that does not, with a warning.
 pub(crate) fn channels() {
     let folder = tempfile::tempdir().unwrap();
     let parts = [("a", "json", 0..3), ("b", "cbor", 2..5), ("c", "json", 1..2)];
@@ -360,7 +360,7 @@ pub(crate) fn damaged_part() {
 
     let split = parts();
     let mut player = split.player(&RecordingOptions::default());
-    // behind the end all are closed
+    // after the end all are closed
     assert_eq!(player.rest().len(), 9000);
     std::fs::remove_file(&split.paths[1]).unwrap();
     for _ in 0..2 {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// Memory kept for the next chunk, in bytes: fresh memory of a chunk's size costs a page fault for every 4 KiB.
 const POOL_LIMIT: usize = 8 << 20;
 
-/// Buffers that nobody uses any more; shared by the files of a timeline.
+/// Buffers that are not in use; shared by the files of a timeline.
 #[derive(Debug, Default)]
 pub(super) struct ChunkPool(Mutex<Vec<Vec<u8>>>);
 

@@ -30,7 +30,7 @@ const TRUSTED: usize = 16 << 20;
 /// Length and size of a chunk of which more is going to be written.
 const UNFINISHED: u64 = u64::MAX;
 
-/// Bytes of a chunk that tell its compression and sizes.
+/// Bytes of a chunk that hold its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
 
 const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
@@ -97,7 +97,7 @@ pub(super) struct Walker {
     phase: Phase,
     /// Records that end up to here are old: of them only definitions count.
     pub(super) old_until: u64,
-    /// Whether somebody is writing: what is not a record yet is not damage.
+    /// Whether the file is being written: what is not a record yet is not damage.
     pub(super) is_growing: bool,
     /// Where the last chunk without a length has its first record.
     pub(super) fixed_from: u64,

@@ -1,6 +1,6 @@
 //! Decodes segments ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where segments are so large that
+//! Bound: [`READ_AHEAD`] bytes of decoded data that has not been taken yet, twice as many where segments are so large that
 //! threads would be idle, and at least one segment. After a seek it is one segment, and more with each that is taken: seeks
 //! come in swarms, and what is decoded for one is in the way of the next.
 
@@ -154,7 +154,7 @@ fn work(inbox: &Mutex<Receiver<Request>>, generation: &AtomicU64, range: TimeRan
         let decoded = job.file.reader.decode(&job.segment, &job.selection, range);
         // whoever closes the file then, closes it
         drop(job);
-        // nobody waits after a seek
+        // after a seek there is no receiver
         drop(reply.send(decoded));
     }
 }

@@ -76,7 +76,7 @@ struct Search<'a> {
     open: &'a Opener<'a>,
     opened: BTreeMap<u32, Searched>,
     before: u64,
-    /// Channels for which a newer message than the best so far may still turn up.
+    /// Channels for which a newer message than the best so far may still be found.
     missing: BTreeSet<ChannelId>,
     best: BTreeMap<ChannelId, Best>,
     /// Messages of segments that had to be decoded.

@@ -24,7 +24,7 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
-    /// `number` tells batches apart; from 1.
+    /// `number` distinguishes batches; from 1.
     pub(super) fn new(number: u64) -> Self {
         Self { number, batch: Batch::default(), bytes: 0 }
     }

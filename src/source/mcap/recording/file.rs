@@ -38,7 +38,7 @@ pub(super) struct RecordingFile {
     path: PathBuf,
     size: u64,
     pub(super) selection: Arc<Selection>,
-    /// Times of the first and last message of chosen channels, as segments tell; None if there are none.
+    /// Times of the first and last message of chosen channels, as segments say; None if there are none.
     pub(super) span: Option<(u64, u64)>,
     /// The chosen channels that have messages, in order; None if that is not known.
     occurring: Option<Arc<[ChannelId]>>,

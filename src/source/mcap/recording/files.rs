@@ -11,7 +11,7 @@ use crate::source::mcap::channels::{Meaning, Part, Selection};
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::survey::{FilePart, Survey, survey};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RecordingOptions, ScanProgress, SourceError, SourceInfo};
+use crate::source::{RangeMiss, RecordingOptions, ScanProgress, SourceError, SourceInfo};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are listed one by one; of hundreds of files each can have some.
@@ -136,18 +136,15 @@ impl<'a> Joint<'a> {
     }
 
     fn finish(mut self, label: &str, name: String) -> Result<Files, SourceError> {
-        let unusable = |reason: String| SourceError::Unusable { name: label.to_owned(), reason };
         if !self.any_chosen && !self.topics.is_empty() {
-            let some: Vec<_> = self.topics.iter().take(8).map(String::as_str).collect();
-            return Err(unusable(format!(
-                "no topic is chosen by --topic and --exclude; the recording has {} topics: {}{}",
-                self.topics.len(),
-                some.join(", "),
-                if self.topics.len() > some.len() { ", …" } else { "" }
-            )));
+            return Err(SourceError::NoTopic {
+                name: label.to_owned(),
+                topics: self.topics.into_iter().collect(),
+            });
         }
+        let out_of_range = |miss| SourceError::OutOfRange { name: label.to_owned(), miss };
         let range = match self.whole {
-            Some(whole) => Some(played_range(whole, self.options).map_err(unusable)?),
+            Some(whole) => Some(played_range(whole, self.options).map_err(out_of_range)?),
             None => None,
         };
         let chosen = range.zip(self.chosen).map(|(range, chosen)| {
@@ -159,7 +156,7 @@ impl<'a> Joint<'a> {
         if self.warnings.len() > MAX_WARNINGS {
             let more = self.warnings.len() - MAX_WARNINGS;
             self.warnings.truncate(MAX_WARNINGS);
-            self.warnings.push(format!("there are {more} more warnings; 'info' tells those of a file"));
+            self.warnings.push(format!("there are {more} more warnings; open a file alone to see its own"));
         }
         let (channels, _) = self.catalog.finish();
         let info = SourceInfo {
@@ -184,20 +181,20 @@ fn union(one: Option<TimeRange>, other: Option<TimeRange>) -> Option<TimeRange> 
 }
 
 /// The part of the timeline that the options choose, or why there is none.
-fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, String> {
+fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, RangeMiss> {
     let start = options.start.map_or(whole.start, |spec| spec.resolve(whole.start));
     let mut end = options.end.map_or(whole.end, |spec| spec.resolve(whole.start));
     if let Some(duration) = options.duration {
         end = end.min(start.saturating_add(duration));
     }
     if start > whole.end {
-        return Err(format!("--start {start} is after the last message ({})", whole.end));
+        return Err(RangeMiss::StartsAfter { start, last: whole.end });
     }
     if end < whole.start {
-        return Err(format!("--end {end} is before the first message ({})", whole.start));
+        return Err(RangeMiss::EndsBefore { end, first: whole.start });
     }
     if end < start {
-        return Err(format!("the end ({end}) is before the start ({start})"));
+        return Err(RangeMiss::Reversed { start, end });
     }
     Ok(TimeRange { start: start.max(whole.start), end: end.min(whole.end) })
 }

@@ -128,7 +128,7 @@ impl Merge {
         self.open.peek().filter(|open| open.decoded.is_none()).map(|open| open.place)
     }
 
-    /// Gives the segment that is [`Merge::parked`] its messages again, or gives it up. False if it is gone then.
+    /// Gives the segment that is [`Merge::parked`] its messages again, or drops it. False if it is gone then.
     pub fn resume(&mut self, decoded: Option<Decoded>) -> bool {
         let Some(mut open) = self.open.pop() else { return false };
         // the file may have changed meanwhile

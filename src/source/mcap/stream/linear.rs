@@ -28,7 +28,7 @@ pub(super) enum Work {
     Ready,
     /// More bytes are needed.
     More,
-    /// There is what is going to be written over.
+    /// There is what is going to be overwritten.
     Unwritten,
     /// The chunk that ends at this offset can't be read, or not yet: [`Linear::give_up`] or [`Linear::read_again`].
     Suspect { end: u64 },
@@ -79,7 +79,7 @@ impl Linear {
         self
     }
 
-    /// What came so far is old: nothing is told of it but its channels, and its errors.
+    /// What came so far is old: only its channels and its errors count.
     pub(super) fn end_of_old(&mut self) -> (Vec<Arc<Channel>>, Vec<SourceError>) {
         self.walker.old_until = 0;
         self.batch = Batch::default();
@@ -102,7 +102,7 @@ impl Linear {
         self.walker.offset()
     }
 
-    /// Where the sizes of the last chunk end, if they are going to be written over.
+    /// Where the sizes of the last chunk end, if they are going to be overwritten.
     pub(super) fn fixed_from(&self) -> u64 {
         self.walker.fixed_from
     }
@@ -204,7 +204,7 @@ impl Linear {
         self.recordings = 0;
     }
 
-    /// Tells an error in its place.
+    /// Puts an error in its place among the batches.
     pub(super) fn fail(&mut self, error: SourceError) {
         self.flush_loose();
         self.ready.push_back(Err(error));
@@ -265,7 +265,7 @@ impl Linear {
         }
     }
 
-    /// Whether a change is told before what was collected so far would be.
+    /// Whether what was collected so far has to go out before a change.
     fn ends_batch(&self, change: &Change) -> bool {
         let is_empty = self.batch.entries.is_empty() && self.batch.announcements.is_empty();
         !(is_empty || change.retired.is_empty())

@@ -18,7 +18,7 @@ pub(crate) struct Segment {
     pub(crate) part: u32,
     /// Bytes in memory once decoded.
     pub(crate) size: u64,
-    /// Which of [`Index::presence`] tell its channels; empty if they are not known.
+    /// Which of [`Index::presence`] are its channels; empty if they are not known.
     pub(crate) presence: (u32, u32),
     /// Whether presence comes with the offsets of message index records.
     pub(crate) indexed: bool,

@@ -126,7 +126,7 @@ fn messages(times: &[u64]) -> Made {
 }
 
 #[test]
-fn what_is_there_tells_its_channels_and_what_comes_is_played() {
+fn channels_of_what_is_there_are_known_and_what_comes_is_played() {
     for old in [messages(&[1, 2]), Made::default().chunk(Zstd, &messages(&[1])).chunk(Plain, &messages(&[2]))]
     {
         let start = begun().then(&old).attachment(1000);
@@ -221,7 +221,7 @@ fn a_file_that_becomes_shorter_is_read_from_its_beginning() {
 }
 
 #[test]
-fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() {
+fn a_file_that_is_rewritten_is_read_from_its_beginning_though_it_is_longer() {
     let second = Made::recording().channel(1, 0, "/b").message(1, 3).message(1, 4).attachment(1000);
     let all = Script::of(Some(&begun().0))
         .append(&messages(&[2]))
@@ -229,7 +229,7 @@ fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() 
         .append(&Made::default().message(1, 5))
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/b 3", "/b 4", "/b 5"]);
-    assert!(all.errors()[0].contains("written anew"), "{:?}", all.errors());
+    assert!(all.errors()[0].contains("rewritten"), "{:?}", all.errors());
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_file_that_is_replaced_is_read_from_its_beginning() {
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "-/a", "+/a Y", "/a 3", "/b 4"]);
     assert!(all.errors()[0].contains("replaced by another"), "{:?}", all.errors());
-    // removed first, and the old one is written to a little longer by nobody
+    // removed first, and the old one gets no more
     let all = Script::of(Some(&begun().0))
         .append(&messages(&[2]))
         .then(Then::Remove)
@@ -339,7 +339,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
     let mut writer = mcap::WriteOptions::new().compression(None).chunk_size(Some(300)).create(file).unwrap();
     let channel = writer.add_channel(0, "/a", "json", &Default::default()).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (mut time, told) = (0, seen.clone());
+    let (mut time, written) = (0, seen.clone());
     let mut script = script.with_old_messages();
     let writing = move || {
         time += 1;
@@ -350,7 +350,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
             publish_time: time,
         };
         writer.write_to_known_channel(&header, b"{}").unwrap();
-        told.lock().unwrap().push(time);
+        written.lock().unwrap().push(time);
         if time == 40 {
             writer.finish().unwrap();
         }
@@ -371,7 +371,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
 }
 
 #[test]
-fn a_damaged_chunk_is_told_when_it_is_not_going_to_be_finished() {
+fn a_damaged_chunk_is_reported_when_it_is_not_going_to_be_finished() {
     let damaged = Made::default().chunk(Zstd, &messages(&[2])).with_damage_before_end(6);
     let start = begun().then(&messages(&[1]));
     // something follows it
@@ -400,19 +400,20 @@ fn topics_follow_the_rules_and_stopping_is_the_end() {
 }
 
 #[test]
-fn reading_a_large_file_for_its_channels_tells_how_far_it_is() {
+fn reading_a_large_file_for_its_channels_reports_progress() {
     let made = (0..300u64).fold(begun(), |made, time| made.message_with(1, time, &[1; 100_000]));
     let script = Script::of(Some(&made.0));
-    let mut told: Vec<ScanProgress> = Vec::new();
-    let follow = Follow::open(&script.path, FollowOptions::default(), &mut |progress| told.push(progress));
+    let mut reported: Vec<ScanProgress> = Vec::new();
+    let follow =
+        Follow::open(&script.path, FollowOptions::default(), &mut |progress| reported.push(progress));
     assert_eq!(follow.unwrap().info().channels.len(), 2);
-    assert!(told.len() >= 3 && told.is_sorted_by_key(|progress| progress.done), "{told:?}");
-    assert!(told.iter().all(|progress| progress.total == made.0.len() as u64));
+    assert!(reported.len() >= 3 && reported.is_sorted_by_key(|progress| progress.done), "{reported:?}");
+    assert!(reported.iter().all(|progress| progress.total == made.0.len() as u64));
 }
 
 proptest! {
     #[test]
-    fn however_a_file_grows_the_same_is_told(
+    fn however_a_file_grows_the_same_is_seen(
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
         preallocated in any::<bool>(),
     ) {
@@ -430,7 +431,7 @@ proptest! {
         cuts.sort_unstable();
         let mut script = Script::of(None).with_old_messages();
         if preallocated {
-            // only whole chunks can be told from what is not yet written
+            // only whole chunks can be distinguished from what is not yet written
             script = script.then(Then::Append(vec![0; 20_000]));
             cuts.retain(|cut| [0, made.0.len()].contains(cut));
         }

@@ -47,7 +47,7 @@ impl Made {
         self.record(0x04, &body)
     }
 
-    /// A message whose payload tells its time.
+    /// A message whose payload holds its time.
     pub(super) fn message(self, channel: u16, time: u64) -> Self {
         self.message_with(channel, time, format!("{{\"time\":{time}}}").as_bytes())
     }
