@@ -16,6 +16,9 @@ mod conformance;
 mod crafted;
 #[path = "recordings/damage.rs"]
 mod damage;
+#[cfg(target_os = "linux")]
+#[path = "recordings/descriptors.rs"]
+mod descriptors;
 #[path = "recordings/expected.rs"]
 mod expected;
 #[path = "recordings/joined.rs"]
@@ -126,8 +129,11 @@ fn main() {
     ];
     #[cfg(target_os = "linux")]
     alone.extend([
-        ("of hundreds of files few are open", several::few_are_open as fn()),
-        ("files that overlap share a bounded number of descriptors", several::overlapping_share_descriptors),
+        ("of hundreds of files few are open", descriptors::few_are_open as fn()),
+        (
+            "files that overlap share a bounded number of descriptors",
+            descriptors::overlapping_share_descriptors,
+        ),
     ]);
     for (name, check) in alone {
         trials.push(Trial::test(name, move || {

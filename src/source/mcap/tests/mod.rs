@@ -3,5 +3,6 @@
 mod both;
 mod follow;
 mod made;
+mod script;
 mod stream;
 mod viewer;
