@@ -14,6 +14,8 @@ use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 mod extras;
+mod footer;
+mod found;
 mod ids;
 mod index;
 pub(super) mod info;

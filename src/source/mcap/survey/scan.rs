@@ -4,15 +4,14 @@
 //! of the same bytes from a pipe. Chunks are decompressed for their channels and times; messages outside of chunks are
 //! grouped into runs.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 
 use mcap::records::op;
 
-use super::ids::{Ids, Origin, by_id};
-use super::index::{Presence, Segment};
+use super::found::{self, Found};
+use super::ids::{Ids, Origin};
 use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
@@ -68,34 +67,6 @@ struct Scan<'a> {
     run: Option<Found>,
     /// What is wrong with the file: where, and what.
     faults: Vec<(u64, String)>,
-}
-
-/// A segment, before it is known which of its channels are defined.
-struct Found {
-    offset: u64,
-    length: u64,
-    is_chunk: bool,
-    size: u64,
-    part: u32,
-    /// By part and id.
-    messages: BTreeMap<(u32, u16), Tally>,
-}
-
-/// Messages of one channel in a segment.
-struct Tally {
-    count: u64,
-    first: u64,
-    last: u64,
-}
-
-impl Found {
-    fn add(&mut self, part: u32, channel: u16, time: u64) {
-        let none = Tally { count: 0, first: u64::MAX, last: 0 };
-        let tally = self.messages.entry((part, channel)).or_insert(none);
-        tally.count += 1;
-        tally.first = tally.first.min(time);
-        tally.last = tally.last.max(time);
-    }
 }
 
 impl Scan<'_> {
@@ -159,17 +130,15 @@ impl Scan<'_> {
         let message = message(&self.walker.window()[body.clone()], 0, self.order);
         self.walker.pass(body);
         let end = offset + RECORD_HEADER + body.len() as u64;
-        if self.run.as_ref().is_some_and(|run| end - run.offset > RUN) || message.is_none() {
+        if self.run.as_ref().is_some_and(|run| end - run.offset() > RUN) || message.is_none() {
             self.end_run();
         }
         let Some((channel, entry)) = message else {
             return self.fault(offset, "the message is too short");
         };
         let part = self.ids.part();
-        let begun = || Found { offset, length: 0, is_chunk: false, size: 0, part, messages: BTreeMap::new() };
-        let run = self.run.get_or_insert_with(begun);
-        run.length = end - run.offset;
-        run.size = run.length;
+        let run = self.run.get_or_insert_with(|| Found::run(offset, part));
+        run.extend_to(end);
         run.add(part, channel, entry.log_time.0);
     }
 
@@ -247,7 +216,7 @@ impl Scan<'_> {
         };
         check(records)?;
         let part = self.ids.part();
-        let mut found = Found { offset, length, is_chunk: true, size, part, messages: BTreeMap::new() };
+        let mut found = Found::chunk(offset, length, size, part);
         let mut faults = Vec::new();
         // it has just been walked to its end
         walk(records, |opcode, at, body| {
@@ -270,52 +239,9 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Makes the index, now that all definitions are known; the number of messages that no definition explains.
-    fn index(&mut self) -> u64 {
-        let Self { survey, ids, found, .. } = self;
-        let mut undefined = 0;
-        let mut counts = vec![0; ids.channels.len()];
-        for found in found.drain(..) {
-            let first = survey.index.presence.len();
-            let (mut start, mut end) = (u64::MAX, 0);
-            for ((part, channel), tally) in found.messages {
-                let defined = ids.parts.get(part as usize).and_then(|part| part.channels.get(&channel));
-                let Some(number) = defined else {
-                    undefined += tally.count;
-                    continue;
-                };
-                counts[*number] += tally.count;
-                survey.index.presence.push(Presence { channel, index_offset: 0 });
-                start = start.min(tally.first);
-                end = end.max(tally.last);
-            }
-            let last = survey.index.presence.len();
-            if last == first {
-                continue;
-            }
-            let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-            survey.index.segments.push(Segment {
-                offset: found.offset,
-                length: found.length,
-                is_chunk: found.is_chunk,
-                start,
-                end,
-                part: found.part,
-                size: found.size,
-                presence: (number(first), number(last)),
-                indexed: false,
-            });
-        }
-        survey.parts = std::mem::take(&mut ids.parts);
-        survey.channels = by_id(std::mem::take(&mut ids.channels), &mut survey.parts, &mut counts);
-        survey.message_count = Some(counts.iter().sum());
-        survey.counts = Some(counts);
-        undefined
-    }
-
-    fn conclude(mut self, reason: Option<String>) -> Result<Survey, SourceError> {
-        let undefined = self.index();
-        let Self { file, mut survey, ids, faults, .. } = self;
+    fn conclude(self, reason: Option<String>) -> Result<Survey, SourceError> {
+        let Self { file, mut survey, ids, found, faults, .. } = self;
+        let undefined = found::index(&mut survey, ids.parts, ids.channels, found);
         let messages = survey.message_count.unwrap_or(0);
         let shown: Vec<_> = faults
             .iter()

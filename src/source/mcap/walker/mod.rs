@@ -5,8 +5,8 @@
 //! there is no record, nothing after it can be read. What is cut off at the end is lost. Recordings may follow each
 //! other, also where one broke off between two records.
 //!
-//! Holds a window of the bytes: [`WINDOW`] of them, or the one record that is larger. What is not needed in memory
-//! (attachments, indexes, what is not known) is skipped, however large.
+//! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
+//! skipped, however large.
 
 use std::io;
 use std::ops::Range;
@@ -14,18 +14,14 @@ use std::ops::Range;
 use bytes::Bytes;
 use mcap::records::op;
 
+use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
-use super::pool::Pooled;
 use super::records::{
     FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
     to_usize,
 };
 
-/// Bytes asked for at once: several times what a pipe holds.
-const WINDOW: usize = 256 << 10;
-
-/// Memory given to a record because it claims to be that long; beyond it memory grows with what really comes.
-const TRUSTED: usize = 16 << 20;
+mod window;
 
 /// Length and size of a chunk of which more is going to be written.
 const UNFINISHED: u64 = u64::MAX;
@@ -84,14 +80,7 @@ enum Phase {
 
 /// See the module's documentation.
 pub(super) struct Walker {
-    window: Pooled,
-    /// Bytes of the window that were read and not passed.
-    start: usize,
-    filled: usize,
-    /// Where the next byte to be read lies in the stream.
-    read_offset: u64,
-    /// Bytes from the window's beginning on that are to be skipped.
-    skip: u64,
+    window: Window,
     /// Bytes the window must hold for the next step.
     need: usize,
     phase: Phase,
@@ -106,11 +95,7 @@ pub(super) struct Walker {
 impl Walker {
     pub(super) fn new(unpacker: &Unpacker) -> Self {
         Self {
-            window: unpacker.memory(WINDOW),
-            start: 0,
-            filled: 0,
-            read_offset: 0,
-            skip: 0,
+            window: Window::new(unpacker),
             need: MAGIC.len(),
             phase: Phase::Opening,
             old_until: 0,
@@ -121,24 +106,24 @@ impl Walker {
 
     /// Where the window begins in the stream.
     pub(super) fn offset(&self) -> u64 {
-        self.read_offset - (self.filled - self.start) as u64
+        self.window.offset()
     }
 
     /// Where the next byte will be read.
     pub(super) fn read_offset(&self) -> u64 {
-        self.read_offset
+        self.window.read_offset()
     }
 
     pub(super) fn window(&self) -> &[u8] {
-        self.window.as_ref()
+        self.window.bytes()
     }
 
     /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
     pub(super) fn unfinished(&self) -> Option<&'static str> {
-        let pending = self.filled > self.start || self.skip > 0;
+        let pending = self.window.is_pending();
         match self.phase {
             Phase::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
-            Phase::Opening => Some(foreign(self.unread()).unwrap_or(NOT_MCAP)),
+            Phase::Opening => Some(foreign(self.window.unread()).unwrap_or(NOT_MCAP)),
             Phase::Data | Phase::Summary if pending => Some("it ends within a record"),
             Phase::Closing => Some("it ends within the recording's footer"),
             Phase::Between if pending => Some(AFTER_END),
@@ -148,7 +133,7 @@ impl Walker {
 
     /// Whether the last recording is complete.
     pub(super) fn is_complete(&self) -> bool {
-        self.phase == Phase::Between && self.filled == self.start
+        self.phase == Phase::Between && !self.window.is_pending()
     }
 
     /// Whether nothing of a recording has come yet.
@@ -165,17 +150,10 @@ impl Walker {
         self.phase == Phase::Broken
     }
 
-    fn unread(&self) -> &[u8] {
-        &self.window.as_ref()[self.start..self.filled]
-    }
-
     /// Looks at what comes next; call until it says [`Step::More`].
     pub(super) fn step(&mut self) -> Step {
         loop {
-            let passed = to_usize(self.skip).min(self.filled - self.start);
-            self.start += passed;
-            self.skip -= passed as u64;
-            if self.skip > 0 {
+            if !self.window.skip_read() {
                 return Step::More;
             }
             let step = match self.phase {
@@ -207,7 +185,7 @@ impl Walker {
     }
 
     fn magic(&mut self) -> Option<Step> {
-        let bytes = self.unread();
+        let bytes = self.window.unread();
         let compared = bytes.len().min(MAGIC.len());
         if bytes[..compared] != MAGIC[..compared] {
             if bytes[0] == 0 && self.is_growing {
@@ -228,7 +206,7 @@ impl Walker {
             return self.more(MAGIC.len());
         }
         let offset = self.offset();
-        self.start += MAGIC.len();
+        self.window.pass_to(self.window.position() + MAGIC.len());
         if self.phase == Phase::Closing {
             self.phase = Phase::Between;
             return None;
@@ -239,7 +217,7 @@ impl Walker {
 
     /// None: what comes next has to be looked at again.
     fn record(&mut self) -> Option<Step> {
-        let bytes = self.unread();
+        let bytes = self.window.unread();
         if bytes.first() == Some(&0) {
             return if self.is_growing {
                 self.unwritten()
@@ -274,21 +252,22 @@ impl Walker {
     }
 
     fn skip_record(&mut self, opcode: u8, length: u64) -> Option<Step> {
-        self.skip = length;
+        self.window.skip(length);
         Some(Step::Skipped { opcode, offset: self.offset(), length })
     }
 
     fn whole(&mut self, opcode: u8, whole: u64) -> Option<Step> {
         let offset = self.offset();
         if whole > MAX_IN_MEMORY {
-            self.skip = whole;
+            self.window.skip(whole);
             return Some(Step::TooLarge { offset });
         }
         let whole = to_usize(whole);
-        if self.unread().len() < whole {
+        if self.window.unread().len() < whole {
             return self.more(whole);
         }
-        let body = self.start + to_usize(RECORD_HEADER)..self.start + whole;
+        let start = self.window.position();
+        let body = start + to_usize(RECORD_HEADER)..start + whole;
         Some(Step::Record { opcode, offset, body })
     }
 
@@ -296,8 +275,8 @@ impl Walker {
     /// stream as if there were no chunk.
     fn chunk(&mut self, whole: u64, old: bool) -> Option<Step> {
         let enough = to_usize(whole.min(CHUNK_HEAD));
-        match chunk_head(self.unread()) {
-            None if self.unread().len() < enough => self.more(enough),
+        match chunk_head(self.window.unread()) {
+            None if self.window.unread().len() < enough => self.more(enough),
             Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
                 self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
             }
@@ -307,7 +286,7 @@ impl Walker {
 
     /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.
     fn unfinished_chunk(&mut self) -> Option<Step> {
-        match chunk_head(self.unread()) {
+        match chunk_head(self.window.unread()) {
             Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
                 self.fixed_from = self.offset() + RECORD_HEADER + head.length;
                 self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
@@ -318,18 +297,17 @@ impl Walker {
 
     /// Passes the record that the last step found.
     pub(super) fn pass(&mut self, body: &Range<usize>) {
-        self.start = body.end;
+        self.window.pass_to(body.end);
     }
 
     /// Forgets what of the window was not passed, to read it again.
     pub(super) fn read_again(&mut self) {
-        self.read_offset = self.offset();
-        self.filled = self.start;
+        self.window.read_again();
     }
 
-    /// Forgets the beginning of a record if it may be written over before the rest comes.
+    /// Forgets the beginning of a record if it may be overwritten before the rest comes.
     pub(super) fn forget_beginning(&mut self) {
-        let unread = self.unread();
+        let unread = self.window.unread();
         let ends_in_zeros = unread.last() == Some(&0) && unread.len() <= WINDOW;
         if ends_in_zeros || unread.len() < to_usize(RECORD_HEADER) {
             self.read_again();
@@ -338,56 +316,18 @@ impl Walker {
 
     /// Goes on with another stream.
     pub(super) fn restart(&mut self) {
-        (self.start, self.filled, self.read_offset, self.skip, self.old_until) = (0, 0, 0, 0, 0);
-        (self.need, self.fixed_from) = (MAGIC.len(), 0);
+        self.window.restart();
+        (self.old_until, self.need, self.fixed_from) = (0, MAGIC.len(), 0);
         self.phase = Phase::Opening;
     }
 
-    /// A passed part of the window as a share; where it is most of the window, only the bytes after it are
-    /// copied.
+    /// A passed part of the window as a share; where it is most of the window, only the bytes after it are copied.
     pub(super) fn share(&mut self, part: Range<usize>, unpacker: &Unpacker) -> Bytes {
-        if part.len() < self.window.as_ref().len() / 2 {
-            return Bytes::copy_from_slice(&self.window.as_ref()[part]);
-        }
-        let window = self.moved(WINDOW.max(self.filled - self.start), unpacker);
-        window.freeze().slice(part)
-    }
-
-    /// Puts what is unread at the beginning of a new window; returns the old one.
-    fn moved(&mut self, size: usize, unpacker: &Unpacker) -> Pooled {
-        let mut window = unpacker.memory(size);
-        let unread = self.filled - self.start;
-        window.as_mut()[..unread].copy_from_slice(self.unread());
-        (self.start, self.filled) = (0, unread);
-        std::mem::replace(&mut self.window, window)
+        self.window.share(part, unpacker)
     }
 
     /// Reads once, or skips; false if there was nothing.
     pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
-        if self.skip > 0 {
-            let passed = input.skip(self.read_offset, self.skip, self.window.as_mut())?.min(self.skip);
-            (self.start, self.filled) = (0, 0);
-            self.skip -= passed;
-            self.read_offset += passed;
-            return Ok(passed > 0);
-        }
-        let unread = self.filled - self.start;
-        // a large record is read to its end and no further, so that it can be shared without what follows
-        let held = self.window.as_ref().len();
-        let size = match self.need {
-            need if need <= WINDOW => WINDOW,
-            need if (WINDOW + 1..=need).contains(&held) && unread < held => held,
-            need => need.min(TRUSTED.max(unread * 2)),
-        };
-        if held != size {
-            drop(self.moved(size.max(unread), unpacker));
-        } else if self.start > 0 {
-            self.window.as_mut().copy_within(self.start..self.filled, 0);
-            (self.start, self.filled) = (0, unread);
-        }
-        let read = input.read(self.read_offset, &mut self.window.as_mut()[unread..])?;
-        self.filled += read;
-        self.read_offset += read as u64;
-        Ok(read > 0)
+        self.window.fill(self.need, input, unpacker)
     }
 }
