@@ -23,17 +23,50 @@ pub(super) enum Meaning {
 }
 
 /// Ids in a part of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Where it begins.
-    pub(super) from: Offset,
+    from: Offset,
+    table: Table,
+}
+
+/// Recorders count ids from 0 or 1; where one does not, a table by id would be large for every part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Table {
     /// By id; ids beyond the end are undefined.
-    pub(super) meanings: Vec<Meaning>,
+    Dense(Vec<Meaning>),
+    /// In the order of ids.
+    Sparse(Vec<(u16, Meaning)>),
 }
 
 impl Part {
+    /// A part that begins at `from`. `defined`: the ids that have a meaning, in order.
+    pub(super) fn new(from: Offset, defined: Vec<(u16, Meaning)>) -> Self {
+        let highest = defined.last().map_or(0, |(id, _)| usize::from(*id));
+        if highest > 4 * defined.len() + 16 {
+            return Self { from, table: Table::Sparse(defined) };
+        }
+        let mut dense = vec![Meaning::Undefined; highest + 1];
+        for (id, meaning) in defined {
+            dense[usize::from(id)] = meaning;
+        }
+        Self { from, table: Table::Dense(dense) }
+    }
+
     pub(super) fn meaning(&self, id: u16) -> Meaning {
-        self.meanings.get(usize::from(id)).copied().unwrap_or_default()
+        match &self.table {
+            Table::Dense(by_id) => by_id.get(usize::from(id)).copied().unwrap_or_default(),
+            Table::Sparse(defined) => match defined.binary_search_by_key(&id, |(id, _)| *id) {
+                Ok(place) => defined[place].1,
+                Err(_) => Meaning::Undefined,
+            },
+        }
+    }
+
+    fn leaves_out(&self) -> bool {
+        match &self.table {
+            Table::Dense(by_id) => by_id.contains(&Meaning::LeftOut),
+            Table::Sparse(defined) => defined.iter().any(|(_, meaning)| *meaning == Meaning::LeftOut),
+        }
     }
 
     /// The channel of an id, if it is played.
@@ -64,7 +97,7 @@ impl Selection {
 
     /// Whether there are channels that are not chosen.
     pub(super) fn leaves_out(&self) -> bool {
-        self.parts.iter().any(|part| part.meanings.contains(&Meaning::LeftOut))
+        self.parts.iter().any(Part::leaves_out)
     }
 }
 
@@ -76,7 +109,7 @@ pub(super) struct Meanings<'a> {
     until: usize,
 }
 
-static NOTHING: Part = Part { from: (0, 0), meanings: Vec::new() };
+static NOTHING: Part = Part { from: (0, 0), table: Table::Dense(Vec::new()) };
 
 impl<'a> Meanings<'a> {
     /// `parts`: those of the segment, see [`Selection::parts`].
@@ -96,5 +129,41 @@ impl<'a> Meanings<'a> {
             };
         }
         self.part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_mean_the_same_in_both_kinds_of_tables() {
+        for ids in [vec![], vec![0], vec![1, 2, 3, 9], vec![7, 40_000], vec![65_535]] {
+            let meaning = |id: u16| match id % 3 {
+                0 => Meaning::LeftOut,
+                _ => Meaning::Played(ChannelId(u32::from(id))),
+            };
+            let part = Part::new((0, 0), ids.iter().map(|id| (*id, meaning(*id))).collect());
+            for id in 0..=u16::MAX {
+                let wanted = if ids.contains(&id) { meaning(id) } else { Meaning::Undefined };
+                assert_eq!(part.meaning(id), wanted);
+            }
+            assert_eq!(part.leaves_out(), ids.iter().any(|id| id % 3 == 0));
+        }
+    }
+
+    #[test]
+    fn meanings_change_within_a_chunk_where_a_part_begins() {
+        let part = |from, channel| Part::new(from, vec![(1, Meaning::Played(ChannelId(channel)))]);
+        let parts = vec![part((0, 0), 1), part((50, 10), 2), part((50, 30), 3), part((90, 0), 4)];
+        let selection = Selection { parts, order: Order::Log };
+        let mut meanings = Meanings::of(selection.parts(0, 50));
+        for (offset, channel) in [(9, 1), (10, 2), (29, 2), (30, 3), (1000, 3)] {
+            assert_eq!(meanings.at(offset).channel(1), Some(ChannelId(channel)), "{offset}");
+        }
+        assert_eq!(selection.parts(0, 20).len(), 1);
+        assert_eq!(selection.parts(3, 90).len(), 1);
+        assert!(selection.parts(4, 100).is_empty());
+        assert_eq!(Meanings::of(&[]).at(5).channel(1), None);
     }
 }

@@ -202,12 +202,7 @@ fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRang
 /// What ids mean in each part of a file, by what its channels mean.
 fn parts(survey: &Survey, meanings: &[Meaning]) -> Vec<Part> {
     let part = |part: &FilePart| {
-        let highest = part.channels.keys().next_back().map_or(0, |id| usize::from(*id) + 1);
-        let mut by_id = vec![Meaning::Undefined; highest];
-        for (id, number) in &part.channels {
-            by_id[usize::from(*id)] = meanings[*number];
-        }
-        Part { from: part.from, meanings: by_id }
+        Part::new(part.from, part.channels.iter().map(|(id, number)| (*id, meanings[*number])).collect())
     };
     survey.parts.iter().map(part).collect()
 }

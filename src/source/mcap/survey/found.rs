@@ -39,6 +39,11 @@ impl Found {
         self.offset
     }
 
+    /// The part of the file in which it begins.
+    pub(super) fn part(&self) -> u32 {
+        self.part
+    }
+
     /// Records up to here belong to the run.
     pub(super) fn extend_to(&mut self, end: u64) {
         self.length = end - self.offset;

@@ -14,8 +14,8 @@ use crate::source::catalog::RawChannel;
 use crate::source::mcap::channels::Offset;
 use crate::source::mcap::records::MAX_DEFINITIONS;
 
-/// Entries in the tables of all parts: some 100 MiB. Files with more are not from recorders.
-const MAX_ENTRIES: usize = 4 << 20;
+/// Entries in the tables of all parts: at most some 500 MiB, if each has one. Files with more are not from recorders.
+const MAX_ENTRIES: usize = 2 << 20;
 
 /// A channel of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,8 @@ pub(super) struct Ids {
     first_part: usize,
     /// For each channel the last recording that defines it.
     defined_in: Vec<u32>,
+    /// Channels of this recording whose schema is not defined, so far.
+    without_schema: Vec<usize>,
     by_topic: HashMap<String, Vec<usize>>,
     distinct_schemas: HashSet<Arc<Schema>>,
     bytes: usize,
@@ -94,6 +96,7 @@ impl Ids {
             schemas: BTreeMap::new(),
             first_part: 0,
             defined_in: Vec::new(),
+            without_schema: Vec::new(),
             by_topic: HashMap::new(),
             distinct_schemas: HashSet::new(),
             bytes: 0,
@@ -106,23 +109,25 @@ impl Ids {
         u32::try_from(self.parts.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// A recording begins; ids have no meaning from before.
-    pub(super) fn begin_recording(&mut self, offset: u64) {
+    /// A recording begins; ids have no meaning from before. `part_has_messages`: whether the part before it has any; one
+    /// without messages and definitions is not kept.
+    pub(super) fn begin_recording(&mut self, offset: u64, part_has_messages: bool) {
         self.end_recording();
-        self.recordings += 1;
-        if self.recordings > 1 {
-            self.first_part = self.parts.len();
-            self.parts.push(FilePart { from: (offset, 0), channels: BTreeMap::new() });
+        self.recordings = self.recordings.saturating_add(1);
+        let last = self.parts.len() - 1;
+        if !part_has_messages && self.parts[last].channels.is_empty() {
+            self.parts.truncate(last);
         }
+        self.first_part = self.parts.len();
+        self.parts.push(FilePart { from: (offset, 0), channels: BTreeMap::new() });
     }
 
     /// Channels whose schema was defined only after them get it.
     pub(super) fn end_recording(&mut self) {
         let schemas = std::mem::take(&mut self.schemas);
-        for (channel, defined_in) in self.channels.iter_mut().zip(&self.defined_in) {
-            if channel.lacks_schema() && *defined_in == self.recordings {
-                channel.channel.schema = schemas.get(&channel.schema_id).cloned();
-            }
+        for number in self.without_schema.drain(..) {
+            let channel = &mut self.channels[number];
+            channel.channel.schema = schemas.get(&channel.schema_id).cloned();
         }
     }
 
@@ -188,6 +193,7 @@ impl Ids {
         });
         if let Some(number) = alike {
             self.defined_in[number] = self.recordings;
+            self.note_schema(number);
             return Ok(number);
         }
         let RawChannel { topic, message_encoding, metadata, .. } = &channel.channel;
@@ -197,7 +203,14 @@ impl Ids {
         self.by_topic.entry(topic.clone()).or_default().push(number);
         self.channels.push(channel);
         self.defined_in.push(self.recordings);
+        self.note_schema(number);
         Ok(number)
+    }
+
+    fn note_schema(&mut self, number: usize) {
+        if self.channels[number].lacks_schema() {
+            self.without_schema.push(number);
+        }
     }
 
     /// A share of the one schema like this.

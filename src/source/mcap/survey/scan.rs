@@ -50,7 +50,7 @@ pub(super) fn scan(
         unpacker,
         found: Vec::new(),
         run: None,
-        faults: Vec::new(),
+        faults: (Vec::new(), 0),
     };
     scan.run(reason, progress)
 }
@@ -65,8 +65,8 @@ struct Scan<'a> {
     found: Vec<Found>,
     /// Records outside of chunks, while they go on.
     run: Option<Found>,
-    /// What is wrong with the file: where, and what.
-    faults: Vec<(u64, String)>,
+    /// The first [`MAX_FAULTS`] that are wrong with the file, with their places, and how many there are in all.
+    faults: (Vec<String>, usize),
 }
 
 impl Scan<'_> {
@@ -95,7 +95,9 @@ impl Scan<'_> {
                 }
                 Step::Opening { offset } => {
                     self.end_run();
-                    self.ids.begin_recording(offset);
+                    let part = self.ids.part();
+                    let has_messages = self.found.last().is_some_and(|found| found.part() == part);
+                    self.ids.begin_recording(offset, has_messages);
                 }
                 Step::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, &body),
                 Step::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
@@ -115,7 +117,11 @@ impl Scan<'_> {
     }
 
     fn fault(&mut self, offset: u64, reason: impl Into<String>) {
-        self.faults.push((offset, reason.into()));
+        let (first, count) = &mut self.faults;
+        *count += 1;
+        if *count <= MAX_FAULTS {
+            first.push(format!("byte {offset}: {}", reason.into()));
+        }
     }
 
     fn on_end(&mut self) {
@@ -174,27 +180,18 @@ impl Scan<'_> {
             op::CHUNK => {
                 self.end_run();
                 let head = read_vec(self.file, offset, CHUNK_HEAD.min(self.file.size() - offset));
-                self.count_chunk(&head.map_err(|error| failed(self.file, error))?);
+                count_chunk(&mut self.survey, &head.map_err(|error| failed(self.file, error))?);
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Counts the chunk that `bytes` begins with; its size in memory.
-    fn count_chunk(&mut self, bytes: &[u8]) -> u64 {
-        let Some(head) = chunk_head(bytes) else { return 0 };
-        self.survey.count_chunk(&head.compression, head.compressed, head.uncompressed);
-        head.uncompressed
-    }
-
     fn on_chunk(&mut self, offset: u64, body: &Range<usize>) {
         self.end_run();
         let length = RECORD_HEADER + body.len() as u64;
-        let record = body.start - to_usize(RECORD_HEADER)..body.end;
-        let head =
-            self.walker.window()[record.start..record.end.min(record.start + to_usize(CHUNK_HEAD))].to_vec();
-        let size = self.count_chunk(&head);
+        let record = &self.walker.window()[body.start - to_usize(RECORD_HEADER)..body.end];
+        let size = count_chunk(&mut self.survey, record);
         if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
             self.fault(offset, reason);
         }
@@ -240,19 +237,14 @@ impl Scan<'_> {
     }
 
     fn conclude(self, reason: Option<String>) -> Result<Survey, SourceError> {
-        let Self { file, mut survey, ids, found, faults, .. } = self;
+        let Self { file, mut survey, ids, found, faults: (faults, fault_count), .. } = self;
         let undefined = found::index(&mut survey, ids.parts, ids.channels, found);
         let messages = survey.message_count.unwrap_or(0);
-        let shown: Vec<_> = faults
-            .iter()
-            .take(MAX_FAULTS)
-            .map(|(offset, reason)| format!("byte {offset}: {reason}"))
-            .collect();
-        let mut shown = shown.join("; ");
-        if faults.len() > MAX_FAULTS {
-            shown += &format!("; and {} more", faults.len() - MAX_FAULTS);
+        let mut shown = faults.join("; ");
+        if fault_count > faults.len() {
+            shown += &format!("; and {} more", fault_count - faults.len());
         }
-        survey.complete = faults.is_empty();
+        survey.complete = fault_count == 0;
         if !survey.complete && messages == 0 {
             return Err(unusable(file, format!("{shown}; there is no message to recover")));
         }
@@ -279,6 +271,13 @@ impl Scan<'_> {
         survey.finish();
         Ok(survey)
     }
+}
+
+/// Counts the chunk that `bytes` begins with; its size in memory.
+fn count_chunk(survey: &mut Survey, bytes: &[u8]) -> u64 {
+    let Some(head) = chunk_head(bytes) else { return 0 };
+    survey.count_chunk(&head.compression, head.compressed, head.uncompressed);
+    head.uncompressed
 }
 
 /// A file from its beginning to its end.

@@ -237,6 +237,9 @@ impl Walker {
             match opcode {
                 op::MESSAGE if old => {}
                 op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
+                op::CHUNK if length == UNFINISHED => {
+                    return self.broken("the recorder was stopped before it completed this chunk");
+                }
                 op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
                 op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
                 op::DATA_END => self.phase = Phase::Summary,
