@@ -164,6 +164,16 @@ fn a_finished_recording_waits_for_what_comes_after_it() {
 }
 
 #[test]
+fn several_recordings_one_after_the_other_are_one_warning() {
+    let one = begun().then(&messages(&[1])).end();
+    let (_files, follow) = Script::of(Some(&one.clone().then(&one).then(&one).0)).open();
+    let warnings = follow.unwrap().info().warnings.clone();
+    assert_eq!(warnings, ["several recordings come one after the other; all of them play"]);
+    let (_files, follow) = Script::of(Some(&one.0)).open();
+    assert!(follow.unwrap().info().warnings.is_empty());
+}
+
+#[test]
 fn zeros_at_the_end_are_what_is_not_written_yet() {
     let start = begun().then(&messages(&[1])).0;
     let more = messages(&[2, 3]).0;
