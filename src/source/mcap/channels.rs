@@ -13,7 +13,7 @@ pub(super) type Offset = (u64, usize);
 
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Meaning {
+pub(super) enum IdMeaning {
     #[default]
     Undefined,
     /// A channel that was not chosen.
@@ -24,7 +24,7 @@ pub(super) enum Meaning {
 
 /// Ids in a part of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct PartIds {
     from: Offset,
     table: Table,
 }
@@ -33,47 +33,47 @@ pub(super) struct Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Table {
     /// By id; ids beyond the end are undefined.
-    Dense(Vec<Meaning>),
+    Dense(Vec<IdMeaning>),
     /// In the order of ids.
-    Sparse(Vec<(u16, Meaning)>),
+    Sparse(Vec<(u16, IdMeaning)>),
 }
 
-impl Part {
+impl PartIds {
     /// A part that begins at `from`. `defined`: the ids that have a meaning, in order.
-    pub(super) fn new(from: Offset, defined: Vec<(u16, Meaning)>) -> Self {
+    pub(super) fn new(from: Offset, defined: Vec<(u16, IdMeaning)>) -> Self {
         let highest = defined.last().map_or(0, |(id, _)| usize::from(*id));
         if highest > 4 * defined.len() + 16 {
             return Self { from, table: Table::Sparse(defined) };
         }
-        let mut dense = vec![Meaning::Undefined; highest + 1];
+        let mut dense = vec![IdMeaning::Undefined; highest + 1];
         for (id, meaning) in defined {
             dense[usize::from(id)] = meaning;
         }
         Self { from, table: Table::Dense(dense) }
     }
 
-    pub(super) fn meaning(&self, id: u16) -> Meaning {
+    pub(super) fn meaning(&self, id: u16) -> IdMeaning {
         match &self.table {
             Table::Dense(by_id) => by_id.get(usize::from(id)).copied().unwrap_or_default(),
             Table::Sparse(defined) => match defined.binary_search_by_key(&id, |(id, _)| *id) {
                 Ok(place) => defined[place].1,
-                Err(_) => Meaning::Undefined,
+                Err(_) => IdMeaning::Undefined,
             },
         }
     }
 
     fn leaves_out(&self) -> bool {
         match &self.table {
-            Table::Dense(by_id) => by_id.contains(&Meaning::LeftOut),
-            Table::Sparse(defined) => defined.iter().any(|(_, meaning)| *meaning == Meaning::LeftOut),
+            Table::Dense(by_id) => by_id.contains(&IdMeaning::LeftOut),
+            Table::Sparse(defined) => defined.iter().any(|(_, meaning)| *meaning == IdMeaning::LeftOut),
         }
     }
 
     /// The channel of an id, if it is played.
     pub(super) fn channel(&self, id: u16) -> Option<ChannelId> {
         match self.meaning(id) {
-            Meaning::Played(channel) => Some(channel),
-            Meaning::LeftOut | Meaning::Undefined => None,
+            IdMeaning::Played(channel) => Some(channel),
+            IdMeaning::LeftOut | IdMeaning::Undefined => None,
         }
     }
 }
@@ -82,14 +82,14 @@ impl Part {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selection {
     /// In the order of the file; at least one.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<PartIds>,
     pub(super) order: Order,
 }
 
 impl Selection {
     /// The parts that a segment lies in, which begins at `offset` in the part `first`: more than one if ids change
     /// their meaning within a chunk.
-    pub(super) fn parts(&self, first: u32, offset: u64) -> &[Part] {
+    pub(super) fn parts(&self, first: u32, offset: u64) -> &[PartIds] {
         let parts = self.parts.get(first as usize..).unwrap_or_default();
         let more = parts.iter().skip(1).take_while(|part| part.from.0 == offset && part.from.1 > 0).count();
         &parts[..parts.len().min(1 + more)]
@@ -97,29 +97,29 @@ impl Selection {
 
     /// Whether there are channels that are not chosen.
     pub(super) fn leaves_out(&self) -> bool {
-        self.parts.iter().any(Part::leaves_out)
+        self.parts.iter().any(PartIds::leaves_out)
     }
 }
 
 /// The meaning of ids, record by record of a segment.
 pub(super) struct Meanings<'a> {
-    part: &'a Part,
-    later: &'a [Part],
+    part: &'a PartIds,
+    later: &'a [PartIds],
     /// Where the next part begins within the segment.
     until: usize,
 }
 
-static NOTHING: Part = Part { from: (0, 0), table: Table::Dense(Vec::new()) };
+static NOTHING: PartIds = PartIds { from: (0, 0), table: Table::Dense(Vec::new()) };
 
 impl<'a> Meanings<'a> {
     /// `parts`: those of the segment, see [`Selection::parts`].
-    pub(super) fn of(parts: &'a [Part]) -> Self {
+    pub(super) fn of(parts: &'a [PartIds]) -> Self {
         let (part, later) = parts.split_first().unwrap_or((&NOTHING, &[]));
         Self { part, later, until: later.first().map_or(usize::MAX, |next| next.from.1) }
     }
 
     /// The ids for a record at this offset; offsets must not become smaller.
-    pub(super) fn at(&mut self, offset: usize) -> &'a Part {
+    pub(super) fn at(&mut self, offset: usize) -> &'a PartIds {
         while offset >= self.until {
             *self = match self.later.split_first() {
                 Some((part, later)) => {
@@ -140,12 +140,12 @@ mod tests {
     fn ids_mean_the_same_in_both_kinds_of_tables() {
         for ids in [vec![], vec![0], vec![1, 2, 3, 9], vec![7, 40_000], vec![65_535]] {
             let meaning = |id: u16| match id % 3 {
-                0 => Meaning::LeftOut,
-                _ => Meaning::Played(ChannelId(u32::from(id))),
+                0 => IdMeaning::LeftOut,
+                _ => IdMeaning::Played(ChannelId(u32::from(id))),
             };
-            let part = Part::new((0, 0), ids.iter().map(|id| (*id, meaning(*id))).collect());
+            let part = PartIds::new((0, 0), ids.iter().map(|id| (*id, meaning(*id))).collect());
             for id in 0..=u16::MAX {
-                let wanted = if ids.contains(&id) { meaning(id) } else { Meaning::Undefined };
+                let wanted = if ids.contains(&id) { meaning(id) } else { IdMeaning::Undefined };
                 assert_eq!(part.meaning(id), wanted);
             }
             assert_eq!(part.leaves_out(), ids.iter().any(|id| id % 3 == 0));
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn meanings_change_within_a_chunk_where_a_part_begins() {
-        let part = |from, channel| Part::new(from, vec![(1, Meaning::Played(ChannelId(channel)))]);
+        let part = |from, channel| PartIds::new(from, vec![(1, IdMeaning::Played(ChannelId(channel)))]);
         let parts = vec![part((0, 0), 1), part((50, 10), 2), part((50, 30), 3), part((90, 0), 4)];
         let selection = Selection { parts, order: Order::Log };
         let mut meanings = Meanings::of(selection.parts(0, 50));

@@ -34,7 +34,7 @@ pub(super) struct Job {
     pub(super) selection: Arc<Selection>,
 }
 
-struct Request {
+struct DecodeRequest {
     job: Job,
     generation: u64,
     reply: SyncSender<Result<Decoded, SourceError>>,
@@ -49,7 +49,7 @@ struct Pending {
 
 /// See the module's documentation. The threads end when this is dropped.
 pub(super) struct Ahead {
-    jobs: Option<Sender<Request>>,
+    jobs: Option<Sender<DecodeRequest>>,
     generation: Arc<AtomicU64>,
     pending: VecDeque<Pending>,
     bytes: usize,
@@ -60,7 +60,7 @@ pub(super) struct Ahead {
 
 impl Ahead {
     pub(super) fn start(range: TimeRange) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel::<Request>();
+        let (jobs, inbox) = channel::<DecodeRequest>();
         let inbox = Arc::new(Mutex::new(inbox));
         let generation = Arc::new(AtomicU64::new(0));
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
@@ -100,7 +100,7 @@ impl Ahead {
         let bytes = to_usize(job.segment.size);
         self.bytes += bytes;
         self.pending.push_back(Pending { key, place: Some(place), bytes, reply: receiver });
-        let request = Request { job, generation: self.generation.load(Ordering::Relaxed), reply };
+        let request = DecodeRequest { job, generation: self.generation.load(Ordering::Relaxed), reply };
         if let Some(jobs) = &self.jobs
             && jobs.send(request).is_err()
         {
@@ -144,10 +144,10 @@ impl Drop for Ahead {
     }
 }
 
-fn work(inbox: &Mutex<Receiver<Request>>, generation: &AtomicU64, range: TimeRange) {
+fn work(inbox: &Mutex<Receiver<DecodeRequest>>, generation: &AtomicU64, range: TimeRange) {
     loop {
         let request = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Request { job, generation: asked_in, reply }) = request else { return };
+        let Ok(DecodeRequest { job, generation: asked_in, reply }) = request else { return };
         if asked_in != generation.load(Ordering::Relaxed) {
             continue;
         }

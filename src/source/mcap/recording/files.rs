@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::file::{RecordingFile, has_chosen};
 use crate::source::bytes::LocalFile;
 use crate::source::catalog::{Catalog, RawChannel};
-use crate::source::mcap::channels::{Meaning, Part, Selection};
+use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::survey::{FilePart, Survey, survey};
 use crate::source::paths::{Named, file_name};
@@ -108,13 +108,14 @@ impl<'a> Joint<'a> {
             meanings.push(if let Some(topic) = self.options.topics.offered(&raw.topic) {
                 problems.extend(channel.problem());
                 let topic = topic.into_owned();
-                Meaning::Played(self.catalog.add(RawChannel { topic, ..raw }))
+                IdMeaning::Played(self.catalog.add(RawChannel { topic, ..raw }))
             } else {
                 self.topics.insert(raw.topic);
-                Meaning::LeftOut
+                IdMeaning::LeftOut
             });
         }
-        self.any_chosen |= meanings.is_empty() || meanings.iter().any(|meaning| *meaning != Meaning::LeftOut);
+        self.any_chosen |=
+            meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
         problems.extend(self.catalog.take_warnings());
         let name = file_name(path);
         let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
@@ -200,9 +201,9 @@ fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRang
 }
 
 /// What ids mean in each part of a file, by what its channels mean.
-fn parts(survey: &Survey, meanings: &[Meaning]) -> Vec<Part> {
+fn parts(survey: &Survey, meanings: &[IdMeaning]) -> Vec<PartIds> {
     let part = |part: &FilePart| {
-        Part::new(part.from, part.channels.iter().map(|(id, number)| (*id, meanings[*number])).collect())
+        PartIds::new(part.from, part.channels.iter().map(|(id, number)| (*id, meanings[*number])).collect())
     };
     survey.parts.iter().map(part).collect()
 }
@@ -219,10 +220,10 @@ fn chosen_range(survey: &Survey, selection: &Selection) -> Option<TimeRange> {
     Some(TimeRange { start, end })
 }
 
-fn message_count(survey: &Survey, meanings: &[Meaning]) -> Option<u64> {
-    if !meanings.contains(&Meaning::LeftOut) {
+fn message_count(survey: &Survey, meanings: &[IdMeaning]) -> Option<u64> {
+    if !meanings.contains(&IdMeaning::LeftOut) {
         return survey.message_count;
     }
     let counts = survey.counts.as_ref()?.iter().zip(meanings);
-    Some(counts.filter(|(_, meaning)| **meaning != Meaning::LeftOut).map(|(count, _)| count).sum())
+    Some(counts.filter(|(_, meaning)| **meaning != IdMeaning::LeftOut).map(|(count, _)| count).sum())
 }

@@ -9,7 +9,7 @@ use mcap::records::op;
 use crate::model::{ChannelId, Entry};
 use crate::source::SourceError;
 use crate::source::bytes::RangeRead;
-use crate::source::mcap::channels::{Meaning, Meanings, Selection};
+use crate::source::mcap::channels::{IdMeaning, Meanings, Selection};
 use crate::source::mcap::chunk::{Plain, Unpacker};
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::records::{
@@ -58,11 +58,11 @@ impl SegmentReader {
             }
             let (channel, entry) = message(body, offset, selection.order)?;
             match meanings.at(offset).meaning(channel) {
-                Meaning::Played(channel) if range.contains(entry.log_time) => {
+                IdMeaning::Played(channel) if range.contains(entry.log_time) => {
                     entries.push(Entry { channel, ..entry });
                 }
-                Meaning::Undefined => undefined += 1,
-                Meaning::Played(_) | Meaning::LeftOut => {}
+                IdMeaning::Undefined => undefined += 1,
+                IdMeaning::Played(_) | IdMeaning::LeftOut => {}
             }
             Some(())
         })

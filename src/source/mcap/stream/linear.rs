@@ -16,7 +16,7 @@ use super::definitions::{Change, Definitions};
 use crate::model::{Batch, Channel, Entry};
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
 use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
-use crate::source::mcap::walker::{ForwardRead, Step, Walker};
+use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::{Order, SourceError, TopicRules};
 
 const SEVERAL: &str = "several recordings come one after the other; all of them play";
@@ -129,13 +129,13 @@ impl Linear {
                 return Work::Ready;
             }
             match self.walker.step() {
-                step @ (Step::More | Step::Unwritten) => {
+                step @ (WalkStep::More | WalkStep::Unwritten) => {
                     self.flush_loose();
                     if self.ready.is_empty() {
-                        return if step == Step::More { Work::More } else { Work::Unwritten };
+                        return if step == WalkStep::More { Work::More } else { Work::Unwritten };
                     }
                 }
-                Step::Opening { .. } => {
+                WalkStep::Opening { .. } => {
                     self.flush_loose();
                     self.definitions.begin_recording();
                     self.recordings += 1;
@@ -143,25 +143,25 @@ impl Linear {
                         self.warnings.push(SEVERAL.to_owned());
                     }
                 }
-                Step::Skipped { .. } => {}
-                Step::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
+                WalkStep::Skipped { .. } => {}
+                WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
                 // sharing what came before moves the window
-                Step::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
+                WalkStep::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
                     self.flush_loose();
                 }
-                Step::Record { opcode: op::CHUNK, offset, body } => {
+                WalkStep::Record { opcode: op::CHUNK, offset, body } => {
                     if let Err(reason) = self.on_chunk(offset, &body) {
                         let end = offset + RECORD_HEADER + body.len() as u64;
                         self.suspect = Some((body, self.damaged(offset, reason)));
                         return Work::Suspect { end };
                     }
                 }
-                Step::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                Step::TooLarge { offset } => {
+                WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
+                WalkStep::TooLarge { offset } => {
                     self.fail(self.damaged(offset, "the record is larger than 1 GiB; it is left out"));
                 }
-                Step::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
-                Step::Foreign { reason } => self.fail(self.unusable(reason)),
+                WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
+                WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
             }
         }
     }

@@ -7,7 +7,7 @@ use super::ids::{FileChannel, FilePart, by_id};
 use super::index::{Presence, Segment};
 
 /// A segment, before it is known which of its channels are defined.
-pub(super) struct Found {
+pub(super) struct FoundSegment {
     offset: u64,
     length: u64,
     is_chunk: bool,
@@ -24,7 +24,7 @@ struct Tally {
     last: u64,
 }
 
-impl Found {
+impl FoundSegment {
     /// Records outside of chunks, none yet.
     pub(super) fn run(offset: u64, part: u32) -> Self {
         Self { offset, length: 0, is_chunk: false, size: 0, part, messages: BTreeMap::new() }
@@ -65,7 +65,7 @@ pub(super) fn index(
     survey: &mut Survey,
     mut parts: Vec<FilePart>,
     channels: Vec<FileChannel>,
-    found: Vec<Found>,
+    found: Vec<FoundSegment>,
 ) -> u64 {
     let mut undefined = 0;
     let mut counts = vec![0; channels.len()];

@@ -60,9 +60,9 @@ pub(crate) struct FilePart {
     pub(crate) channels: BTreeMap<u16, usize>,
 }
 
-/// Whether a definition is one that a summary repeats: then only what was not defined before counts.
+/// Where a definition stands. A summary repeats: of it only what was not defined before counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum Section {
     Data,
     Summary,
 }
@@ -136,11 +136,11 @@ impl Ids {
         &mut self,
         record: Record<'_>,
         at: Offset,
-        origin: Origin,
+        section: Section,
     ) -> Result<(), String> {
         match record {
             Record::Schema { header, data } if header.id != 0 => {
-                if origin == Origin::Summary && self.schemas.contains_key(&header.id) {
+                if section == Section::Summary && self.schemas.contains_key(&header.id) {
                     return Ok(());
                 }
                 let data = Bytes::copy_from_slice(&data);
@@ -150,19 +150,19 @@ impl Ids {
                 self.schemas.insert(header.id, schema);
                 Ok(())
             }
-            Record::Channel(channel) => self.on_channel(channel, at, origin),
+            Record::Channel(channel) => self.on_channel(channel, at, section),
             _ => Ok(()),
         }
     }
 
-    fn on_channel(&mut self, channel: records::Channel, at: Offset, origin: Origin) -> Result<(), String> {
+    fn on_channel(&mut self, channel: records::Channel, at: Offset, section: Section) -> Result<(), String> {
         let id = channel.id;
         let part = self.parts.len() - 1;
         let before = self.parts[part].channels.get(&id).copied();
         let schema = self.schemas.get(&channel.schema_id).cloned();
         let channel = FileChannel::new(channel, schema);
         match before {
-            Some(_) if origin == Origin::Summary => return Ok(()),
+            Some(_) if section == Section::Summary => return Ok(()),
             Some(before) if self.channels[before].channel == channel.channel => return Ok(()),
             // in place of another, from here on
             Some(_) => {

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use crate::source::mcap::channels::{Part, Selection};
+use crate::source::mcap::channels::{PartIds, Selection};
 
 /// A part of the file that holds messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Segment {
 
 impl Segment {
     /// What ids mean in it.
-    pub(crate) fn parts<'a>(&self, selection: &'a Selection) -> &'a [Part] {
+    pub(crate) fn parts<'a>(&self, selection: &'a Selection) -> &'a [PartIds] {
         selection.parts(self.part, self.offset)
     }
 }

@@ -10,15 +10,15 @@ use std::path::Path;
 
 use mcap::records::op;
 
-use super::found::{self, Found};
-use super::ids::{Ids, Origin};
+use super::found::{self, FoundSegment};
+use super::ids::{Ids, Section};
 use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
 use crate::source::mcap::records::{
     RECORD_HEADER, chunk_head, failed, message, parse, read_vec, to_usize, unusable, walk,
 };
-use crate::source::mcap::walker::{ForwardRead, Step, Walker};
+use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::{Order, ScanProgress, SourceError};
 
 /// Messages outside of chunks are played in runs of about this many bytes.
@@ -62,9 +62,9 @@ struct Scan<'a> {
     ids: Ids,
     walker: Walker,
     unpacker: Unpacker,
-    found: Vec<Found>,
+    found: Vec<FoundSegment>,
     /// Records outside of chunks, while they go on.
-    run: Option<Found>,
+    run: Option<FoundSegment>,
     /// The first [`MAX_FAULTS`] that are wrong with the file, with their places, and how many there are in all.
     faults: (Vec<String>, usize),
 }
@@ -84,31 +84,31 @@ impl Scan<'_> {
             }
             match self.walker.step() {
                 // never: the file is not being written
-                Step::Unwritten => break,
-                Step::More if self.walker.is_broken() => break,
-                Step::More => {
+                WalkStep::Unwritten => break,
+                WalkStep::More if self.walker.is_broken() => break,
+                WalkStep::More => {
                     let filled = self.walker.fill(&mut Forward(self.file), &self.unpacker);
                     if !filled.map_err(|error| failed(self.file, error))? {
                         self.on_end();
                         break;
                     }
                 }
-                Step::Opening { offset } => {
+                WalkStep::Opening { offset } => {
                     self.end_run();
                     let part = self.ids.part();
                     let has_messages = self.found.last().is_some_and(|found| found.part() == part);
                     self.ids.begin_recording(offset, has_messages);
                 }
-                Step::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, &body),
-                Step::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
-                Step::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                Step::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
-                Step::TooLarge { offset } => {
+                WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, &body),
+                WalkStep::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
+                WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
+                WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
+                WalkStep::TooLarge { offset } => {
                     self.end_run();
                     self.fault(offset, "the record is larger than 1 GiB");
                 }
-                Step::Broken { offset, reason } => self.fault(offset, reason),
-                Step::Foreign { reason } => return Err(unusable(self.file, reason)),
+                WalkStep::Broken { offset, reason } => self.fault(offset, reason),
+                WalkStep::Foreign { reason } => return Err(unusable(self.file, reason)),
             }
         }
         self.end_run();
@@ -143,7 +143,7 @@ impl Scan<'_> {
             return self.fault(offset, "the message is too short");
         };
         let part = self.ids.part();
-        let run = self.run.get_or_insert_with(|| Found::run(offset, part));
+        let run = self.run.get_or_insert_with(|| FoundSegment::run(offset, part));
         run.extend_to(end);
         run.add(part, channel, entry.log_time.0);
     }
@@ -154,10 +154,10 @@ impl Scan<'_> {
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
         let record = parse(opcode, &self.walker.window()[body.clone()]);
-        let origin = if self.walker.is_summary() { Origin::Summary } else { Origin::Data };
+        let section = if self.walker.is_summary() { Section::Summary } else { Section::Data };
         let part = self.ids.part();
         let taken = match record {
-            Some(record) => self.ids.on_definition(record, (offset, 0), origin),
+            Some(record) => self.ids.on_definition(record, (offset, 0), section),
             None => Err("the definition of a channel or schema can't be read".into()),
         };
         self.walker.pass(body);
@@ -213,7 +213,7 @@ impl Scan<'_> {
         };
         check(records)?;
         let part = self.ids.part();
-        let mut found = Found::chunk(offset, length, size, part);
+        let mut found = FoundSegment::chunk(offset, length, size, part);
         let mut faults = Vec::new();
         // it has just been walked to its end
         walk(records, |opcode, at, body| {
@@ -223,7 +223,7 @@ impl Scan<'_> {
                     found.add(self.ids.part(), channel, entry.log_time.0);
                 }
                 op::SCHEMA | op::CHANNEL => {
-                    let taken = self.ids.on_definition(parse(opcode, body)?, (offset, at), Origin::Data);
+                    let taken = self.ids.on_definition(parse(opcode, body)?, (offset, at), Section::Data);
                     faults.extend(taken.err());
                 }
                 _ => {}

@@ -45,7 +45,7 @@ pub(super) trait ForwardRead {
 
 /// What the window begins with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum WalkStep {
     /// Less than a record: [`Walker::fill`] is next.
     More,
     /// What is going to be overwritten: zeros, or a chunk without a length. Only if [`Walker::is_growing`].
@@ -150,14 +150,14 @@ impl Walker {
         self.phase == Phase::Broken
     }
 
-    /// Looks at what comes next; call until it says [`Step::More`].
-    pub(super) fn step(&mut self) -> Step {
+    /// Looks at what comes next; call until it says [`WalkStep::More`].
+    pub(super) fn step(&mut self) -> WalkStep {
         loop {
             if !self.window.skip_read() {
-                return Step::More;
+                return WalkStep::More;
             }
             let step = match self.phase {
-                Phase::Broken => return Step::More,
+                Phase::Broken => return WalkStep::More,
                 Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
                 Phase::Data | Phase::Summary => self.record(),
             };
@@ -167,24 +167,24 @@ impl Walker {
         }
     }
 
-    fn more(&mut self, need: usize) -> Option<Step> {
+    fn more(&mut self, need: usize) -> Option<WalkStep> {
         self.need = need;
-        Some(Step::More)
+        Some(WalkStep::More)
     }
 
-    fn broken(&mut self, reason: &'static str) -> Option<Step> {
+    fn broken(&mut self, reason: &'static str) -> Option<WalkStep> {
         let offset = self.offset();
         self.phase = Phase::Broken;
-        Some(Step::Broken { offset, reason })
+        Some(WalkStep::Broken { offset, reason })
     }
 
     /// To be read again when there is something else.
-    fn unwritten(&mut self) -> Option<Step> {
+    fn unwritten(&mut self) -> Option<WalkStep> {
         self.read_again();
-        Some(Step::Unwritten)
+        Some(WalkStep::Unwritten)
     }
 
-    fn magic(&mut self) -> Option<Step> {
+    fn magic(&mut self) -> Option<WalkStep> {
         let bytes = self.window.unread();
         let compared = bytes.len().min(MAGIC.len());
         if bytes[..compared] != MAGIC[..compared] {
@@ -196,7 +196,7 @@ impl Walker {
                 Phase::Opening => {
                     let reason = foreign(bytes).unwrap_or(NOT_MCAP);
                     self.phase = Phase::Broken;
-                    Some(Step::Foreign { reason })
+                    Some(WalkStep::Foreign { reason })
                 }
                 Phase::Closing => self.broken("the recording's footer is damaged"),
                 _ => self.broken(AFTER_END),
@@ -212,11 +212,11 @@ impl Walker {
             return None;
         }
         self.phase = Phase::Data;
-        Some(Step::Opening { offset })
+        Some(WalkStep::Opening { offset })
     }
 
     /// None: what comes next has to be looked at again.
-    fn record(&mut self) -> Option<Step> {
+    fn record(&mut self) -> Option<WalkStep> {
         let bytes = self.window.unread();
         if bytes.first() == Some(&0) {
             return if self.is_growing {
@@ -254,16 +254,16 @@ impl Walker {
         self.skip_record(opcode, whole)
     }
 
-    fn skip_record(&mut self, opcode: u8, length: u64) -> Option<Step> {
+    fn skip_record(&mut self, opcode: u8, length: u64) -> Option<WalkStep> {
         self.window.skip(length);
-        Some(Step::Skipped { opcode, offset: self.offset(), length })
+        Some(WalkStep::Skipped { opcode, offset: self.offset(), length })
     }
 
-    fn whole(&mut self, opcode: u8, whole: u64) -> Option<Step> {
+    fn whole(&mut self, opcode: u8, whole: u64) -> Option<WalkStep> {
         let offset = self.offset();
         if whole > MAX_IN_MEMORY {
             self.window.skip(whole);
-            return Some(Step::TooLarge { offset });
+            return Some(WalkStep::TooLarge { offset });
         }
         let whole = to_usize(whole);
         if self.window.unread().len() < whole {
@@ -271,12 +271,12 @@ impl Walker {
         }
         let start = self.window.position();
         let body = start + to_usize(RECORD_HEADER)..start + whole;
-        Some(Step::Record { opcode, offset, body })
+        Some(WalkStep::Record { opcode, offset, body })
     }
 
     /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
     /// stream as if there were no chunk.
-    fn chunk(&mut self, whole: u64, old: bool) -> Option<Step> {
+    fn chunk(&mut self, whole: u64, old: bool) -> Option<WalkStep> {
         let enough = to_usize(whole.min(CHUNK_HEAD));
         match chunk_head(self.window.unread()) {
             None if self.window.unread().len() < enough => self.more(enough),
@@ -288,7 +288,7 @@ impl Walker {
     }
 
     /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.
-    fn unfinished_chunk(&mut self) -> Option<Step> {
+    fn unfinished_chunk(&mut self) -> Option<WalkStep> {
         match chunk_head(self.window.unread()) {
             Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
                 self.fixed_from = self.offset() + RECORD_HEADER + head.length;
