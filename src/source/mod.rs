@@ -20,6 +20,7 @@ use std::time::Duration;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
+mod bytes;
 pub mod catalog;
 pub mod json_lines;
 mod latched;
@@ -115,6 +116,22 @@ pub enum SourceError {
         /// What is wrong, and the way out.
         reason: String,
     },
+    /// No topic is chosen of those that it has.
+    #[error("{name}: no topic is chosen; the recording has {} topics: {}", .topics.len(), topics::listed(.topics))]
+    NoTopic {
+        /// The source as the user named it.
+        name: String,
+        /// Its topics, in order.
+        topics: Vec<String>,
+    },
+    /// Nothing of it lies in the range that was asked for.
+    #[error("{name}: {miss}")]
+    OutOfRange {
+        /// The source as the user named it.
+        name: String,
+        /// Which end of the range is wrong.
+        miss: RangeMiss,
+    },
     /// A part of it can't be read; the rest can.
     #[error("{name}: byte {offset}: {reason}")]
     Damaged {
@@ -156,6 +173,35 @@ pub enum SourceError {
     },
 }
 
+/// Why a range of time has nothing of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeMiss {
+    /// It begins too late.
+    #[error("the start {start} is after the last message ({last})")]
+    StartsAfter {
+        /// Where the range begins.
+        start: Timestamp,
+        /// Time of the last message.
+        last: Timestamp,
+    },
+    /// It ends too early.
+    #[error("the end {end} is before the first message ({first})")]
+    EndsBefore {
+        /// Where the range ends.
+        end: Timestamp,
+        /// Time of the first message.
+        first: Timestamp,
+    },
+    /// It ends before it begins.
+    #[error("the end ({end}) is before the start ({start})")]
+    Reversed {
+        /// Where the range begins.
+        start: Timestamp,
+        /// Where the range ends.
+        end: Timestamp,
+    },
+}
+
 /// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline.
 ///
 /// `progress` is called now and then while files without a usable index are read through once.
@@ -186,5 +232,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    self::mcap::summary(path, Order::Log, progress)
+    self::mcap::summary(path, progress)
 }

@@ -5,7 +5,7 @@ use std::io::{Cursor, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::payload::Types;
@@ -13,7 +13,7 @@ use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
 use foxglove_bridge::source::listen::{Incoming, Listener, SocketFile};
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{
-    self, Follow, FollowOptions, Kind, McapStream, Order, Source, SourceError, TopicRules, sniff,
+    self, Follow, FollowOptions, Kind, McapStream, Order, RangeMiss, Source, SourceError, TopicRules, sniff,
 };
 
 use super::startup;
@@ -62,7 +62,8 @@ impl Inputs {
             };
             let mut scan = ScanBar::new(&name, log);
             let source =
-                source::open(&options.sources, &options.recording, &mut |progress| scan.update(progress))?;
+                source::open(&options.sources, &options.recording, &mut |progress| scan.update(progress))
+                    .map_err(with_way_out)?;
             return Ok(Self::Recordings(source));
         }
         refuse_for_live(options)?;
@@ -91,6 +92,20 @@ impl Inputs {
             Self::Live(live) => format!("{} (live)", live.names.join(", ")),
         }
     }
+}
+
+/// Adds which options to change.
+fn with_way_out(error: SourceError) -> anyhow::Error {
+    let way_out = match &error {
+        SourceError::NoTopic { .. } => "change --topic or --exclude",
+        SourceError::OutOfRange { miss: RangeMiss::StartsAfter { .. }, .. } => "change --start",
+        SourceError::OutOfRange { miss: RangeMiss::EndsBefore { .. }, .. } => {
+            "change --end or --playback-duration"
+        }
+        SourceError::OutOfRange { miss: RangeMiss::Reversed { .. }, .. } => "change --start or --end",
+        _ => return error.into(),
+    };
+    anyhow!("{error}; {way_out}")
 }
 
 /// Options that need a recording.

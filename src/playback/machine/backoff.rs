@@ -29,7 +29,11 @@ impl Failure {
     pub(super) fn of(error: &SourceError) -> Self {
         match error {
             SourceError::Damaged { .. } | SourceError::Changed { .. } => Self::Skipped,
-            SourceError::Unusable { .. } | SourceError::Line { .. } | SourceError::Io { .. } => Self::Retry,
+            SourceError::Unusable { .. }
+            | SourceError::NoTopic { .. }
+            | SourceError::OutOfRange { .. }
+            | SourceError::Line { .. }
+            | SourceError::Io { .. } => Self::Retry,
         }
     }
 }

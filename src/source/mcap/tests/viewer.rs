@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::source::{Source, SourceError};
 
-/// Something that a viewer is told.
+/// Something that a viewer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// Topic and name of the schema.
@@ -101,7 +101,7 @@ impl Viewer {
             .collect()
     }
 
-    /// What was told, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
+    /// What was seen, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
     pub(super) fn story(&self) -> Vec<String> {
         let short = |seen: &Seen| match seen {
             Seen::Offered(topic, schema) => format!("+{topic} {schema}").trim_end().to_owned(),

@@ -1,7 +1,7 @@
-//! Decodes pieces ahead of need, on threads of their own, in the order in which they will be played.
+//! Decodes segments ahead of need, on threads of their own, in the order in which they will be played.
 //!
-//! Bound: [`READ_AHEAD`] bytes of decoded data that nobody has taken yet, twice as many where pieces are so large that
-//! threads would be idle, and at least one piece. After a seek it is one piece, and more with each that is taken: seeks
+//! Bound: [`READ_AHEAD`] bytes of decoded data that has not been taken yet, twice as many where segments are so large that
+//! threads would be idle, and at least one segment. After a seek it is one segment, and more with each that is taken: seeks
 //! come in swarms, and what is decoded for one is in the way of the next.
 
 use std::collections::VecDeque;
@@ -9,37 +9,39 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::chunk::{Decoded, Selection};
-use super::contents::{Piece, to_usize};
 use super::file::OpenFile;
-use super::merge::{Key, Place};
+use super::merge::{Place, Position};
+use super::segments::Decoded;
 use crate::source::SourceError;
+use crate::source::mcap::channels::Selection;
+use crate::source::mcap::records::to_usize;
+use crate::source::mcap::survey::Segment;
 use crate::time::TimeRange;
 
 /// Decoded data that waits to be played, in bytes.
 const READ_AHEAD: usize = 8 << 20;
 
-/// Pieces that may be ahead for each that was taken since a seek.
+/// Segments that may be ahead for each that was taken since a seek.
 const RAMP: usize = 2;
 
 /// More threads than this do not make playback faster.
 const MAX_THREADS: usize = 4;
 
-/// A piece to decode.
+/// A segment to decode.
 pub(super) struct Job {
     pub(super) file: Arc<OpenFile>,
-    pub(super) piece: Piece,
+    pub(super) segment: Segment,
     pub(super) selection: Arc<Selection>,
 }
 
-struct Request {
+struct DecodeRequest {
     job: Job,
     generation: u64,
     reply: SyncSender<Result<Decoded, SourceError>>,
 }
 
 struct Pending {
-    key: Key,
+    key: Position,
     place: Option<Place>,
     bytes: usize,
     reply: Receiver<Result<Decoded, SourceError>>,
@@ -47,18 +49,18 @@ struct Pending {
 
 /// See the module's documentation. The threads end when this is dropped.
 pub(super) struct Ahead {
-    jobs: Option<Sender<Request>>,
+    jobs: Option<Sender<DecodeRequest>>,
     generation: Arc<AtomicU64>,
     pending: VecDeque<Pending>,
     bytes: usize,
-    /// Pieces taken since the last seek.
+    /// Segments taken since the last seek.
     taken: usize,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Ahead {
     pub(super) fn start(range: TimeRange) -> std::io::Result<Self> {
-        let (jobs, inbox) = channel::<Request>();
+        let (jobs, inbox) = channel::<DecodeRequest>();
         let inbox = Arc::new(Mutex::new(inbox));
         let generation = Arc::new(AtomicU64::new(0));
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
@@ -88,17 +90,17 @@ impl Ahead {
     }
 
     /// Where what was asked for first stands.
-    pub(super) fn next_key(&self) -> Option<Key> {
+    pub(super) fn next_key(&self) -> Option<Position> {
         self.pending.front().map(|pending| pending.key)
     }
 
-    /// Asks for a piece; `place` comes back with it.
-    pub(super) fn request(&mut self, key: Key, place: Place, job: Job) {
+    /// Asks for a segment; `place` comes back with it.
+    pub(super) fn request(&mut self, key: Position, place: Place, job: Job) {
         let (reply, receiver) = sync_channel(1);
-        let bytes = to_usize(job.piece.size);
+        let bytes = to_usize(job.segment.size);
         self.bytes += bytes;
         self.pending.push_back(Pending { key, place: Some(place), bytes, reply: receiver });
-        let request = Request { job, generation: self.generation.load(Ordering::Relaxed), reply };
+        let request = DecodeRequest { job, generation: self.generation.load(Ordering::Relaxed), reply };
         if let Some(jobs) = &self.jobs
             && jobs.send(request).is_err()
         {
@@ -106,8 +108,8 @@ impl Ahead {
         }
     }
 
-    /// Puts an error in the place of a piece that can't be asked for.
-    pub(super) fn fail(&mut self, key: Key, error: SourceError) {
+    /// Puts an error in the place of a segment that can't be asked for.
+    pub(super) fn fail(&mut self, key: Position, error: SourceError) {
         let (reply, receiver) = sync_channel(1);
         self.pending.push_back(Pending { key, place: None, bytes: 0, reply: receiver });
         // there is room for one, and its receiver is there
@@ -142,17 +144,17 @@ impl Drop for Ahead {
     }
 }
 
-fn work(inbox: &Mutex<Receiver<Request>>, generation: &AtomicU64, range: TimeRange) {
+fn work(inbox: &Mutex<Receiver<DecodeRequest>>, generation: &AtomicU64, range: TimeRange) {
     loop {
         let request = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Request { job, generation: asked_in, reply }) = request else { return };
+        let Ok(DecodeRequest { job, generation: asked_in, reply }) = request else { return };
         if asked_in != generation.load(Ordering::Relaxed) {
             continue;
         }
-        let decoded = job.file.decoder.decode(&job.piece, &job.selection, range);
+        let decoded = job.file.reader.decode(&job.segment, &job.selection, range);
         // whoever closes the file then, closes it
         drop(job);
-        // nobody waits after a seek
+        // after a seek there is no receiver
         drop(reply.send(decoded));
     }
 }

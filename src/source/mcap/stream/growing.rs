@@ -1,15 +1,15 @@
-//! A file that somebody else is writing, or replaces.
+//! A file that is being written, or replaced, by another program.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::contents::{MAGIC, open_regular};
-use super::frames::Input;
-use super::scan::foreign;
 use crate::source::SourceError;
+use crate::source::bytes::open_regular;
+use crate::source::mcap::records::{FOREIGN_HEAD, MAGIC, foreign};
+use crate::source::mcap::walker::ForwardRead;
 
-/// Bytes before the place where reading goes on that are compared, in case the file was written anew meanwhile: enough
+/// Bytes before the place where reading goes on that are compared, in case the file was rewritten meanwhile: enough
 /// for a few small messages and their times.
 const COMPARED: usize = 4096;
 
@@ -46,12 +46,12 @@ pub(super) struct Growing {
     pub(super) size_at_open: u64,
     /// Nothing is read from here on.
     pub(super) limit: u64,
-    /// What lies before this may still be written over.
+    /// What lies before this may still be overwritten.
     pub(super) fixed_from: u64,
     /// The last bytes that were read, before this offset.
     last: (Vec<u8>, u64),
-    /// They are not what they were.
-    written_anew: bool,
+    /// They are no longer the same.
+    rewritten: bool,
 }
 
 impl Growing {
@@ -64,13 +64,13 @@ impl Growing {
             limit: u64::MAX,
             fixed_from: 0,
             last: (Vec::new(), 0),
-            written_anew: false,
+            rewritten: false,
         })
     }
 
     /// Refuses a file that begins as something else.
     pub(super) fn check_beginning(&mut self, name: &str) -> Result<(), SourceError> {
-        let mut start = [0; 16];
+        let mut start = [0; FOREIGN_HEAD];
         let read =
             self.read(0, &mut start).map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
         let start = &start[..read];
@@ -92,8 +92,8 @@ impl Growing {
     /// Whether it is no longer the file, known by its path, that was read up to an offset.
     pub(super) fn change(&mut self, path: &Path, read_offset: u64) -> Option<FileChange> {
         let change = |happened, is_another| Some(FileChange { happened, is_another });
-        if std::mem::take(&mut self.written_anew) {
-            change("was written anew", false)
+        if std::mem::take(&mut self.rewritten) {
+            change("was rewritten", false)
         } else if self.file.metadata().is_ok_and(|now| now.len() < read_offset) {
             change("became shorter", false)
         } else if path.metadata().is_ok_and(|now| identity(&now) != self.identity) {
@@ -104,7 +104,7 @@ impl Growing {
     }
 
     /// Whether the bytes that were read last are still the same.
-    fn is_as_it_was(&mut self) -> io::Result<bool> {
+    fn is_unchanged(&mut self) -> io::Result<bool> {
         let (last, end) = &self.last;
         let start = (end - last.len() as u64).max(self.fixed_from);
         let before = last[last.len() - usize::try_from(end.saturating_sub(start)).unwrap_or(0)..].to_vec();
@@ -122,7 +122,7 @@ impl Growing {
     }
 }
 
-impl Input for Growing {
+impl ForwardRead for Growing {
     fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let room = usize::try_from(self.limit.saturating_sub(offset)).unwrap_or(usize::MAX);
         let part = buffer.len().min(room);
@@ -130,8 +130,8 @@ impl Input for Growing {
         if read == 0 {
             return Ok(0);
         }
-        if self.last.1 == offset && !self.is_as_it_was()? {
-            self.written_anew = true;
+        if self.last.1 == offset && !self.is_unchanged()? {
+            self.rewritten = true;
             return Ok(0);
         }
         self.last = (buffer[read.saturating_sub(COMPARED)..read].to_vec(), offset + read as u64);

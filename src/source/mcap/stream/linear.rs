@@ -12,12 +12,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mcap::records::op;
 
-use super::chunk::{Plain, Unpacker, message, walk};
-use super::contents::{RECORD_HEADER, parse};
 use super::definitions::{Change, Definitions};
-use super::frames::{Frames, Input, Step};
 use crate::model::{Batch, Channel, Entry};
+use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
+use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::{Order, SourceError, TopicRules};
+
+const SEVERAL: &str = "several recordings come one after the other; all of them play";
 
 /// What [`Linear::work`] came to.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub(super) enum Work {
     Ready,
     /// More bytes are needed.
     More,
-    /// There is what is going to be written over.
+    /// There is what is going to be overwritten.
     Unwritten,
     /// The chunk that ends at this offset can't be read, or not yet: [`Linear::give_up`] or [`Linear::read_again`].
     Suspect { end: u64 },
@@ -35,7 +37,7 @@ pub(super) enum Work {
 /// See the module's documentation.
 pub(super) struct Linear {
     name: String,
-    frames: Frames,
+    walker: Walker,
     unpacker: Unpacker,
     definitions: Definitions,
     /// In the making.
@@ -44,7 +46,11 @@ pub(super) struct Linear {
     loose: Range<usize>,
     ready: VecDeque<Result<Batch, SourceError>>,
     suspect: Option<(Range<usize>, SourceError)>,
-    unknown_told: bool,
+    /// Recordings that began, one after the other.
+    recordings: u64,
+    /// Messages of channels that were not defined.
+    pub(super) undefined: u64,
+    warnings: Vec<String>,
 }
 
 impl Linear {
@@ -52,28 +58,30 @@ impl Linear {
         let unpacker = Unpacker::default();
         Self {
             name,
-            frames: Frames::new(&unpacker),
+            walker: Walker::new(&unpacker),
             unpacker,
             definitions: Definitions::new(rules),
             batch: Batch::default(),
             loose: 0..0,
             ready: VecDeque::new(),
             suspect: None,
-            unknown_told: false,
+            recordings: 0,
+            undefined: 0,
+            warnings: Vec::new(),
         }
     }
 
     /// For files that are being written: what is not a record yet is waited for, and of records up to `until` only
     /// definitions count.
     pub(super) fn growing(mut self, until: u64) -> Self {
-        self.frames.is_growing = true;
-        self.frames.old_until = until;
+        self.walker.is_growing = true;
+        self.walker.old_until = until;
         self
     }
 
-    /// What came so far is old: nothing is told of it but its channels, and its errors.
+    /// What came so far is old: only its channels and its errors count.
     pub(super) fn end_of_old(&mut self) -> (Vec<Arc<Channel>>, Vec<SourceError>) {
-        self.frames.old_until = 0;
+        self.walker.old_until = 0;
         self.batch = Batch::default();
         let errors = self.ready.drain(..).filter_map(Result::err).collect();
         (self.definitions.offered(), errors)
@@ -84,32 +92,34 @@ impl Linear {
     }
 
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
-        self.definitions.take_warnings()
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.definitions.take_warnings());
+        warnings
     }
 
     /// Where the first record begins that has not been worked on.
     pub(super) fn offset(&self) -> u64 {
-        self.frames.offset()
+        self.walker.offset()
     }
 
-    /// Where the sizes of the last chunk end, if they are going to be written over.
+    /// Where the sizes of the last chunk end, if they are going to be overwritten.
     pub(super) fn fixed_from(&self) -> u64 {
-        self.frames.fixed_from
+        self.walker.fixed_from
     }
 
     /// Where the next byte will be read.
     pub(super) fn read_offset(&self) -> u64 {
-        self.frames.read_offset()
+        self.walker.read_offset()
     }
 
     /// Whether nothing more of this stream can be read.
     pub(super) fn is_broken(&self) -> bool {
-        self.frames.is_broken()
+        self.walker.is_broken()
     }
 
     /// Reads once; false if there was nothing. Only when [`Linear::work`] asks for it.
-    pub(super) fn fill(&mut self, input: &mut impl Input) -> io::Result<bool> {
-        self.frames.fill(input, &self.unpacker)
+    pub(super) fn fill(&mut self, input: &mut impl ForwardRead) -> io::Result<bool> {
+        self.walker.fill(input, &self.unpacker)
     }
 
     /// Works on what has been read until something is ready.
@@ -118,35 +128,40 @@ impl Linear {
             if !self.ready.is_empty() {
                 return Work::Ready;
             }
-            match self.frames.step() {
-                step @ (Step::More | Step::Unwritten) => {
+            match self.walker.step() {
+                step @ (WalkStep::More | WalkStep::Unwritten) => {
                     self.flush_loose();
                     if self.ready.is_empty() {
-                        return if step == Step::More { Work::More } else { Work::Unwritten };
+                        return if step == WalkStep::More { Work::More } else { Work::Unwritten };
                     }
                 }
-                Step::Opening => {
+                WalkStep::Opening { .. } => {
                     self.flush_loose();
                     self.definitions.begin_recording();
+                    self.recordings += 1;
+                    if self.recordings == 2 {
+                        self.warnings.push(SEVERAL.to_owned());
+                    }
                 }
-                Step::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
+                WalkStep::Skipped { .. } => {}
+                WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
                 // sharing what came before moves the window
-                Step::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
+                WalkStep::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
                     self.flush_loose();
                 }
-                Step::Record { opcode: op::CHUNK, offset, body } => {
+                WalkStep::Record { opcode: op::CHUNK, offset, body } => {
                     if let Err(reason) = self.on_chunk(offset, &body) {
                         let end = offset + RECORD_HEADER + body.len() as u64;
                         self.suspect = Some((body, self.damaged(offset, reason)));
                         return Work::Suspect { end };
                     }
                 }
-                Step::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                Step::TooLarge { offset } => {
+                WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
+                WalkStep::TooLarge { offset } => {
                     self.fail(self.damaged(offset, "the record is larger than 1 GiB; it is left out"));
                 }
-                Step::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
-                Step::Foreign { reason } => self.fail(self.unusable(reason)),
+                WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
+                WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
             }
         }
     }
@@ -154,7 +169,7 @@ impl Linear {
     /// Leaves the suspect chunk out, with an error.
     pub(super) fn give_up(&mut self) {
         if let Some((body, error)) = self.suspect.take() {
-            self.frames.pass(&body);
+            self.walker.pass(&body);
             self.fail(error);
         }
     }
@@ -162,21 +177,21 @@ impl Linear {
     /// Reads the suspect chunk again.
     pub(super) fn read_again(&mut self) {
         self.suspect = None;
-        self.frames.read_again();
+        self.walker.read_again();
     }
 
     /// There are no more bytes for now.
     pub(super) fn pause(&mut self) {
-        self.frames.forget_beginning();
+        self.walker.forget_beginning();
     }
 
     /// There will be no more bytes.
     pub(super) fn end(&mut self) {
-        let Some(reason) = self.frames.unfinished() else { return };
-        let error = if self.frames.is_opening() {
+        let Some(reason) = self.walker.unfinished() else { return };
+        let error = if self.walker.is_opening() {
             self.unusable(reason)
         } else {
-            self.damaged(self.frames.offset(), reason)
+            self.damaged(self.walker.offset(), reason)
         };
         self.fail(error);
     }
@@ -184,11 +199,12 @@ impl Linear {
     /// Goes on with another file.
     pub(super) fn restart(&mut self) {
         self.suspect = None;
-        self.frames.restart();
+        self.walker.restart();
         self.definitions.begin_recording();
+        self.recordings = 0;
     }
 
-    /// Tells an error in its place.
+    /// Puts an error in its place among the batches.
     pub(super) fn fail(&mut self, error: SourceError) {
         self.flush_loose();
         self.ready.push_back(Err(error));
@@ -207,35 +223,37 @@ impl Linear {
             self.loose.start = body.start;
         }
         let place = body.start - self.loose.start;
-        match message(&self.frames.window()[body.clone()], place, Order::Log) {
+        match message(&self.walker.window()[body.clone()], place, Order::Log) {
             Some((channel, entry)) => {
                 self.push(channel, entry);
                 self.loose.end = body.end;
             }
             None => self.fail(self.damaged(offset, "the message is too short; it is left out")),
         }
-        self.frames.pass(&body);
+        self.walker.pass(&body);
     }
 
     fn push(&mut self, channel: u16, entry: Entry) {
         match self.definitions.channel(channel) {
             Some(channel) => self.batch.entries.push(Entry { channel, ..entry }),
-            None if !self.unknown_told && !self.definitions.is_defined(channel) => {
-                self.unknown_told = true;
-                tracing::warn!("{}: messages of channels that are not defined are left out", self.name);
+            None if !self.definitions.is_defined(channel) => {
+                self.undefined += 1;
+                if self.undefined == 1 {
+                    self.warnings.push("messages of channels that are not defined are left out".to_owned());
+                }
             }
             None => {}
         }
     }
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
-        let record = parse(opcode, &self.frames.window()[body.clone()]);
+        let record = parse(opcode, &self.walker.window()[body.clone()]);
         let change = match record {
-            Some(record) if self.frames.is_summary() => self.definitions.on_repeat(record),
+            Some(record) if self.walker.is_summary() => self.definitions.on_repeat(record),
             Some(record) => self.definitions.on_record(record),
             None => Err("the definition of a channel or schema can't be read".into()),
         };
-        self.frames.pass(body);
+        self.walker.pass(body);
         match change {
             Ok(change) => {
                 if self.ends_batch(&change) {
@@ -247,7 +265,7 @@ impl Linear {
         }
     }
 
-    /// Whether a change is told before what was collected so far would be.
+    /// Whether what was collected so far has to go out before a change.
     fn ends_batch(&self, change: &Change) -> bool {
         let is_empty = self.batch.entries.is_empty() && self.batch.announcements.is_empty();
         !(is_empty || change.retired.is_empty())
@@ -262,7 +280,7 @@ impl Linear {
     fn flush_loose(&mut self) {
         let mut buffer = Bytes::new();
         if !self.batch.entries.is_empty() {
-            buffer = self.frames.share(self.loose.clone(), &self.unpacker);
+            buffer = self.walker.share(self.loose.clone(), &self.unpacker);
         }
         self.flush(buffer);
     }
@@ -282,24 +300,19 @@ impl Linear {
 
     /// Nothing of a chunk is taken before all of it is found to be readable.
     fn on_chunk(&mut self, offset: u64, body: &Range<usize>) -> Result<(), String> {
-        let bytes = &self.frames.window()[body.clone()];
+        let bytes = &self.walker.window()[body.clone()];
         let plain = self.unpacker.unpack(bytes)?;
         let records = match &plain {
             Plain::Own(plain) => plain,
             Plain::Within(range) => &bytes[range.clone()],
         };
-        walk(records, |opcode, at, body| match opcode {
-            op::MESSAGE => message(body, at, Order::Log).map(drop),
-            op::SCHEMA | op::CHANNEL => parse(opcode, body).map(drop),
-            _ => Some(()),
-        })
-        .map_err(|at| format!("the chunk's record at its byte {at} is damaged"))?;
-        self.frames.pass(body);
-        let old = offset + RECORD_HEADER + body.len() as u64 <= self.frames.old_until;
+        check(records)?;
+        self.walker.pass(body);
+        let old = offset + RECORD_HEADER + body.len() as u64 <= self.walker.old_until;
         let records = match plain {
             Plain::Own(plain) => plain,
             Plain::Within(range) => {
-                self.frames.share(body.start + range.start..body.start + range.end, &self.unpacker)
+                self.walker.share(body.start + range.start..body.start + range.end, &self.unpacker)
             }
         };
         // it has just been walked to its end

@@ -2,8 +2,8 @@
 //!
 //! Messages come as the recorder writes them, at the latest [`POLL`] after they are in the file. The end of the
 //! recording is no end here: more may be appended, or another file may take its place. A file that is not there yet is
-//! waited for. That a file was replaced, became shorter or was written anew is told ([`SourceError::Changed`]), and it is
-//! read from its beginning.
+//! waited for. That a file was replaced, became shorter or was rewritten is an error ([`SourceError::Changed`]), and
+//! reading continues from its beginning.
 //!
 //! What is incomplete at the end of the file is waited for, be it cut off, a chunk whose sizes are written last, or zeros
 //! as in files that are given their size before their content. Compressed chunks come when they are complete; one at the
@@ -25,11 +25,11 @@ const POLL: Duration = Duration::from_millis(50);
 /// Polls for which a damaged chunk at the end counts as not finished: five seconds.
 const SUSPECT_POLLS: u32 = 100;
 
-/// Progress is told each time that this many bytes were read.
+/// Progress is reported each time that this many bytes were read.
 const PROGRESS: u64 = 8 << 20;
 
-/// Faults of the part before the start that are told one by one.
-const TOLD: usize = 3;
+/// Faults of the part before the start that are listed one by one.
+const MAX_FAULTS: usize = 3;
 
 /// How a growing file is followed.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ pub struct FollowOptions {
 }
 
 /// How the time until the next look passes.
-pub(super) type Wait = Box<dyn FnMut(Duration) + Send>;
+pub(in crate::source::mcap) type Wait = Box<dyn FnMut(Duration) + Send>;
 
 /// See the module's documentation.
 pub struct Follow {
@@ -57,8 +57,8 @@ pub struct Follow {
     file: Option<Growing>,
     wait: Wait,
     suspect_polls: u32,
-    /// Whether the same trouble has been told.
-    told: bool,
+    /// Whether the same trouble was logged or returned already.
+    reported: bool,
 }
 
 impl Follow {
@@ -72,7 +72,7 @@ impl Follow {
         Self::open_with(path, options, progress, Box::new(std::thread::sleep))
     }
 
-    pub(super) fn open_with(
+    pub(in crate::source::mcap) fn open_with(
         path: &Path,
         options: FollowOptions,
         progress: &mut dyn FnMut(ScanProgress),
@@ -104,7 +104,7 @@ impl Follow {
             file,
             wait,
             suspect_polls: 0,
-            told: false,
+            reported: false,
         };
         if old > 0 {
             follow.read_old(old, progress)?;
@@ -117,18 +117,18 @@ impl Follow {
         let Some(file) = &mut self.file else { return Ok(()) };
         let (mut faults, mut more) = (Vec::new(), 0u64);
         let mut note = |error: SourceError| {
-            if faults.len() < TOLD {
+            if faults.len() < MAX_FAULTS {
                 faults.push(error.to_string());
             } else {
                 more += 1;
             }
         };
-        let mut told = 0;
+        let mut reported = 0;
         file.limit = size;
         while !self.stop.load(Ordering::Relaxed) {
             let done = self.linear.offset();
-            if done >= told + PROGRESS {
-                told = done;
+            if done >= reported + PROGRESS {
+                reported = done;
                 progress(ScanProgress { done: done.min(size), total: size });
             }
             match self.linear.work() {
@@ -188,13 +188,13 @@ impl Follow {
             }
             Work::More if !self.linear.is_broken() => match self.linear.fill(file) {
                 Ok(true) => {
-                    self.told = false;
+                    self.reported = false;
                     return Ok(true);
                 }
                 Ok(false) => self.linear.pause(),
-                Err(_) if self.told => {}
+                Err(_) if self.reported => {}
                 Err(error) => {
-                    self.told = true;
+                    self.reported = true;
                     return Err(SourceError::Io { name: self.name.clone(), error });
                 }
             },
@@ -208,11 +208,11 @@ impl Follow {
             Some(Ok(file)) => {
                 tracing::info!("{}: the file is there", self.name);
                 self.file = Some(file);
-                self.told = false;
+                self.reported = false;
                 return true;
             }
-            Some(Err(error)) if !self.told => {
-                self.told = true;
+            Some(Err(error)) if !self.reported => {
+                self.reported = true;
                 tracing::warn!("{error}; waiting for it to change");
             }
             _ => {}
@@ -229,7 +229,7 @@ impl Follow {
         }
         self.suspect_polls = 0;
         self.linear.restart();
-        let reason = format!("the file {}; it is read from its beginning", what.happened);
+        let reason = format!("the file {}; reading continues from its beginning", what.happened);
         self.linear.fail(SourceError::Changed { name: self.name.clone(), reason });
         true
     }

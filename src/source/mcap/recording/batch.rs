@@ -1,30 +1,30 @@
-//! Puts messages of several pieces together into one batch.
+//! Puts messages of several segments together into one batch.
 
-use super::chunk::Decoded;
+use super::segments::Decoded;
 use crate::model::{Batch, Entry};
 
-/// Messages in one batch at the most …
+/// Messages in one batch at most …
 const BATCH_MESSAGES: usize = 4096;
 
 /// … and bytes of payload, unless a single message is larger.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// Which buffer of which batch a piece's is; none at first.
+/// Which buffer of which batch a segment's is; none at first.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Slot {
+pub(super) struct BufferSlot {
     batch: u64,
     buffer: u32,
 }
 
 /// A batch in the making.
-pub struct Builder {
+pub struct BatchBuilder {
     number: u64,
     batch: Batch,
     bytes: usize,
 }
 
-impl Builder {
-    /// `number` tells batches apart; from 1.
+impl BatchBuilder {
+    /// `number` distinguishes batches; from 1.
     pub(super) fn new(number: u64) -> Self {
         Self { number, batch: Batch::default(), bytes: 0 }
     }
@@ -39,23 +39,23 @@ impl Builder {
         self.batch.entries.is_empty()
     }
 
-    /// Appends messages of a piece from `first` on, while `belongs` and there is room. Returns how many.
+    /// Appends messages of a segment from `first` on, while `belongs` and there is room. Returns how many.
     pub(super) fn append(
         &mut self,
-        slot: &mut Slot,
+        slot: &mut BufferSlot,
         decoded: &Decoded,
         first: usize,
         belongs: impl Fn(u64) -> bool,
     ) -> usize {
         if slot.batch != self.number {
             let buffer = u32::try_from(self.batch.buffers.len()).unwrap_or(u32::MAX);
-            *slot = Slot { batch: self.number, buffer };
+            *slot = BufferSlot { batch: self.number, buffer };
             self.batch.buffers.push(decoded.buffer.clone());
         }
         let buffer = slot.buffer;
         let mut taken = 0;
         for entry in &decoded.entries[first..] {
-            // the first one always belongs: it is what the piece was chosen for
+            // the first one always belongs: it is what the segment was chosen for
             let room =
                 self.is_empty() || (!self.is_full() && self.bytes + entry.length as usize <= BATCH_BYTES);
             if taken > 0 && !(belongs(entry.log_time.0) && room) {

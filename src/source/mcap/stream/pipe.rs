@@ -1,14 +1,14 @@
-//! An MCAP recording, or several one behind the other, from a pipe or a socket.
+//! An MCAP recording, or several one after the other, from a pipe or a socket.
 //!
 //! It is read once, as it comes, and may be endless: of what was read only the definitions of channels and schemas are
 //! kept. Everything else is as in [`super::linear`].
 
 use std::io::{self, Read};
 
-use super::contents::to_usize;
-use super::frames::Input;
 use super::linear::{Linear, Work};
 use crate::model::Batch;
+use crate::source::mcap::records::to_usize;
+use crate::source::mcap::walker::ForwardRead;
 use crate::source::{Source, SourceError, SourceInfo, TopicRules};
 
 /// See the module's documentation.
@@ -28,6 +28,12 @@ impl<R: Read + Send> McapStream<R> {
             info: SourceInfo { name, ..SourceInfo::default() },
             input: Some(Reading(read)),
         }
+    }
+
+    /// Messages left out so far, since their channels were not defined.
+    #[cfg(test)]
+    pub(in crate::source::mcap) fn undefined(&self) -> u64 {
+        self.linear.undefined
     }
 }
 
@@ -75,7 +81,7 @@ impl<R> std::fmt::Debug for McapStream<R> {
 /// Something that is read from the beginning to the end.
 struct Reading<R>(R);
 
-impl<R: Read> Input for Reading<R> {
+impl<R: Read> ForwardRead for Reading<R> {
     fn read(&mut self, _offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read(buffer) {

@@ -1,36 +1,37 @@
 //! Opens the files of a timeline once and finds what they have together: channels, range, counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::chunk::{Pool, Selection};
-use super::contents::{Contents, RandomFile};
-use super::file::{McapFile, has_chosen};
-use super::summary::{Found, contents};
+use super::file::{RecordingFile, has_chosen};
+use crate::source::bytes::LocalFile;
 use crate::source::catalog::{Catalog, RawChannel};
+use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
+use crate::source::mcap::pool::ChunkPool;
+use crate::source::mcap::survey::{FilePart, Survey, survey};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RecordingOptions, ScanProgress, SourceError, SourceInfo};
+use crate::source::{RangeMiss, RecordingOptions, ScanProgress, SourceError, SourceInfo};
 use crate::time::{TimeRange, Timestamp};
 
-/// Warnings that are told one by one; of hundreds of files each can have some.
+/// Warnings that are listed one by one; of hundreds of files each can have some.
 const MAX_WARNINGS: usize = 20;
 
 /// The files of a timeline, closed, and what is known of them together.
-pub(super) struct Overview {
-    pub(super) files: Vec<McapFile>,
+pub(super) struct Files {
+    pub(super) files: Vec<RecordingFile>,
     pub(super) info: SourceInfo,
     /// What is played; all of time for recordings without messages.
     pub(super) range: TimeRange,
 }
 
 /// Opens the files. One that has nothing to play is left out with a warning as long as there are others.
-pub(super) fn overview(
+pub(super) fn open_files(
     named: Named,
-    pool: &Arc<Pool>,
+    pool: &Arc<ChunkPool>,
     options: &RecordingOptions,
     progress: &mut dyn FnMut(ScanProgress),
-) -> Result<Overview, SourceError> {
+) -> Result<Files, SourceError> {
     let alone = named.files.len() == 1;
     let sizes: Vec<u64> =
         named.files.iter().map(|file| file.path.metadata().map_or(0, |data| data.len())).collect();
@@ -38,7 +39,7 @@ pub(super) fn overview(
     let mut first_error = None;
     let mut done = 0;
     for (file, size) in named.files.iter().zip(&sizes) {
-        let opened = match RandomFile::open(&file.path) {
+        let opened = match LocalFile::open(&file.path) {
             // a name that leads nowhere is a mistake to put right
             Err(error) if !file.in_folder => return Err(error),
             opened => opened,
@@ -46,8 +47,12 @@ pub(super) fn overview(
         let mut scanned = |scan: ScanProgress| {
             progress(ScanProgress { done: done + scan.done, total: sizes.iter().sum() });
         };
-        match opened.and_then(|file| contents(file, pool, options.order, &mut scanned)) {
-            Ok(found) => joint.add(&file.path, found),
+        let surveyed = opened.and_then(|opened| {
+            let survey = survey(&opened, pool, options.order, &mut scanned)?;
+            Ok((opened, survey))
+        });
+        match surveyed {
+            Ok((opened, survey)) => joint.add(&file.path, opened, survey, pool),
             Err(error) if alone => return Err(error),
             Err(error) => {
                 joint.warnings.push(format!("{error}; this file is left out"));
@@ -67,7 +72,7 @@ pub(super) fn overview(
 struct Joint<'a> {
     options: &'a RecordingOptions,
     alone: bool,
-    files: Vec<McapFile>,
+    files: Vec<RecordingFile>,
     catalog: Catalog,
     /// From the first to the last message of all channels.
     whole: Option<TimeRange>,
@@ -95,61 +100,52 @@ impl<'a> Joint<'a> {
         }
     }
 
-    fn add(&mut self, path: &Path, found: Found) {
-        let contents = &found.contents;
-        let mut channels = BTreeMap::new();
-        let mut left_out = BTreeSet::new();
+    fn add(&mut self, path: &Path, opened: LocalFile, survey: Survey, pool: &Arc<ChunkPool>) {
+        let mut meanings = Vec::new();
         let mut problems = Vec::new();
-        for &id in contents.channels.keys() {
-            let Some((raw, problem)) = contents.raw_channel(id) else { continue };
-            if let Some(topic) = self.options.topics.offered(&raw.topic) {
-                problems.extend(problem);
+        for channel in &survey.channels {
+            let raw = channel.channel.clone();
+            meanings.push(if let Some(topic) = self.options.topics.offered(&raw.topic) {
+                problems.extend(channel.problem());
                 let topic = topic.into_owned();
-                channels.insert(id, self.catalog.add(RawChannel { topic, ..raw }));
+                IdMeaning::Played(self.catalog.add(RawChannel { topic, ..raw }))
             } else {
                 self.topics.insert(raw.topic);
-                left_out.insert(id);
-            }
+                IdMeaning::LeftOut
+            });
         }
-        self.any_chosen |= !channels.is_empty() || contents.channels.is_empty();
+        self.any_chosen |=
+            meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
         problems.extend(self.catalog.take_warnings());
         let name = file_name(path);
         let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
-        self.warnings.extend(contents.warnings.iter().cloned());
+        self.warnings.extend(survey.warnings.iter().cloned());
         self.warnings.extend(problems.into_iter().map(named));
 
-        let highest = channels.keys().next_back().map_or(0, |id| usize::from(*id) + 1);
-        let mut table = vec![None; highest];
-        for (id, channel) in channels {
-            table[usize::from(id)] = Some(channel);
-        }
-        let selection = Selection { channels: table, left_out, order: self.options.order };
-        self.whole = union(self.whole, contents.range);
-        self.chosen = union(self.chosen, chosen_range(contents, &selection));
+        let selection = Selection { parts: parts(&survey, &meanings), order: self.options.order };
+        self.whole = union(self.whole, survey.range);
+        self.chosen = union(self.chosen, chosen_range(&survey, &selection));
         self.message_count =
-            self.message_count.zip(message_count(contents, &selection)).map(|(all, more)| all + more);
+            self.message_count.zip(message_count(&survey, &meanings)).map(|(all, more)| all + more);
         let path = path.to_owned();
         let file = if self.alone {
-            McapFile::kept_open(path, found, selection)
+            RecordingFile::kept_open(path, opened, survey, selection, pool)
         } else {
-            McapFile::closed(path, found, selection, self.files.last())
+            RecordingFile::closed(path, &opened, survey, selection, self.files.last())
         };
         self.files.push(file);
     }
 
-    fn finish(mut self, label: &str, name: String) -> Result<Overview, SourceError> {
-        let unusable = |reason: String| SourceError::Unusable { name: label.to_owned(), reason };
+    fn finish(mut self, label: &str, name: String) -> Result<Files, SourceError> {
         if !self.any_chosen && !self.topics.is_empty() {
-            let some: Vec<_> = self.topics.iter().take(8).map(String::as_str).collect();
-            return Err(unusable(format!(
-                "no topic is chosen by --topic and --exclude; the recording has {} topics: {}{}",
-                self.topics.len(),
-                some.join(", "),
-                if self.topics.len() > some.len() { ", …" } else { "" }
-            )));
+            return Err(SourceError::NoTopic {
+                name: label.to_owned(),
+                topics: self.topics.into_iter().collect(),
+            });
         }
+        let out_of_range = |miss| SourceError::OutOfRange { name: label.to_owned(), miss };
         let range = match self.whole {
-            Some(whole) => Some(played_range(whole, self.options).map_err(unusable)?),
+            Some(whole) => Some(played_range(whole, self.options).map_err(out_of_range)?),
             None => None,
         };
         let chosen = range.zip(self.chosen).map(|(range, chosen)| {
@@ -161,7 +157,7 @@ impl<'a> Joint<'a> {
         if self.warnings.len() > MAX_WARNINGS {
             let more = self.warnings.len() - MAX_WARNINGS;
             self.warnings.truncate(MAX_WARNINGS);
-            self.warnings.push(format!("there are {more} more warnings; 'info' tells those of a file"));
+            self.warnings.push(format!("there are {more} more warnings; open a file alone to see its own"));
         }
         let (channels, _) = self.catalog.finish();
         let info = SourceInfo {
@@ -172,7 +168,7 @@ impl<'a> Joint<'a> {
             seekable: true,
             warnings: self.warnings,
         };
-        Ok(Overview { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
+        Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
     }
 }
 
@@ -186,40 +182,48 @@ fn union(one: Option<TimeRange>, other: Option<TimeRange>) -> Option<TimeRange> 
 }
 
 /// The part of the timeline that the options choose, or why there is none.
-fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, String> {
+fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, RangeMiss> {
     let start = options.start.map_or(whole.start, |spec| spec.resolve(whole.start));
     let mut end = options.end.map_or(whole.end, |spec| spec.resolve(whole.start));
     if let Some(duration) = options.duration {
         end = end.min(start.saturating_add(duration));
     }
     if start > whole.end {
-        return Err(format!("--start {start} is after the last message ({})", whole.end));
+        return Err(RangeMiss::StartsAfter { start, last: whole.end });
     }
     if end < whole.start {
-        return Err(format!("--end {end} is before the first message ({})", whole.start));
+        return Err(RangeMiss::EndsBefore { end, first: whole.start });
     }
     if end < start {
-        return Err(format!("the end ({end}) is before the start ({start})"));
+        return Err(RangeMiss::Reversed { start, end });
     }
     Ok(TimeRange { start: start.max(whole.start), end: end.min(whole.end) })
 }
 
-/// The range as far as pieces with chosen channels reach.
-fn chosen_range(contents: &Contents, selection: &Selection) -> Option<TimeRange> {
-    if selection.left_out.is_empty() {
-        return contents.range;
+/// What ids mean in each part of a file, by what its channels mean.
+fn parts(survey: &Survey, meanings: &[IdMeaning]) -> Vec<PartIds> {
+    let part = |part: &FilePart| {
+        PartIds::new(part.from, part.channels.iter().map(|(id, number)| (*id, meanings[*number])).collect())
+    };
+    survey.parts.iter().map(part).collect()
+}
+
+/// The range as far as segments with chosen channels reach.
+fn chosen_range(survey: &Survey, selection: &Selection) -> Option<TimeRange> {
+    if !selection.leaves_out() {
+        return survey.range;
     }
-    let chosen =
-        || contents.index.pieces.iter().filter(|piece| has_chosen(&contents.index, selection, piece));
-    let start = Timestamp(chosen().map(|piece| piece.start).min()?);
-    let end = Timestamp(chosen().map(|piece| piece.end).max()?);
+    let index = &survey.index;
+    let chosen = || index.segments.iter().filter(|segment| has_chosen(index, selection, segment));
+    let start = Timestamp(chosen().map(|segment| segment.start).min()?);
+    let end = Timestamp(chosen().map(|segment| segment.end).max()?);
     Some(TimeRange { start, end })
 }
 
-fn message_count(contents: &Contents, selection: &Selection) -> Option<u64> {
-    if selection.left_out.is_empty() {
-        return contents.message_count;
+fn message_count(survey: &Survey, meanings: &[IdMeaning]) -> Option<u64> {
+    if !meanings.contains(&IdMeaning::LeftOut) {
+        return survey.message_count;
     }
-    let counts = contents.counts.as_ref()?;
-    Some(counts.iter().filter(|(id, _)| selection.channel(**id).is_some()).map(|(_, count)| count).sum())
+    let counts = survey.counts.as_ref()?.iter().zip(meanings);
+    Some(counts.filter(|(_, meaning)| **meaning != IdMeaning::LeftOut).map(|(count, _)| count).sum())
 }

@@ -1,9 +1,9 @@
 //! Recordings in MCAP files, one or several, as one timeline.
 //!
-//! Messages come in the order (time, number of the file, offset of their piece in the file, position in the piece): by
+//! Messages come in the order (time, number of the file, offset of their segment in the file, position in the segment): by
 //! log time; equal times in the order in which the files are named, then as they lie in the file, also where chunks
-//! overlap. Memory is bounded whatever the files' size: pieces are decoded a little ahead ([`super::ahead`]), and
-//! of pieces that overlap in time only so many stay decoded ([`super::merge`]). Of several files those are open that
+//! overlap. Memory is bounded whatever the files' size: segments are decoded a little ahead ([`super::ahead`]), and
+//! of segments that overlap in time only so many stay decoded ([`super::merge`]). Of several files those are open that
 //! the timeline runs through, and [`FILES_AHEAD`] more.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use super::ahead::{Ahead, Job};
 use super::backfill::backfill;
-use super::batch::Builder;
-use super::chunk::{Decoded, Pool};
-use super::file::{McapFile, OpenFile, next_wanted};
-use super::merge::{Extended, Key, Merge, Place};
-use super::overview::{Overview, overview};
+use super::batch::BatchBuilder;
+use super::file::{Descriptor, OpenFile, RecordingFile, next_wanted};
+use super::files::{Files, open_files};
+use super::merge::{Extended, Merge, Place, Position};
+use super::segments::Decoded;
 use crate::model::{Batch, ChannelId};
+use crate::source::mcap::pool::ChunkPool;
 use crate::source::paths::Named;
 use crate::source::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
 use crate::time::{TimeRange, Timestamp};
@@ -31,25 +32,25 @@ const MAX_DESCRIPTORS: usize = 64;
 /// An open file that the timeline runs through, or soon will.
 struct Playing {
     file: Arc<OpenFile>,
-    /// The next piece to ask for.
+    /// The next segment to ask for.
     next: Option<usize>,
-    /// Pieces asked for or being played.
+    /// Segments asked for or being played.
     in_use: usize,
     started: bool,
 }
 
-/// What has not been asked for yet: the next piece of an open file, or a file to open.
+/// What has not been asked for yet: the next segment of an open file, or a file to open.
 enum Unrequested {
-    Piece(u32),
+    Segment(u32),
     File,
 }
 
 /// See the module's documentation.
 pub(in crate::source) struct Timeline {
-    files: Vec<McapFile>,
+    files: Vec<RecordingFile>,
     info: SourceInfo,
     range: TimeRange,
-    pool: Arc<Pool>,
+    pool: Arc<ChunkPool>,
     ahead: Ahead,
     from: Timestamp,
     /// Files to be opened, in the order of their first messages.
@@ -58,9 +59,14 @@ pub(in crate::source) struct Timeline {
     /// During a seek: files that were open before it.
     before_seek: BTreeMap<u32, Arc<OpenFile>>,
     merge: Merge,
-    /// What went wrong behind the last batch; told before the next one.
+    /// What went wrong after the last batch; returned before the next one.
     failed: Option<SourceError>,
-    unknown_told: bool,
+    undefined_warned: bool,
+}
+
+/// For a file beside so many others that are open.
+fn descriptor(others: usize) -> Descriptor {
+    if others < MAX_DESCRIPTORS { Descriptor::Kept } else { Descriptor::ForEachRead }
 }
 
 impl Timeline {
@@ -70,7 +76,7 @@ impl Timeline {
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Self, SourceError> {
         let pool = Arc::default();
-        let Overview { files, info, range } = overview(named, &pool, options, progress)?;
+        let Files { files, info, range } = open_files(named, &pool, options, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
         let mut timeline = Self {
@@ -85,28 +91,28 @@ impl Timeline {
             before_seek: BTreeMap::new(),
             merge: Merge::default(),
             failed: None,
-            unknown_told: false,
+            undefined_warned: false,
         };
         timeline.seek(Timestamp::MIN);
         Ok(timeline)
     }
 
     /// Where the first message of a closed file stands, at the earliest.
-    fn file_key(&self, number: u32) -> Key {
+    fn file_key(&self, number: u32) -> Position {
         (self.files[number as usize].span.map_or(0, |span| span.0), number, 0)
     }
 
-    fn next_unrequested(&self) -> Option<(Key, Unrequested)> {
-        let piece = |(number, playing): (&u32, &Playing)| {
-            let piece = &playing.file.index.pieces[playing.next?];
-            Some(((piece.start, *number, piece.offset), Unrequested::Piece(*number)))
+    fn next_unrequested(&self) -> Option<(Position, Unrequested)> {
+        let segment = |(number, playing): (&u32, &Playing)| {
+            let segment = &playing.file.index.segments[playing.next?];
+            Some(((segment.start, *number, segment.offset), Unrequested::Segment(*number)))
         };
         let file = self.waiting.front().map(|number| (self.file_key(*number), Unrequested::File));
-        self.playing.iter().filter_map(piece).chain(file).min_by_key(|(key, _)| *key)
+        self.playing.iter().filter_map(segment).chain(file).min_by_key(|(key, _)| *key)
     }
 
     /// Where the next message stands that is not being merged yet, at the earliest.
-    fn next_planned(&self) -> Option<Key> {
+    fn next_planned(&self) -> Option<Position> {
         self.ahead.next_key().or_else(|| self.next_unrequested().map(|(key, _)| key))
     }
 
@@ -114,7 +120,7 @@ impl Timeline {
         while self.ahead.has_room() {
             match self.next_unrequested() {
                 None => return,
-                Some((key, Unrequested::Piece(number))) => self.request(key, number),
+                Some((key, Unrequested::Segment(number))) => self.request(key, number),
                 Some((key, Unrequested::File)) => {
                     let ahead = self.playing.values().filter(|playing| !playing.started).count();
                     if ahead >= FILES_AHEAD && self.ahead.next_key().is_some() {
@@ -131,27 +137,27 @@ impl Timeline {
         TimeRange { start: self.from.max(self.range.start), end: self.range.end }
     }
 
-    fn request(&mut self, key: Key, number: u32) {
+    fn request(&mut self, key: Position, number: u32) {
         let range = self.range_from();
         let selection = &self.files[number as usize].selection;
         let Some(playing) = self.playing.get_mut(&number) else { return };
         let Some(next) = playing.next else { return };
         playing.in_use += 1;
         playing.next = next_wanted(&playing.file.index, selection, range, next + 1);
-        let piece = playing.file.index.pieces[next].clone();
+        let segment = playing.file.index.segments[next].clone();
         let place =
-            Place { file: number, piece: u32::try_from(next).unwrap_or(u32::MAX), offset: piece.offset };
+            Place { file: number, segment: u32::try_from(next).unwrap_or(u32::MAX), offset: segment.offset };
         let selection = selection.clone();
-        self.ahead.request(key, place, Job { file: playing.file.clone(), piece, selection });
+        self.ahead.request(key, place, Job { file: playing.file.clone(), segment, selection });
     }
 
-    /// Opens the file whose turn is next; if that fails this is told where its messages would come.
-    fn open_file(&mut self, key: Key) {
+    /// Opens the file whose turn is next; if that fails the error comes where its messages would.
+    fn open_file(&mut self, key: Position) {
         let Some(number) = self.waiting.pop_front() else { return };
         let file = &self.files[number as usize];
         let open = match self.before_seek.remove(&number) {
             Some(open) => Ok(open),
-            None => file.open(&self.pool, self.playing.len() < MAX_DESCRIPTORS),
+            None => file.open(&self.pool, descriptor(self.playing.len())),
         };
         match open {
             Ok(open) => {
@@ -166,7 +172,7 @@ impl Timeline {
         }
     }
 
-    /// A piece is done with; a file of which it was the last is closed.
+    /// A segment is done with; a file of which it was the last is closed.
     fn release(&mut self, number: u32) {
         let Some(playing) = self.playing.get_mut(&number) else { return };
         playing.in_use = playing.in_use.saturating_sub(1);
@@ -175,7 +181,7 @@ impl Timeline {
         }
     }
 
-    /// Begins the next piece.
+    /// Begins the next segment.
     fn begin_next(&mut self) -> Result<(), SourceError> {
         self.request_ahead();
         let taken = self.ahead.take();
@@ -190,9 +196,9 @@ impl Timeline {
             return taken.map_or(Ok(()), |(_, failed)| failed.map(drop));
         };
         let decoded = decoded.inspect_err(|_| self.release(place.file))?;
-        if decoded.unknown > 0 && !self.unknown_told {
-            self.unknown_told = true;
-            let name = self.playing.get(&place.file).map_or("", |playing| &playing.file.decoder.file.name);
+        if decoded.undefined > 0 && !self.undefined_warned {
+            self.undefined_warned = true;
+            let name = self.playing.get(&place.file).map_or("", |playing| playing.file.reader.file.name());
             tracing::warn!("{name}: messages of channels that the file does not define are left out");
         }
         let next = decoded.entries.partition_point(|entry| entry.log_time < self.from);
@@ -204,13 +210,13 @@ impl Timeline {
 
     fn decode_again(&self, place: Place) -> Result<Option<Decoded>, SourceError> {
         let Some(playing) = self.playing.get(&place.file) else { return Ok(None) };
-        let piece = &playing.file.index.pieces[place.piece as usize];
+        let segment = &playing.file.index.segments[place.segment as usize];
         let selection = &self.files[place.file as usize].selection;
-        playing.file.decoder.decode(piece, selection, self.range).map(Some)
+        playing.file.reader.decode(segment, selection, self.range).map(Some)
     }
 
-    /// Appends what comes next of the pieces that have begun; false if there is nothing.
-    fn extend(&mut self, batch: &mut Builder, planned: Option<Key>) -> Result<bool, SourceError> {
+    /// Appends what comes next of the segments that have begun; false if there is nothing.
+    fn extend(&mut self, batch: &mut BatchBuilder, planned: Option<Position>) -> Result<bool, SourceError> {
         if let Some(place) = self.merge.parked() {
             let decoded = self.decode_again(place);
             let (decoded, error) =
@@ -231,7 +237,7 @@ impl Timeline {
     }
 
     /// Fills a batch with what comes next, as far as that is ready.
-    fn fill(&mut self, batch: &mut Builder) -> Result<(), SourceError> {
+    fn fill(&mut self, batch: &mut BatchBuilder) -> Result<(), SourceError> {
         while !batch.is_full() {
             let head = self.merge.head();
             let planned = self.next_planned();
@@ -294,10 +300,7 @@ impl Source for Timeline {
         }
         let open = |number: u32, others: usize| match self.playing.get(&number) {
             Some(playing) => Ok(playing.file.clone()),
-            None => {
-                let descriptor = self.playing.len() + others < MAX_DESCRIPTORS;
-                self.files[number as usize].open(&self.pool, descriptor)
-            }
+            None => self.files[number as usize].open(&self.pool, descriptor(self.playing.len() + others)),
         };
         backfill(&self.files, &open, before, channels)
     }

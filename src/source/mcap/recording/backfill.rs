@@ -5,30 +5,30 @@ use std::sync::Arc;
 
 use mcap::records::op;
 
-use super::contents::to_usize;
-use super::file::{McapFile, OpenFile};
+use super::file::{OpenFile, RecordingFile};
 use crate::model::{Batch, ChannelId, Entry};
+use crate::source::mcap::records::{record_at, to_usize};
 use crate::source::{Order, SourceError};
 use crate::time::Timestamp;
 
-/// Decoded for one backfill at the most, in bytes, newest pieces first; channels whose last message lies deeper are
+/// Decoded for one backfill at most, in bytes, newest segments first; channels whose last message lies deeper are
 /// left without one.
 const BACKFILL_BYTES: usize = 256 << 20;
 
 /// Bytes of a message index that are read at first; most are not longer.
 const INDEX_READ: u64 = 4096;
 
-/// The newest message found so far of one channel: time, number of its file, offset of its piece, the piece's number.
+/// The newest message found so far of one channel: time, number of its file, offset of its segment, the segment's number.
 type Best = (u64, u32, u64, u32);
 
 /// Opens the file of a number, beside so many others that the search has open.
-type Open<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
+type Opener<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
 
-/// See [`crate::source::Source::backfill`]. Goes back from piece to piece, those that end last first, and opens a file only if
+/// See [`crate::source::Source::backfill`]. Goes back from segment to segment, those that end last first, and opens a file only if
 /// it can hold what is still missing.
 pub(super) fn backfill(
-    files: &[McapFile],
-    open: &Open<'_>,
+    files: &[RecordingFile],
+    open: &Opener<'_>,
     before: Timestamp,
     channels: &[ChannelId],
 ) -> Result<Batch, SourceError> {
@@ -46,22 +46,22 @@ pub(super) fn backfill(
 }
 
 /// A file that is being searched.
-struct Opened {
+struct Searched {
     file: Arc<OpenFile>,
-    /// Pieces that the target cuts, the next one last.
+    /// Segments that the target cuts, the next one last.
     cut: Vec<u32>,
-    /// The next of its other pieces, in the order of their ends.
+    /// The next of its other segments, in the order of their ends.
     next: usize,
 }
 
-impl Opened {
-    /// The next piece and the latest time that it can have.
+impl Searched {
+    /// The next segment and the latest time that it can have.
     fn peek(&self, before: u64) -> Option<(u32, u64)> {
         if let Some(cut) = self.cut.last() {
             return Some((*cut, before - 1));
         }
         let next = self.file.index.by_end().get(self.next)?;
-        Some((*next, self.file.index.pieces[*next as usize].end))
+        Some((*next, self.file.index.segments[*next as usize].end))
     }
 
     fn advance(&mut self) {
@@ -72,14 +72,14 @@ impl Opened {
 }
 
 struct Search<'a> {
-    files: &'a [McapFile],
-    open: &'a Open<'a>,
-    opened: BTreeMap<u32, Opened>,
+    files: &'a [RecordingFile],
+    open: &'a Opener<'a>,
+    opened: BTreeMap<u32, Searched>,
     before: u64,
-    /// Channels for which a newer message than the best so far may still turn up.
+    /// Channels for which a newer message than the best so far may still be found.
     missing: BTreeSet<ChannelId>,
     best: BTreeMap<ChannelId, Best>,
-    /// Messages of pieces that had to be decoded.
+    /// Messages of segments that had to be decoded.
     found: BTreeMap<ChannelId, (Best, Entry, Vec<u8>)>,
     budget: usize,
 }
@@ -100,11 +100,11 @@ impl Search<'_> {
             }
             let next = match self.opened.get_mut(&number) {
                 Some(opened) => {
-                    let (file, piece) = (opened.file.clone(), opened.peek(self.before));
+                    let (file, segment) = (opened.file.clone(), opened.peek(self.before));
                     opened.advance();
                     let next = opened.peek(self.before).map(|(_, end)| end);
-                    if let Some((piece, _)) = piece {
-                        self.look_into(&file, number, piece)?;
+                    if let Some((segment, _)) = segment {
+                        self.look_into(&file, number, segment)?;
                     }
                     next
                 }
@@ -118,7 +118,7 @@ impl Search<'_> {
         self.collect()
     }
 
-    /// Opens a file; the end of its last piece, if there is something to look for.
+    /// Opens a file; the end of its last segment, if there is something to look for.
     fn begin(&mut self, number: u32) -> Option<u64> {
         if !self.files[number as usize].may_hold(&self.missing) {
             return None;
@@ -126,13 +126,13 @@ impl Search<'_> {
         match (self.open)(number, self.opened.len()) {
             Ok(file) => {
                 let (cut, next) = file.index.backward_from(self.before);
-                let opened = Opened { file, cut, next };
+                let opened = Searched { file, cut, next };
                 let end = opened.peek(self.before)?.1;
                 self.opened.insert(number, opened);
                 Some(end)
             }
             Err(error) => {
-                tracing::warn!("{error}; the state before a time is without it");
+                tracing::warn!("{error}; its messages are missing in what came before the position");
                 None
             }
         }
@@ -152,26 +152,29 @@ impl Search<'_> {
     }
 
     fn look_into(&mut self, file: &OpenFile, number: u32, index: u32) -> Result<(), SourceError> {
-        let piece = &file.index.pieces[index as usize];
-        if piece.start >= self.before {
+        let segment = &file.index.segments[index as usize];
+        if segment.start >= self.before {
             return Ok(());
         }
         let selection = &self.files[number as usize].selection;
-        let presence = file.index.presence_of(piece);
-        let wanted = |id: u16| selection.channel(id).filter(|channel| self.missing.contains(channel));
+        let presence = file.index.presence_of(segment);
+        let parts = segment.parts(selection);
+        let wanted = |id: u16| {
+            parts.iter().filter_map(|part| part.channel(id)).find(|channel| self.missing.contains(channel))
+        };
         let wanted: Vec<_> =
             presence.iter().filter_map(|presence| Some((presence, wanted(presence.channel)?))).collect();
         if !presence.is_empty() && wanted.is_empty() {
             return Ok(());
         }
         let place = (number, index);
-        if !piece.indexed || selection.order == Order::Publish {
+        if !segment.indexed || selection.order == Order::Publish {
             return self.decode(file, place, &self.missing.clone());
         }
         for (presence, channel) in wanted {
             match self.last_in_index(file, presence.index_offset, presence.channel) {
                 Some(Some(time)) => {
-                    let candidate = (time, number, piece.offset, index);
+                    let candidate = (time, number, segment.offset, index);
                     let best = self.best.entry(channel).or_insert(candidate);
                     *best = (*best).max(candidate);
                 }
@@ -185,27 +188,27 @@ impl Search<'_> {
 
     /// The last time before the target in a message index; None if it can't be read.
     fn last_in_index(&self, file: &OpenFile, offset: u64, channel: u16) -> Option<Option<u64>> {
-        let (opcode, body) = file.decoder.file.record(offset, INDEX_READ).ok()??;
+        let (opcode, body) = record_at(&*file.reader.file, offset, INDEX_READ).ok()??;
         (opcode == op::MESSAGE_INDEX).then(|| last_before(&body, channel, self.before))?
     }
 
-    /// Takes the last message of each of `channels` from a piece.
+    /// Takes the last message of each of `channels` from a segment.
     fn decode(
         &mut self,
         file: &OpenFile,
         (number, index): (u32, u32),
         channels: &BTreeSet<ChannelId>,
     ) -> Result<(), SourceError> {
-        let piece = &file.index.pieces[index as usize];
-        self.budget = self.budget.saturating_sub(to_usize(piece.size).max(1));
+        let segment = &file.index.segments[index as usize];
+        self.budget = self.budget.saturating_sub(to_usize(segment.size).max(1));
         let selection = &self.files[number as usize].selection;
-        let (buffer, last) = match file.decoder.last_before(piece, selection, self.before, channels) {
+        let (buffer, last) = match file.reader.last_before(segment, selection, self.before, channels) {
             Ok(found) => found,
             Err(SourceError::Damaged { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         for entry in last {
-            let candidate = (entry.log_time.0, number, piece.offset, index);
+            let candidate = (entry.log_time.0, number, segment.offset, index);
             if self.found.get(&entry.channel).is_none_or(|(best, _, _)| *best < candidate) {
                 let start = entry.offset as usize;
                 let payload = buffer[start..start + entry.length as usize].to_vec();
@@ -217,21 +220,21 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// Decodes the pieces that hold the best messages known only by index, and puts all together.
+    /// Decodes the segments that hold the best messages known only by index, and puts all together.
     fn collect(mut self) -> Result<Batch, SourceError> {
         // by end, file and offset, so that the budget goes to the newest
-        let mut pieces: BTreeMap<(u64, u32, u64, u32), BTreeSet<ChannelId>> = BTreeMap::new();
+        let mut segments: BTreeMap<(u64, u32, u64, u32), BTreeSet<ChannelId>> = BTreeMap::new();
         for (channel, best) in &self.best {
             let (_, number, offset, index) = *best;
             if self.found.get(channel).is_none_or(|(found, _, _)| found < best)
-                && let Some(Opened { file, .. }) = self.opened.get(&number)
+                && let Some(Searched { file, .. }) = self.opened.get(&number)
             {
-                let end = file.index.pieces[index as usize].end;
-                pieces.entry((end, number, offset, index)).or_default().insert(*channel);
+                let end = file.index.segments[index as usize].end;
+                segments.entry((end, number, offset, index)).or_default().insert(*channel);
             }
         }
         self.budget = BACKFILL_BYTES;
-        for ((_, number, _, index), channels) in pieces.into_iter().rev() {
+        for ((_, number, _, index), channels) in segments.into_iter().rev() {
             if self.budget == 0 {
                 break;
             }

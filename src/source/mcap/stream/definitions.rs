@@ -1,4 +1,4 @@
-//! Channels of recordings that are read once, as they turn up: what an id means from here on.
+//! Channels of recordings that are read once, as they are defined: what an id means from here on.
 //!
 //! A recorder defines a channel before its first message and may define it again. Ids of another recording in the same
 //! stream mean something else; channels equal to earlier ones stay the same to viewers. A topic whose schema changes
@@ -14,9 +14,7 @@ use mcap::records::{self, Record};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::source::TopicRules;
 use crate::source::catalog::{Catalog, RawChannel};
-
-/// Definitions held, in bytes; a recording with more than this is not from a recorder.
-const MAX_DEFINITIONS: usize = 256 << 20;
+use crate::source::mcap::records::MAX_DEFINITIONS;
 
 /// What a definition changes for viewers.
 #[derive(Debug, Default)]
@@ -267,12 +265,12 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_schema_is_told_and_the_channel_is_offered_without() {
+    fn a_missing_schema_is_warned_of_and_the_channel_is_offered_without() {
         let mut definitions = Definitions::new(TopicRules::default());
         let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
         assert_eq!(change.announced.unwrap().schema, None);
         assert!(definitions.take_warnings()[0].contains("schema 7 is not defined"));
-        // it turns up later
+        // it is defined later
         assert!(definitions.on_record(schema(7, "{}")).unwrap().announced.is_none());
         let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
         assert_eq!(change.retired, [ChannelId(1)]);
