@@ -191,10 +191,10 @@ fn files(count: usize, run: usize) -> Vec<Vec<(Place, Decoded)>> {
         let entries = (0..BATCH).map(|number| entry(number, time(number), 20)).collect();
         let place = Place {
             file: u32::try_from(file).unwrap(),
-            piece: u32::try_from(piece).unwrap(),
+            segment: u32::try_from(piece).unwrap(),
             offset: piece as u64 * 1000,
         };
-        (place, Decoded { buffer: buffer.clone(), entries, unknown: 0 })
+        (place, Decoded { buffer: buffer.clone(), entries, undefined: 0 })
     };
     // the first one last, to be popped
     (0..count).map(|file| (0..pieces).rev().map(|number| piece(file, number)).collect()).collect()

@@ -121,7 +121,35 @@ fn contradicting_log_flags_are_refused() {
 
 #[test]
 fn info_on_a_missing_file_names_it() {
-    assert!(refused(&["info", "missing.mcap"], &[]).contains("missing.mcap"));
+    let message = refused(&["info", "missing.mcap"], &[]);
+    assert_eq!(message, "error: missing.mcap: there is no such file; check the path\n");
+}
+
+#[test]
+fn options_that_leave_nothing_to_play_are_named() {
+    let drive = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/drive.mcap");
+    for (options, says, way_out) in [
+        (
+            &["--topic", "/none"][..],
+            "no topic is chosen; the recording has",
+            "; change --topic or --exclude\n",
+        ),
+        (&["--start", "+9h"], "is after the last message", "; change --start\n"),
+        (
+            &["--end", "1970-01-01T00:00:01Z"],
+            "is before the first message",
+            "; change --end or --playback-duration\n",
+        ),
+        (
+            &["--start", "+2s", "--end", "2026-01-01T10:00:01Z"],
+            "is before the start",
+            "; change --start or --end\n",
+        ),
+    ] {
+        let message = refused(&[&["serve", drive, "--port", "0"], options].concat(), &[]);
+        assert!(message.starts_with(&format!("error: {drive}: ")), "{message}");
+        assert!(message.contains(says) && message.ends_with(way_out), "{message}");
+    }
 }
 
 #[test]

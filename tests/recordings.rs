@@ -16,8 +16,13 @@ mod conformance;
 mod crafted;
 #[path = "recordings/damage.rs"]
 mod damage;
+#[cfg(target_os = "linux")]
+#[path = "recordings/descriptors.rs"]
+mod descriptors;
 #[path = "recordings/expected.rs"]
 mod expected;
+#[path = "recordings/joined.rs"]
+mod joined;
 #[path = "recordings/linear.rs"]
 mod linear;
 #[path = "recordings/options.rs"]
@@ -32,7 +37,7 @@ mod several;
 /// What a trial does with the folder of recordings.
 type Check = fn(&Path);
 
-/// Recordings whose layout is a special case for seeking and for the state before a time.
+/// Recordings whose layout is a special case for seeking and for backfill.
 const LAYOUTS: [&str; 8] = [
     "made/nissan_overlapping_chunks_zstd.mcap",
     "made/nissan_unchunked.mcap",
@@ -70,16 +75,19 @@ fn main() {
     for layout in LAYOUTS {
         let title = format!("seeking in {layout} goes to the first message at or after the time");
         trials.push(on_data(title, Box::new(move |data| seeking::seek(&data.join(layout)))));
-        let title = format!("the state before any time of {layout} is the last message of each channel");
+        let title = format!("the backfill before any time of {layout} is the last message of each channel");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 22] = [
+    let checks: [(&str, Check); 28] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("all files of the conformance suite read the same as streams", linear::conformance),
         ("recordings in one stream come one after the other", linear::joined),
         ("a stream that is cut off or damaged never makes messages up", linear::damaged),
-        ("the state before any time follows the publish times if they make the timeline", seeking::published),
+        (
+            "the backfill before any time follows the publish times if they make the timeline",
+            seeking::published,
+        ),
         ("topic filters play what they choose", options::topics),
         ("topics are offered under the names that are asked for", options::renamed_topics),
         ("a filter that chooses nothing is refused and the topics are named", options::nothing_chosen),
@@ -89,11 +97,17 @@ fn main() {
         ("a file cut off anywhere plays what lies before the cut", damage::truncated),
         ("a damaged byte never makes messages up", damage::flipped),
         ("an unreadable chunk costs no message of another", damage::unreadable_chunk),
-        ("what lies behind the end of a recording is told", damage::joined),
+        ("what follows the end of a recording is named", damage::after_end),
+        ("recordings joined in one file play whole, as from a pipe", joined::whole),
+        ("recordings joined in one file are sought like one", joined::seeking),
+        ("topics and ranges are chosen of recordings joined in one file", joined::options),
+        ("info counts all messages of recordings joined in one file", joined::info),
+        ("a joined file among others plays its own part", joined::among_others),
+        ("a summary that speaks of the last recording alone is not believed", joined::appended),
         ("files of other formats are refused with a way out", refusals::other_formats),
         ("a recording reads the same without its index", crafted::stripped_summary),
         ("a split recording plays like the whole", several::whole),
-        ("a split recording is sought like the whole and has the same state", several::seeking),
+        ("a split recording is sought like the whole and has the same backfill", several::seeking),
         ("ranges and topics are chosen of a split recording as of the whole", several::options),
         ("a folder plays as the recordings in it", several::folder),
     ];
@@ -115,8 +129,11 @@ fn main() {
     ];
     #[cfg(target_os = "linux")]
     alone.extend([
-        ("of hundreds of files few are open", several::few_are_open as fn()),
-        ("files that overlap share a bounded number of descriptors", several::overlapping_share_descriptors),
+        ("of hundreds of files few are open", descriptors::few_are_open as fn()),
+        (
+            "files that overlap share a bounded number of descriptors",
+            descriptors::overlapping_share_descriptors,
+        ),
     ]);
     for (name, check) in alone {
         trials.push(Trial::test(name, move || {

@@ -20,6 +20,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a viewer of the newer subprotocol controls playback and sees where a pause stands", "control", false),
     ("each lap of a loop is a new session for a viewer that knows no playback control", "loop_v1", true),
     ("each lap of a loop is a seek for a viewer that knows playback control", "loop_sdk", true),
+    ("a recording that is sent as of now goes on in time at laps and seeks", "shift", false),
     ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),

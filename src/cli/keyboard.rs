@@ -11,27 +11,19 @@ use std::time::Duration;
 
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::terminal;
+use foxglove_bridge::hub::capability::playback::{Command, LoopChange, PlaybackRequest, RateChange, Seek};
 
 /// How long a stop may take to be noticed.
 const POLL: Duration = Duration::from_millis(100);
 
+/// How far an arrow key seeks, in ns.
+const SEEK: i64 = 5_000_000_000;
+
 /// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// Pause, or play on.
-    TogglePause,
-    /// Play one message.
-    Step,
-    /// Go back a little.
-    SeekBack,
-    /// Go on a little.
-    SeekForward,
-    /// Play faster.
-    Faster,
-    /// Play slower.
-    Slower,
-    /// Start again at the end, or no longer.
-    ToggleLoop,
+    /// Something of playback.
+    Playback(PlaybackRequest),
     /// End the program.
     Quit,
 }
@@ -45,17 +37,18 @@ pub(crate) fn action(key: KeyEvent) -> Option<Action> {
         // raw input: the terminal does not make a signal of Ctrl-C
         return matches!(key.code, KeyCode::Char('c' | 'C')).then_some(Action::Quit);
     }
-    match key.code {
-        KeyCode::Char(' ') => Some(Action::TogglePause),
-        KeyCode::Char('.') => Some(Action::Step),
-        KeyCode::Left => Some(Action::SeekBack),
-        KeyCode::Right => Some(Action::SeekForward),
-        KeyCode::Up => Some(Action::Faster),
-        KeyCode::Down => Some(Action::Slower),
-        KeyCode::Char('l' | 'L') => Some(Action::ToggleLoop),
-        KeyCode::Char('q' | 'Q') => Some(Action::Quit),
-        _ => None,
-    }
+    let request = match key.code {
+        KeyCode::Char(' ') => Command::Toggle.into(),
+        KeyCode::Char('.') => Command::Step { count: 1, topic: None }.into(),
+        KeyCode::Left => Seek::By(-SEEK).into(),
+        KeyCode::Right => Seek::By(SEEK).into(),
+        KeyCode::Up => RateChange::By(2.0).into(),
+        KeyCode::Down => RateChange::By(0.5).into(),
+        KeyCode::Char('l' | 'L') => LoopChange::Toggle.into(),
+        KeyCode::Char('q' | 'Q') => return Some(Action::Quit),
+        _ => return None,
+    };
+    Some(Action::Playback(request))
 }
 
 /// Listens to keys while it lives.
@@ -190,13 +183,14 @@ mod tests {
 
     #[test]
     fn keys_mean_what_the_help_says() {
-        assert_eq!(press(KeyCode::Char(' ')), Some(Action::TogglePause));
-        assert_eq!(press(KeyCode::Char('.')), Some(Action::Step));
-        assert_eq!(press(KeyCode::Left), Some(Action::SeekBack));
-        assert_eq!(press(KeyCode::Right), Some(Action::SeekForward));
-        assert_eq!(press(KeyCode::Up), Some(Action::Faster));
-        assert_eq!(press(KeyCode::Down), Some(Action::Slower));
-        assert_eq!(press(KeyCode::Char('l')), Some(Action::ToggleLoop));
+        let asks = |code, request: PlaybackRequest| assert_eq!(press(code), Some(Action::Playback(request)));
+        asks(KeyCode::Char(' '), Command::Toggle.into());
+        asks(KeyCode::Char('.'), Command::Step { count: 1, topic: None }.into());
+        asks(KeyCode::Left, Seek::By(-5_000_000_000).into());
+        asks(KeyCode::Right, Seek::By(5_000_000_000).into());
+        asks(KeyCode::Up, RateChange::By(2.0).into());
+        asks(KeyCode::Down, RateChange::By(0.5).into());
+        asks(KeyCode::Char('l'), LoopChange::Toggle.into());
         assert_eq!(press(KeyCode::Char('q')), Some(Action::Quit));
         assert_eq!(press(KeyCode::Char('x')), None);
         assert_eq!(press(KeyCode::Enter), None);

@@ -8,7 +8,7 @@ use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
 use crate::input::OnEof;
 use crate::pattern::TopicPattern;
-use crate::playback::{AtEnd, Rate, StartOn};
+use crate::playback::{AtEnd, Rate, StartOn, TimeShift};
 use crate::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
 use crate::source::live::SchemaFor;
 use crate::source::throttle::ThrottleRule;
@@ -64,6 +64,7 @@ pub static KEYS: &[Key] = &[
         })
     },
     one("at-end", |options, text| at_end(text).map(|at_end| options.playback.at_end = at_end)),
+    one("shift", |options, text| shift(text).map(|shift| options.playback.shift = shift)),
     one("start", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.start = t)),
     one("end", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.end = t)),
     one("playback-duration", |options, text| {
@@ -240,6 +241,14 @@ fn at_end(text: &str) -> Result<AtEnd, String> {
         "stay" => Ok(AtEnd::Stay),
         "exit" => Ok(AtEnd::Exit),
         _ => Err(format!("'{text}' is neither stay nor exit")),
+    }
+}
+
+fn shift(text: &str) -> Result<TimeShift, String> {
+    match text {
+        "off" => Ok(TimeShift::Off),
+        "now" => Ok(TimeShift::Now),
+        _ => Err(format!("'{text}' is neither off nor now")),
     }
 }
 

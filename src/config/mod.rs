@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::hub::HubOptions;
 use crate::input::OnEof;
 use crate::payload::TypeOptions;
-use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn};
+use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Rate, StartOn, TimeShift};
 use crate::server::CLIENT_TIMEOUT;
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
@@ -91,6 +91,8 @@ impl Default for ServeOptions {
                 start_paused: false,
                 start_on: StartOn::Clients(1),
                 at_end: AtEnd::Stay,
+                shift: TimeShift::Off,
+                control: ControlBy::Clients,
             },
             throttle: Vec::new(),
             live: LiveOptions {

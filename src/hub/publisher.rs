@@ -146,9 +146,9 @@ impl Publisher {
     /// Continues elsewhere: nothing published before reaches a client after this.
     ///
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
-    /// start clean. The others get the state, whose `did_seek` says what happened.
-    pub fn seek(&self, playback: PlaybackState, direction: Direction) {
-        lock(&self.0.0.state).seek(&self.0, playback, direction);
+    /// start clean. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
+    pub fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
+        lock(&self.0.0.state).seek(&self.0, playback, time, direction);
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
@@ -276,9 +276,9 @@ impl State {
         }
     }
 
-    fn seek(&mut self, hub: &Hub, playback: PlaybackState, direction: Direction) {
+    fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
         self.latch.clear();
-        self.time = Some(playback.current_time);
+        self.time = Some(time);
         let session = (direction == Direction::Back).then(|| self.new_session(hub));
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         for member in self.members.values() {
@@ -293,7 +293,7 @@ impl State {
             if member.knows_playback() {
                 outbox.push_ordered(state_kind(&playback), frame.clone());
             }
-            push_time(&mut outbox, playback.current_time);
+            push_time(&mut outbox, time);
             drop(outbox);
             member.queue.wake.notify_one();
         }

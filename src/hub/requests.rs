@@ -6,15 +6,15 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use super::capability::graph;
-use super::capability::playback::{Asker, Command, PlaybackRequest, Rate, RateChange, Seek};
+use super::capability::playback::PlaybackRequest;
 use super::capability::services::ServiceCall;
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
 use super::{Client, Queue, lock};
 use crate::protocol::{
     Capability, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset, FetchAssetResponse,
-    GetParameters, ParameterValues, PlaybackCommand, PlaybackControlRequest, ServerMessage,
-    ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
+    GetParameters, ParameterValues, PlaybackControlRequest, ServerMessage, ServiceCallFailure,
+    ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
 /// Requests of one client that providers may have at once. More than any viewer has, and few enough that a client that
@@ -71,7 +71,7 @@ impl Client {
             member.controls = true;
         }
         drop(state);
-        playback.request(from_wire(self.id, request), Responder::ignore());
+        playback.request(PlaybackRequest::of_client(self.id, request), Responder::ignore());
         Ok(())
     }
 
@@ -276,20 +276,4 @@ fn answer_parameters(
         Ok(_) => {}
         Err(none) => pending.send(&ServerMessage::Status(Status::error(format!("parameters: {none}")))),
     })
-}
-
-/// A request of the wire: a seek comes first, then the speed, then play or pause.
-fn from_wire(client: super::ClientId, request: PlaybackControlRequest) -> PlaybackRequest {
-    let PlaybackControlRequest { command, speed, seek, request_id } = request;
-    PlaybackRequest {
-        by: Asker::Client { client, request_id },
-        range: None,
-        seek: seek.map(Seek::To),
-        rate: Some(RateChange::To(Rate::Times(f64::from(speed)))),
-        looping: None,
-        command: Some(match command {
-            PlaybackCommand::Play => Command::Play,
-            PlaybackCommand::Pause => Command::Pause,
-        }),
-    }
 }

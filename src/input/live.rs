@@ -152,11 +152,14 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &OpenWr
             Ok(Some(accepted)) => accepted,
             Ok(None) => return,
             Err(error) => {
-                shared.stop.wait(backoff.failed(&error));
+                if backoff.failed(error.kind(), Instant::now()) {
+                    tracing::warn!("{error}; it is tried again");
+                }
+                shared.pause(&mut backoff);
                 continue;
             }
         };
-        backoff.succeeded(listener.name());
+        backoff.succeeded();
         let Some(place) = Place::of(shared, limit) else {
             if !std::mem::replace(&mut is_full_logged, true) {
                 tracing::warn!(
@@ -226,28 +229,42 @@ impl Shared {
         while !self.stop.is_stopped() {
             match stream.next() {
                 Ok(Some(batch)) => {
-                    backoff.succeeded(stream.name());
+                    if backoff.succeeded() {
+                        tracing::info!("{}: reading goes on", stream.name());
+                    }
                     self.publish(batch);
                 }
                 Ok(None) => return Ok(()),
-                Err(error) => match error.kind() {
-                    ErrorKind::Skipped => self.on_skipped(&error),
-                    ErrorKind::RetryAfterPause => self.stop.wait(backoff.failed(&error)),
-                    ErrorKind::Fatal => return Err(error),
-                },
+                Err(error) if error.kind() == ErrorKind::Fatal => return Err(error),
+                Err(error) => {
+                    if backoff.failed(error.kind(), Instant::now()) {
+                        self.on_failed(&error);
+                    }
+                    self.pause(&mut backoff);
+                }
             }
         }
         Ok(())
     }
 
-    fn on_skipped(&self, error: &SourceError) {
+    fn on_failed(&self, error: &SourceError) {
         if matches!(error, SourceError::Changed { .. }) {
             tracing::warn!("{error}");
-            return;
+        } else if error.kind() == ErrorKind::RetryAfterPause {
+            tracing::warn!("{error}; it is tried again");
+        } else {
+            tracing::error!("{error}; what follows is served");
+            let text = "a damaged part of the input is left out; the server's log says where";
+            self.publisher.notice(&Status::warning(text.to_owned()));
         }
-        tracing::error!("{error}; what follows is served");
-        let text = "a damaged part of the input is left out; the server's log says where";
-        self.publisher.notice(&Status::warning(text.to_owned()));
+    }
+
+    /// Waits as long as failures ask for.
+    fn pause(&self, backoff: &mut Backoff) {
+        if let Some(until) = backoff.until() {
+            self.stop.wait(until.saturating_duration_since(Instant::now()));
+            backoff.may_try(Instant::now());
+        }
     }
 
     fn publish(&self, batch: Batch) {

@@ -30,11 +30,6 @@ impl Clock {
         self.rate
     }
 
-    /// Whether time runs.
-    pub fn is_running(&self) -> bool {
-        self.running_since.is_some()
-    }
-
     /// Log time at `now`. At [`Rate::Max`] time moves only by [`Clock::pull`].
     pub fn position(&self, now: Instant) -> Timestamp {
         match (self.running_since, self.rate) {
@@ -73,7 +68,7 @@ impl Clock {
         self.rate = rate;
     }
 
-    /// Jumps; time runs on or stands still as before.
+    /// Continues at another position; time runs on or stands still as before.
     pub fn seek(&mut self, to: Timestamp, now: Instant) {
         self.position = to;
         self.running_since = self.running_since.map(|_| now);

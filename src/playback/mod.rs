@@ -1,16 +1,36 @@
 //! When each message is due, and the thread that publishes it then.
+//!
+//! A player is asked in one vocabulary, [`PlaybackRequest`](crate::hub::capability::playback::PlaybackRequest), through
+//! its handle ([`PlayerHandle`], a [`Playback`](crate::hub::capability::playback::Playback)), by the keyboard and by
+//! clients alike:
+//!
+//! ```
+//! use foxglove_bridge::hub::capability::playback::{Command, Playback, PlaybackRequest, RangeChange, Seek};
+//! use foxglove_bridge::hub::responder::Responder;
+//! use foxglove_bridge::time::{TimeRange, Timestamp};
+//!
+//! fn ask(player: &impl Playback) {
+//!     // from A to B; with loop, again and again
+//!     let part = TimeRange { start: Timestamp(5_000_000_000), end: Timestamp(7_000_000_000) };
+//!     player.request(RangeChange::To(part).into(), Responder::ignore());
+//!     // to the third message of a topic from here
+//!     let step = Command::Step { count: 3, topic: Some("/camera".into()) };
+//!     let report = Responder::new(|state| println!("{state:?}"));
+//!     player.request(PlaybackRequest { seek: Some(Seek::By(-1_000_000_000)), ..step.into() }, report);
+//! }
+//! ```
 
-mod advance;
 pub mod clock;
 mod inbox;
+mod machine;
 mod player;
-mod requests;
+mod shift;
+mod stage;
 #[cfg(test)]
 mod tests;
-mod worker;
 
 pub use crate::hub::capability::playback::Rate;
-pub use inbox::{PlayerHandle, Request};
+pub use inbox::PlayerHandle;
 pub use player::Player;
 
 /// What playback waits for before it first starts.
@@ -31,6 +51,27 @@ pub enum AtEnd {
     Exit,
 }
 
+/// Which times messages are sent with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeShift {
+    /// Those of the recording.
+    Off,
+    /// Moved so that what is played is of now: a message has the time of this computer's clock at which it is due, and
+    /// at [`Rate::Max`] that at which it is handed out. Times never go back: a lap is no seek, and a seek no new session
+    /// for clients. Payloads stay as they are, stamps in them included. Requests, states and the range of playback are
+    /// in the recording's own time.
+    Now,
+}
+
+/// Who may control playback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlBy {
+    /// Clients, and the program: the capability `playbackControl` is declared for a recording.
+    Clients,
+    /// The program alone. So it has to be beside live sources, which have no range and can't be sought.
+    Program,
+}
+
 /// How a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaybackOptions {
@@ -44,4 +85,8 @@ pub struct PlaybackOptions {
     pub start_on: StartOn,
     /// What happens after the last message.
     pub at_end: AtEnd,
+    /// Which times messages are sent with.
+    pub shift: TimeShift,
+    /// Who may control playback.
+    pub control: ControlBy,
 }

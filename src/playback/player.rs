@@ -1,19 +1,23 @@
-//! A playback as the rest of the program sees it: something to start, to ask, and to drop.
+//! The thread that plays: a [`Machine`] with a hub, a reader and the clocks of this computer.
+//!
+//! One inbox: requests, what the reader has read, and queues that have become emptier arrive there, and the wait for
+//! them ends when the machine wants to be advanced. A thread and not a task, since the timers of the async runtime tick
+//! in milliseconds.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::PlaybackOptions;
-use super::clock::Clock;
 use super::inbox::{Event, PlayerHandle};
-use super::worker::Worker;
-use crate::hub::restart::RestartWatch;
-use crate::hub::stats::Activity;
-use crate::hub::{DemandChange, Hub};
-use crate::protocol::Status;
+use super::machine::Machine;
+use super::stage::Stage;
+use super::{ControlBy, PlaybackOptions};
+use crate::hub::stats::Snapshot;
+use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, SlowClient, lock};
+use crate::model::{Batch, Channel, ChannelId};
+use crate::protocol::{PlaybackState, Status};
 use crate::source::reader::Reader;
 use crate::source::{Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
@@ -28,7 +32,8 @@ impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
     /// `has_past`: the recording begins before what is played, so the start has a state to send. `on_finished` is
-    /// called after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
+    /// called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
+    /// Clients may not have been sent the last messages by then: close them with what is queued.
     pub fn start(
         source: Playable,
         hub: Hub,
@@ -36,73 +41,29 @@ impl Player {
         has_past: bool,
         on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let (is_stream, info) = match &source {
-            Playable::Recording(recording) => (false, recording.info().clone()),
-            Playable::Stream(_) => (true, RecordingInfo::default()),
+        let kind = source.kind();
+        let info = match &source {
+            Playable::Recording(recording) => recording.info().clone(),
+            // it is read as it comes
+            Playable::Stream(_) => RecordingInfo::default(),
         };
-        let publisher = hub.publisher();
+        let (sender, inbox) = channel();
+        let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
+        let range = info.range.filter(|_| options.control == ControlBy::Clients);
+        let publisher = connect(&hub, &handle, range)?;
         publisher.announce(&info.channels);
         for warning in &info.warnings {
             publisher.notice(&Status::warning(warning.clone()));
         }
-        let (sender, inbox) = channel();
-        let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
-        if let Some(range) = info.range
-            && let Err(error) = hub.provide_playback(Arc::new(handle.clone()), range)
-        {
-            return Err(std::io::Error::other(error));
-        }
-        let on_demand = handle.clone();
-        hub.on_demand(move |change| {
-            if let DemandChange::Subscribed { client, without_message, .. } = change {
-                on_demand.send(Event::Subscribed(*client, without_message.to_vec()));
-            }
-        });
-        let on_room = handle.clone();
-        publisher.on_room(move || on_room.send(Event::Room));
         let reader = Reader::spawn(source, move |event| {
             sender.send(Event::Reader(event)).ok();
         })?;
-        let range = info.range.unwrap_or(TimeRange { start: Timestamp::MIN, end: Timestamp::MIN });
-        let now = Instant::now();
-        let worker = Worker {
-            inbox,
-            reader,
-            hub,
-            publisher,
-            options,
-            range,
-            is_empty: info.range.is_none(),
-            stream: is_stream.then(RestartWatch::default),
-            has_past,
-            snapshot: handle.snapshot.clone(),
-            clock: Clock::new(range.start, options.rate),
-            activity: if options.start_paused { Activity::Paused } else { Activity::Waiting },
-            // nobody can subscribe to nothing
-            start_at: (!is_stream && info.channels.is_empty()).then_some(now),
-            looping: options.looping,
-            epoch: 0,
-            asked: 0,
-            ready: VecDeque::new(),
-            cursor: 0,
-            read_all: false,
-            seeking: false,
-            show_position: false,
-            step: false,
-            lap_started: now,
-            last_publish: None,
-            next_tick: now,
-            blocked_since: None,
-            long_wait_told: false,
-            failure: None,
-            finished: None,
-        };
-        if !worker.is_empty {
-            // clients that join before time starts are told that it stands
-            worker.publisher.playback_changed(worker.state(now, None));
-        }
-        let thread =
-            std::thread::Builder::new().name("player".into()).spawn(move || worker.run(on_finished))?;
+        let mut stage = Outside { hub, publisher, reader, outcome: None };
+        let machine = Machine::new(kind, &info, options, has_past, &mut stage, Instant::now());
+        let snapshot = handle.snapshot.clone();
+        let thread = std::thread::Builder::new()
+            .name("player".into())
+            .spawn(move || run(machine, &mut stage, &inbox, &snapshot, on_finished))?;
         Ok(Self { handle, thread: Some(thread) })
     }
 
@@ -120,5 +81,153 @@ impl Drop for Player {
         {
             tracing::error!("the player's thread panicked");
         }
+    }
+}
+
+fn run(
+    mut machine: Machine,
+    stage: &mut Outside,
+    inbox: &Receiver<Event>,
+    snapshot: &Mutex<Snapshot>,
+    on_finished: impl FnOnce(Result<(), SourceError>),
+) {
+    let mut on_finished = Some(on_finished);
+    loop {
+        let now = Instant::now();
+        let deadline = machine.advance(stage, now);
+        *lock(snapshot) = machine.snapshot(now);
+        // who is called finds the last position in the snapshot
+        if let Some(outcome) = stage.outcome.take()
+            && let Some(on_finished) = on_finished.take()
+        {
+            on_finished(outcome);
+        }
+        let mut next = match deadline {
+            Some(deadline) => match inbox.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+            None => match inbox.recv() {
+                Ok(event) => Some(event),
+                Err(_closed) => return,
+            },
+        };
+        while let Some(event) = next {
+            let now = Instant::now();
+            match event {
+                Event::Request(request, answer) => machine.on_request(request, answer, stage, now),
+                Event::Reader(event) => machine.on_read(event, stage, now),
+                Event::Subscribed(client, without_state) => {
+                    machine.on_subscribed(client, without_state, stage, now);
+                }
+                Event::Room => {}
+                Event::Stop => return,
+            }
+            next = inbox.try_recv().ok();
+        }
+    }
+}
+
+/// Registers a player in a hub. With a `range` clients may control it.
+fn connect(hub: &Hub, player: &PlayerHandle, range: Option<TimeRange>) -> std::io::Result<Publisher> {
+    if let Some(range) = range {
+        hub.provide_playback(Arc::new(player.clone()), range).map_err(std::io::Error::other)?;
+    }
+    let handle = player.clone();
+    hub.on_demand(move |change| {
+        if let DemandChange::Subscribed { client, without_message, .. } = change {
+            handle.send(Event::Subscribed(*client, without_message.to_vec()));
+        }
+    });
+    let (publisher, handle) = (hub.publisher(), player.clone());
+    publisher.on_room(move || handle.send(Event::Room));
+    Ok(publisher)
+}
+
+/// What a machine acts on.
+struct Outside {
+    hub: Hub,
+    publisher: Publisher,
+    reader: Reader,
+    /// How playback ended, to be reported.
+    outcome: Option<Result<(), SourceError>>,
+}
+
+impl Stage for Outside {
+    fn announce(&mut self, channels: &[Arc<Channel>]) {
+        self.publisher.announce(channels);
+    }
+
+    fn retire(&mut self, channels: &[ChannelId]) {
+        self.publisher.retire(channels);
+    }
+
+    fn publish(&mut self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
+        self.publisher.publish(batch, range, policy, now);
+    }
+
+    fn backfill(&mut self, batch: Batch, to: Option<ClientId>, now: Instant) {
+        self.publisher.backfill(batch, to, now);
+    }
+
+    fn seek(&mut self, state: PlaybackState, time: Timestamp, direction: Direction) {
+        self.publisher.seek(state, time, direction);
+    }
+
+    fn lap(&mut self, state: PlaybackState, policy: SlowClient, now: Instant) {
+        self.publisher.lap(state, policy, now);
+    }
+
+    fn restart(&mut self, time: Timestamp, policy: SlowClient, now: Instant) {
+        self.publisher.restart(time, policy, now);
+    }
+
+    fn changed(&mut self, state: PlaybackState) {
+        self.publisher.playback_changed(state);
+    }
+
+    fn tick(&mut self, time: Timestamp) {
+        self.publisher.tick(time);
+    }
+
+    fn notice(&mut self, status: &Status) {
+        self.publisher.notice(status);
+    }
+
+    fn has_room(&mut self, lead: usize) -> bool {
+        self.publisher.has_room(lead)
+    }
+
+    fn subscribers(&self) -> usize {
+        self.hub.subscribers()
+    }
+
+    fn wanted_channels(&self) -> Vec<ChannelId> {
+        self.hub.wanted_channels()
+    }
+
+    fn on_slow_client(&self) -> SlowClient {
+        self.publisher.on_slow_client()
+    }
+
+    fn wall_clock(&self) -> Timestamp {
+        Timestamp::MIN.saturating_add(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    fn read_next(&mut self, epoch: u64) {
+        self.reader.next(epoch);
+    }
+
+    fn read_seek(&mut self, to: Timestamp, epoch: u64, channels: Vec<ChannelId>) {
+        self.reader.seek(to, epoch, channels);
+    }
+
+    fn read_backfill(&mut self, before: Timestamp, epoch: u64, channels: Vec<ChannelId>, client: ClientId) {
+        self.reader.backfill(before, epoch, channels, client.token());
+    }
+
+    fn finished(&mut self, outcome: Result<(), SourceError>) {
+        self.outcome = Some(outcome);
     }
 }

@@ -2,6 +2,9 @@
 
 use std::io;
 
+use super::topics::listed;
+use crate::time::Timestamp;
+
 /// What an error means for those who read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -23,6 +26,22 @@ pub enum SourceError {
         name: String,
         /// What is wrong, and the way out.
         reason: String,
+    },
+    /// No topic is chosen of those that it has.
+    #[error("{name}: no topic is chosen; the recording has {} topics: {}", .topics.len(), listed(.topics))]
+    NoTopic {
+        /// The source as the user named it.
+        name: String,
+        /// Its topics, in order.
+        topics: Vec<String>,
+    },
+    /// Nothing of it lies in the range that was asked for.
+    #[error("{name}: {miss}")]
+    OutOfRange {
+        /// The source as the user named it.
+        name: String,
+        /// Which end of the range is wrong.
+        miss: RangeMiss,
     },
     /// A part of it can't be read; the rest can.
     #[error("{name}: byte {offset}: {reason}")]
@@ -80,21 +99,54 @@ pub enum SourceError {
     },
 }
 
+/// Why a range of time has nothing of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangeMiss {
+    /// It begins too late.
+    #[error("the start {start} is after the last message ({last})")]
+    StartsAfter {
+        /// Where the range begins.
+        start: Timestamp,
+        /// Time of the last message.
+        last: Timestamp,
+    },
+    /// It ends too early.
+    #[error("the end {end} is before the first message ({first})")]
+    EndsBefore {
+        /// Where the range ends.
+        end: Timestamp,
+        /// Time of the first message.
+        first: Timestamp,
+    },
+    /// It ends before it begins.
+    #[error("the end ({end}) is before the start ({start})")]
+    Reversed {
+        /// Where the range begins.
+        start: Timestamp,
+        /// Where the range ends.
+        end: Timestamp,
+    },
+}
+
 impl SourceError {
     /// Whether reading goes on.
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Damaged { .. } | Self::LeftOut { .. } | Self::Changed { .. } => ErrorKind::Skipped,
             Self::Unavailable { .. } => ErrorKind::RetryAfterPause,
-            Self::Unusable { .. } | Self::Line { .. } | Self::Io { .. } => ErrorKind::Fatal,
+            Self::Unusable { .. }
+            | Self::NoTopic { .. }
+            | Self::OutOfRange { .. }
+            | Self::Line { .. }
+            | Self::Io { .. } => ErrorKind::Fatal,
         }
     }
 
-    /// The same of a part: what is fatal for a file is not for the timeline of several.
+    /// The same of a part: what is fatal for a file is not for the timeline that it is part of.
     pub(super) fn of_a_part(self) -> Self {
         match self {
             Self::Unusable { name, reason } => Self::LeftOut { name, reason },
-            Self::Io { name, error } => Self::LeftOut { name, reason: error.to_string() },
+            Self::Io { name, error } => Self::Unavailable { name, error },
             other => other,
         }
     }

@@ -29,6 +29,7 @@ use crate::registry::Registry;
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 mod backoff;
+mod bytes;
 mod error;
 mod incoming;
 pub mod json_lines;
@@ -47,7 +48,7 @@ pub mod topics;
 
 pub use self::mcap::{Follow, FollowOptions, McapStream};
 pub(crate) use backoff::Backoff;
-pub use error::{ErrorKind, SourceError};
+pub use error::{ErrorKind, RangeMiss, SourceError};
 pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use sniff::{Kind, sniff};
@@ -136,6 +137,25 @@ pub enum Playable {
     Stream(Box<dyn Stream>),
 }
 
+/// The two kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A [`Recording`].
+    Recording,
+    /// A [`Stream`].
+    Stream,
+}
+
+impl Playable {
+    /// Which of the two it is.
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Recording(_) => SourceKind::Recording,
+            Self::Stream(_) => SourceKind::Stream,
+        }
+    }
+}
+
 /// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline, with channels
 /// claimed from `registry`.
 ///
@@ -164,5 +184,5 @@ pub fn recording_summary(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
-    self::mcap::summary(path, Order::Log, progress)
+    self::mcap::summary(path, progress)
 }

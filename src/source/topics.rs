@@ -54,6 +54,13 @@ impl TopicRules {
     }
 }
 
+/// The first of several topics, for errors.
+pub(super) fn listed(topics: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let some = topics[..topics.len().min(SHOWN)].join(", ");
+    if topics.len() > SHOWN { some + ", …" } else { some }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Which compression both ends agree on: the header `Sec-WebSocket-Extensions` (RFC 6455 section 9.1) and
 //! permessage-deflate in it (RFC 7692 section 7.1).
 //!
-//! What clients send is small and rare, and does not justify to keep a window for it: our servers demand, and our
+//! What clients send is small and rare, and not worth the memory of a window: our servers demand, and our
 //! clients offer, that each of a client's messages is compressed on its own (`client_no_context_takeover`).
 
 use std::fmt;
@@ -81,13 +81,14 @@ pub fn accept_answer<'a>(
 /// as not made (section 7.1).
 pub fn negotiate<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Agreement> {
     let mut offers = values.into_iter().flat_map(|value| split(value, ',')).filter_map(parse);
-    // a window of 8 bits would have to be kept to, and can't
+    // a window of 8 bits can't be written
     let is_possible =
         |agreement: &Agreement| agreement.server_max_window_bits.is_none_or(|bits| bits >= MIN_WINDOW_BITS);
     offers.find_map(|(agreement, _)| is_possible(&agreement).then_some(agreement))
 }
 
-/// One extension, and the names of its parameters; None if it is not permessage-deflate, or has parameters that are unknown, invalid or given twice.
+/// One extension, and the names of its parameters; None if it is not permessage-deflate, or has parameters that are
+/// unknown, invalid or given twice.
 fn parse(extension: &str) -> Option<(Agreement, Vec<&str>)> {
     let mut parts = split(extension, ';');
     if !parts.next()?.eq_ignore_ascii_case(NAME) {

@@ -21,8 +21,8 @@ import websockets
 from mcap.writer import CompressionType, Writer
 
 from bridge import (
-    DATA, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in,
-    read_frame, serving,
+    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal,
+    messages_in, read_frame, serving,
 )
 import framing
 import live
@@ -281,6 +281,32 @@ async def loop(protocol):
             equal([e[1]["op"] for e in lap[:2]], ["serverInfo", "advertise"], f"start of lap {number}")
         elif number:
             equal((lap[0][1]["time"], lap[0][1]["id"]), (first, ""), f"state of lap {number}")
+
+
+async def shift():
+    """Messages are of now, and neither a lap nor a seek back is a new session."""
+    recording, rate, begin = Recording(demo()), 4, time.time_ns()
+    first, last, count = recording.times[0], recording.times[-1], len(recording.times)
+    async with serving(demo(), "--shift", "now", "--loop", "--rate", rate) as server:
+        viewer = await Client.connect(server, OLD, topics=None)
+        await viewer.until(lambda events: len(messages_in(events)) >= count + 10, "the second lap", seconds=60)
+        control = await Client.connect(server, SDK, topics=())
+        state = control.events[await control.answer(await control.control(PLAY, rate, seek=first))][1]
+        here = len(messages_in(viewer.events))
+        await viewer.until(lambda events: len(messages_in(events)) > here + 10, "messages after the seek")
+    info = next(event[1] for event in control.events if event[0] == "text")
+    equal(info["dataStartTime"], {"sec": first // 10**9, "nsec": first % 10**9}, "start of the bar")
+    equal((state["time"], state["seek"]), (first, 1), "state after the seek, in the recording's time")
+    equal(len(viewer.texts("serverInfo")), 1, "sessions")
+    equal([m[::2] for m in messages_in(viewer.events)[:count]], [m[::2] for m in recording.as_sent()], "the first lap")
+    times = [event[2] if event[0] == "message" else event[1]
+             for event in viewer.events if event[0] in ("message", "time")]
+    sent = [message[1] for message in messages_in(viewer.events)]
+    equal(sent, sorted(sent), "times of messages")
+    check(begin <= times[0] and max(times) <= time.time_ns(), "times of now", begin, times[0], max(times))
+    check_times(viewer.events)
+    length = sent[count - 1] - sent[0] - (last - first) // rate
+    check(abs(length) < 300 * MILLISECOND, "the first lap is", length, "ns longer than it should be")
 
 
 def demo():
@@ -633,7 +659,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

@@ -11,7 +11,7 @@ use super::common::{Message, Player, assert_same, messages, temporary, times_to_
 
 const MAGIC: &[u8] = b"\x89MCAP0\r\n";
 
-/// Records of an MCAP file, one behind the other.
+/// Records of an MCAP file, one after the other.
 #[derive(Default, Clone)]
 struct Records(Vec<u8>);
 
@@ -103,7 +103,7 @@ fn times(messages: &[Message]) -> Vec<u64> {
     messages.iter().map(|message| message.time).collect()
 }
 
-/// Two chunks with messages before, between and behind them; a summary that tells of the chunks alone hides these.
+/// Two chunks with messages before, between and after them; a summary that lists the chunks alone hides these.
 pub(crate) fn loose_messages() {
     let chunks = [((2, 5), [2, 5]), ((4, 7), [7, 4])];
     let mut records = Records::default().header().channel().message(3).message(1);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use foxglove_bridge::source::{RecordingOptions, SourceError};
 
-use super::common::{Message, Player, messages, temporary};
+use super::common::{Message, Player, assert_same, messages, temporary};
 
 /// How often each message occurs, whatever its topic is called.
 pub(crate) fn counted(messages: &[Message]) -> BTreeMap<Message, usize> {
@@ -126,20 +126,23 @@ pub(crate) fn unreadable_chunk(data: &Path) {
         let got = player.rest();
         assert_part_of("one chunk damaged", &got, &counted(&original));
         assert!(got.len() < original.len() && got.len() + 12 > original.len(), "{} messages", got.len());
-        let told = player.errors.len() + player.source.info().warnings.len();
-        assert!(told > 0, "the damage is not told");
+        let reported = player.errors.len() + player.source.info().warnings.len();
+        assert!(reported > 0, "the damage is not reported");
     }
 }
 
-/// Two recordings in one file are not one recording: the second is not played, and that is said.
-pub(crate) fn joined(data: &Path) {
+/// What follows the end of a recording and is no recording costs nothing, and is named.
+pub(crate) fn after_end(data: &Path) {
     let bytes = std::fs::read(data.join("fixtures/vehicle_zstd.mcap")).unwrap();
     let original = messages(&data.join("fixtures/vehicle_zstd.mcap"), &RecordingOptions::default());
-    for more in [bytes.as_slice(), &[0; 4096], b"\n"] {
-        let (_folder, path) = temporary("joined.mcap", &[&bytes, more].concat());
+    for more in [&[0; 4096][..], b"\n", b"something else that is long"] {
+        let (_folder, path) = temporary("longer.mcap", &[&bytes, more].concat());
         let mut player = Player::open(&path, &RecordingOptions::default()).unwrap();
-        assert_eq!(player.rest(), original);
+        assert_same("with more at the end", &player.rest(), &original);
         let warnings = &player.source.info().warnings;
-        assert!(warnings.iter().any(|warning| warning.contains("behind its end")), "{warnings:?}");
+        assert!(
+            warnings.iter().any(|warning| warning.contains("what follows the recording's end")),
+            "{warnings:?}"
+        );
     }
 }

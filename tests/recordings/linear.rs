@@ -18,10 +18,10 @@ use super::{conformance, damage};
 
 /// What came of a source that is read once.
 #[derive(Default)]
-struct ReadOnce {
-    topics: BTreeMap<u32, String>,
-    messages: Vec<Message>,
-    errors: Vec<SourceError>,
+pub(crate) struct ReadOnce {
+    pub(crate) topics: BTreeMap<u32, String>,
+    pub(crate) messages: Vec<Message>,
+    pub(crate) errors: Vec<SourceError>,
 }
 
 impl ReadOnce {
@@ -39,7 +39,7 @@ impl ReadOnce {
     }
 
     /// All of some bytes that come in parts of this size.
-    fn streamed(bytes: &[u8], part: usize) -> Self {
+    pub(crate) fn streamed(bytes: &[u8], part: usize) -> Self {
         let (rules, stop) = (TopicRules::default(), Stop::new().unwrap());
         let mut source =
             McapStream::new("stream".into(), Parts(bytes, part), &stop, rules, Registry::default());
@@ -52,7 +52,7 @@ impl ReadOnce {
     }
 
     /// As if sorted by the file source: equal times as they lie in the file.
-    fn sorted(mut self) -> Vec<Message> {
+    pub(crate) fn sorted(mut self) -> Vec<Message> {
         self.messages.sort_by_key(|message| message.time);
         self.messages
     }

@@ -1,4 +1,4 @@
-//! Going to any time, and the state before it, against a search through all messages.
+//! Seeks to any time, and the backfill before it, against a search through all messages.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn check_state(path: &Path, options: &RecordingOptions) {
     let channels = player.channels();
     for time in times_to_try(&all, SAMPLES) {
         let before = &all[..all.partition_point(|message| message.time < time.0)];
-        let what = format!("the state before {}", time.0);
+        let what = format!("the backfill before {}", time.0);
         let got = messages_of(&player.source.backfill(time, &channels).unwrap());
         assert_same(&what, &got, &last_of_each(before, |_| true));
         // one channel alone takes other shortcuts

@@ -72,6 +72,10 @@ pub(crate) struct ServeArgs {
     /// After the last message: stay, for viewers to seek back, or exit, closing them [default: stay]
     #[arg(long, value_name = "stay|exit", help_heading = "Playback")]
     at_end: Option<String>,
+    /// now: send messages with the time at which they are played instead of the recording's; stamps within them stay
+    /// as they are [default: off]
+    #[arg(long, value_name = "off|now", help_heading = "Playback")]
+    shift: Option<String>,
 
     /// Where to start: +12.5s from the first message, 2026-01-02T03:04:05Z, or nanoseconds
     #[arg(long, value_name = "T", help_heading = "What to play")]
@@ -204,6 +208,7 @@ impl ServeArgs {
             ("start-on", one(&self.start_on)),
             ("start-on-clients", one(&self.start_on_clients)),
             ("at-end", one(&self.at_end)),
+            ("shift", one(&self.shift)),
             ("start", one(&self.start)),
             ("end", one(&self.end)),
             ("playback-duration", one(&self.playback_duration)),

@@ -1,6 +1,5 @@
 //! `info`: what is in a recording, for people or as JSON.
 
-use anyhow::Context;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::source::recording_summary;
 use foxglove_bridge::source::summary::RecordingSummary;
@@ -22,7 +21,7 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
         }
     });
     drop(bar);
-    let summary = summary.with_context(|| name.clone()).map_err(Failure::Input)?;
+    let summary = summary.map_err(|error| Failure::Input(error.into()))?;
     print(&if args.json { json::render(&name, &summary) } else { text::render(&name, &summary) })
 }
 

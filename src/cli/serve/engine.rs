@@ -7,9 +7,11 @@ use std::thread::JoinHandle;
 
 use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
+use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
+use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
 use foxglove_bridge::input::{Live, OnEof, Writers};
-use foxglove_bridge::playback::{AtEnd, PlaybackOptions, Player, Request};
+use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player};
 use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
@@ -97,7 +99,10 @@ impl Engine {
         let live = live.map(|live| (live, finish.part()));
         if let Some((recording, part)) = recording {
             let recording = Playable::Recording(engine.throttle.recording(recording));
-            engine.play(recording, hub, options.playback, options.recording.start.is_some(), part)?;
+            // live sources have no range and can't be sought
+            let control = if live.is_some() { ControlBy::Program } else { options.playback.control };
+            let playback = PlaybackOptions { control, ..options.playback };
+            engine.play(recording, hub, playback, options.recording.start.is_some(), part)?;
         }
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
@@ -202,9 +207,9 @@ impl Engine {
     }
 
     /// Asks for something; live input can't be asked for anything.
-    pub(super) fn request(&self, request: Request) {
+    pub(super) fn request(&self, request: PlaybackRequest) {
         if let Some(player) = &lock(&self.running).player {
-            player.handle().request(request);
+            player.handle().request(request, Responder::ignore());
         }
     }
 

@@ -3,15 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::payload::Types;
+use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
 use foxglove_bridge::source::live::LiveChannels;
-use foxglove_bridge::source::{self, Follow, FollowOptions, Incoming, Order, Recording, Stop, Stream};
+use foxglove_bridge::source::{
+    self, Follow, FollowOptions, Incoming, Order, RangeMiss, Recording, SourceError, Stop, Stream,
+};
 
 use super::startup;
 use super::stdin::{self, Stdin};
@@ -66,10 +69,10 @@ impl Inputs {
         }
         let recordings = if options.live.follow { &[] } else { files.as_slice() };
         let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
-        if live.is_some() {
+        if live.is_some() && recordings.is_empty() {
             refuse_for_live(options)?;
         }
-        if let (Some(live), Some(file)) = (live, recordings.first()) {
+        if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
                 "{file} and {live}: the time of a recording and that of live input don't fit together; --shift now \
                  plays the recording as if it were recorded now, or serve each on a port of its own"
@@ -102,6 +105,20 @@ impl Inputs {
     }
 }
 
+/// Adds which options to change.
+fn with_way_out(error: SourceError) -> anyhow::Error {
+    let way_out = match &error {
+        SourceError::NoTopic { .. } => "change --topic or --exclude",
+        SourceError::OutOfRange { miss: RangeMiss::StartsAfter { .. }, .. } => "change --start",
+        SourceError::OutOfRange { miss: RangeMiss::EndsBefore { .. }, .. } => {
+            "change --end or --playback-duration"
+        }
+        SourceError::OutOfRange { miss: RangeMiss::Reversed { .. }, .. } => "change --start or --end",
+        _ => return error.into(),
+    };
+    anyhow!("{error}; {way_out}")
+}
+
 /// Options that need a recording.
 fn refuse_for_live(options: &ServeOptions) -> anyhow::Result<()> {
     let recording = &options.recording;
@@ -129,7 +146,8 @@ fn open_recordings(
         files => format!("{} recordings", files.len()),
     };
     let mut scan = ScanBar::new(&name, log);
-    Ok(source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))?)
+    source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))
+        .map_err(with_way_out)
 }
 
 impl LiveInputs {

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use foxglove_bridge::config::{self, ConfigError, ServeOptions};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::logging::LogOutput;
-use foxglove_bridge::playback::Request;
 use foxglove_bridge::server::{BindError, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::time::Timestamp;
@@ -131,16 +130,9 @@ fn now() -> Timestamp {
 
 /// Keys of the terminal, if there is one.
 fn listen_to_keys(engine: &Engine, stop: &CancellationToken) -> Option<Keyboard> {
-    const SEEK: i64 = 5_000_000_000;
     let (engine, stop) = (engine.clone(), stop.clone());
     let keyboard = Keyboard::listen(move |action| match action {
-        Action::TogglePause => engine.request(Request::Toggle),
-        Action::Step => engine.request(Request::Step),
-        Action::SeekBack => engine.request(Request::SeekBy(-SEEK)),
-        Action::SeekForward => engine.request(Request::SeekBy(SEEK)),
-        Action::Faster => engine.request(Request::SpeedBy(2.0)),
-        Action::Slower => engine.request(Request::SpeedBy(0.5)),
-        Action::ToggleLoop => engine.request(Request::ToggleLoop),
+        Action::Playback(request) => engine.request(request),
         Action::Quit => stop.cancel(),
     });
     keyboard.unwrap_or_else(|error| {

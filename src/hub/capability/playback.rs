@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
-use crate::protocol::PlaybackState;
+use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState};
 use crate::time::{TimeRange, Timestamp};
 
 /// How fast time runs.
@@ -50,10 +50,21 @@ pub enum Seek {
 /// A change of the rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum RateChange {
-    /// This rate; a number outside of [`Rate::RANGE`] becomes its nearest end.
+    /// This rate; a number outside of [`Rate::RANGE`] becomes its nearest end. To a client [`Rate::Max`] looks like the
+    /// end of that range, so that a client's request for it leaves `max` as it is.
     To(Rate),
-    /// The rate multiplied by this factor.
+    /// The rate multiplied by this factor; [`Rate::Max`] becomes 1 by a factor below 1.
     By(f64),
+}
+
+/// A change of the part of the timeline that is played (A–B).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RangeChange {
+    /// This part, as far as there is something; with `loop` it is what is repeated. Seeks stay within it, and playback
+    /// continues at its start if it is elsewhere. The range that is declared to clients stays.
+    To(TimeRange),
+    /// All of it again.
+    Whole,
 }
 
 /// Whether playback starts again at the end.
@@ -68,17 +79,19 @@ pub enum LoopChange {
 /// What time does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Run.
+    /// Run. At the end it does nothing.
     Play,
     /// Stand still.
     Pause,
     /// Run if it stands still, else stand still. At the end: play again from the start.
     Toggle,
-    /// Pause, and publish the next messages.
+    /// Pause, and publish the next messages. The answer comes after the last of them. Where there are fewer, those are
+    /// published; at the end it does nothing.
     Step {
-        /// How many; at least 1.
+        /// How many; 0 only pauses.
         count: u32,
-        /// Only messages of this topic count; those of other topics before them are published too.
+        /// Only messages of this topic count; those of other topics before them are published too. A topic that is
+        /// not offered: it only pauses.
         topic: Option<String>,
     },
 }
@@ -102,9 +115,9 @@ pub enum Asker {
 pub struct PlaybackRequest {
     /// Who asks.
     pub by: Asker,
-    /// The part of the timeline that is played from now on (A–B); `Some(None)`: all of it again.
-    pub range: Option<Option<TimeRange>>,
-    /// Continue elsewhere.
+    /// Play another part of the timeline.
+    pub range: Option<RangeChange>,
+    /// Continue elsewhere; at the end this plays again, unless the command is to pause.
     pub seek: Option<Seek>,
     /// Change the rate.
     pub rate: Option<RateChange>,
@@ -118,6 +131,24 @@ impl PlaybackRequest {
     /// A request of the program that asks for nothing yet.
     pub fn new() -> Self {
         Self { by: Asker::Program, range: None, seek: None, rate: None, looping: None, command: None }
+    }
+}
+
+impl PlaybackRequest {
+    /// What a client asks for by the protocol.
+    pub fn of_client(client: ClientId, request: PlaybackControlRequest) -> Self {
+        let PlaybackControlRequest { command, speed, seek, request_id } = request;
+        Self {
+            by: Asker::Client { client, request_id },
+            range: None,
+            seek: seek.map(Seek::To),
+            rate: Some(RateChange::To(Rate::Times(speed.into()))),
+            looping: None,
+            command: Some(match command {
+                PlaybackCommand::Play => Command::Play,
+                PlaybackCommand::Pause => Command::Pause,
+            }),
+        }
     }
 }
 
@@ -145,6 +176,12 @@ impl From<RateChange> for PlaybackRequest {
     }
 }
 
+impl From<RangeChange> for PlaybackRequest {
+    fn from(range: RangeChange) -> Self {
+        Self { range: Some(range), ..Self::new() }
+    }
+}
+
 impl From<LoopChange> for PlaybackRequest {
     fn from(looping: LoopChange) -> Self {
         Self { looping: Some(looping), ..Self::new() }
@@ -153,8 +190,8 @@ impl From<LoopChange> for PlaybackRequest {
 
 /// Plays, and can be controlled.
 pub trait Playback: Send + Sync {
-    /// Carries a request out, soon; returns at once. The answer is the state after it. Where nothing can be done (a stream
-    /// can't be sought) the state says what is.
+    /// Carries a request out, soon; returns at once. The answer is the state after it, which every client is sent as
+    /// well. Where nothing can be done (a stream can't be sought) the state says what is.
     fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>);
 }
 

@@ -134,7 +134,7 @@ fn a_seek_leaves_nothing_from_before_and_keeps_what_is_said_of_channels() {
     publisher.publish(&batch, 0..2, SlowClient::Drop, now);
     publisher.retire(&[gone.id]);
     publisher.lap(state(1, true), SlowClient::Drop, now);
-    publisher.seek(state(3, true), Direction::Back);
+    publisher.seek(state(3, true), Timestamp(3_000_000_000), Direction::Back);
     publisher.publish(&Arc::new(messages(&[(stays.id, 3)], 10)), 0..1, SlowClient::Drop, now);
     let sent = viewer.news();
     assert_eq!(sent[0], Sent::Unadvertised(vec![gone.id.0]));

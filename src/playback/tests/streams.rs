@@ -1,10 +1,12 @@
 use std::sync::mpsc::Sender;
-use std::time::Duration;
 
 use super::{Sent, Viewer, announced, hub, messages};
+use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek};
+use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
-use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, Request, StartOn};
+use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Player, Rate, StartOn, TimeShift};
+use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::source::testing::fed;
 use crate::source::{Playable, SourceError, Stream};
 use crate::time::Timestamp;
@@ -19,9 +21,17 @@ fn play(stream: Box<dyn Stream>, hub: &Hub, rate: Rate) -> (Player, Told) {
         start_paused: false,
         start_on: StartOn::Clients(1),
         at_end: AtEnd::Exit,
+        shift: TimeShift::Off,
+        control: ControlBy::Clients,
     };
     let on_finished = move |outcome| tell.send(outcome).unwrap();
     (Player::start(Playable::Stream(stream), hub.clone(), options, false, on_finished).unwrap(), told)
+}
+
+async fn ask(player: &Player, request: impl Into<PlaybackRequest>) -> PlaybackState {
+    let (sender, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    player.handle().request(request.into(), Responder::new(move |answer| sender.send(answer).unwrap()));
+    answers.recv().await.unwrap().unwrap()
 }
 
 /// A viewer that watches `/a`, channel 1, of a stream that is played.
@@ -111,13 +121,11 @@ async fn a_stream_can_be_paused_but_not_sought() {
     let Watched { input, player, mut viewer, .. } = watched(Rate::Max).await;
     input.send(Ok(messages(&[(1, 10)]))).unwrap();
     viewer.until(Sent::Message(1, 10)).await;
-    player.handle().request(Request::Toggle);
-    player.handle().request(Request::SeekBy(-5_000_000_000));
+    let paused = ask(&player, Command::Toggle).await;
+    assert_eq!((paused.status, paused.current_time), (PlaybackStatus::Paused, Timestamp(10_000_000_000)));
+    assert!(!ask(&player, Seek::By(-5_000_000_000)).await.did_seek);
     input.send(Ok(messages(&[(1, 11)]))).unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    viewer.take();
-    assert_eq!(viewer.sent.last(), Some(&Sent::Message(1, 10)), "paused");
-    player.handle().request(Request::Toggle);
+    assert_eq!(ask(&player, Command::Toggle).await.status, PlaybackStatus::Playing);
     viewer.until(Sent::Message(1, 11)).await;
     let changed = Batch { retired: vec![ChannelId(1)], ..announced(2, "/a") };
     input.send(Ok(changed)).unwrap();

@@ -1,31 +1,22 @@
 //! MCAP: recordings on disk as one timeline, streams, and files that still grow.
 //!
-//! Three ways lead to messages. Recordings are opened by their index (`index.rs`) or read through once (`scan.rs`), and
-//! their chunks are decoded ahead of need and merged (`timeline.rs`). Streams and growing files are read from front to
-//! back (`linear.rs`). All of them unpack chunks alike (`chunk.rs`).
+//! Three wings on one ground floor. [`survey`] finds out what a file holds: by its summary section, or by reading it
+//! through once. [`recording`] plays files that were surveyed: their chunks are decoded ahead of need and merged.
+//! [`stream`] reads from front to back, once. The ground floor is what all of them need: records, the walker over them,
+//! chunks, and what channel ids mean.
 
-mod ahead;
-mod backfill;
-mod batch;
+mod channels;
 mod chunk;
-mod contents;
-mod definitions;
-mod file;
-mod follow;
-mod frames;
-mod growing;
-mod index;
-mod linear;
-pub mod merge;
-mod overview;
-mod scan;
+mod pool;
+mod recording;
+mod records;
 mod stream;
-mod summary;
+mod survey;
 #[cfg(test)]
 mod tests;
-mod timeline;
+mod walker;
 
-pub use follow::{Follow, FollowOptions};
-pub use stream::McapStream;
-pub(super) use summary::summary;
-pub(super) use timeline::Timeline;
+pub(super) use recording::Timeline;
+pub use recording::merge;
+pub use stream::{Follow, FollowOptions, McapStream};
+pub(super) use survey::info::summary;

@@ -2,15 +2,12 @@
 //!
 //! Bound: a batch is read for each credit ([`Reader::next`]), so results never pile up. Commands are looked at before
 //! any work: of several seeks only the last is done, and what was asked for before a seek is not.
-//!
-//! A source that can't be read now is asked again after a pause, within the same credit.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
-use super::{Backoff, ErrorKind, Playable, SourceError, Stop};
+use super::{Playable, SourceError, Stop};
 use crate::model::{Batch, ChannelId};
 use crate::time::Timestamp;
 
@@ -71,7 +68,7 @@ impl Reader {
         };
         let thread = std::thread::Builder::new()
             .name("reader".into())
-            .spawn(move || Worker { source, inbox, epoch: 0, credits: 0, retry: None, sink }.run())?;
+            .spawn(move || Worker { source, inbox, epoch: 0, sink }.run())?;
         Ok(Self { commands: Some(commands), thread: Some(thread), stop })
     }
 
@@ -120,48 +117,36 @@ struct Worker<F> {
     source: Playable,
     inbox: Receiver<Command>,
     epoch: u64,
-    /// Batches asked for and not yet read.
-    credits: usize,
-    /// What failed last, and when to try again.
-    retry: Option<(Backoff, Instant)>,
     sink: F,
 }
 
 impl<F: FnMut(ReaderEvent)> Worker<F> {
     fn run(mut self) {
-        loop {
-            let wait = match (&self.retry, self.credits) {
-                (_, 0) => None,
-                (Some((_, until)), _) => Some(until.saturating_duration_since(Instant::now())),
-                (None, _) => Some(std::time::Duration::ZERO),
-            };
-            let first = match wait {
-                None => self.inbox.recv().map_err(|_closed| RecvTimeoutError::Disconnected),
-                Some(wait) => self.inbox.recv_timeout(wait),
-            };
-            match first {
-                Ok(first) => {
-                    let mut commands = vec![first];
-                    commands.extend(self.inbox.try_iter());
-                    let last_seek =
-                        commands.iter().rposition(|command| matches!(command, Command::Seek { .. }));
-                    for command in commands.drain(last_seek.unwrap_or(0)..) {
-                        self.on_command(command);
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => self.read(),
-                Err(RecvTimeoutError::Disconnected) => return,
+        while let Ok(first) = self.inbox.recv() {
+            let mut commands = vec![first];
+            commands.extend(self.inbox.try_iter());
+            let last_seek = commands.iter().rposition(|command| matches!(command, Command::Seek { .. }));
+            for command in commands.drain(last_seek.unwrap_or(0)..) {
+                self.on_command(command);
             }
         }
     }
 
     fn on_command(&mut self, command: Command) {
         match command {
-            Command::Next { epoch } if epoch == self.epoch => self.credits += 1,
+            Command::Next { epoch } if epoch == self.epoch => {
+                let next = match &mut self.source {
+                    Playable::Recording(recording) => recording.next(),
+                    Playable::Stream(stream) => stream.next(),
+                };
+                (self.sink)(match next {
+                    Ok(Some(batch)) => ReaderEvent::Batch { epoch, batch: Arc::new(batch) },
+                    Ok(None) => ReaderEvent::End { epoch },
+                    Err(error) => ReaderEvent::Failed { epoch, error },
+                });
+            }
             Command::Seek { to, epoch, channels } => {
                 self.epoch = epoch;
-                self.credits = 0;
-                self.retry = None;
                 if let Playable::Recording(recording) = &mut self.source {
                     recording.seek(to);
                 }
@@ -172,32 +157,6 @@ impl<F: FnMut(ReaderEvent)> Worker<F> {
             }
             Command::Next { .. } | Command::Backfill { .. } => {}
         }
-    }
-
-    /// Uses a credit, unless the source can't be read now.
-    fn read(&mut self) {
-        let (next, name) = match &mut self.source {
-            Playable::Recording(recording) => (recording.next(), recording.info().name.as_str()),
-            Playable::Stream(stream) => (stream.next(), stream.name()),
-        };
-        let epoch = self.epoch;
-        let event = match next {
-            Err(error) if error.kind() == ErrorKind::RetryAfterPause => {
-                let (mut backoff, _) =
-                    self.retry.take().unwrap_or_else(|| (Backoff::default(), Instant::now()));
-                let pause = backoff.failed(&error);
-                self.retry = Some((backoff, Instant::now() + pause));
-                return;
-            }
-            Ok(Some(batch)) => ReaderEvent::Batch { epoch, batch: Arc::new(batch) },
-            Ok(None) => ReaderEvent::End { epoch },
-            Err(error) => ReaderEvent::Failed { epoch, error },
-        };
-        if let Some((mut backoff, _)) = self.retry.take() {
-            backoff.succeeded(name);
-        }
-        self.credits -= 1;
-        (self.sink)(event);
     }
 
     fn backfill(&mut self, before: Timestamp, token: Option<u64>, channels: &[ChannelId]) {

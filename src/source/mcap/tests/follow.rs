@@ -1,138 +1,20 @@
-//! A file that grows. Nothing sleeps: each time the source waits, the next step of a script is done to the file.
+//! A file that grows. Nothing sleeps: see [`super::script`].
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::made::Compression::{None as Plain, Zstd};
-use super::made::Made;
+use super::made::{Made, begun};
+use super::script::{Script, Then};
 use super::viewer::Viewer;
 use crate::registry::Registry;
-use crate::source::mcap::follow::Wait;
 use crate::source::{Follow, FollowOptions, ScanProgress, SourceError, Stop, Stream, TopicRules};
 
-/// What happens to the file while the source waits.
-enum Then {
-    Append(Vec<u8>),
-    /// Written at a place of the file, which has its size already.
-    Write(usize, Vec<u8>),
-    Size(u64),
-    /// The same file with other content.
-    Rewrite(Vec<u8>),
-    /// Another file takes its place.
-    Replace(Vec<u8>),
-    Remove,
-    Do(Box<dyn FnMut() + Send>),
-    /// Waits for this many polls more.
-    Nothing(u32),
-}
-
-impl Then {
-    /// False if it is to be done again.
-    fn happen(&mut self, path: &Path) -> bool {
-        let open = || OpenOptions::new().write(true).open(path).unwrap();
-        match self {
-            Self::Append(bytes) => {
-                OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
-            }
-            Self::Write(at, bytes) => {
-                let mut all = fs::read(path).unwrap();
-                all[*at..*at + bytes.len()].copy_from_slice(bytes);
-                open().write_all(&all).unwrap();
-            }
-            Self::Size(size) => open().set_len(*size).unwrap(),
-            Self::Rewrite(bytes) => fs::write(path, bytes).unwrap(),
-            Self::Replace(bytes) => {
-                let other = path.with_extension("new");
-                fs::write(&other, bytes).unwrap();
-                fs::rename(other, path).unwrap();
-            }
-            Self::Remove => fs::remove_file(path).unwrap(),
-            Self::Do(work) => work(),
-            Self::Nothing(polls) => {
-                *polls -= 1;
-                return *polls == 0;
-            }
-        }
-        true
-    }
-}
-
-/// A growing file in a folder of its own.
-struct Script {
-    _folder: tempfile::TempDir,
-    path: PathBuf,
-    options: FollowOptions,
-    stop: Stop,
-    steps: Vec<Then>,
-}
-
-impl Script {
-    /// Begins with a file of this content, or without one.
-    fn of(content: Option<&[u8]>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("drive.mcap");
-        if let Some(content) = content {
-            fs::write(&path, content).unwrap();
-        }
-        Self {
-            _folder: folder,
-            path,
-            options: FollowOptions::default(),
-            stop: Stop::new().unwrap(),
-            steps: Vec::new(),
-        }
-    }
-
-    fn with_old_messages(mut self) -> Self {
-        self.options.from_start = true;
-        self
-    }
-
-    fn then(mut self, step: Then) -> Self {
-        self.steps.push(step);
-        self
-    }
-
-    fn append(self, made: &Made) -> Self {
-        self.then(Then::Append(made.0.clone()))
-    }
-
-    fn open(self) -> (Self, Result<Follow, SourceError>) {
-        let (path, stop) = (self.path.clone(), self.stop.clone());
-        let mut steps = self.steps.into_iter();
-        let mut step = steps.next();
-        let wait: Wait = Box::new(move |time| {
-            assert!(time <= Duration::from_millis(250), "that is not live");
-            match &mut step {
-                Some(now) => {
-                    if now.happen(&path) {
-                        step = steps.next();
-                    }
-                }
-                None => stop.stop(),
-            }
-        });
-        let follow = Follow::open_with(
-            &self.path,
-            self.options.clone(),
-            &Registry::default(),
-            &self.stop,
-            &mut |_| {},
-            wait,
-        );
-        (Self { steps: Vec::new(), ..self }, follow)
-    }
-
-    /// Everything until the script is at its end.
-    fn play(self) -> Viewer {
-        let (_files, follow) = self.open();
-        Viewer::of(&mut follow.unwrap())
-    }
+fn messages(times: &[u64]) -> Made {
+    times.iter().fold(Made::default(), |made, time| made.message(1, *time))
 }
 
 fn open(path: &Path, progress: &mut dyn FnMut(ScanProgress)) -> Result<Follow, SourceError> {
@@ -140,16 +22,8 @@ fn open(path: &Path, progress: &mut dyn FnMut(ScanProgress)) -> Result<Follow, S
     Follow::open(path, FollowOptions::default(), &registry, &stop, progress)
 }
 
-fn begun() -> Made {
-    Made::recording().schema(1, "X").channel(1, 1, "/a").channel(2, 0, "/b")
-}
-
-fn messages(times: &[u64]) -> Made {
-    times.iter().fold(Made::default(), |made, time| made.message(1, *time))
-}
-
 #[test]
-fn what_is_there_tells_its_channels_and_what_comes_is_played() {
+fn channels_of_what_is_there_are_known_and_what_comes_is_played() {
     for old in [messages(&[1, 2]), Made::default().chunk(Zstd, &messages(&[1])).chunk(Plain, &messages(&[2]))]
     {
         let start = begun().then(&old).attachment(1000);
@@ -244,7 +118,7 @@ fn a_file_that_becomes_shorter_is_read_from_its_beginning() {
 }
 
 #[test]
-fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() {
+fn a_file_that_is_rewritten_is_read_from_its_beginning_though_it_is_longer() {
     let second = Made::recording().channel(1, 0, "/b").message(1, 3).message(1, 4).attachment(1000);
     let all = Script::of(Some(&begun().0))
         .append(&messages(&[2]))
@@ -252,7 +126,7 @@ fn a_file_that_is_written_anew_is_read_from_its_beginning_though_it_is_longer() 
         .append(&Made::default().message(1, 5))
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "/b 3", "/b 4", "/b 5"]);
-    assert!(all.errors()[0].contains("written anew"), "{:?}", all.errors());
+    assert!(all.errors()[0].contains("rewritten"), "{:?}", all.errors());
 }
 
 #[test]
@@ -265,7 +139,7 @@ fn a_file_that_is_replaced_is_read_from_its_beginning() {
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "/a 2", "!", "-/a", "+/a Y", "/a 3", "/b 4"]);
     assert!(all.errors()[0].contains("replaced by another"), "{:?}", all.errors());
-    // removed first, and the old one is written to a little longer by nobody
+    // removed first, and the old one gets no more
     let all = Script::of(Some(&begun().0))
         .append(&messages(&[2]))
         .then(Then::Remove)
@@ -292,6 +166,16 @@ fn a_finished_recording_waits_for_what_comes_after_it() {
         .then(Then::Replace(begun().then(&messages(&[3])).0))
         .play();
     assert_eq!(all.story(), ["+/a X", "+/b", "!", "!", "/a 3"]);
+}
+
+#[test]
+fn several_recordings_one_after_the_other_are_one_warning() {
+    let one = begun().then(&messages(&[1])).end();
+    let (_files, follow) = Script::of(Some(&one.clone().then(&one).then(&one).0)).open();
+    let warnings = follow.unwrap().warnings;
+    assert_eq!(warnings, ["several recordings come one after the other; all of them play"]);
+    let (_files, follow) = Script::of(Some(&one.0)).open();
+    assert!(follow.unwrap().warnings.is_empty());
 }
 
 #[test]
@@ -362,7 +246,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
     let mut writer = mcap::WriteOptions::new().compression(None).chunk_size(Some(300)).create(file).unwrap();
     let channel = writer.add_channel(0, "/a", "json", &Default::default()).unwrap();
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let (mut time, told) = (0, seen.clone());
+    let (mut time, written) = (0, seen.clone());
     let mut script = script.with_old_messages();
     let writing = move || {
         time += 1;
@@ -373,7 +257,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
             publish_time: time,
         };
         writer.write_to_known_channel(&header, b"{}").unwrap();
-        told.lock().unwrap().push(time);
+        written.lock().unwrap().push(time);
         if time == 40 {
             writer.finish().unwrap();
         }
@@ -394,7 +278,7 @@ fn messages_of_a_recorder_that_goes_back_for_sizes_come_before_their_chunk_is_co
 }
 
 #[test]
-fn a_damaged_chunk_is_told_when_it_is_not_going_to_be_finished() {
+fn a_damaged_chunk_is_reported_when_it_is_not_going_to_be_finished() {
     let damaged = Made::default().chunk(Zstd, &messages(&[2])).with_damage_before_end(6);
     let start = begun().then(&messages(&[1]));
     // something follows it
@@ -423,19 +307,19 @@ fn topics_follow_the_rules_and_stopping_is_the_end() {
 }
 
 #[test]
-fn reading_a_large_file_for_its_channels_tells_how_far_it_is() {
+fn reading_a_large_file_for_its_channels_reports_progress() {
     let made = (0..300u64).fold(begun(), |made, time| made.message_with(1, time, &[1; 100_000]));
     let script = Script::of(Some(&made.0));
-    let mut told: Vec<ScanProgress> = Vec::new();
-    let follow = open(&script.path, &mut |progress| told.push(progress));
+    let mut reported: Vec<ScanProgress> = Vec::new();
+    let follow = open(&script.path, &mut |progress| reported.push(progress));
     assert_eq!(follow.unwrap().next().unwrap().unwrap().announcements.len(), 2);
-    assert!(told.len() >= 3 && told.is_sorted_by_key(|progress| progress.done), "{told:?}");
-    assert!(told.iter().all(|progress| progress.total == made.0.len() as u64));
+    assert!(reported.len() >= 3 && reported.is_sorted_by_key(|progress| progress.done), "{reported:?}");
+    assert!(reported.iter().all(|progress| progress.total == made.0.len() as u64));
 }
 
 proptest! {
     #[test]
-    fn however_a_file_grows_the_same_is_told(
+    fn however_a_file_grows_the_same_is_seen(
         cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..12),
         preallocated in any::<bool>(),
     ) {
@@ -453,7 +337,7 @@ proptest! {
         cuts.sort_unstable();
         let mut script = Script::of(None).with_old_messages();
         if preallocated {
-            // only whole chunks can be told from what is not yet written
+            // only whole chunks can be distinguished from what is not yet written
             script = script.then(Then::Append(vec![0; 20_000]));
             cuts.retain(|cut| [0, made.0.len()].contains(cut));
         }

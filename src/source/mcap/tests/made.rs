@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use proptest::prelude::*;
+
 pub(super) const MAGIC: &[u8] = b"\x89MCAP0\r\n";
 
 /// Bytes of a recording, or of the records of a chunk.
@@ -45,7 +47,7 @@ impl Made {
         self.record(0x04, &body)
     }
 
-    /// A message whose payload tells its time.
+    /// A message whose payload holds its time.
     pub(super) fn message(self, channel: u16, time: u64) -> Self {
         self.message_with(channel, time, format!("{{\"time\":{time}}}").as_bytes())
     }
@@ -109,4 +111,40 @@ impl Made {
 fn put(body: &mut Vec<u8>, text: &[u8]) {
     body.extend(u32::try_from(text.len()).unwrap().to_le_bytes());
     body.extend(text);
+}
+
+/// Two channels, and no messages yet.
+pub(super) fn begun() -> Made {
+    Made::recording().schema(1, "X").channel(1, 1, "/a").channel(2, 0, "/b")
+}
+
+/// Recordings with a bit of everything.
+pub(super) fn arbitrary_recording() -> impl Strategy<Value = Made> {
+    let times = proptest::collection::vec((1u16..4, 0u64..50), 1..12);
+    let compression = prop_oneof![
+        Just(None),
+        Just(Some(Compression::None)),
+        Just(Some(Compression::Lz4)),
+        Just(Some(Compression::Zstd))
+    ];
+    let part = (compression, times, 0u8..6);
+    proptest::collection::vec(part, 1..8).prop_map(|parts| {
+        let mut made = begun();
+        for (compression, times, extra) in parts {
+            let messages =
+                times.iter().fold(Made::default(), |made, (channel, time)| made.message(*channel, *time));
+            made = match compression {
+                Some(compression) => made.chunk(compression, &messages),
+                None => made.then(&messages),
+            };
+            made = match extra {
+                0 => made.attachment(700),
+                1 => made.schema(1, "Y").channel(1, 1, "/a"),
+                2 => made.end().then(&begun()),
+                3 => made.channel(3, 1, "/a"),
+                _ => made,
+            };
+        }
+        made.end()
+    })
 }

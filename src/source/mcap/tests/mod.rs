@@ -1,6 +1,8 @@
-//! Sources that are read once, on recordings made record by record.
+//! Recordings made record by record: as files, from pipes, and while they grow.
 
+mod both;
 mod follow;
 mod made;
+mod script;
 mod stream;
 mod viewer;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use proptest::prelude::*;
 
 use super::made::Compression::{Lz4, None as Plain, Zstd};
-use super::made::{Compression, Made};
+use super::made::{Made, arbitrary_recording, begun};
 use super::viewer::{Seen, Viewer};
 use crate::registry::Registry;
 use crate::source::{McapStream, Stop, Stream, TopicRules};
@@ -42,10 +42,6 @@ fn play_with(bytes: &[u8], sizes: &[usize], rules: TopicRules) -> Viewer {
 
 fn play(made: &Made) -> Viewer {
     play_with(&made.0, &[usize::MAX], TopicRules::default())
-}
-
-fn begun() -> Made {
-    Made::recording().schema(1, "X").channel(1, 1, "/a").channel(2, 0, "/b")
 }
 
 #[test]
@@ -99,7 +95,7 @@ fn what_is_readable_comes_without_waiting_for_more() {
 }
 
 #[test]
-fn recordings_one_behind_the_other_go_on_with_the_same_channels() {
+fn recordings_one_after_the_other_go_on_with_the_same_channels() {
     let first = begun().message(1, 1).message(2, 2).end();
     let renumbered = Made::recording().schema(9, "X").channel(1, 0, "/b").channel(7, 9, "/a");
     let second = renumbered.message(1, 3).message(7, 4).end();
@@ -109,9 +105,9 @@ fn recordings_one_behind_the_other_go_on_with_the_same_channels() {
     let all = play(&killed.then(&second));
     assert_eq!(all.messages(), [("/a", 1), ("/b", 3), ("/a", 4)]);
     assert!(all.errors().is_empty());
-    let mut behind = first;
-    behind.0.extend(b"something else");
-    let all = play(&behind);
+    let mut longer = first;
+    longer.0.extend(b"something else");
+    let all = play(&longer);
     assert_eq!(all.times(), [1, 2]);
     assert!(all.errors()[0].contains("what follows the recording's end"), "{:?}", all.errors());
 }
@@ -129,7 +125,7 @@ fn a_topic_whose_schema_changes_gets_a_new_channel_between_the_messages() {
     let restarted = begun().message(1, 2).message(2, 9).end();
     let restarted = restarted.then(&Made::recording().schema(1, "Y").channel(1, 1, "/a").message(1, 1));
     assert_eq!(play(&restarted).story(), story);
-    // nobody was told of the old one in between
+    // the old one was never offered in between
     let twice = begun().channel(3, 0, "/c").then(&change);
     assert_eq!(play(&twice).story(), ["+/a X", "+/b", "+/c", "-/a", "+/a Y"]);
 }
@@ -153,7 +149,7 @@ fn an_id_that_is_given_to_another_topic_is_a_new_channel() {
 }
 
 #[test]
-fn a_summary_tells_of_channels_without_messages_and_changes_nothing() {
+fn a_summary_names_channels_without_messages_and_changes_nothing() {
     let summary = Made::default().schema(1, "Y").schema(2, "Z").channel(1, 2, "/a").channel(4, 2, "/quiet");
     let all = play(&begun().message(1, 1).end_with(&summary));
     assert_eq!(all.story(), ["+/a X", "+/b", "+/quiet Z", "/a 1"]);
@@ -190,7 +186,7 @@ fn a_damaged_chunk_costs_no_other() {
 }
 
 #[test]
-fn what_nobody_needs_is_passed_over_however_large() {
+fn what_is_not_needed_is_skipped_however_large() {
     let made = begun().attachment(3 << 20).message(1, 1).record(0x7A, &[1; 1 << 20]).record(0xF0, b"ours");
     assert_eq!(play_with(&made.message(1, 2).end().0, &[60_000], TopicRules::default()).times(), [1, 2]);
     // lengths that can't be: said once, and no memory is taken
@@ -200,7 +196,7 @@ fn what_nobody_needs_is_passed_over_however_large() {
     let all = play(&huge.then(&Made::default().message(1, 2)));
     assert_eq!(all.times(), [1]);
     assert!(all.errors()[0].contains("larger than 1 GiB"), "{:?}", all.errors());
-    assert!(all.errors()[1].contains("ended within a record"), "{:?}", all.errors());
+    assert!(all.errors()[1].contains("ends within a record"), "{:?}", all.errors());
 }
 
 #[test]
@@ -232,13 +228,13 @@ fn a_very_large_uncompressed_chunk_is_played_as_it_comes() {
 }
 
 #[test]
-fn an_end_within_a_record_is_told_and_the_rest_is_played() {
+fn an_end_within_a_record_is_reported_and_the_rest_is_played() {
     let whole = begun().message(1, 1).message(1, 2);
     let length = whole.0.len();
     for cut in 1..Made::default().message(1, 2).0.len() {
         let all = play(&Made(whole.0[..length - cut].to_vec()));
         assert_eq!(all.times(), [1]);
-        assert!(all.errors()[0].contains("ended within a record"), "{:?}", all.errors());
+        assert!(all.errors()[0].contains("ends within a record"), "{:?}", all.errors());
     }
     // a recorder that was stopped between two records has lost nothing
     assert!(play(&whole).errors().is_empty());
@@ -271,20 +267,6 @@ fn other_formats_are_refused_with_a_way_out() {
             assert!(error.starts_with("robot: ") && error.contains(hint), "{error}");
         }
     }
-}
-
-#[test]
-fn an_error_of_the_system_ends_the_stream() {
-    struct Failing;
-    impl Read for Failing {
-        fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::ConnectionReset.into())
-        }
-    }
-    let read = begun().message(1, 1).0;
-    let mut source = stream(io::Cursor::new(read).chain(Failing), TopicRules::default());
-    let all = Viewer::of(&mut source);
-    assert_eq!((all.times(), all.errors().len()), (vec![1], 1));
 }
 
 #[test]
@@ -333,34 +315,21 @@ fn streams_of_one_server_share_equal_channels_and_none_ends_that_of_another() {
     assert_eq!(retired, [crate::model::ChannelId(3)], "the first channel is still claimed by others");
 }
 
-/// Recordings with a bit of everything.
-fn arbitrary_recording() -> impl Strategy<Value = Made> {
-    let times = proptest::collection::vec((1u16..4, 0u64..50), 1..12);
-    let compression =
-        prop_oneof![Just(Option::<Compression>::None), Just(Some(Plain)), Just(Some(Lz4)), Just(Some(Zstd))];
-    let part = (compression, times, 0u8..6);
-    proptest::collection::vec(part, 1..8).prop_map(|parts| {
-        let mut made = begun();
-        for (compression, times, extra) in parts {
-            let messages =
-                times.iter().fold(Made::default(), |made, (channel, time)| made.message(*channel, *time));
-            made = match compression {
-                Some(compression) => made.chunk(compression, &messages),
-                None => made.then(&messages),
-            };
-            made = match extra {
-                0 => made.attachment(700),
-                1 => made.schema(1, "Y").channel(1, 1, "/a"),
-                2 => made.end().then(&begun()),
-                3 => made.channel(3, 1, "/a"),
-                _ => made,
-            };
+#[test]
+fn an_error_of_the_system_ends_the_stream() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::ConnectionReset.into())
         }
-        made.end()
-    })
+    }
+    let read = begun().message(1, 1).0;
+    let mut source = stream(io::Cursor::new(read).chain(Failing), TopicRules::default());
+    let all = Viewer::of(&mut source);
+    assert_eq!((all.times(), all.errors().len()), (vec![1], 1));
 }
 
-/// What is told however the bytes come: messages of one read are sorted, so their order depends on the reads.
+/// What is seen however the bytes come: messages of one read are sorted, so their order depends on the reads.
 fn sorted_story(viewer: &Viewer) -> Vec<String> {
     let mut story = viewer.story();
     story.sort();
@@ -369,7 +338,7 @@ fn sorted_story(viewer: &Viewer) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn however_the_bytes_come_the_same_is_told(
+    fn however_the_bytes_come_the_same_is_seen(
         made in arbitrary_recording(),
         sizes in proptest::collection::vec(1usize..300, 1..20),
     ) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Batch, Channel, ChannelId};
-use crate::source::{SourceError, Stream};
+use crate::source::{Recording, SourceError, Stream};
 
-/// Something that a viewer is told.
+/// Something that a viewer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
     /// Topic and name of the schema.
@@ -27,14 +27,28 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    /// All of a source, until its end.
-    pub(super) fn of(source: &mut dyn Stream) -> Self {
+    /// All of a stream, until its end.
+    pub(super) fn of(stream: &mut dyn Stream) -> Self {
         let mut viewer = Self::default();
-        while let Some(seen) = source.next().transpose() {
-            viewer.on(seen);
-        }
-        assert!(source.next().unwrap().is_none(), "the end is not the end");
+        viewer.take(|| stream.next());
         viewer
+    }
+
+    /// All of a recording.
+    pub(super) fn of_recording(recording: &mut dyn Recording) -> Self {
+        let mut viewer = Self::default();
+        for channel in &recording.info().channels {
+            viewer.on_offer(channel);
+        }
+        viewer.take(|| recording.next());
+        viewer
+    }
+
+    fn take(&mut self, mut next: impl FnMut() -> Result<Option<Batch>, SourceError>) {
+        while let Some(seen) = next().transpose() {
+            self.on(seen);
+        }
+        assert!(next().unwrap().is_none(), "the end is not the end");
     }
 
     fn on(&mut self, event: Result<Batch, SourceError>) {
@@ -98,7 +112,7 @@ impl Viewer {
             .collect()
     }
 
-    /// What was told, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
+    /// What was seen, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
     pub(super) fn story(&self) -> Vec<String> {
         let short = |seen: &Seen| match seen {
             Seen::Offered(topic, schema) => format!("+{topic} {schema}").trim_end().to_owned(),

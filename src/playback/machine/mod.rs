@@ -1,0 +1,305 @@
+//! Plays a recording or a stream: decides what is published when.
+//!
+//! Pure: `now` is an argument, and what it wants done goes to a [`Stage`]. Whoever runs it hands in requests, what the
+//! reader has read and who has subscribed, calls [`Machine::advance`] after each, and again at the time that it returns.
+//!
+//! Where it can't keep up — clients that must be waited for, a slow disk — the clock is slowed, so that messages keep
+//! their distances. It waits for clients only where nothing may be dropped: with [`SlowClient::Wait`] and at
+//! [`Rate::Max`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use self::pace::Pace;
+use self::read_ahead::{Failed, ReadAhead};
+use self::step::Step;
+use self::timeline::Timeline;
+use super::shift::Shift;
+use super::stage::Stage;
+use super::{AtEnd, PlaybackOptions, Rate, StartOn, TimeShift};
+use crate::hub::restart::RestartWatch;
+use crate::hub::stats::{Activity, Snapshot};
+use crate::hub::{ClientId, SlowClient};
+use crate::model::{Channel, ChannelId};
+use crate::protocol::Status;
+use crate::source::reader::ReaderEvent;
+use crate::source::{ErrorKind, RecordingInfo, SourceError, SourceKind};
+use crate::time::Timestamp;
+
+mod advance;
+mod pace;
+mod read_ahead;
+mod requests;
+mod step;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others, and after
+/// new channels of a stream for subscriptions to them.
+const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
+
+/// What is played.
+#[derive(Debug)]
+enum Material {
+    /// A recording: it can be sought and repeated.
+    Recorded,
+    /// A stream: it is read once, its range is what has been published so far, and its time may go back.
+    Streamed { watch: RestartWatch },
+}
+
+/// What time does.
+#[derive(Debug)]
+enum Phase {
+    /// It has not started yet.
+    Waiting {
+        /// When it does; None: nobody has subscribed.
+        start_at: Option<Instant>,
+        /// There is a state to send before the first message.
+        backfill: bool,
+    },
+    Playing,
+    Paused {
+        /// After a seek: messages of exactly the position are published.
+        shows_position: bool,
+        step: Option<Step>,
+    },
+    Ended,
+}
+
+/// One playback.
+#[derive(Debug)]
+pub(super) struct Machine {
+    start_on: StartOn,
+    at_end: AtEnd,
+    material: Material,
+    phase: Phase,
+    timeline: Timeline,
+    ahead: ReadAhead,
+    pace: Pace,
+    looping: bool,
+    shift: Option<Shift>,
+    channels: BTreeMap<ChannelId, Arc<Channel>>,
+    /// Why a stream ended before its time.
+    failure: Option<SourceError>,
+}
+
+impl Machine {
+    /// A playback that stands at its start. `has_past`: the recording begins before what is played.
+    pub(super) fn new(
+        kind: SourceKind,
+        info: &RecordingInfo,
+        options: PlaybackOptions,
+        has_past: bool,
+        stage: &mut impl Stage,
+        now: Instant,
+    ) -> Self {
+        let timeline = Timeline::new(info.range, options.rate);
+        let start = timeline.reached();
+        let phase = if options.start_paused {
+            Phase::Paused { shows_position: false, step: None }
+        } else {
+            // nobody can subscribe to nothing
+            let start_at = (kind == SourceKind::Recording && info.channels.is_empty()).then_some(now);
+            Phase::Waiting { start_at, backfill: has_past }
+        };
+        let material = match kind {
+            SourceKind::Recording => Material::Recorded,
+            SourceKind::Stream => Material::Streamed { watch: RestartWatch::default() },
+        };
+        let shift = match options.shift {
+            TimeShift::Off => None,
+            TimeShift::Now => Some(Shift::new(start, stage.wall_clock(), options.rate)),
+        };
+        let mut machine = Self {
+            start_on: options.start_on,
+            at_end: options.at_end,
+            material,
+            phase,
+            timeline,
+            ahead: ReadAhead::new(start),
+            pace: Pace::new(now),
+            looping: options.looping,
+            shift,
+            channels: info.channels.iter().map(|channel| (channel.id, channel.clone())).collect(),
+            failure: None,
+        };
+        if !machine.timeline.is_empty() {
+            // clients that join before time starts are sent where it stands
+            stage.changed(machine.state(now, None));
+            if machine.shift.is_some() {
+                machine.tick(stage, now);
+            }
+        }
+        machine
+    }
+
+    /// The reader has read something, or could not.
+    pub(super) fn on_read(&mut self, event: ReaderEvent, stage: &mut impl Stage, now: Instant) {
+        match event {
+            ReaderEvent::Batch { epoch, .. }
+            | ReaderEvent::End { epoch }
+            | ReaderEvent::Failed { epoch, .. }
+            | ReaderEvent::State { epoch, .. }
+                if self.ahead.is_stale(epoch) => {}
+            ReaderEvent::Batch { batch, .. } => {
+                if let (true, Some(first)) = (self.timeline.is_empty(), batch.entries.first()) {
+                    self.timeline.restart(first.log_time, now);
+                    self.set_shift(stage, now);
+                }
+                if self.ahead.on_batch(batch) {
+                    tracing::info!("reading goes on");
+                }
+                self.announce(stage, now);
+            }
+            ReaderEvent::End { .. } => self.ahead.on_end(),
+            ReaderEvent::Failed { error, .. } => self.on_failed(error, stage, now),
+            ReaderEvent::State { token, batch, .. } => {
+                self.ahead.on_state();
+                let batch = match &mut self.shift {
+                    Some(shift) => shift.part(&batch, 0..batch.entries.len(), stage.wall_clock()),
+                    None => batch,
+                };
+                stage.backfill(batch, token.map(ClientId::from_token), now);
+                if token.is_none() && matches!(self.phase, Phase::Playing) {
+                    self.run(stage, now);
+                }
+            }
+        }
+    }
+
+    fn on_failed(&mut self, error: SourceError, stage: &mut impl Stage, now: Instant) {
+        let failed = self.ahead.on_failed(&error, now);
+        match (&self.material, failed) {
+            (Material::Streamed { .. }, Failed::Retried { .. }) if error.kind() == ErrorKind::Fatal => {
+                self.ahead.stop();
+                self.failure = Some(error);
+            }
+            (_, Failed::Retried { log: false }) => {}
+            (_, Failed::Retried { log: true }) => {
+                tracing::error!("{error}; reading is tried again and again");
+                let text = "the recording could not be read for a while; the server's log says why";
+                stage.notice(&Status::warning(text.to_owned()));
+            }
+            (_, Failed::Skipped | Failed::State) => {
+                tracing::error!("{error}; the rest is played");
+                let text = "a damaged part of the recording is left out; the server's log says where";
+                stage.notice(&Status::warning(text.to_owned()));
+            }
+        }
+    }
+
+    /// A client has subscribed; there was no message to give it for the channels `without_state`.
+    pub(super) fn on_subscribed(
+        &mut self,
+        client: ClientId,
+        without_state: Vec<ChannelId>,
+        stage: &mut impl Stage,
+        now: Instant,
+    ) {
+        match &mut self.phase {
+            Phase::Waiting { start_at, .. } => {
+                let StartOn::Clients(wanted) = self.start_on else { return };
+                if stage.subscribers() >= wanted {
+                    // a certain number of clients is waited for in order to start them all at once
+                    let grace = if wanted == 1 { SUBSCRIBE_GRACE } else { Duration::ZERO };
+                    start_at.get_or_insert(now + grace);
+                }
+            }
+            Phase::Paused { .. } | Phase::Ended if !self.ahead.is_seeking() && !without_state.is_empty() => {
+                self.ahead.ask_state(client, without_state, stage);
+            }
+            Phase::Playing | Phase::Paused { .. } | Phase::Ended => {}
+        }
+    }
+
+    /// What it is doing; figures of clients are left out.
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let is_empty = self.timeline.is_empty();
+        Snapshot {
+            activity: self.activity(),
+            position: (!is_empty).then(|| self.position(now)),
+            // that of a stream is not known before its end
+            range: self.timeline.whole().filter(|_| self.is_recording()),
+            speed: Some(match self.timeline.clock.rate() {
+                Rate::Times(rate) => rate,
+                Rate::Max => f64::INFINITY,
+            }),
+            looping: self.looping,
+            ..Snapshot::default()
+        }
+    }
+
+    fn activity(&self) -> Activity {
+        match self.phase {
+            Phase::Waiting { .. } => Activity::Waiting,
+            Phase::Playing => Activity::Playing,
+            Phase::Paused { .. } => Activity::Paused,
+            Phase::Ended => Activity::Ended,
+        }
+    }
+
+    fn is_recording(&self) -> bool {
+        matches!(self.material, Material::Recorded)
+    }
+
+    fn position(&self, now: Instant) -> Timestamp {
+        self.timeline.position(now, self.ahead.next())
+    }
+
+    /// Announces the channels of what has been read.
+    fn announce(&mut self, stage: &mut impl Stage, now: Instant) {
+        while let Some(batch) = self.ahead.next_to_announce(now) {
+            if !batch.retired.is_empty() {
+                stage.retire(&batch.retired);
+                batch.retired.iter().for_each(|channel| drop(self.channels.remove(channel)));
+            }
+            if !batch.announcements.is_empty() {
+                stage.announce(&batch.announcements);
+                self.channels.extend(batch.announcements.iter().map(|channel| (channel.id, channel.clone())));
+            }
+        }
+    }
+
+    /// Time runs from here.
+    fn run(&mut self, stage: &mut impl Stage, now: Instant) {
+        self.timeline.clock.play(now);
+        self.set_shift(stage, now);
+    }
+
+    /// The clock goes on elsewhere without a seek.
+    fn set_clock(&mut self, time: Timestamp, stage: &mut impl Stage, now: Instant) {
+        self.timeline.clock.seek(time, now);
+        self.set_shift(stage, now);
+    }
+
+    /// What is due now is sent as of now.
+    fn set_shift(&mut self, stage: &mut impl Stage, now: Instant) {
+        if let Some(shift) = &mut self.shift {
+            let clock = &self.timeline.clock;
+            shift.set(clock.position(now), stage.wall_clock(), clock.rate());
+        }
+    }
+
+    /// The time of a moment of the recording, as clients are sent it.
+    fn sent_time(&mut self, time: Timestamp, stage: &impl Stage) -> Timestamp {
+        match &mut self.shift {
+            Some(shift) => shift.time(time, stage.wall_clock()),
+            None => time,
+        }
+    }
+
+    /// Clients without messages are sent the time.
+    fn tick(&mut self, stage: &mut impl Stage, now: Instant) {
+        let time = self.sent_time(self.position(now), stage);
+        stage.tick(time);
+    }
+
+    fn policy(&self, stage: &impl Stage) -> SlowClient {
+        match self.timeline.clock.rate() {
+            Rate::Max => SlowClient::Wait,
+            Rate::Times(_) => stage.on_slow_client(),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Moves a recording's times so that what is played is sent as of now (`--shift now`).
+//!
+//! Pure: the wall's time is an argument. A message's time becomes the wall's time at which it is due, so distances
+//! are those of the recording divided by the rate. Times that are sent never go back, whatever happens: laps, seeks
+//! and a wall clock that is set back included.
+
+use std::ops::Range;
+
+use super::Rate;
+use crate::model::{Batch, Entry};
+use crate::time::Timestamp;
+
+/// From times of a recording to times that are sent.
+#[derive(Debug)]
+pub(super) struct Shift {
+    /// This time of the recording …
+    recorded: Timestamp,
+    /// … is sent as this one.
+    wall: Timestamp,
+    rate: Rate,
+    /// The newest time sent.
+    newest: Timestamp,
+}
+
+impl Shift {
+    /// Nothing was sent; `recorded` is now.
+    pub(super) fn new(recorded: Timestamp, wall: Timestamp, rate: Rate) -> Self {
+        Self { recorded, wall, rate, newest: Timestamp::MIN }
+    }
+
+    /// From now on `recorded` is now: playback started, went on, was sought, was late or changed its rate.
+    pub(super) fn set(&mut self, recorded: Timestamp, wall: Timestamp, rate: Rate) {
+        *self = Self { recorded, wall, rate, newest: self.newest };
+    }
+
+    /// What is sent as the time of a moment of the recording; at [`Rate::Max`] that is `wall`, the time now.
+    pub(super) fn time(&mut self, recorded: Timestamp, wall: Timestamp) -> Timestamp {
+        self.newest = self.newest.max(self.moved(recorded, wall));
+        self.newest
+    }
+
+    /// A part of a batch with moved times, over the same buffers. Announcements are not repeated.
+    pub(super) fn part(&mut self, batch: &Batch, range: Range<usize>, wall: Timestamp) -> Batch {
+        let entries = batch.entries[range].iter().map(|entry| {
+            let log_time = self.time(entry.log_time, wall);
+            // as long before the log time as it was recorded
+            let delay = i128::from(entry.log_time.0) - i128::from(entry.publish_time.0);
+            let publish_time = saturating(i128::from(log_time.0) - delay);
+            Entry { log_time, publish_time, ..*entry }
+        });
+        Batch { entries: entries.collect(), buffers: batch.buffers.clone(), ..Batch::default() }
+    }
+
+    fn moved(&self, recorded: Timestamp, wall: Timestamp) -> Timestamp {
+        let Rate::Times(rate) = self.rate else { return wall };
+        let distance = i128::from(recorded.0) - i128::from(self.recorded.0);
+        let distance = if rate == 1.0 { distance } else { divided(distance, rate) };
+        saturating(i128::from(self.wall.0).saturating_add(distance))
+    }
+}
+
+/// As exact as the clock is.
+#[allow(clippy::cast_possible_truncation, reason = "`as` saturates")]
+fn divided(nanos: i128, rate: f64) -> i128 {
+    (nanos as f64 / rate) as i128
+}
+
+fn saturating(nanos: i128) -> Timestamp {
+    Timestamp(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelId;
+
+    const S: u64 = 1_000_000_000;
+    const WALL: u64 = 1_800_000_000 * S;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp(seconds * S)
+    }
+
+    fn wall(seconds: u64) -> Timestamp {
+        Timestamp(WALL + seconds * S)
+    }
+
+    #[test]
+    fn distances_are_divided_by_the_rate() {
+        let mut shift = Shift::new(at(100), wall(0), Rate::Times(1.0));
+        assert_eq!(shift.time(at(100), wall(9)), wall(0));
+        assert_eq!(shift.time(at(103), wall(9)), wall(3));
+        shift.set(at(103), wall(3), Rate::Times(2.0));
+        assert_eq!(shift.time(at(105), wall(9)), wall(4));
+        shift.set(at(105), wall(4), Rate::Times(0.5));
+        assert_eq!(shift.time(at(106), wall(9)), wall(6));
+    }
+
+    #[test]
+    fn at_max_the_time_is_that_of_handing_out() {
+        let mut shift = Shift::new(at(100), wall(0), Rate::Max);
+        assert_eq!(shift.time(at(500), wall(1)), wall(1));
+        assert_eq!(shift.time(at(900), wall(1)), wall(1));
+    }
+
+    #[test]
+    fn times_never_go_back() {
+        let mut shift = Shift::new(at(100), wall(0), Rate::Times(1.0));
+        assert_eq!(shift.time(at(105), wall(0)), wall(5));
+        assert_eq!(shift.time(at(95), wall(0)), wall(5), "a state from before");
+        shift.set(at(100), wall(3), Rate::Times(1.0));
+        assert_eq!(shift.time(at(101), wall(3)), wall(5), "a wall clock that was set back");
+        assert_eq!(shift.time(at(103), wall(3)), wall(6));
+    }
+
+    #[test]
+    fn the_ends_of_time_do_not_overflow() {
+        for rate in [0.01, 1.0, 1000.0] {
+            let mut shift = Shift::new(Timestamp::MAX, Timestamp(5), Rate::Times(rate));
+            assert_eq!(shift.time(Timestamp::MIN, wall(0)), Timestamp::MIN);
+            shift.set(Timestamp::MIN, Timestamp::MAX, Rate::Times(rate));
+            assert_eq!(shift.time(Timestamp::MAX, wall(0)), Timestamp::MAX);
+        }
+    }
+
+    #[test]
+    fn a_part_shares_payloads_and_keeps_delays() {
+        let entry = |log: u64, publish: u64| Entry {
+            log_time: at(log),
+            publish_time: at(publish),
+            channel: ChannelId(1),
+            sequence: 7,
+            buffer: 0,
+            offset: 0,
+            length: 3,
+        };
+        let mut batch = Batch::default();
+        for (log, publish) in [(100, 99), (101, 102), (102, 0)] {
+            batch.push_copy(&entry(log, publish), b"abc");
+        }
+        let mut shift = Shift::new(at(101), wall(0), Rate::Times(1.0));
+        let part = shift.part(&batch, 1..3, wall(0));
+        let times: Vec<_> = part.entries.iter().map(|entry| (entry.log_time, entry.publish_time)).collect();
+        assert_eq!(times, [(wall(0), wall(1)), (wall(1), Timestamp(wall(1).0 - 102 * S))]);
+        assert_eq!(part.payload(&part.entries[1]).as_ptr(), batch.payload(&batch.entries[2]).as_ptr());
+    }
+}

@@ -1,0 +1,242 @@
+//! Opens the files of a timeline once and finds what they have together: channels, range, counts.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::file::{RecordingFile, has_chosen};
+use crate::model::ChannelId;
+use crate::registry::{ChannelSpec, Registry};
+use crate::source::bytes::LocalFile;
+use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
+use crate::source::mcap::pool::ChunkPool;
+use crate::source::mcap::survey::{FilePart, Survey, survey};
+use crate::source::paths::{Named, file_name};
+use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
+use crate::time::{TimeRange, Timestamp};
+
+/// Warnings that are listed one by one; of hundreds of files each can have some.
+const MAX_WARNINGS: usize = 20;
+
+/// The files of a timeline, closed, and what is known of them together.
+pub(super) struct Files {
+    pub(super) files: Vec<RecordingFile>,
+    pub(super) info: RecordingInfo,
+    /// What is played; all of time for recordings without messages.
+    pub(super) range: TimeRange,
+}
+
+/// Opens the files. One that has nothing to play is left out with a warning as long as there are others.
+pub(super) fn open_files(
+    named: Named,
+    pool: &Arc<ChunkPool>,
+    options: &RecordingOptions,
+    registry: &Registry,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<Files, SourceError> {
+    let alone = named.files.len() == 1;
+    let sizes: Vec<u64> =
+        named.files.iter().map(|file| file.path.metadata().map_or(0, |data| data.len())).collect();
+    let mut joint = Joint { options, alone, warnings: named.warnings, ..Joint::new(options, registry) };
+    let mut first_error = None;
+    let mut done = 0;
+    for (file, size) in named.files.iter().zip(&sizes) {
+        let opened = match LocalFile::open(&file.path) {
+            // a name that leads nowhere is a mistake to put right
+            Err(error) if !file.in_folder => return Err(error),
+            opened => opened,
+        };
+        let mut scanned = |scan: ScanProgress| {
+            progress(ScanProgress { done: done + scan.done, total: sizes.iter().sum() });
+        };
+        let surveyed = opened.and_then(|opened| {
+            let survey = survey(&opened, pool, options.order, &mut scanned)?;
+            Ok((opened, survey))
+        });
+        match surveyed {
+            Ok((opened, survey)) => joint.add(&file.path, opened, survey, pool),
+            Err(error) if alone => return Err(error),
+            Err(error) => {
+                joint.warnings.push(format!("{error}; this file is left out"));
+                first_error.get_or_insert(error);
+            }
+        }
+        done += size;
+    }
+    if let Some(error) = first_error.filter(|_| joint.files.is_empty()) {
+        return Err(error);
+    }
+    let label = if alone { named.files[0].path.display().to_string() } else { named.name.clone() };
+    joint.finish(&label, named.name)
+}
+
+/// What the files have together, in the making.
+struct Joint<'a> {
+    options: &'a RecordingOptions,
+    alone: bool,
+    files: Vec<RecordingFile>,
+    registry: &'a Registry,
+    /// All channels of the files.
+    claimed: BTreeSet<ChannelId>,
+    /// From the first to the last message of all channels.
+    whole: Option<TimeRange>,
+    /// From the first to the last message of chosen channels.
+    chosen: Option<TimeRange>,
+    message_count: Option<u64>,
+    topics: BTreeSet<String>,
+    any_chosen: bool,
+    warnings: Vec<String>,
+}
+
+impl<'a> Joint<'a> {
+    fn new(options: &'a RecordingOptions, registry: &'a Registry) -> Self {
+        Self {
+            options,
+            alone: false,
+            files: Vec::new(),
+            registry,
+            claimed: BTreeSet::new(),
+            whole: None,
+            chosen: None,
+            message_count: Some(0),
+            topics: BTreeSet::new(),
+            any_chosen: false,
+            warnings: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, path: &Path, opened: LocalFile, survey: Survey, pool: &Arc<ChunkPool>) {
+        let mut meanings = Vec::new();
+        let mut problems = Vec::new();
+        for channel in &survey.channels {
+            let raw = channel.channel.clone();
+            let Some(topic) = self.options.topics.offered(&raw.topic).map(|topic| topic.into_owned()) else {
+                self.topics.insert(raw.topic);
+                meanings.push(IdMeaning::LeftOut);
+                continue;
+            };
+            problems.extend(channel.problem());
+            meanings.push(match self.registry.claim(ChannelSpec { topic, ..raw }) {
+                Ok(claim) => {
+                    problems.extend(claim.warning());
+                    self.claimed.insert(claim.channel.id);
+                    IdMeaning::Played(claim.channel.id)
+                }
+                Err(error) => {
+                    problems.push(error.to_string());
+                    IdMeaning::LeftOut
+                }
+            });
+        }
+        self.any_chosen |=
+            meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
+        let name = file_name(path);
+        let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
+        self.warnings.extend(survey.warnings.iter().cloned());
+        self.warnings.extend(problems.into_iter().map(named));
+
+        let selection = Selection { parts: parts(&survey, &meanings), order: self.options.order };
+        self.whole = union(self.whole, survey.range);
+        self.chosen = union(self.chosen, chosen_range(&survey, &selection));
+        self.message_count =
+            self.message_count.zip(message_count(&survey, &meanings)).map(|(all, more)| all + more);
+        let path = path.to_owned();
+        let file = if self.alone {
+            RecordingFile::kept_open(path, opened, survey, selection, pool)
+        } else {
+            RecordingFile::closed(path, &opened, survey, selection, self.files.last())
+        };
+        self.files.push(file);
+    }
+
+    fn finish(mut self, label: &str, name: String) -> Result<Files, SourceError> {
+        if !self.any_chosen && !self.topics.is_empty() {
+            return Err(SourceError::NoTopic {
+                name: label.to_owned(),
+                topics: self.topics.into_iter().collect(),
+            });
+        }
+        let out_of_range = |miss| SourceError::OutOfRange { name: label.to_owned(), miss };
+        let range = match self.whole {
+            Some(whole) => Some(played_range(whole, self.options).map_err(out_of_range)?),
+            None => None,
+        };
+        let chosen = range.zip(self.chosen).map(|(range, chosen)| {
+            let start = range.start.max(chosen.start);
+            TimeRange { start, end: range.end.min(chosen.end).max(start) }
+        });
+        let RecordingOptions { start, end, duration, .. } = self.options;
+        let whole = start.is_none() && end.is_none() && duration.is_none();
+        if self.warnings.len() > MAX_WARNINGS {
+            let more = self.warnings.len() - MAX_WARNINGS;
+            self.warnings.truncate(MAX_WARNINGS);
+            self.warnings.push(format!("there are {more} more warnings; open a file alone to see its own"));
+        }
+        // as they are once the last file has completed them
+        let channels = self.claimed.iter().filter_map(|id| self.registry.channel(*id)).collect();
+        let info = RecordingInfo {
+            name,
+            range: chosen,
+            message_count: self.message_count.filter(|_| whole),
+            channels,
+            warnings: self.warnings,
+        };
+        Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
+    }
+}
+
+fn union(one: Option<TimeRange>, other: Option<TimeRange>) -> Option<TimeRange> {
+    match (one, other) {
+        (Some(one), Some(other)) => {
+            Some(TimeRange { start: one.start.min(other.start), end: one.end.max(other.end) })
+        }
+        (one, other) => one.or(other),
+    }
+}
+
+/// The part of the timeline that the options choose, or why there is none.
+fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, RangeMiss> {
+    let start = options.start.map_or(whole.start, |spec| spec.resolve(whole.start));
+    let mut end = options.end.map_or(whole.end, |spec| spec.resolve(whole.start));
+    if let Some(duration) = options.duration {
+        end = end.min(start.saturating_add(duration));
+    }
+    if start > whole.end {
+        return Err(RangeMiss::StartsAfter { start, last: whole.end });
+    }
+    if end < whole.start {
+        return Err(RangeMiss::EndsBefore { end, first: whole.start });
+    }
+    if end < start {
+        return Err(RangeMiss::Reversed { start, end });
+    }
+    Ok(TimeRange { start: start.max(whole.start), end: end.min(whole.end) })
+}
+
+/// What ids mean in each part of a file, by what its channels mean.
+fn parts(survey: &Survey, meanings: &[IdMeaning]) -> Vec<PartIds> {
+    let part = |part: &FilePart| {
+        PartIds::new(part.from, part.channels.iter().map(|(id, number)| (*id, meanings[*number])).collect())
+    };
+    survey.parts.iter().map(part).collect()
+}
+
+/// The range as far as segments with chosen channels reach.
+fn chosen_range(survey: &Survey, selection: &Selection) -> Option<TimeRange> {
+    if !selection.leaves_out() {
+        return survey.range;
+    }
+    let index = &survey.index;
+    let chosen = || index.segments.iter().filter(|segment| has_chosen(index, selection, segment));
+    let start = Timestamp(chosen().map(|segment| segment.start).min()?);
+    let end = Timestamp(chosen().map(|segment| segment.end).max()?);
+    Some(TimeRange { start, end })
+}
+
+fn message_count(survey: &Survey, meanings: &[IdMeaning]) -> Option<u64> {
+    if !meanings.contains(&IdMeaning::LeftOut) {
+        return survey.message_count;
+    }
+    let counts = survey.counts.as_ref()?.iter().zip(meanings);
+    Some(counts.filter(|(_, meaning)| **meaning != IdMeaning::LeftOut).map(|(count, _)| count).sum())
+}

@@ -1,0 +1,12 @@
+//! Recordings in files, one or several, as one timeline that can be sought.
+
+mod ahead;
+mod backfill;
+mod batch;
+mod file;
+mod files;
+pub mod merge;
+mod segments;
+mod timeline;
+
+pub(in crate::source) use timeline::Timeline;

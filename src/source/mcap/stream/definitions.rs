@@ -1,0 +1,323 @@
+//! Channels of recordings that are read once, as they are defined: what an id means from here on.
+//!
+//! A recorder defines a channel before its first message and may define it again. Ids of another recording in the same
+//! stream mean something else; channels equal to earlier ones stay the same to viewers. A topic whose schema changes
+//! gets a new channel in place of the old one, unless the old one is still defined under another id: then both are
+//! offered, one of them as `/topic#2`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcap::records::{self, Record};
+
+use crate::model::{Channel, ChannelId, Schema};
+use crate::registry::{ChannelSpec, Registry};
+use crate::source::mcap::records::MAX_DEFINITIONS;
+use crate::source::{TopicRules, recorded_as_latched};
+
+/// What a definition changes for viewers.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// Channels that end here.
+    pub(super) retired: Vec<ChannelId>,
+    pub(super) announced: Option<Arc<Channel>>,
+}
+
+/// What an id of the recording stands for.
+#[derive(Debug)]
+struct Known {
+    raw: ChannelSpec,
+    /// None for channels that the user left out.
+    offered: Option<ChannelId>,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Definitions {
+    rules: TopicRules,
+    registry: Registry,
+    /// The channels that are claimed, by the topics that they were asked for under.
+    claimed: HashMap<String, Vec<Arc<Channel>>>,
+    schemas: BTreeMap<u16, Arc<Schema>>,
+    channels: BTreeMap<u16, Known>,
+    /// Every schema once, however often it is defined, with their bytes.
+    distinct: HashSet<Arc<Schema>>,
+    schema_bytes: usize,
+    /// By claimed channel, with their sum.
+    offered_bytes: BTreeMap<ChannelId, usize>,
+    channel_bytes: usize,
+    /// [`MAX_DEFINITIONS`].
+    limit: usize,
+    warnings: Vec<String>,
+}
+
+impl Definitions {
+    pub(super) fn new(rules: TopicRules, registry: Registry) -> Self {
+        Self {
+            rules,
+            registry,
+            claimed: HashMap::new(),
+            schemas: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            distinct: HashSet::new(),
+            schema_bytes: 0,
+            offered_bytes: BTreeMap::new(),
+            channel_bytes: 0,
+            limit: MAX_DEFINITIONS,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Another recording begins. Its channels that are equal to earlier ones keep their ids here.
+    pub(super) fn begin_recording(&mut self) {
+        self.schemas.clear();
+        self.channels.clear();
+        self.forget_unused();
+    }
+
+    /// The channel of a message; None if it is left out, or not defined.
+    pub(super) fn channel(&self, id: u16) -> Option<ChannelId> {
+        self.channels.get(&id)?.offered
+    }
+
+    pub(super) fn is_defined(&self, id: u16) -> bool {
+        self.channels.contains_key(&id)
+    }
+
+    /// All channels that are offered, by their ids.
+    pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
+        let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();
+        offered.sort_unstable_by_key(|channel| channel.id);
+        offered
+    }
+
+    /// What the user should know of the definitions since this was last asked.
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Takes a schema or a channel; the error says why it is refused.
+    pub(super) fn on_record(&mut self, record: Record<'_>) -> Result<Change, String> {
+        match record {
+            Record::Schema { header, data } if header.id != 0 => {
+                let known = self.schemas.get(&header.id);
+                if known.is_some_and(|schema| {
+                    schema.name == header.name && schema.encoding == header.encoding && schema.data == *data
+                }) {
+                    return Ok(Change::default());
+                }
+                let schema = Schema {
+                    name: header.name,
+                    encoding: header.encoding,
+                    data: Bytes::copy_from_slice(&data),
+                };
+                self.schemas.remove(&header.id);
+                let schema = self.distinct(schema)?;
+                self.schemas.insert(header.id, schema);
+                Ok(Change::default())
+            }
+            Record::Channel(channel) => self.on_channel(channel),
+            _ => Ok(Change::default()),
+        }
+    }
+
+    /// Takes what a summary repeats: only what was not defined before is new.
+    pub(super) fn on_repeat(&mut self, record: Record<'_>) -> Result<Change, String> {
+        let known = match &record {
+            Record::Schema { header, .. } => self.schemas.contains_key(&header.id),
+            Record::Channel(channel) => self.channels.contains_key(&channel.id),
+            _ => true,
+        };
+        if known { Ok(Change::default()) } else { self.on_record(record) }
+    }
+
+    fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
+        let schema = self.schemas.get(&channel.schema_id).cloned();
+        let missing = schema.is_none() && channel.schema_id != 0;
+        let raw = ChannelSpec {
+            topic: channel.topic,
+            message_encoding: channel.message_encoding,
+            schema,
+            latched: recorded_as_latched(&channel.metadata),
+            metadata: channel.metadata,
+        };
+        if self.channels.get(&channel.id).is_some_and(|known| known.raw == raw) {
+            return Ok(Change::default());
+        }
+        self.channels.remove(&channel.id);
+        let Some(topic) = self.rules.offered(&raw.topic).map(|topic| topic.into_owned()) else {
+            self.channels.insert(channel.id, Known { raw, offered: None });
+            return Ok(Change::default());
+        };
+        if missing {
+            self.warnings
+                .push(format!("topic {}: its schema {} is not defined", raw.topic, channel.schema_id));
+        }
+        let offered = ChannelSpec { topic, ..raw.clone() };
+        let mut change = Change::default();
+        let id = match self.find(&offered) {
+            Some(id) => id,
+            None => self.offer(offered, &mut change)?,
+        };
+        self.channels.insert(channel.id, Known { raw, offered: Some(id) });
+        Ok(change)
+    }
+
+    /// The channel that is claimed already with equal topic, encoding and schema.
+    fn find(&self, wanted: &ChannelSpec) -> Option<ChannelId> {
+        let same = |channel: &&Arc<Channel>| {
+            channel.message_encoding == wanted.message_encoding && channel.schema == wanted.schema
+        };
+        Some(self.claimed.get(&wanted.topic)?.iter().find(same)?.id)
+    }
+
+    /// Claims a channel, in place of those on its topic that are no longer defined.
+    fn offer(&mut self, wanted: ChannelSpec, change: &mut Change) -> Result<ChannelId, String> {
+        let bytes = size(&wanted);
+        self.check_room(bytes)?;
+        let topic = wanted.topic.clone();
+        let on_topic = self.claimed.remove(&topic).unwrap_or_default();
+        let (mut kept, gone): (Vec<_>, Vec<_>) = on_topic
+            .into_iter()
+            .partition(|old| self.channels.values().any(|known| known.offered == Some(old.id)));
+        for old in gone {
+            self.channel_bytes -= self.offered_bytes.remove(&old.id).unwrap_or(0);
+            // others may have the same channel
+            if self.registry.release(old.id) {
+                change.retired.push(old.id);
+            }
+        }
+        let claim = self.registry.claim(wanted);
+        if let Ok(claim) = &claim {
+            kept.push(claim.channel.clone());
+        }
+        self.claimed.insert(topic, kept);
+        let claim = claim.map_err(|error| error.to_string())?;
+        self.warnings.extend(claim.warning());
+        let id = claim.channel.id;
+        self.channel_bytes += bytes;
+        self.offered_bytes.insert(id, bytes);
+        change.announced = Some(claim.channel);
+        Ok(id)
+    }
+
+    /// A share of the one schema like this.
+    fn distinct(&mut self, schema: Schema) -> Result<Arc<Schema>, String> {
+        if let Some(known) = self.distinct.get(&schema) {
+            return Ok(known.clone());
+        }
+        self.check_room(weight(&schema))?;
+        self.schema_bytes += weight(&schema);
+        let schema = Arc::new(schema);
+        self.distinct.insert(schema.clone());
+        Ok(schema)
+    }
+
+    fn check_room(&mut self, bytes: usize) -> Result<(), String> {
+        if self.held().saturating_add(bytes) > self.limit {
+            self.forget_unused();
+        }
+        if self.held().saturating_add(bytes) > self.limit {
+            return Err(format!("its channels and schemas are larger than {} MiB", self.limit >> 20));
+        }
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.schema_bytes + self.channel_bytes
+    }
+
+    fn forget_unused(&mut self) {
+        self.distinct.retain(|schema| Arc::strong_count(schema) > 1);
+        self.schema_bytes = self.distinct.iter().map(|schema| weight(schema)).sum();
+    }
+}
+
+/// Bytes of a schema in memory, about.
+fn weight(schema: &Schema) -> usize {
+    size_of::<Schema>() + schema.name.len() + schema.encoding.len() + schema.data.len()
+}
+
+/// Bytes of a channel in memory, about, as it stands here and under its id.
+fn size(channel: &ChannelSpec) -> usize {
+    let metadata: usize = channel.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    2 * (size_of::<Channel>() + channel.topic.len() + channel.message_encoding.len() + metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use mcap::records::SchemaHeader;
+
+    use super::*;
+
+    fn schema(id: u16, data: &str) -> Record<'_> {
+        let header = SchemaHeader { id, name: "X".into(), encoding: "jsonschema".into() };
+        Record::Schema { header, data: data.as_bytes().into() }
+    }
+
+    fn channel(id: u16, schema_id: u16, topic: &str) -> Record<'static> {
+        let (topic, message_encoding) = (topic.into(), "json".into());
+        Record::Channel(records::Channel {
+            id,
+            schema_id,
+            topic,
+            message_encoding,
+            metadata: BTreeMap::new(),
+        })
+    }
+
+    fn definitions() -> Definitions {
+        Definitions::new(TopicRules::default(), Registry::default())
+    }
+
+    #[test]
+    fn definitions_have_a_bound() {
+        let mut definitions = Definitions { limit: 3 << 20, ..definitions() };
+        let large = |number: usize| format!("{number}{}", "x".repeat(1 << 20));
+        assert!(definitions.on_record(schema(1, &large(1))).is_ok());
+        assert!(definitions.on_record(channel(1, 1, "/a")).unwrap().announced.is_some());
+        assert!(definitions.on_record(schema(2, &large(2))).is_ok());
+        let refused = definitions.on_record(schema(3, &large(3))).unwrap_err();
+        assert!(refused.contains("larger than 3 MiB"), "{refused}");
+        // one that is like another takes no room
+        assert!(definitions.on_record(schema(3, &large(1))).is_ok());
+        // nor do those that are redefined, or of earlier recordings, unless they are offered
+        assert!(definitions.on_record(schema(2, &large(4))).is_ok());
+        definitions.begin_recording();
+        assert!(definitions.on_record(schema(1, &large(5))).is_ok());
+        assert!(definitions.on_record(schema(2, &large(6))).is_err());
+        assert!(definitions.held() < 3 << 20);
+        assert_eq!(definitions.offered().len(), 1);
+    }
+
+    #[test]
+    fn a_missing_schema_is_warned_of_and_the_channel_is_offered_without() {
+        let mut definitions = definitions();
+        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        assert_eq!(change.announced.unwrap().schema, None);
+        assert!(definitions.take_warnings()[0].contains("schema 7 is not defined"));
+        // it is defined later
+        assert!(definitions.on_record(schema(7, "{}")).unwrap().announced.is_none());
+        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        assert_eq!(change.retired, [ChannelId(1)]);
+        assert!(change.announced.unwrap().schema.is_some());
+    }
+
+    #[test]
+    fn what_is_defined_again_changes_nothing() {
+        let mut definitions = definitions();
+        for round in 0..3 {
+            definitions.on_record(schema(1, "{}")).unwrap();
+            let change = definitions.on_record(channel(4, 1, "/a")).unwrap();
+            assert_eq!(change.announced.is_some(), round == 0);
+            assert!(change.retired.is_empty());
+            assert_eq!(definitions.channel(4), Some(ChannelId(1)));
+            if round == 1 {
+                definitions.begin_recording();
+                assert_eq!(definitions.channel(4), None);
+            }
+        }
+        assert!(definitions.take_warnings().is_empty());
+    }
+}

@@ -1,0 +1,346 @@
+//! Records one after the other to batches: what a stream and a growing file have in common.
+//!
+//! A chunk makes one batch, sorted by log time, and so do the messages outside of chunks that are readable without
+//! waiting. Batches come in the order of the records. A message before the end of its channel is in an earlier batch.
+//! Of the stream only the definitions are kept.
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcap::records::op;
+
+use super::definitions::{Change, Definitions};
+use crate::model::{Batch, Channel, Entry};
+use crate::registry::Registry;
+use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
+use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
+use crate::source::{Order, SourceError, TopicRules};
+
+const SEVERAL: &str = "several recordings come one after the other; all of them play";
+
+/// What [`Linear::work`] came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// There are batches or errors to take.
+    Ready,
+    /// More bytes are needed.
+    More,
+    /// There is what is going to be overwritten.
+    Unwritten,
+    /// The chunk that ends at this offset can't be read, or not yet: [`Linear::give_up`] or [`Linear::read_again`].
+    Suspect { end: u64 },
+}
+
+/// See the module's documentation.
+pub(super) struct Linear {
+    name: String,
+    walker: Walker,
+    unpacker: Unpacker,
+    definitions: Definitions,
+    /// In the making.
+    batch: Batch,
+    /// Where its messages lie in the window, if they are outside of chunks.
+    loose: Range<usize>,
+    ready: VecDeque<Result<Batch, SourceError>>,
+    suspect: Option<(Range<usize>, SourceError)>,
+    /// Recordings that began, one after the other.
+    recordings: u64,
+    /// Messages of channels that were not defined.
+    pub(super) undefined: u64,
+    warnings: Vec<String>,
+}
+
+impl Linear {
+    pub(super) fn new(name: String, rules: TopicRules, registry: Registry) -> Self {
+        let unpacker = Unpacker::default();
+        Self {
+            name,
+            walker: Walker::new(&unpacker),
+            unpacker,
+            definitions: Definitions::new(rules, registry),
+            batch: Batch::default(),
+            loose: 0..0,
+            ready: VecDeque::new(),
+            suspect: None,
+            recordings: 0,
+            undefined: 0,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// For files that are being written: what is not a record yet is waited for, and of records up to `until` only
+    /// definitions count.
+    pub(super) fn growing(mut self, until: u64) -> Self {
+        self.walker.is_growing = true;
+        self.walker.old_until = until;
+        self
+    }
+
+    /// What came so far is old: only its channels and its errors count.
+    pub(super) fn end_of_old(&mut self) -> (Vec<Arc<Channel>>, Vec<SourceError>) {
+        self.walker.old_until = 0;
+        self.batch = Batch::default();
+        let errors = self.ready.drain(..).filter_map(Result::err).collect();
+        (self.definitions.offered(), errors)
+    }
+
+    pub(super) fn take_ready(&mut self) -> Option<Result<Batch, SourceError>> {
+        self.ready.pop_front()
+    }
+
+    pub(super) fn take_warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(self.definitions.take_warnings());
+        warnings
+    }
+
+    /// Where the first record begins that has not been worked on.
+    pub(super) fn offset(&self) -> u64 {
+        self.walker.offset()
+    }
+
+    /// Where the sizes of the last chunk end, if they are going to be overwritten.
+    pub(super) fn fixed_from(&self) -> u64 {
+        self.walker.fixed_from
+    }
+
+    /// Where the next byte will be read.
+    pub(super) fn read_offset(&self) -> u64 {
+        self.walker.read_offset()
+    }
+
+    /// Whether nothing more of this stream can be read.
+    pub(super) fn is_broken(&self) -> bool {
+        self.walker.is_broken()
+    }
+
+    /// Reads once; false if there was nothing. Only when [`Linear::work`] asks for it.
+    pub(super) fn fill(&mut self, input: &mut impl ForwardRead) -> io::Result<bool> {
+        self.walker.fill(input, &self.unpacker)
+    }
+
+    /// Works on what has been read until something is ready.
+    pub(super) fn work(&mut self) -> Work {
+        loop {
+            if !self.ready.is_empty() {
+                return Work::Ready;
+            }
+            match self.walker.step() {
+                step @ (WalkStep::More | WalkStep::Unwritten) => {
+                    self.flush_loose();
+                    if self.ready.is_empty() {
+                        return if step == WalkStep::More { Work::More } else { Work::Unwritten };
+                    }
+                }
+                WalkStep::Opening { .. } => {
+                    self.flush_loose();
+                    self.definitions.begin_recording();
+                    self.recordings += 1;
+                    if self.recordings == 2 {
+                        self.warnings.push(SEVERAL.to_owned());
+                    }
+                }
+                WalkStep::Skipped { .. } => {}
+                WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
+                // sharing what came before moves the window
+                WalkStep::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
+                    self.flush_loose();
+                }
+                WalkStep::Record { opcode: op::CHUNK, offset, body } => {
+                    if let Err(reason) = self.on_chunk(offset, &body) {
+                        let end = offset + RECORD_HEADER + body.len() as u64;
+                        self.suspect = Some((body, self.damaged(offset, reason)));
+                        return Work::Suspect { end };
+                    }
+                }
+                WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
+                WalkStep::TooLarge { offset } => {
+                    self.fail(self.damaged(offset, "the record is larger than 1 GiB; it is left out"));
+                }
+                WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
+                WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
+            }
+        }
+    }
+
+    /// Leaves the suspect chunk out, with an error.
+    pub(super) fn give_up(&mut self) {
+        if let Some((body, error)) = self.suspect.take() {
+            self.walker.pass(&body);
+            self.fail(error);
+        }
+    }
+
+    /// Reads the suspect chunk again.
+    pub(super) fn read_again(&mut self) {
+        self.suspect = None;
+        self.walker.read_again();
+    }
+
+    /// There are no more bytes for now.
+    pub(super) fn pause(&mut self) {
+        self.walker.forget_beginning();
+    }
+
+    /// There will be no more bytes.
+    pub(super) fn end(&mut self) {
+        let Some(reason) = self.walker.unfinished() else { return };
+        let error = if self.walker.is_opening() {
+            self.unusable(reason)
+        } else {
+            self.damaged(self.walker.offset(), reason)
+        };
+        self.fail(error);
+    }
+
+    /// Goes on with another file.
+    pub(super) fn restart(&mut self) {
+        self.suspect = None;
+        self.walker.restart();
+        self.definitions.begin_recording();
+        self.recordings = 0;
+    }
+
+    /// Puts an error in its place among the batches.
+    pub(super) fn fail(&mut self, error: SourceError) {
+        self.flush_loose();
+        self.ready.push_back(Err(error));
+    }
+
+    fn damaged(&self, offset: u64, reason: impl Into<String>) -> SourceError {
+        SourceError::Damaged { name: self.name.clone(), offset, reason: reason.into() }
+    }
+
+    fn unusable(&self, reason: &str) -> SourceError {
+        SourceError::Unusable { name: self.name.clone(), reason: reason.to_owned() }
+    }
+
+    fn on_message(&mut self, offset: u64, body: Range<usize>) {
+        if self.batch.entries.is_empty() {
+            self.loose.start = body.start;
+        }
+        let place = body.start - self.loose.start;
+        match message(&self.walker.window()[body.clone()], place, Order::Log) {
+            Some((channel, entry)) => {
+                self.push(channel, entry);
+                self.loose.end = body.end;
+            }
+            None => self.fail(self.damaged(offset, "the message is too short; it is left out")),
+        }
+        self.walker.pass(&body);
+    }
+
+    fn push(&mut self, channel: u16, entry: Entry) {
+        match self.definitions.channel(channel) {
+            Some(channel) => self.batch.entries.push(Entry { channel, ..entry }),
+            None if !self.definitions.is_defined(channel) => {
+                self.undefined += 1;
+                if self.undefined == 1 {
+                    self.warnings.push("messages of channels that are not defined are left out".to_owned());
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
+        let record = parse(opcode, &self.walker.window()[body.clone()]);
+        let change = match record {
+            Some(record) if self.walker.is_summary() => self.definitions.on_repeat(record),
+            Some(record) => self.definitions.on_record(record),
+            None => Err("the definition of a channel or schema can't be read".into()),
+        };
+        self.walker.pass(body);
+        match change {
+            Ok(change) => {
+                if self.ends_batch(&change) {
+                    self.flush_loose();
+                }
+                self.apply(change);
+            }
+            Err(reason) => self.fail(self.damaged(offset, reason)),
+        }
+    }
+
+    /// Whether what was collected so far has to go out before a change.
+    fn ends_batch(&self, change: &Change) -> bool {
+        let is_empty = self.batch.entries.is_empty() && self.batch.announcements.is_empty();
+        !(is_empty || change.retired.is_empty())
+    }
+
+    fn apply(&mut self, change: Change) {
+        self.batch.retired.extend(change.retired);
+        self.batch.announcements.extend(change.announced);
+    }
+
+    /// Finishes the batch of messages outside of chunks.
+    fn flush_loose(&mut self) {
+        let mut buffer = Bytes::new();
+        if !self.batch.entries.is_empty() {
+            buffer = self.walker.share(self.loose.clone(), &self.unpacker);
+        }
+        self.flush(buffer);
+    }
+
+    fn flush(&mut self, buffer: Bytes) {
+        let mut batch = std::mem::take(&mut self.batch);
+        if !batch.entries.is_empty() {
+            batch.buffers.push(buffer);
+            if !batch.entries.is_sorted_by_key(|entry| entry.log_time) {
+                batch.entries.sort_by_key(|entry| entry.log_time);
+            }
+        } else if batch.announcements.is_empty() && batch.retired.is_empty() {
+            return;
+        }
+        self.ready.push_back(Ok(batch));
+    }
+
+    /// Nothing of a chunk is taken before all of it is found to be readable.
+    fn on_chunk(&mut self, offset: u64, body: &Range<usize>) -> Result<(), String> {
+        let bytes = &self.walker.window()[body.clone()];
+        let plain = self.unpacker.unpack(bytes)?;
+        let records = match &plain {
+            Plain::Own(plain) => plain,
+            Plain::Within(range) => &bytes[range.clone()],
+        };
+        check(records)?;
+        self.walker.pass(body);
+        let old = offset + RECORD_HEADER + body.len() as u64 <= self.walker.old_until;
+        let records = match plain {
+            Plain::Own(plain) => plain,
+            Plain::Within(range) => {
+                self.walker.share(body.start + range.start..body.start + range.end, &self.unpacker)
+            }
+        };
+        // it has just been walked to its end
+        walk(&records, |opcode, at, body| {
+            match opcode {
+                op::MESSAGE if !old => {
+                    let (channel, entry) = message(body, at, Order::Log)?;
+                    self.push(channel, entry);
+                }
+                op::SCHEMA | op::CHANNEL => match self.definitions.on_record(parse(opcode, body)?) {
+                    Ok(change) => {
+                        if self.ends_batch(&change) {
+                            self.flush(records.clone());
+                        }
+                        self.apply(change);
+                    }
+                    Err(reason) => {
+                        self.flush(records.clone());
+                        self.ready.push_back(Err(self.damaged(offset, reason)));
+                    }
+                },
+                _ => {}
+            }
+            Some(())
+        })
+        .ok();
+        self.flush(records.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! What an MCAP file holds, found out in the quickest way that can be trusted: by its summary section, or by reading it
+//! through once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::ids::FileChannel;
+use super::chunk::Unpacker;
+use super::pool::ChunkPool;
+use super::records::{FOREIGN_HEAD, MAGIC, failed, foreign, read_vec, unusable};
+use crate::source::bytes::RangeRead;
+use crate::source::summary::{AttachmentSummary, MetadataSummary};
+use crate::source::{Order, ScanProgress, SourceError};
+use crate::time::{TimeRange, Timestamp};
+
+mod extras;
+mod footer;
+mod found;
+mod ids;
+mod index;
+pub(super) mod info;
+mod scan;
+mod summary;
+
+pub(super) use ids::FilePart;
+pub(super) use index::{Index, Segment};
+pub(super) use summary::read_index;
+
+/// How a survey was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    /// By the summary section, which can be read again.
+    Summary,
+    /// The file was read through.
+    Scan,
+}
+
+/// Sizes of the chunks with one compression.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct ChunkTotals {
+    pub(super) count: u64,
+    pub(super) compressed: u64,
+    pub(super) uncompressed: u64,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) method: Method,
+    pub(super) profile: String,
+    pub(super) library: String,
+    /// By id in the file; of several recordings in a file those that are alike once.
+    pub(super) channels: Vec<FileChannel>,
+    /// Which of the channels an id stands for, part by part.
+    pub(super) parts: Vec<FilePart>,
+    pub(super) index: Index,
+    /// By compression.
+    pub(super) chunks: BTreeMap<String, ChunkTotals>,
+    pub(super) range: Option<TimeRange>,
+    /// Messages of each of the channels, where they were counted by the recorder or by us.
+    pub(super) counts: Option<Vec<u64>>,
+    pub(super) message_count: Option<u64>,
+    pub(super) attachments: Vec<AttachmentSummary>,
+    pub(super) metadata: Vec<MetadataSummary>,
+    /// One sentence each, with the file's name.
+    pub(super) warnings: Vec<String>,
+    pub(super) complete: bool,
+}
+
+impl Survey {
+    fn new(method: Method) -> Self {
+        Self {
+            method,
+            profile: String::new(),
+            library: String::new(),
+            channels: Vec::new(),
+            parts: Vec::new(),
+            index: Index::default(),
+            chunks: BTreeMap::new(),
+            range: None,
+            counts: None,
+            message_count: None,
+            attachments: Vec::new(),
+            metadata: Vec::new(),
+            warnings: Vec::new(),
+            complete: false,
+        }
+    }
+
+    fn count_chunk(&mut self, compression: &str, compressed: u64, uncompressed: u64) {
+        let totals = self.chunks.entry(compression.to_owned()).or_default();
+        totals.count += 1;
+        totals.compressed = totals.compressed.saturating_add(compressed);
+        totals.uncompressed = totals.uncompressed.saturating_add(uncompressed);
+    }
+
+    /// Sorts the segments, and finds the range if nothing said it.
+    fn finish(&mut self) {
+        self.index.sort();
+        // a chunk without messages is dated at time 0
+        let empty = self.message_count == Some(0) && self.index.presence.is_empty();
+        if self.range.is_none() && !empty {
+            let start = self.index.segments.iter().map(|segment| segment.start).min();
+            let end = self.index.segments.iter().map(|segment| segment.end).max();
+            self.range = start
+                .zip(end)
+                .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });
+        }
+    }
+}
+
+/// Finds out what a file holds: by its summary if that will do, else by reading it through. What is not an MCAP file is
+/// refused, naming what it is instead.
+pub(super) fn survey(
+    file: &dyn RangeRead,
+    pool: &Arc<ChunkPool>,
+    order: Order,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<Survey, SourceError> {
+    check_magic(file)?;
+    let reason = match summary::read(file) {
+        Ok(survey) if order == Order::Log => return Ok(survey),
+        // publish times are not in any index
+        Ok(_) => None,
+        Err(reason) => Some(reason),
+    };
+    scan::scan(file, Unpacker::new(pool.clone()), order, reason, progress)
+}
+
+fn check_magic(file: &dyn RangeRead) -> Result<(), SourceError> {
+    let length = file.size().min(FOREIGN_HEAD as u64);
+    let start = read_vec(file, 0, length).map_err(|error| failed(file, error))?;
+    let reason = match start.as_slice() {
+        [] => "the file is empty; give the path of an .mcap file that was recorded",
+        bytes if bytes.starts_with(MAGIC) => return Ok(()),
+        bytes => foreign(bytes).unwrap_or("is not an MCAP file; give the path of an .mcap file"),
+    };
+    Err(unusable(file, reason))
+}

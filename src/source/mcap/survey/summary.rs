@@ -1,0 +1,262 @@
+//! Surveys a file by its summary section: however large the file, only its last part is read.
+//!
+//! The summary is believed only if it can be complete; otherwise the reason is returned and the file is to be scanned.
+//! The records that it does not explain are looked at one by one, from the first byte on: they may be messages outside
+//! of chunks, or an earlier recording.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mcap::records::{self, ChunkIndex, Record, Statistics, op};
+
+use super::ids::{FileChannel, FilePart};
+use super::index::{Index, Presence, Segment};
+use super::{Method, Survey, extras, footer};
+use crate::model::Schema;
+use crate::source::bytes::RangeRead;
+use crate::source::mcap::records::{
+    LARGE_CHUNK, MAGIC, RECORD_HEADER, header_at, parse, record_header, to_usize,
+};
+use crate::time::{TimeRange, Timestamp};
+
+/// Records between the chunks that are looked at one by one; with more of them a scan is as fast.
+const MAX_STRAY_RECORDS: usize = 4096;
+
+/// What the summary says, or why it is not to be used.
+pub(super) fn read(file: &dyn RangeRead) -> Result<Survey, String> {
+    let mut section = read_section(file)?;
+    section.walk_gaps(file)?;
+    Ok(section.finish())
+}
+
+/// The index of a file whose summary was found usable before.
+pub(crate) fn read_index(file: &dyn RangeRead) -> Result<Index, String> {
+    read_section(file).map(|section| section.finish().index)
+}
+
+fn read_section(file: &dyn RangeRead) -> Result<SummarySection, String> {
+    let (start, section) = footer::find_section(file)?;
+    let mut summary = SummarySection::new(start);
+    summary.read(&section)?;
+    summary.check()?;
+    Ok(summary)
+}
+
+struct SummarySection {
+    survey: Survey,
+    schemas: BTreeMap<u16, Arc<Schema>>,
+    channels: BTreeMap<u16, records::Channel>,
+    /// Where it begins, and the data of its recording ends.
+    start: u64,
+    statistics: Option<Statistics>,
+    /// Parts of the file that chunks and their indexes explain: offset and end.
+    explained: Vec<(u64, u64)>,
+    chunk_count: u64,
+    any_index: bool,
+}
+
+impl SummarySection {
+    fn new(start: u64) -> Self {
+        Self {
+            survey: Survey::new(Method::Summary),
+            schemas: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            start,
+            statistics: None,
+            explained: Vec::new(),
+            chunk_count: 0,
+            any_index: false,
+        }
+    }
+
+    fn read(&mut self, section: &[u8]) -> Result<(), String> {
+        let mut at = 0;
+        loop {
+            let (opcode, length) = record_header(&section[at..]).ok_or("its summary ends too early")?;
+            let body = at + 9;
+            let end = body.saturating_add(to_usize(length));
+            let record = section.get(body..end).ok_or("a record of its summary is too long")?;
+            let known = matches!(opcode, op::SCHEMA | op::CHANNEL | op::CHUNK_INDEX | op::STATISTICS);
+            match opcode {
+                op::FOOTER if end + MAGIC.len() == section.len() => return Ok(()),
+                op::FOOTER => return Err("its summary ends before the file does".into()),
+                _ if known => match parse(opcode, record).ok_or("a record of its summary can't be read")? {
+                    Record::ChunkIndex(index) => self.on_chunk(index)?,
+                    Record::Statistics(statistics) => self.statistics = Some(statistics),
+                    definition => self.on_definition(definition),
+                },
+                _ => {}
+            }
+            at = end;
+        }
+    }
+
+    /// Takes what a schema or channel record says; the first of several with one id counts.
+    fn on_definition(&mut self, record: Record<'_>) {
+        match record {
+            Record::Schema { header, data } if header.id != 0 => {
+                self.schemas.entry(header.id).or_insert_with(|| {
+                    let data = Bytes::copy_from_slice(&data);
+                    Arc::new(Schema { name: header.name, encoding: header.encoding, data })
+                });
+            }
+            Record::Channel(channel) => {
+                self.channels.entry(channel.id).or_insert(channel);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_chunk(&mut self, index: ChunkIndex) -> Result<(), String> {
+        let end = index
+            .chunk_start_offset
+            .checked_add(index.chunk_length)
+            .and_then(|end| end.checked_add(index.message_index_length))
+            .ok_or("a chunk of its index lies outside of the file")?;
+        if index.compression.is_empty() && index.uncompressed_size > LARGE_CHUNK {
+            return Err("it has a very large uncompressed chunk".into());
+        }
+        self.chunk_count += 1;
+        self.explained.push((index.chunk_start_offset, end));
+        self.survey.count_chunk(&index.compression, index.compressed_size, index.uncompressed_size);
+        let number =
+            |length: usize| u32::try_from(length).map_err(|_overflow| "its index is too large".to_owned());
+        let first = number(self.survey.index.presence.len())?;
+        self.survey.index.presence.extend(
+            index
+                .message_index_offsets
+                .iter()
+                .map(|(&channel, &index_offset)| Presence { channel, index_offset }),
+        );
+        let last = number(self.survey.index.presence.len())?;
+        self.any_index |= last > first;
+        self.survey.index.segments.push(Segment {
+            offset: index.chunk_start_offset,
+            length: index.chunk_length,
+            is_chunk: true,
+            part: 0,
+            start: index.message_start_time,
+            end: index.message_end_time,
+            size: index.uncompressed_size,
+            presence: (first, last),
+            indexed: last > first,
+        });
+        Ok(())
+    }
+
+    /// Whether the summary can be all there is to know.
+    fn check(&mut self) -> Result<(), String> {
+        let Index { presence, segments, .. } = &self.survey.index;
+        match &self.statistics {
+            Some(statistics) if u64::from(statistics.chunk_count) != self.chunk_count => {
+                return Err("its chunk index is not complete".into());
+            }
+            Some(statistics) if self.chunk_count == 0 && statistics.message_count > 0 => {
+                return Err("it has no chunk index".into());
+            }
+            None if self.chunk_count == 0 => return Err("it has no chunk index".into()),
+            None if !self.any_index => return Err("it has neither statistics nor message index".into()),
+            _ => {}
+        }
+        let counted = self.statistics.iter().flat_map(|statistics| statistics.channel_message_counts.keys());
+        if presence
+            .iter()
+            .map(|presence| &presence.channel)
+            .chain(counted)
+            .any(|id| !self.channels.contains_key(id))
+        {
+            return Err("its summary does not list every channel".into());
+        }
+        if self.channels.is_empty() && !segments.is_empty() {
+            return Err("its summary does not list the channels".into());
+        }
+        self.explained.sort_unstable();
+        let overlap = self.explained.windows(2).any(|pair| pair[0].1 > pair[1].0);
+        if overlap || self.explained.last().is_some_and(|last| last.1 > self.start) {
+            return Err("its chunk index points to the wrong places".into());
+        }
+        // an index of chunks without messages has no times worth knowing
+        if self.any_index {
+            self.survey
+                .index
+                .segments
+                .retain(|segment| segment.presence.0 < segment.presence.1 || segment.end > 0);
+        }
+        Ok(())
+    }
+
+    /// Looks at the records that no chunk explains: header, attachments, metadata — or messages outside of chunks, or the
+    /// end of another recording.
+    fn walk_gaps(&mut self, file: &dyn RangeRead) -> Result<(), String> {
+        let mut at = 8;
+        let mut explained = self.explained.iter().peekable();
+        for _ in 0..MAX_STRAY_RECORDS {
+            while let Some((_, end)) = explained.next_if(|(start, _)| *start <= at) {
+                at = at.max(*end);
+            }
+            if at >= self.start {
+                return Ok(());
+            }
+            if explained.peek().is_some_and(|(start, _)| *start == at) {
+                continue;
+            }
+            let header = header_at(file, at).map_err(|error| error.to_string())?;
+            let Some((opcode, length)) = header.filter(|(opcode, _)| *opcode != 0) else {
+                return Err(format!("there is no record at byte {at}"));
+            };
+            match opcode {
+                op::MESSAGE => return Err("it has messages outside of chunks".into()),
+                op::CHUNK => return Err("its chunk index is not complete".into()),
+                op::DATA_END if at.saturating_add(RECORD_HEADER).saturating_add(length) < self.start => {
+                    return Err("its summary is that of the last of several recordings".into());
+                }
+                op::DATA_END => return Ok(()),
+                op::HEADER | op::METADATA | op::ATTACHMENT => {
+                    extras::note(&mut self.survey, file, opcode, at, length);
+                }
+                _ => {}
+            }
+            at = at.saturating_add(RECORD_HEADER).saturating_add(length);
+        }
+        Err("it has very many records outside of chunks".into())
+    }
+
+    fn finish(self) -> Survey {
+        let Self { mut survey, schemas, channels, .. } = self;
+        let ids = channels.keys().enumerate().map(|(number, id)| (*id, number)).collect();
+        let part = FilePart { from: (0, 0), channels: ids };
+        let with_schema = |channel: records::Channel| {
+            let schema = schemas.get(&channel.schema_id).cloned();
+            FileChannel::new(channel, schema)
+        };
+        survey.channels = channels.into_values().map(with_schema).collect();
+        if let Some(statistics) = self.statistics {
+            if statistics.message_count > 0 {
+                // recorders have been seen that take a first message at time 0 for none
+                let dated =
+                    survey.index.segments.iter().filter(|segment| segment.presence.0 < segment.presence.1);
+                let start = dated.clone().map(|segment| segment.start).min().unwrap_or(u64::MAX);
+                let end = dated.map(|segment| segment.end).max().unwrap_or(0);
+                let start = start.min(statistics.message_start_time);
+                let end = end.max(statistics.message_end_time).max(start);
+                survey.range = Some(TimeRange { start: Timestamp(start), end: Timestamp(end) });
+            }
+            let counts = statistics.channel_message_counts;
+            survey.message_count = Some(statistics.message_count);
+            if counts.values().try_fold(0u64, |sum, count| sum.checked_add(*count)) == survey.message_count {
+                let mut by_channel = vec![0; survey.channels.len()];
+                for (id, count) in counts {
+                    if let Some(number) = part.channels.get(&id) {
+                        by_channel[*number] = count;
+                    }
+                }
+                survey.counts = Some(by_channel);
+            }
+        }
+        survey.parts = vec![part];
+        survey.complete = true;
+        survey.finish();
+        survey
+    }
+}

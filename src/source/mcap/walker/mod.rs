@@ -1,0 +1,336 @@
+//! Cuts bytes that come one after the other into MCAP records: of streams, of files that grow, and of files that have
+//! to be read through.
+//!
+//! This is the one place that says what damage costs. A record that is whole but can't be used costs itself alone. Where
+//! there is no record, nothing after it can be read. What is cut off at the end is lost. Recordings may follow each
+//! other, also where one broke off between two records.
+//!
+//! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
+//! skipped, however large.
+
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+use mcap::records::op;
+
+use self::window::{WINDOW, Window};
+use super::chunk::Unpacker;
+use super::records::{
+    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
+    to_usize,
+};
+
+mod window;
+
+/// Length and size of a chunk of which more is going to be written.
+const UNFINISHED: u64 = u64::MAX;
+
+/// Bytes of a chunk that hold its compression and sizes.
+const CHUNK_HEAD: u64 = 4096;
+
+const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
+
+const AFTER_END: &str = "what follows the recording's end is not another recording";
+
+/// Where the bytes come from.
+pub(super) trait ForwardRead {
+    /// Reads what is there at `offset`, which follows what was read last unless the window is read again. 0: there is
+    /// nothing more.
+    fn read(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Skips up to `length` bytes at `offset`; returns how many. `scratch` may be used to read them.
+    fn skip(&mut self, offset: u64, length: u64, scratch: &mut [u8]) -> io::Result<u64>;
+}
+
+/// What the window begins with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum WalkStep {
+    /// Less than a record: [`Walker::fill`] is next.
+    More,
+    /// What is going to be overwritten: zeros, or a chunk without a length. Only if [`Walker::is_growing`].
+    Unwritten,
+    /// A recording begins with its magic at `offset`; ids of channels and schemas have no meaning from before.
+    Opening { offset: u64 },
+    /// A record that has to be looked at, then passed with [`Walker::pass`].
+    Record { opcode: u8, offset: u64, body: Range<usize> },
+    /// A record that is not needed in memory, or the head of a chunk whose records come one by one. It is skipped.
+    Skipped { opcode: u8, offset: u64, length: u64 },
+    /// A record that is too large. It is skipped.
+    TooLarge { offset: u64 },
+    /// Something that can't be read, and nothing after it can.
+    Broken { offset: u64, reason: &'static str },
+    /// Something else than MCAP from the first byte on.
+    Foreign { reason: &'static str },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Before the magic of the first recording.
+    Opening,
+    Data,
+    /// From the end of the data to the footer: indexes, and definitions again, with those of channels without messages.
+    Summary,
+    /// Before the magic at the end.
+    Closing,
+    /// After it: another recording may follow.
+    Between,
+    Broken,
+}
+
+/// See the module's documentation.
+pub(super) struct Walker {
+    window: Window,
+    /// Bytes the window must hold for the next step.
+    need: usize,
+    phase: Phase,
+    /// Records that end up to here are old: of them only definitions count.
+    pub(super) old_until: u64,
+    /// Whether the file is being written: what is not a record yet is not damage.
+    pub(super) is_growing: bool,
+    /// Where the last chunk without a length has its first record.
+    pub(super) fixed_from: u64,
+}
+
+impl Walker {
+    pub(super) fn new(unpacker: &Unpacker) -> Self {
+        Self {
+            window: Window::new(unpacker),
+            need: MAGIC.len(),
+            phase: Phase::Opening,
+            old_until: 0,
+            is_growing: false,
+            fixed_from: 0,
+        }
+    }
+
+    /// Where the window begins in the stream.
+    pub(super) fn offset(&self) -> u64 {
+        self.window.offset()
+    }
+
+    /// Where the next byte will be read.
+    pub(super) fn read_offset(&self) -> u64 {
+        self.window.read_offset()
+    }
+
+    pub(super) fn window(&self) -> &[u8] {
+        self.window.bytes()
+    }
+
+    /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
+    pub(super) fn unfinished(&self) -> Option<&'static str> {
+        let pending = self.window.is_pending();
+        match self.phase {
+            Phase::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
+            Phase::Opening => Some(foreign(self.window.unread()).unwrap_or(NOT_MCAP)),
+            Phase::Data | Phase::Summary if pending => Some("it ends within a record"),
+            Phase::Closing => Some("it ends within the recording's footer"),
+            Phase::Between if pending => Some(AFTER_END),
+            Phase::Data | Phase::Summary | Phase::Between | Phase::Broken => None,
+        }
+    }
+
+    /// Whether the last recording is complete.
+    pub(super) fn is_complete(&self) -> bool {
+        self.phase == Phase::Between && !self.window.is_pending()
+    }
+
+    /// Whether nothing of a recording has come yet.
+    pub(super) fn is_opening(&self) -> bool {
+        self.phase == Phase::Opening
+    }
+
+    /// Whether definitions are repeats.
+    pub(super) fn is_summary(&self) -> bool {
+        self.phase == Phase::Summary
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.phase == Phase::Broken
+    }
+
+    /// Looks at what comes next; call until it says [`WalkStep::More`].
+    pub(super) fn step(&mut self) -> WalkStep {
+        loop {
+            if !self.window.skip_read() {
+                return WalkStep::More;
+            }
+            let step = match self.phase {
+                Phase::Broken => return WalkStep::More,
+                Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
+                Phase::Data | Phase::Summary => self.record(),
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    fn more(&mut self, need: usize) -> Option<WalkStep> {
+        self.need = need;
+        Some(WalkStep::More)
+    }
+
+    fn broken(&mut self, reason: &'static str) -> Option<WalkStep> {
+        let offset = self.offset();
+        self.phase = Phase::Broken;
+        Some(WalkStep::Broken { offset, reason })
+    }
+
+    /// To be read again when there is something else.
+    fn unwritten(&mut self) -> Option<WalkStep> {
+        self.read_again();
+        Some(WalkStep::Unwritten)
+    }
+
+    fn magic(&mut self) -> Option<WalkStep> {
+        let bytes = self.window.unread();
+        let compared = bytes.len().min(MAGIC.len());
+        if bytes[..compared] != MAGIC[..compared] {
+            if bytes[0] == 0 && self.is_growing {
+                return self.unwritten();
+            }
+            return match self.phase {
+                Phase::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
+                Phase::Opening => {
+                    let reason = foreign(bytes).unwrap_or(NOT_MCAP);
+                    self.phase = Phase::Broken;
+                    Some(WalkStep::Foreign { reason })
+                }
+                Phase::Closing => self.broken("the recording's footer is damaged"),
+                _ => self.broken(AFTER_END),
+            };
+        }
+        if compared < MAGIC.len() {
+            return self.more(MAGIC.len());
+        }
+        let offset = self.offset();
+        self.window.pass_to(self.window.position() + MAGIC.len());
+        if self.phase == Phase::Closing {
+            self.phase = Phase::Between;
+            return None;
+        }
+        self.phase = Phase::Data;
+        Some(WalkStep::Opening { offset })
+    }
+
+    /// None: what comes next has to be looked at again.
+    fn record(&mut self) -> Option<WalkStep> {
+        let bytes = self.window.unread();
+        if bytes.first() == Some(&0) {
+            return if self.is_growing {
+                self.unwritten()
+            } else {
+                self.broken("there is no record here; nothing after it can be read")
+            };
+        }
+        let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
+        // a recording that was begun where another one broke off
+        if bytes.starts_with(MAGIC) {
+            self.phase = Phase::Between;
+            return None;
+        }
+        let whole = RECORD_HEADER.saturating_add(length);
+        let old = self.offset().saturating_add(whole) <= self.old_until;
+        if self.phase == Phase::Data {
+            match opcode {
+                op::MESSAGE if old => {}
+                op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
+                op::CHUNK if length == UNFINISHED => {
+                    return self.broken("the recorder was stopped before it completed this chunk");
+                }
+                op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
+                op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
+                op::DATA_END => self.phase = Phase::Summary,
+                _ => {}
+            }
+        } else if matches!(opcode, op::SCHEMA | op::CHANNEL) {
+            return self.whole(opcode, whole);
+        }
+        if opcode == op::FOOTER {
+            self.phase = Phase::Closing;
+        }
+        self.skip_record(opcode, whole)
+    }
+
+    fn skip_record(&mut self, opcode: u8, length: u64) -> Option<WalkStep> {
+        self.window.skip(length);
+        Some(WalkStep::Skipped { opcode, offset: self.offset(), length })
+    }
+
+    fn whole(&mut self, opcode: u8, whole: u64) -> Option<WalkStep> {
+        let offset = self.offset();
+        if whole > MAX_IN_MEMORY {
+            self.window.skip(whole);
+            return Some(WalkStep::TooLarge { offset });
+        }
+        let whole = to_usize(whole);
+        if self.window.unread().len() < whole {
+            return self.more(whole);
+        }
+        let start = self.window.position();
+        let body = start + to_usize(RECORD_HEADER)..start + whole;
+        Some(WalkStep::Record { opcode, offset, body })
+    }
+
+    /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
+    /// stream as if there were no chunk.
+    fn chunk(&mut self, whole: u64, old: bool) -> Option<WalkStep> {
+        let enough = to_usize(whole.min(CHUNK_HEAD));
+        match chunk_head(self.window.unread()) {
+            None if self.window.unread().len() < enough => self.more(enough),
+            Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
+                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
+            }
+            _ => self.whole(op::CHUNK, whole),
+        }
+    }
+
+    /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.
+    fn unfinished_chunk(&mut self) -> Option<WalkStep> {
+        match chunk_head(self.window.unread()) {
+            Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
+                self.fixed_from = self.offset() + RECORD_HEADER + head.length;
+                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
+            }
+            _ => self.unwritten(),
+        }
+    }
+
+    /// Passes the record that the last step found.
+    pub(super) fn pass(&mut self, body: &Range<usize>) {
+        self.window.pass_to(body.end);
+    }
+
+    /// Forgets what of the window was not passed, to read it again.
+    pub(super) fn read_again(&mut self) {
+        self.window.read_again();
+    }
+
+    /// Forgets the beginning of a record if it may be overwritten before the rest comes.
+    pub(super) fn forget_beginning(&mut self) {
+        let unread = self.window.unread();
+        let ends_in_zeros = unread.last() == Some(&0) && unread.len() <= WINDOW;
+        if ends_in_zeros || unread.len() < to_usize(RECORD_HEADER) {
+            self.read_again();
+        }
+    }
+
+    /// Goes on with another stream.
+    pub(super) fn restart(&mut self) {
+        self.window.restart();
+        (self.old_until, self.need, self.fixed_from) = (0, MAGIC.len(), 0);
+        self.phase = Phase::Opening;
+    }
+
+    /// A passed part of the window as a share; where it is most of the window, only the bytes after it are copied.
+    pub(super) fn share(&mut self, part: Range<usize>, unpacker: &Unpacker) -> Bytes {
+        self.window.share(part, unpacker)
+    }
+
+    /// Reads once, or skips; false if there was nothing.
+    pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
+        self.window.fill(self.need, input, unpacker)
+    }
+}
