@@ -84,8 +84,8 @@ impl Outgoing {
         Filled::Enough
     }
 
-    /// Payload bytes of the part in hand that are not encoded yet, those of channels included that the client does not
-    /// want.
+    /// Payload bytes of the part in hand that are not encoded yet, those of channels included that the client does
+    /// not want.
     pub(super) fn in_hand_bytes(&self) -> usize {
         let entries = self.in_hand.iter().flat_map(|part| &part.batch.entries[part.range.clone()]);
         entries.map(|entry| entry.length as usize).sum()
@@ -137,8 +137,8 @@ impl Outgoing {
         }
     }
 
-    /// Encodes messages of the part in hand until it is done, or enough is encoded or compressed. Returns how many, and
-    /// their bytes.
+    /// Encodes messages of the part in hand until it is done, or enough is encoded or compressed. Returns how many,
+    /// and their bytes.
     fn messages(
         &mut self,
         subscriptions: &Subscriptions,

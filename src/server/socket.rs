@@ -168,10 +168,10 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         None
     }
 
-    /// Whether the system closes the connection after the same timeout. It is needed for a thin stream: the system takes its
-    /// bytes long after a client has vanished. While data waits here it must not: it closes clients that take bytes very
-    /// slowly, and [`Liveness`] sees those that take none. A client that has answered a ping has taken all that was sent
-    /// before it.
+    /// Whether the system closes the connection after the same timeout. It is needed for a thin stream: the system
+    /// takes its bytes long after a client has vanished. While data waits here it must not: it closes clients that
+    /// take bytes very slowly, and [`Liveness`] sees those that take none. A client that has answered a ping has
+    /// taken all that was sent before it.
     fn leave_to_system(&mut self, left_to_system: bool) {
         if self.left_to_system != left_to_system {
             self.left_to_system = left_to_system;
@@ -201,8 +201,8 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         self.writer.close(code, reason);
         let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
-            // wait for the client's close frame: whatever it sends once the socket is gone, a pong for example, makes the
-            // system reset the connection, and what the client has not read yet is lost
+            // wait for the client's close frame: whatever it sends once the socket is gone, a pong for example, makes
+            // the system reset the connection, and what the client has not read yet is lost
             let answered = async {
                 while !matches!(
                     self.reader.next().await,
