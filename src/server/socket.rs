@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::compression::Compression;
 use super::liveness::{Due, Liveness};
-use super::outgoing::{Filled, Outgoing, WRITE_AHEAD};
+use super::outgoing::{Filled, Outgoing, write_ahead};
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
 use super::writing::{Connection, write, write_now};
@@ -93,10 +93,11 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         self.leave_to_system(true);
         let mut timer = pin!(sleep_until(self.liveness.next().into()));
         loop {
-            if self.writer.len() < WRITE_AHEAD {
+            let ahead = write_ahead(self.session.client().clients());
+            if self.writer.len() < ahead {
                 self.pongs.write(&mut self.writer);
             }
-            let filled = self.outgoing.fill(self.session.client(), &mut self.writer);
+            let filled = self.outgoing.fill(self.session.client(), &mut self.writer, ahead);
             match filled {
                 Filled::Close(Closing { code, reason, drain }) => return End::Closed { code, reason, drain },
                 // there is more to compress: other tasks run first
