@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foxglove_bridge::payload::{TypeOptions, Types};
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
 use foxglove_bridge::source::live::LiveChannels;
-use foxglove_bridge::source::{Source, TopicRules};
+use foxglove_bridge::source::{Stop, Stream, TopicRules};
 
 /// Gives at most so much at once as a pipe does.
 struct Pipe<'a>(&'a [u8]);
@@ -53,8 +54,9 @@ fn measure(name: &str, text: &[u8], options: &Arc<JsonLinesOptions>) {
     let mut best = Duration::MAX;
     for _ in 0..5 {
         let types = Arc::new(Types::load(&TypeOptions::default()).unwrap());
-        let channels = LiveChannels::new(TopicRules::default(), types, &[]).unwrap();
-        let mut source = JsonLines::new("bench".into(), Pipe(text), options.clone(), channels);
+        let channels = LiveChannels::new(TopicRules::default(), types, &[], Registry::default()).unwrap();
+        let stop = Stop::new().unwrap();
+        let mut source = JsonLines::new("bench".into(), Pipe(text), &stop, options.clone(), channels);
         let (begin, mut messages) = (Instant::now(), 0);
         while let Some(batch) = source.next().unwrap() {
             messages += black_box(batch).entries.len();

@@ -12,7 +12,8 @@
 use std::time::{Duration, Instant};
 
 use foxglove_bridge::model::ChannelId;
-use foxglove_bridge::source::{RecordingOptions, Source, open};
+use foxglove_bridge::registry::Registry;
+use foxglove_bridge::source::{Recording, RecordingOptions, open};
 use foxglove_bridge::time::Timestamp;
 
 const SEEKS: u64 = 300;
@@ -30,7 +31,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-fn read_through(source: &mut dyn Source) {
+fn read_through(source: &mut dyn Recording) {
     let (begin, cpu_before) = (Instant::now(), cpu());
     let (mut batches, mut messages, mut bytes) = (0u64, 0u64, 0u64);
     while let Some(batch) = source.next().unwrap() {
@@ -48,7 +49,7 @@ fn read_through(source: &mut dyn Source) {
     );
 }
 
-fn seeks(source: &mut dyn Source) {
+fn seeks(source: &mut dyn Recording) {
     let info = source.info().clone();
     let Some(range) = info.range else { return };
     let channels: Vec<ChannelId> = info.channels.iter().map(|channel| channel.id).collect();
@@ -83,7 +84,7 @@ fn main() {
         files.push(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/drive.mcap").into());
     }
     let begin = Instant::now();
-    let mut source = open(&files, &RecordingOptions::default(), &mut |_| {}).unwrap();
+    let mut source = open(&files, &RecordingOptions::default(), &Registry::default(), &mut |_| {}).unwrap();
     println!("opened in {:.2} ms", milliseconds(begin.elapsed()));
     read_through(source.as_mut());
     source.seek(Timestamp::MIN);

@@ -1,6 +1,6 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
 //!
-//! A [`source`] yields channels and messages; [`playback`] decides when each is due; the [`hub`] knows channels and who
+//! A [`source`] yields channels and messages; [`playback`] decides when each is due, [`input`] passes live ones on; the [`hub`] knows channels and who
 //! wants them; a session speaks the [`protocol`] with one client through a queue in the hub; the [`server`] accepts the
 //! connections. What that looks like in files, and who may import whom, stands in `docs/architecture.md`.
 //!
@@ -10,10 +10,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use foxglove_bridge::{config::ServeOptions, hub::Hub, playback::Player, server::Server, source};
+//! use foxglove_bridge::{config::ServeOptions, hub::Hub, playback::Player, registry::Registry, server::Server, source};
 //!
 //! let options = ServeOptions::default();
-//! let source = source::open(&["drive.mcap".into()], &options.recording, &mut |_progress| {})?;
+//! let source = source::open(&["drive.mcap".into()], &options.recording, &Registry::default(), &mut |_progress| {})?;
+//! let source = source::Playable::Recording(source);
 //! let hub = Hub::new("drive", options.hub);
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
 //! let finisher = server.finisher();
@@ -25,6 +26,7 @@
 //! ```
 pub mod config;
 pub mod hub;
+pub mod input;
 pub mod logging;
 pub mod model;
 pub mod pattern;

@@ -12,6 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Channel, ChannelId, Schema};
 
+/// Slots that stay free at least: an input that has released a channel is yet to retire it in the hub, and until then
+/// nothing else may be in its slot.
+const KEPT_FREE: usize = 16;
+
 /// A channel as an input has it, before it gets an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelSpec {
@@ -39,9 +43,9 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// One sentence for the user, where the channel had to be renamed.
+    /// One sentence for the user, where a new channel had to be renamed.
     pub fn warning(&self) -> Option<String> {
-        let (topic, name) = (self.renamed_from.as_ref()?, &self.channel.topic);
+        let (topic, name) = (self.renamed_from.as_ref().filter(|_| self.is_new)?, &self.channel.topic);
         Some(format!(
             "several channels with different encodings or schemas are called {topic}; one of them is offered as {name}"
         ))
@@ -156,12 +160,13 @@ impl Table {
     }
 
     fn next_id(&mut self) -> Option<ChannelId> {
-        if let Some(id) = self.free.pop_front() {
+        if self.free.len() <= KEPT_FREE
+            && let Some(id) = ChannelId::new(self.last_slot + 1, 0)
+        {
+            self.last_slot += 1;
             return Some(id);
         }
-        let id = ChannelId::new(self.last_slot + 1, 0)?;
-        self.last_slot += 1;
-        Some(id)
+        self.free.pop_front()
     }
 
     fn free_name(&self, topic: &str) -> String {
@@ -206,10 +211,12 @@ mod tests {
         assert_eq!(claim(&registry, "/a", "json", Some("X")), (1, "/a".into()));
         assert_eq!(claim(&registry, "/a", "json", Some("X")), (1, "/a".into()));
         assert_eq!(claim(&registry, "/a", "json", Some("Y")), (2, "/a#2".into()));
-        assert_eq!(claim(&registry, "/a", "cbor", None), (3, "/a#3".into()));
+        let renamed = registry.claim(spec("/a", "cbor", None)).unwrap();
+        assert!(renamed.is_new && renamed.warning().unwrap().contains("/a#3"));
         assert_eq!(claim(&registry, "/b", "json", Some("X")), (4, "/b".into()));
         let renamed = registry.claim(spec("/a", "cbor", None)).unwrap();
-        assert!(!renamed.is_new && renamed.warning().unwrap().contains("/a#3"));
+        assert_eq!((renamed.channel.id.0, renamed.is_new, renamed.warning()), (3, false, None));
+        assert_eq!(renamed.renamed_from.as_deref(), Some("/a"));
     }
 
     #[test]
@@ -234,8 +241,21 @@ mod tests {
         assert!(registry.channel(ChannelId(id)).is_none());
         assert!(!registry.release(ChannelId(id)), "there is nothing left to release");
         let (next, topic) = claim(&registry, "/a", "json", Some("Y"));
-        assert_eq!((topic.as_str(), ChannelId(next).slot()), ("/a", ChannelId(id).slot()));
-        assert_ne!(next, id);
+        assert_eq!((next, topic.as_str()), (2, "/a"), "the topic is free at once, the slot is not");
+    }
+
+    #[test]
+    fn a_slot_is_used_again_under_another_id_after_some_others() {
+        let registry = Registry::default();
+        let mut ids = Vec::new();
+        while ids.len() <= KEPT_FREE + 1 {
+            let (id, _) = claim(&registry, "/a", "json", None);
+            assert!(registry.release(ChannelId(id)));
+            ids.push(id);
+        }
+        let last = ChannelId(ids[KEPT_FREE + 1]);
+        assert_eq!((last.slot(), last.generation()), (1, 1));
+        assert!(ids[..=KEPT_FREE].iter().all(|id| ChannelId(*id).generation() == 0));
     }
 
     #[test]
@@ -260,7 +280,7 @@ mod tests {
             slots.insert(ChannelId(id).slot());
             assert!(registry.release(ChannelId(id)));
         }
-        assert!(slots.len() <= 22, "{} slots", slots.len());
+        assert!(slots.len() <= 22 + KEPT_FREE, "{} slots", slots.len());
     }
 
     proptest! {

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use super::{ServeOptions, size};
 use crate::hub::{Latch, SlowClient};
+use crate::input::OnEof;
 use crate::pattern::TopicPattern;
-use crate::playback::{AtEnd, OnEof, Rate, StartOn, TimeShift};
+use crate::playback::{AtEnd, Rate, StartOn, TimeShift};
 use crate::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
 use crate::source::live::SchemaFor;
 use crate::source::throttle::ThrottleRule;

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::hub::HubOptions;
+use crate::input::OnEof;
 use crate::payload::TypeOptions;
-use crate::playback::{AtEnd, ControlBy, OnEof, PlaybackOptions, Rate, StartOn, TimeShift};
+use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Rate, StartOn, TimeShift};
 use crate::server::CLIENT_TIMEOUT;
 use crate::source::RecordingOptions;
 use crate::source::json_lines::JsonLinesOptions;
@@ -68,9 +69,9 @@ pub struct LiveOptions {
     pub paced: bool,
     /// What happens when every input has ended.
     pub on_eof: OnEof,
-    /// The file still grows: serve what is appended.
+    /// The files that are named still grow: serve what is appended.
     pub follow: bool,
-    /// Of a file that is followed, serve also what it holds already.
+    /// Of files that are followed, serve also what they hold already.
     pub from_start: bool,
     /// How many writers may be connected to sockets at once.
     pub max_writers: usize,
@@ -186,7 +187,7 @@ pub enum ConfigError {
         reason: String,
     },
     /// The file can't be read.
-    #[error("--config {}: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -236,7 +237,7 @@ pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
     check_range(&options.recording, &settings)?;
     check_lines(&options.json_lines)?;
     if options.live.immediate && options.live.paced {
-        return Err(ConfigError::Contradiction("--live", "--paced"));
+        return Err(ConfigError::Contradiction("live", "paced"));
     }
     // a rate that was asked for on the spot; that of a file may be meant for recordings
     let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;

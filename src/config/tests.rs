@@ -184,7 +184,7 @@ fn contradictions_are_refused() {
     assert_eq!(message, "end +2s lies before start +5s; swap them, or leave one out");
     assert!(error(vec![flag("latch", &["none", "/map"])]).contains("'none' stands alone"));
     let message = error(vec![flag("live", &["true"]), flag("paced", &["true"])]);
-    assert_eq!(message, "--live and --paced exclude each other; leave one out");
+    assert_eq!(message, "live and paced exclude each other; leave one out");
 }
 
 #[test]

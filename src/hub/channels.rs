@@ -54,6 +54,14 @@ impl Channels {
         self.newest.get(id.slot()).copied().flatten()
     }
 
+    fn note(&mut self, newest: Newest) {
+        let slot = newest.id.slot();
+        if slot >= self.newest.len() {
+            self.newest.resize(slot + 1, None);
+        }
+        self.newest[slot] = Some(newest);
+    }
+
     /// Whether a channel is known now.
     pub(crate) fn is_known(&self, id: ChannelId) -> bool {
         self.newest(id).is_some_and(|newest| newest.id == id && !newest.is_retired)
@@ -66,10 +74,7 @@ impl Channels {
             if self.is_old(channel.id) {
                 continue;
             }
-            if channel.id.slot() >= self.newest.len() {
-                self.newest.resize(channel.id.slot() + 1, None);
-            }
-            self.newest[channel.id.slot()] = Some(Newest { id: channel.id, is_retired: false });
+            self.note(Newest { id: channel.id, is_retired: false });
             self.known.insert(channel.id, channel.clone());
             self.by_topic.insert(channel.topic.clone(), channel.id);
             added.new.push(channel.clone());
@@ -90,9 +95,12 @@ impl Channels {
     pub(crate) fn remove(&mut self, channels: &[ChannelId]) -> (Vec<ChannelId>, Option<Encoded>) {
         let (mut removed, mut gone) = (Vec::new(), Vec::new());
         for &id in channels {
+            // also if who made it has not announced it yet; another channel may be in its slot already
+            if self.newest(id).is_none_or(|newest| newest.id.generation() <= id.generation()) {
+                self.note(Newest { id, is_retired: true });
+            }
             let Some(channel) = self.known.remove(&id) else { continue };
             removed.push(id);
-            self.newest[id.slot()] = Some(Newest { id, is_retired: true });
             if self.by_topic.get(&channel.topic) == Some(&id) {
                 self.by_topic.remove(&channel.topic);
             }
@@ -166,6 +174,24 @@ mod tests {
         channels.remove(&[old.id]);
         channels.add(&[new]);
         assert!(channels.replaced_by(&[old]).is_empty(), "a late announcement replaces nothing");
+    }
+
+    #[test]
+    fn a_channel_that_ends_before_it_is_announced_never_begins() {
+        let mut channels = Channels::default();
+        let early = channel(3, 0, "/a");
+        assert_eq!(channels.remove(&[early.id]), (Vec::new(), None));
+        assert!(channels.add(&[early]).new.is_empty());
+    }
+
+    #[test]
+    fn the_late_end_of_a_channel_does_not_end_the_next_one_in_its_slot() {
+        let mut channels = Channels::default();
+        let (old, next) = (channel(1, 0, "/a"), channel(1, 1, "/b"));
+        channels.add(std::slice::from_ref(&old));
+        channels.add(std::slice::from_ref(&next));
+        assert_eq!(channels.remove(&[old.id]).0, [old.id]);
+        assert!(channels.is_known(next.id) && !channels.is_known(old.id));
     }
 
     #[test]

@@ -22,7 +22,6 @@
 
 pub mod clock;
 mod inbox;
-mod live;
 mod machine;
 mod player;
 mod shift;
@@ -32,7 +31,6 @@ mod tests;
 
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::PlayerHandle;
-pub use live::{Live, OnEof, OpenWriter, Writers};
 pub use player::Player;
 
 /// What playback waits for before it first starts.

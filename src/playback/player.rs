@@ -19,7 +19,7 @@ use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, SlowClient, 
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, Status};
 use crate::source::reader::Reader;
-use crate::source::{Source, SourceError};
+use crate::source::{Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread; stops when dropped.
@@ -35,13 +35,18 @@ impl Player {
     /// called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     /// Clients may not have been sent the last messages by then: close them with what is queued.
     pub fn start(
-        source: Box<dyn Source>,
+        source: Playable,
         hub: Hub,
         options: PlaybackOptions,
         has_past: bool,
         on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
     ) -> std::io::Result<Self> {
-        let info = source.info().clone();
+        let kind = source.kind();
+        let info = match &source {
+            Playable::Recording(recording) => recording.info().clone(),
+            // it is read as it comes
+            Playable::Stream(_) => RecordingInfo::default(),
+        };
         let (sender, inbox) = channel();
         let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
@@ -54,7 +59,7 @@ impl Player {
             sender.send(Event::Reader(event)).ok();
         })?;
         let mut stage = Outside { hub, publisher, reader, outcome: None };
-        let machine = Machine::new(&info, options, has_past, &mut stage, Instant::now());
+        let machine = Machine::new(kind, &info, options, has_past, &mut stage, Instant::now());
         let snapshot = handle.snapshot.clone();
         let thread = std::thread::Builder::new()
             .name("player".into())

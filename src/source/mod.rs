@@ -1,16 +1,23 @@
 //! Where channels and messages come from.
 //!
-//! A [`Source`] is synchronous and runs on a thread of its own ([`reader`]); nothing in it is async.
+//! A [`Recording`] can be sought, a [`Stream`] is read once. Both are synchronous and run on a thread of their own
+//! ([`reader`], `input/`); nothing in them is async.
 //!
-//! # A new source in four steps
+//! # A new recording in four steps
 //!
-//! 1. Write one file in this folder with a type that implements [`Source`].
-//! 2. Give every channel an id through [`catalog::Catalog`], so that topics stay unique and ids stable. A recording
-//!    adds them all at the start. A stream adds them as they turn up and puts them into [`Batch::announcements`] of the
-//!    next batch, which may have no messages; one that ends goes into [`Batch::retired`], and nothing is added on its
-//!    topic before it is retired in the catalog.
-//! 3. Add an arm to [`open`]. What is not named by one argument alone has a constructor of its own:
-//!    [`McapStream::new`], [`Follow::open`]; `cli/serve/inputs.rs` chooses among them.
+//! 1. Write one file or folder here with a type that implements [`Recording`].
+//! 2. Claim every channel from the [`Registry`] when it is opened, so that ids and topics are unique in a server.
+//! 3. Add an arm to [`open`].
+//! 4. Add a row to the table of sources in the README, and its errors to the tests.
+//!
+//! # A new stream in four steps
+//!
+//! 1. Write one file or folder here with a type that implements [`Stream`]. Whatever it waits for, it waits for its
+//!    [`Stop`] as well; of descriptors [`Incoming`] does.
+//! 2. Claim channels as they turn up, and put them into [`Batch::announcements`] of the next batch, which may have no
+//!    messages; that of a file which exists already is its first. Release a channel that ends; if it was the last claim,
+//!    put it into [`Batch::retired`].
+//! 3. Give it a constructor of its own; `cli/serve/inputs.rs` chooses among them.
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
 use std::path::Path;
@@ -18,25 +25,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Batch, Channel, ChannelId};
+use crate::registry::Registry;
 use crate::time::{TimeRange, TimeSpec, Timestamp};
 
+mod backoff;
 mod bytes;
-pub mod catalog;
+mod error;
+mod incoming;
 pub mod json_lines;
 mod latched;
-pub mod listen;
 pub mod live;
 pub mod mcap;
 mod paths;
 pub mod reader;
 mod sniff;
+mod stop;
 pub mod summary;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod throttle;
 pub mod topics;
 
 pub use self::mcap::{Follow, FollowOptions, McapStream};
+pub(crate) use backoff::Backoff;
+pub use error::{ErrorKind, RangeMiss, SourceError};
+pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use sniff::{Kind, sniff};
+pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};
 
@@ -65,9 +81,9 @@ pub struct RecordingOptions {
     pub order: Order,
 }
 
-/// What is known of a source before its first message.
+/// What is known of a recording before its first message.
 #[derive(Debug, Clone, Default)]
-pub struct SourceInfo {
+pub struct RecordingInfo {
     /// For people: the name of the file or folder; of several, the first one's and how many more.
     pub name: String,
     /// First and last time that will be played; None where there is no message. Exact for whole recordings; with a
@@ -75,147 +91,83 @@ pub struct SourceInfo {
     pub range: Option<TimeRange>,
     /// Messages that will be played, where it is known.
     pub message_count: Option<u64>,
-    /// Channels known at the start.
+    /// Its channels.
     pub channels: Vec<Arc<Channel>>,
-    /// Whether it can be asked to continue elsewhere; if not it is a stream, which is read once.
-    pub seekable: bool,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }
 
-/// Channels and messages, in the order in which they are to be played.
-pub trait Source: Send {
+/// Channels and messages in time order, from any time on.
+pub trait Recording: Send {
     /// What is known before the first message.
-    fn info(&self) -> &SourceInfo;
+    fn info(&self) -> &RecordingInfo;
 
-    /// The next messages; None at the end (a later [`Source::seek`] may make it go on). Those of a recording are in
-    /// time order; a stream's are in the order in which they arrive, whatever their times, and it waits here for what
-    /// comes next: messages, or channels to announce.
+    /// The next messages, in time order; None at the end ([`Recording::seek`] may make it go on).
     ///
-    /// After an error the source may be asked again: it goes on behind the damage.
+    /// After an error it may be asked again: it goes on after the part that can't be read.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
 
-    /// Continues with the first message at or after `to`. A stream goes on where it is.
-    fn seek(&mut self, _to: Timestamp) {}
+    /// Continues with the first message at or after `to`.
+    fn seek(&mut self, to: Timestamp);
 
-    /// The last message strictly before `before` of each of the channels that has one, in time order, copied. A stream
-    /// has none: what it has sent is gone.
-    fn backfill(&mut self, _before: Timestamp, _channels: &[ChannelId]) -> Result<Batch, SourceError> {
-        Ok(Batch::default())
+    /// The last message strictly before `before` of each of the channels that has one, in time order, copied.
+    fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError>;
+}
+
+/// Channels and messages as they arrive, read once.
+pub trait Stream: Send {
+    /// What people know it by: `stdin`, `127.0.0.1:51234`, a path.
+    fn name(&self) -> &str;
+
+    /// Waits for what comes next: messages in the order in which they arrive, whatever their times, or channels that
+    /// begin or end. None at the end, and soon after [`Stream::stop`] was stopped.
+    ///
+    /// After an error that is not [fatal](ErrorKind::Fatal) it may be asked again.
+    fn next(&mut self) -> Result<Option<Batch>, SourceError>;
+
+    /// What ends it from another thread, whatever it waits for.
+    fn stop(&self) -> &Stop;
+}
+
+/// What a player plays by time: all of a recording, or a stream as it arrives.
+pub enum Playable {
+    /// Can be sought.
+    Recording(Box<dyn Recording>),
+    /// Is played once.
+    Stream(Box<dyn Stream>),
+}
+
+/// The two kinds of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A [`Recording`].
+    Recording,
+    /// A [`Stream`].
+    Stream,
+}
+
+impl Playable {
+    /// Which of the two it is.
+    pub fn kind(&self) -> SourceKind {
+        match self {
+            Self::Recording(_) => SourceKind::Recording,
+            Self::Stream(_) => SourceKind::Stream,
+        }
     }
 }
 
-/// Why a source can't be opened or read.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// It can't be used at all, or not with these options: the user has to change something.
-    #[error("{name}: {reason}")]
-    Unusable {
-        /// The source as the user named it.
-        name: String,
-        /// What is wrong, and the way out.
-        reason: String,
-    },
-    /// No topic is chosen of those that it has.
-    #[error("{name}: no topic is chosen; the recording has {} topics: {}", .topics.len(), topics::listed(.topics))]
-    NoTopic {
-        /// The source as the user named it.
-        name: String,
-        /// Its topics, in order.
-        topics: Vec<String>,
-    },
-    /// Nothing of it lies in the range that was asked for.
-    #[error("{name}: {miss}")]
-    OutOfRange {
-        /// The source as the user named it.
-        name: String,
-        /// Which end of the range is wrong.
-        miss: RangeMiss,
-    },
-    /// A part of it can't be read; the rest can.
-    #[error("{name}: byte {offset}: {reason}")]
-    Damaged {
-        /// The source as the user named it.
-        name: String,
-        /// Where in the file.
-        offset: u64,
-        /// What is wrong there.
-        reason: String,
-    },
-    /// A line of a stream that is read strictly.
-    #[error("{name}: line {line}, column {column}: {reason}")]
-    Line {
-        /// The stream as the user knows it.
-        name: String,
-        /// Which line, from 1.
-        line: u64,
-        /// Which of its bytes, from 1.
-        column: usize,
-        /// What is wrong there, and the way out.
-        reason: String,
-    },
-    /// It is not what it was; what follows is something else.
-    #[error("{name}: {reason}")]
-    Changed {
-        /// The source as the user named it.
-        name: String,
-        /// What happened, and what is done.
-        reason: String,
-    },
-    /// The system refuses.
-    #[error("{name}: {error}")]
-    Io {
-        /// The source as the user named it.
-        name: String,
-        /// What the system says.
-        #[source]
-        error: std::io::Error,
-    },
-}
-
-/// Why a range of time has nothing of a recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RangeMiss {
-    /// It begins too late.
-    #[error("the start {start} is after the last message ({last})")]
-    StartsAfter {
-        /// Where the range begins.
-        start: Timestamp,
-        /// Time of the last message.
-        last: Timestamp,
-    },
-    /// It ends too early.
-    #[error("the end {end} is before the first message ({first})")]
-    EndsBefore {
-        /// Where the range ends.
-        end: Timestamp,
-        /// Time of the first message.
-        first: Timestamp,
-    },
-    /// It ends before it begins.
-    #[error("the end ({end}) is before the start ({start})")]
-    Reversed {
-        /// Where the range begins.
-        start: Timestamp,
-        /// Where the range ends.
-        end: Timestamp,
-    },
-}
-
-/// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline.
+/// Opens what the user named: MCAP files, and folders of them. Several recordings become one timeline, with channels
+/// claimed from `registry`.
 ///
 /// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
     specs: &[String],
     options: &RecordingOptions,
+    registry: &Registry,
     progress: &mut dyn FnMut(ScanProgress),
-) -> Result<Box<dyn Source>, SourceError> {
+) -> Result<Box<dyn Recording>, SourceError> {
     if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
-        let reason = match (specs.len(), stream.as_str()) {
-            (2.., _) => "live data can't be served together with anything else; serve it alone",
-            (_, "-") => "reading from stdin is not supported; give the path of an .mcap file",
-            _ => "URLs are not supported; give the path of an .mcap file",
-        };
+        let reason = "this is not a recording; give the path of an .mcap file";
         return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
     }
     let named = paths::named(specs)?;
@@ -223,7 +175,7 @@ pub fn open(
         let reason = "no recording is named; name an .mcap file or a folder of them".into();
         return Err(SourceError::Unusable { name: "source".into(), reason });
     }
-    Ok(Box::new(self::mcap::Timeline::open(named, options, progress)?))
+    Ok(Box::new(self::mcap::Timeline::open(named, options, registry, progress)?))
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which

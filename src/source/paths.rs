@@ -38,7 +38,7 @@ pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
             vec![NamedFile { path: path.to_owned(), in_folder: false }]
         };
         for file in found {
-            // a file that is not there is told of when it is opened
+            // a file that does not exist is reported when it is opened
             if identity(&file.path).is_none_or(|identity| seen.insert(identity)) {
                 named.files.push(file);
             } else {

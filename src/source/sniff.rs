@@ -1,4 +1,4 @@
-//! What a stream holds, told by its first bytes.
+//! What a stream holds, by its first bytes.
 
 /// What a stream seems to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub enum Kind {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Tells what a stream holds by as many of its first bytes as there are at hand: one is enough, five leave no doubt.
+/// What a stream holds, by as many of its first bytes as there are at hand: one is enough, five leave no doubt.
 pub fn sniff(first: &[u8]) -> Kind {
     let begins = |magic: &[u8]| {
         first.iter().zip(magic).all(|(a, b)| a == b) && !(first.is_empty() || magic.is_empty())
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_told_by_its_first_bytes_and_by_fewer() {
+    fn every_kind_is_recognized_by_its_first_bytes_and_by_fewer() {
         let kinds: [(&[u8], Kind); 12] = [
             (b"\x89MCAP0\r\n", Kind::Mcap),
             (b"\x1F\x8B\x08\x00", Kind::Gzip),

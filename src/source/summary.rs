@@ -1,4 +1,4 @@
-//! What `info` tells about one recording.
+//! What `info` shows of one recording.
 
 use std::collections::BTreeMap;
 

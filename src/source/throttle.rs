@@ -1,13 +1,13 @@
-//! Fewer messages of some topics: `--throttle PATTERN=HZ`.
+//! Fewer messages of some topics.
 //!
 //! Log time is cut into periods, and of each period the first message is kept; periods are a grid, so that jitter does
-//! not halve the rate. A message that is earlier than the one kept before (a seek, a loop) is kept.
+//! not halve the rate. A message that is earlier than the one kept before (a seek, a lap) is kept.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Source, SourceError, SourceInfo};
+use super::{Recording, RecordingInfo, SourceError, Stop, Stream};
 use crate::model::{Batch, Channel, ChannelId};
 use crate::pattern::TopicPattern;
 use crate::time::Timestamp;
@@ -17,7 +17,7 @@ use crate::time::Timestamp;
 pub struct ThrottleRule {
     /// Topics, by the names under which they are offered.
     pub topics: TopicPattern,
-    /// Messages a second of log time; positive and finite.
+    /// Messages per second of log time; positive and finite.
     pub hertz: f64,
 }
 
@@ -43,12 +43,13 @@ pub struct Throttle {
     left_out: AtomicU64,
 }
 
-/// By channel: what it is held to; None where no rule applies.
+/// By slot of the channel: what it is held to; None where no rule applies.
 #[derive(Debug, Default)]
 struct Topics(Vec<Option<Topic>>);
 
 #[derive(Debug)]
 struct Topic {
+    channel: ChannelId,
     /// In ns.
     period: u64,
     kept: Option<Timestamp>,
@@ -60,15 +61,23 @@ impl Throttle {
         Arc::new(Self { rules, ..Self::default() })
     }
 
-    /// A source without the messages that are too many.
-    pub fn wrap(self: &Arc<Self>, source: Box<dyn Source>) -> Box<dyn Source> {
+    /// A recording without the messages that are too many.
+    pub fn recording(self: &Arc<Self>, recording: Box<dyn Recording>) -> Box<dyn Recording> {
         if self.rules.is_empty() {
-            return source;
+            return recording;
         }
-        self.learn(&source.info().channels);
+        self.learn(&recording.info().channels);
         // their number is not known any more
-        let info = SourceInfo { message_count: None, ..source.info().clone() };
-        Box::new(Throttled { source, info, throttle: self.clone() })
+        let info = RecordingInfo { message_count: None, ..recording.info().clone() };
+        Box::new(ThrottledRecording { recording, info, throttle: self.clone() })
+    }
+
+    /// A stream without the messages that are too many.
+    pub fn stream(self: &Arc<Self>, stream: Box<dyn Stream>) -> Box<dyn Stream> {
+        if self.rules.is_empty() {
+            return stream;
+        }
+        Box::new(ThrottledStream { stream, throttle: self.clone() })
     }
 
     /// Messages left out so far.
@@ -83,6 +92,20 @@ impl Throttle {
                 topics.add(channel.id, period(rule.hertz));
             }
         }
+    }
+
+    /// The next batch of which something is left.
+    fn next(
+        &self,
+        mut next: impl FnMut() -> Result<Option<Batch>, SourceError>,
+    ) -> Result<Option<Batch>, SourceError> {
+        while let Some(mut batch) = next()? {
+            self.apply(&mut batch);
+            if !(batch.entries.is_empty() && batch.announcements.is_empty() && batch.retired.is_empty()) {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
     }
 
     fn apply(&self, batch: &mut Batch) {
@@ -106,11 +129,17 @@ impl Topics {
         if index >= self.0.len() {
             self.0.resize_with(index + 1, || None);
         }
-        self.0[index].get_or_insert(Topic { period, kept: None });
+        let topic = &mut self.0[index];
+        if topic.as_ref().is_none_or(|topic| topic.channel != channel) {
+            *topic = Some(Topic { channel, period, kept: None });
+        }
     }
 
     fn keeps(&mut self, channel: ChannelId, time: Timestamp) -> bool {
         let Some(Some(topic)) = self.0.get_mut(channel.slot()) else { return true };
+        if topic.channel != channel {
+            return true;
+        }
         let slot = |time: Timestamp| time.0 / topic.period;
         let keep = topic.kept.is_none_or(|kept| time < kept || slot(time) > slot(kept));
         if keep {
@@ -120,33 +149,46 @@ impl Topics {
     }
 }
 
-struct Throttled {
-    source: Box<dyn Source>,
-    info: SourceInfo,
+struct ThrottledRecording {
+    recording: Box<dyn Recording>,
+    info: RecordingInfo,
     throttle: Arc<Throttle>,
 }
 
-impl Source for Throttled {
-    fn info(&self) -> &SourceInfo {
+impl Recording for ThrottledRecording {
+    fn info(&self) -> &RecordingInfo {
         &self.info
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        while let Some(mut batch) = self.source.next()? {
-            self.throttle.apply(&mut batch);
-            if !(batch.entries.is_empty() && batch.announcements.is_empty() && batch.retired.is_empty()) {
-                return Ok(Some(batch));
-            }
-        }
-        Ok(None)
+        self.throttle.next(|| self.recording.next())
     }
 
     fn seek(&mut self, to: Timestamp) {
-        self.source.seek(to);
+        self.recording.seek(to);
     }
 
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError> {
-        self.source.backfill(before, channels)
+        self.recording.backfill(before, channels)
+    }
+}
+
+struct ThrottledStream {
+    stream: Box<dyn Stream>,
+    throttle: Arc<Throttle>,
+}
+
+impl Stream for ThrottledStream {
+    fn name(&self) -> &str {
+        self.stream.name()
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        self.throttle.next(|| self.stream.next())
+    }
+
+    fn stop(&self) -> &Stop {
+        self.stream.stop()
     }
 }
 
@@ -196,11 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_back_begins_anew() {
+    fn a_seek_back_begins_again() {
         let throttle = Throttle::new(vec!["*=1".parse().unwrap()]);
         throttle.learn(&[channel(1, "a")]);
         let entries = vec![entry(1, 5000), entry(1, 5500), entry(1, 1000), entry(1, 1500), entry(1, 2000)];
         assert_eq!(kept(&throttle, entries), [(1, 5000), (1, 1000), (1, 2000)]);
+    }
+
+    #[test]
+    fn a_channel_in_the_slot_of_an_earlier_one_has_its_own_rate() {
+        let throttle = Throttle::new(vec!["/a=1".parse().unwrap()]);
+        let next = ChannelId::new(1, 1).unwrap().0;
+        throttle.learn(&[channel(1, "/a")]);
+        assert_eq!(kept(&throttle, vec![entry(1, 0), entry(1, 1)]), [(1, 0)]);
+        assert_eq!(kept(&throttle, vec![entry(next, 2), entry(next, 3)]), [(next, 2), (next, 3)]);
+        throttle.learn(&[channel(next, "/a")]);
+        assert_eq!(kept(&throttle, vec![entry(next, 4), entry(next, 5)]), [(next, 4)]);
     }
 
     #[test]

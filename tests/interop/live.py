@@ -40,6 +40,12 @@ def decoded(channel, payload):
     return DecoderFactory().decoder_for("protobuf", schema)(payload)
 
 
+def interrupts(server):
+    """Ends a server, which must not take long whatever its inputs wait for."""
+    server.process.send_signal(signal.SIGTERM)
+    return server.code(5)
+
+
 async def got(client, number, seconds=30):
     await client.until(lambda events: len(messages_in(events)) >= number, f"{number} messages", seconds)
     return messages_in(client.events)
@@ -167,7 +173,7 @@ async def looks():
 
 
 async def bad_lines():
-    """Bad lines are told and skipped; the good ones around them arrive."""
+    """Bad lines are logged and skipped; the good ones around them arrive."""
     async with serving("-", "--on-eof", "exit", stdin="pipe") as server:
         client = await Client.connect(server, OLD, topics=None)
         await server.write("\ufeff# a comment", "", {"op": "channel", "topic": "/a"})
@@ -305,7 +311,7 @@ async def sockets():
             fifth = socket.create_connection(("127.0.0.1", port))
             fifth.settimeout(10)
             equal(fifth.recv(1), b"", "what a fifth writer reads")
-            check("--max-writers" in server.said(), server.said())
+            check("max_writers" in server.said(), server.said())
             writers[1].close()
             for _ in range(1000):
                 sixth = socket.create_connection(("127.0.0.1", port))
@@ -342,7 +348,7 @@ async def mcap_stream():
         sent = sorted((recording.plain(topic), log_time, data) for topic, log_time, data in messages_in(client.events))
         equal(sent, sorted(recording.as_sent()), name)
         said = server.said()
-        equal("stdin: byte" in said, recording.damaged, f"damage told: {said}")
+        equal("stdin: byte" in said, recording.damaged, f"damage is logged: {said}")
 
 
 async def not_a_stream():
@@ -408,19 +414,98 @@ async def follow():
             equal(json.loads(messages_in(client.events)[-1][2])["n"], 369, "last")
 
 
+async def mixed():
+    """An MCAP stream, lines from sockets and growing files on one server: each topic is one channel."""
+    with tempfile.TemporaryDirectory() as folder:
+        stream = os.path.join(folder, "stream.mcap")
+        growing = [os.path.join(folder, name) for name in ("one.mcap", "two.mcap")]
+        recorders = [Recorder(path) for path in growing]
+        recorders[0].write(0)
+        arguments = ("-", "tcp-listen://127.0.0.1:0", "--follow", *growing)
+        async with serving(*arguments, stdin="pipe") as server:
+            said = server.said()
+            check("stdin" in said and "one.mcap" in said and "(live)" in said, said)
+            client = await Client.connect(server, OLD, topics=None)
+            port = int(re.search(r"tcp-listen://127\.0\.0\.1:(\d+)", said)[1])
+            writer = socket.create_connection(("127.0.0.1", port))
+            # the same topic and schema as in the files; the same topic with another one; a topic of its own
+            schema = {"op": "schema", "name": "N", "encoding": "jsonschema", "schema": {"type": "object"}}
+            lines = [schema, {"op": "channel", "topic": "/n", "schema": "N"}, {"op": "channel", "topic": "/line"}]
+            writer.sendall(b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines))
+            await client.until(lambda _: len(client.subscribed) == 2, "the channels")
+            with open(stream, "wb") as file:
+                mcap = Writer(file, use_chunking=False)
+                mcap.start()
+                for n, id in enumerate([mcap.register_channel(topic, "cbor", 0) for topic in ("/n", "/stream")]):
+                    mcap.add_message(id, n, b"\xa0", n)
+                mcap.finish()
+            with open(stream, "rb") as file:
+                data = file.read()
+            # its channels, and its messages once they are subscribed to
+            half = data.index(b"/stream") + len("/stream" + "cbor") + 8
+            await server.write(data[:half])
+            await client.until(lambda _: len(client.subscribed) == 4, "the channels of the stream; " + server.said())
+            await asyncio.sleep(0.2)
+            await server.write(data[half:])
+            for n, recorder in enumerate(recorders):
+                recorder.write(100 + n)
+            writer.sendall(b'{"topic":"/n","schema":"N","log_time":1100.5,"data":{"n":7}}\n')
+            writer.sendall(b'{"topic":"/line","log_time":2,"data":{}}\n')
+            await client.until(
+                lambda events: len(messages_in(events)) >= 5, "messages of all inputs; " + server.said())
+            # an input that ends takes nothing with it
+            server.stdin.close()
+            writer.close()
+            recorders[1].write(102)
+            await client.until(lambda events: (b'{"n":102}') in payloads(client, "/n"), "what goes on")
+            equal(client.texts("unadvertise"), [], "channels that end")
+            server.process.send_signal(signal.SIGTERM)
+            equal(await server.code(), 0, "exit code; " + server.said())
+    ids = [channel["id"] for text in client.texts("advertise") for channel in text["channels"]]
+    equal(len(ids), len(set(ids)), "ids that are advertised")
+    equal(sorted(channel["topic"] for channel in client.channels.values()), ["/line", "/n", "/n#2", "/stream"], "topics")
+    equal({json.loads(data)["n"] for data in payloads(client, "/n")}, {7, 100, 101, 102}, "/n")
+    equal({topic for topic, _, _ in messages_in(client.events)} - {"/n#2"}, {"/line", "/n", "/stream"}, "topics")
+
+
+async def shifted():
+    """A recording plays beside live input as if it were recorded now; the program alone controls it."""
+    drive = os.path.join(TESTDATA, "drive.mcap")
+    recording = Recording(drive)
+    async with serving(drive, "-", "--shift", "now", "--start", "+1s", "--on-eof", "exit", stdin="pipe") as server:
+        check("drive.mcap" in server.said() and "stdin (live)" in server.said(), server.said())
+        client = await Client.connect(server, SDK, topics=None)
+        await server.write({"op": "channel", "topic": "/live"})
+        await client.until(lambda _: any(c["topic"] == "/live" for c in client.channels.values()), "the live channel")
+        await asyncio.sleep(0.2)
+        await server.write(*({"topic": "/live", "data": {"n": n}} for n in range(3)))
+        await client.until(lambda _: len(payloads(client, "/live")) == 3, "live messages; " + server.said())
+        await client.until(lambda events: len(messages_in(events)) >= 200, "messages of the recording")
+        now = time.time_ns()
+        infos = client.texts("serverInfo")
+        equal((len(infos), infos[0]["capabilities"]), (1, ["time"]), "sessions and capabilities")
+        equal(await interrupts(server), 0, "exit code; " + server.said())
+    sent = messages_in(client.events)
+    check(all(abs(log_time - now) < 20 * SECOND for _, log_time, _ in sent), "a message is not of now")
+    ids = [channel["id"] for text in client.texts("advertise") for channel in text["channels"]]
+    equal(len(ids), len(set(ids)), "ids that are advertised")
+    topics = {recording.topic(message) for message in recording.messages}
+    equal({topic for topic, _, _ in sent} - topics, {"/live"}, "topics beside those of the recording")
+
+
 async def dont_mix():
-    server = Server("-", os.path.join(TESTDATA, "drive.mcap"))
-    try:
-        equal(await server.code(), 2, "exit code")
-        check("port of its own" in server.said(), server.said())
-    finally:
-        server.stop()
-    server = Server("-", "--loop")
-    try:
-        equal(await server.code(), 2, "exit code")
-        check("--loop" in server.said(), server.said())
-    finally:
-        server.stop()
+    drive = os.path.join(TESTDATA, "drive.mcap")
+    for arguments, hints in (
+            (("-", drive), ("--shift now", "port of its own")), (("-", "--loop"), ("--loop",)),
+            (("-", "--follow"), ("--follow",)), (("-", "-"), ("stdin",)),
+            (("tcp-listen://127.0.0.1:0", "--start", "+1s"), ("--start",))):
+        server = Server(*arguments)
+        try:
+            equal(await server.code(), 2, "exit code; " + server.said())
+            for hint in hints:
+                check(hint in server.said(), server.said())
+        finally:
+            server.stop()
 
 
 def examples():
@@ -488,6 +573,42 @@ async def journal():
     return len((await process.communicate())[0].splitlines()) >= 3
 
 
+async def silent():
+    """A server whose inputs are silent ends at once, also if another program has made stdin non-blocking."""
+    with tempfile.TemporaryDirectory() as folder:
+        missing = os.path.join(folder, "later.mcap")
+        for more in ((), ("--live",), ("tcp-listen://127.0.0.1:0",), ("--follow", missing)):
+            reader, writer = os.pipe()
+            os.set_blocking(reader, False)
+            async with serving("-", *more, stdin=reader) as server:
+                # before the first byte
+                await asyncio.sleep(0.1)
+                equal(server.process.poll(), None, "exit code; " + server.said())
+                if more:
+                    equal(await interrupts(server), 0, "exit code; " + server.said())
+                    continue
+                client = await Client.connect(server, OLD, topics=None)
+                os.write(writer, b'{"op":"channel","topic":"/a"}\n')
+                await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+                await asyncio.sleep(0.2)
+                # in the middle of a line
+                os.write(writer, b'{"topic":"/a","data":{}}\n{"topic":')
+                await got(client, 1)
+                equal(await interrupts(server), 0, "exit code; " + server.said())
+                check("ERROR" not in server.said(), server.said())
+            os.close(reader)
+            os.close(writer)
+        # an MCAP stream that is played, and not at its end
+        stream = os.path.join(folder, "stream.mcap")
+        Recorder(stream).write(*range(200))
+        async with serving("-", stdin="pipe") as server:
+            with open(stream, "rb") as file:
+                await server.write(file.read())
+            client = await Client.connect(server, OLD, topics=None)
+            await client.until(messages_in, "a message; " + server.said())
+            equal(await interrupts(server), 0, "exit code; " + server.said())
+
+
 async def eof_keeps():
     """At the end of stdin the server stays, and late viewers get what is latched."""
     async with serving("-", "--latch", "/map", stdin="pipe") as server:
@@ -524,7 +645,7 @@ async def live_mcap():
 
 
 TRIALS = dict(
-    readme=readme, eof_keeps=eof_keeps, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
+    readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
-    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, dont_mix=dont_mix,
+    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, shifted=shifted, dont_mix=dont_mix,
 )

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use foxglove_bridge::model::{Batch, ChannelId};
-use foxglove_bridge::source::{RecordingOptions, Source, SourceError, open};
+use foxglove_bridge::registry::Registry;
+use foxglove_bridge::source::{Recording, RecordingOptions, SourceError, open};
 use foxglove_bridge::time::Timestamp;
 
 /// A message with everything that other programs see of it too.
@@ -21,7 +22,7 @@ pub(crate) struct Message {
 
 /// A recording that is being played to the end.
 pub(crate) struct Player {
-    pub(crate) source: Box<dyn Source>,
+    pub(crate) source: Box<dyn Recording>,
     /// What could not be read on the way.
     pub(crate) errors: Vec<SourceError>,
 }
@@ -37,7 +38,7 @@ impl Player {
         options: &RecordingOptions,
     ) -> Result<Self, SourceError> {
         let specs: Vec<_> = paths.iter().map(|path| path.as_ref().to_str().unwrap().to_owned()).collect();
-        let source = open(&specs, options, &mut |_| {})?;
+        let source = open(&specs, options, &Registry::default(), &mut |_| {})?;
         Ok(Self { source, errors: Vec::new() })
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::{RecordingOptions, RecordingSummary, SourceError, open, recording_summary};
 use foxglove_bridge::time::{TimeRange, Timestamp};
 use serde_json::{Value, json};
@@ -33,8 +34,14 @@ pub(crate) fn complete(data: &Path) {
 pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let path = data.join(name);
     if name == HOPELESS {
-        let error =
-            open(&[path.to_str().unwrap().into()], &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+        let error = open(
+            &[path.to_str().unwrap().into()],
+            &RecordingOptions::default(),
+            &Registry::default(),
+            &mut |_| {},
+        )
+        .err()
+        .unwrap();
         assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
         assert!(recording_summary(&path, &mut |_| {}).is_err());
         return;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::{RecordingOptions, SourceError, open, recording_summary};
 
 use super::common::temporary;
@@ -9,7 +10,8 @@ use super::common::temporary;
 /// The refusal of a path, which must be one line that names it.
 fn refusal(path: &Path) -> String {
     let spec = path.to_str().unwrap();
-    let error = open(&[spec.into()], &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+    let error =
+        open(&[spec.into()], &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
     assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with(spec) && !text.contains('\n'), "{text}");

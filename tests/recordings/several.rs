@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foxglove_bridge::model::{Channel, ChannelId};
 use foxglove_bridge::pattern::TopicFilter;
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::{RecordingOptions, SourceError, TopicRules, open};
 use foxglove_bridge::time::{TimeSpec, Timestamp};
 use mcap::records::MessageHeader;
@@ -331,13 +332,14 @@ pub(crate) fn refused() {
     let split = Split::of(&[channel("/a", "json")], counted(0..10), |number, _| number / 5);
     let refusal = |specs: &[&str]| {
         let specs: Vec<_> = specs.iter().map(|spec| (*spec).to_owned()).collect();
-        let error = open(&specs, &RecordingOptions::default(), &mut |_| {}).err().unwrap();
+        let error =
+            open(&specs, &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
         assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
         error.to_string()
     };
     let first = split.paths[0].to_str().unwrap();
-    assert!(refusal(&[first, "-"]).starts_with("-: live data can't be served together"));
-    assert!(refusal(&["ws://localhost:8765", first]).starts_with("ws://localhost:8765: live data"));
+    assert!(refusal(&[first, "-"]).starts_with("-: this is not a recording"));
+    assert!(refusal(&["ws://localhost:8765", first]).starts_with("ws://localhost:8765: this is not"));
     assert!(refusal(&[first, "/no/such.mcap"]).starts_with("/no/such.mcap: there is no such file"));
     assert!(refusal(&[]).contains("no recording is named"));
     let empty = tempfile::tempdir().unwrap();

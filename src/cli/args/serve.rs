@@ -116,11 +116,11 @@ pub(crate) struct ServeArgs {
     /// At the end of the input: keep serving, for viewers to look, or exit, closing them [default: keep]
     #[arg(long, value_name = "keep|exit", help_heading = "Live input")]
     on_eof: Option<String>,
-    /// The file still grows: serve what is appended to it
+    /// The files that are named still grow: serve what is appended to them, beside other live input
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
     #[arg(default_missing_value = "true")]
     follow: Option<String>,
-    /// With --follow: serve also what the file holds already
+    /// With --follow: serve also what the files hold already
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
     #[arg(default_missing_value = "true")]
     from_start: Option<String>,

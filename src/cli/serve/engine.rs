@@ -1,41 +1,64 @@
-//! What plays or forwards, whichever it is.
+//! What plays and what forwards.
 
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
 use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
-use foxglove_bridge::playback::{AtEnd, Live, OnEof, PlaybackOptions, Player, Writers};
+use foxglove_bridge::input::{Live, OnEof, Writers};
+use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player};
 use foxglove_bridge::server::Finisher;
-use foxglove_bridge::source::listen::SocketFile;
 use foxglove_bridge::source::throttle::Throttle;
-use foxglove_bridge::source::{Kind, Source, SourceError};
+use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
 
-use super::inputs::{Inputs, LiveInputs, Stdin};
+use super::inputs::{Inputs, LiveInputs};
+use super::stdin::{self, Piped, Stdin, Unknown};
 
-/// Ends the server once everything has been published, and keeps how that ended.
+/// Ends the server once everything that is served has ended, and keeps how that was.
 #[derive(Debug, Clone)]
 pub(super) struct Finish {
     finisher: Finisher,
     failure: Arc<Mutex<Option<SourceError>>>,
+    /// What has not ended.
+    parts: Arc<AtomicUsize>,
 }
 
 impl Finish {
     pub(super) fn new(finisher: Finisher) -> Self {
-        Self { finisher, failure: Arc::default() }
+        Self { finisher, failure: Arc::default(), parts: Arc::default() }
     }
 
-    /// Why the input could not be read to its end.
+    /// Why something could not be read to its end.
     pub(super) fn failure(&self) -> Option<SourceError> {
         lock(&self.failure).take()
     }
 
-    fn with(&self, outcome: Result<(), SourceError>) {
-        *lock(&self.failure) = outcome.err();
-        self.finisher.finish();
+    /// One more thing to wait for; all are to be named before the first is started.
+    fn part(&self) -> Part {
+        self.parts.fetch_add(1, Ordering::SeqCst);
+        Part(self.clone())
+    }
+}
+
+/// One of the things that [`Finish`] waits for.
+struct Part(Finish);
+
+impl Part {
+    fn end(self, outcome: Result<(), SourceError>) {
+        let Self(finish) = self;
+        let is_last = finish.parts.fetch_sub(1, Ordering::SeqCst) == 1;
+        let failed = outcome.is_err();
+        if let Err(error) = outcome {
+            lock(&finish.failure).get_or_insert(error);
+        }
+        if failed || is_last {
+            finish.finisher.finish();
+        }
     }
 }
 
@@ -43,19 +66,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Plays or forwards; clones share it.
+/// Plays and forwards; clones share it.
 #[derive(Clone)]
 pub(super) struct Engine {
-    /// None until it is known what comes in on stdin.
-    running: Arc<Mutex<Option<Running>>>,
+    running: Arc<Mutex<Running>>,
     throttle: Arc<Throttle>,
-    socket_files: Arc<Mutex<Vec<SocketFile>>>,
+    stop: Stop,
+    /// Waits for the first bytes of stdin.
+    sniffing: Arc<Mutex<Option<JoinHandle<()>>>>,
     reads_stdin: bool,
 }
 
-enum Running {
-    Player(Player),
-    Live(Live),
+/// Neither until it is known what comes in on stdin.
+#[derive(Default)]
+struct Running {
+    player: Option<Player>,
+    live: Option<Live>,
 }
 
 impl Engine {
@@ -65,106 +91,100 @@ impl Engine {
         options: &ServeOptions,
         finish: &Finish,
     ) -> io::Result<Self> {
+        let Inputs { recording, live, stop } = inputs;
+        let reads_stdin = live.as_ref().is_some_and(|live| live.stdin.is_some());
         let throttle = Throttle::new(options.throttle.clone());
-        let reads_stdin = matches!(&inputs, Inputs::Live(live) if live.stdin.is_some());
-        let socket_files = Arc::default();
-        let engine = Self { running: Arc::default(), throttle, socket_files, reads_stdin };
-        match inputs {
-            Inputs::Recordings(source) => {
-                let has_past = options.recording.start.is_some();
-                engine.play(source, hub, options.playback, has_past, finish)?;
-            }
-            Inputs::Live(live) => engine.forward(*live, hub, options, finish)?,
+        let engine = Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin };
+        let recording = recording.map(|recording| (recording, finish.part()));
+        let live = live.map(|live| (live, finish.part()));
+        if let Some((recording, part)) = recording {
+            let recording = Playable::Recording(engine.throttle.recording(recording));
+            // live sources have no range and can't be sought
+            let control = if live.is_some() { ControlBy::Program } else { options.playback.control };
+            let playback = PlaybackOptions { control, ..options.playback };
+            engine.play(recording, hub, playback, options.recording.start.is_some(), part)?;
+        }
+        if let Some((live, part)) = live {
+            engine.forward(live, hub, options, part)?;
         }
         Ok(engine)
     }
 
     fn play(
         &self,
-        source: Box<dyn Source>,
+        source: Playable,
         hub: &Hub,
         options: PlaybackOptions,
         has_past: bool,
-        finish: &Finish,
+        part: Part,
     ) -> io::Result<()> {
-        let (source, finish) = (self.throttle.wrap(source), finish.clone());
-        let player =
-            Player::start(source, hub.clone(), options, has_past, move |outcome| finish.with(outcome))?;
-        *lock(&self.running) = Some(Running::Player(player));
+        let on_finished = move |outcome| part.end(outcome);
+        let player = Player::start(source, hub.clone(), options, has_past, on_finished)?;
+        lock(&self.running).player = Some(player);
         Ok(())
     }
 
-    fn forward(
-        &self,
-        inputs: LiveInputs,
-        hub: &Hub,
-        options: &ServeOptions,
-        finish: &Finish,
-    ) -> io::Result<()> {
-        let LiveInputs { streams, stdin, listeners, lines, socket_files, .. } = inputs;
-        lock(&self.socket_files).extend(socket_files);
+    fn forward(&self, inputs: LiveInputs, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+        let LiveInputs { mut streams, stdin, listeners, lines, .. } = inputs;
+        let has_others =
+            lock(&self.running).player.is_some() || !(streams.is_empty() && listeners.is_empty());
+        match stdin {
+            // alone it may be played by log time, once it is known what it is
+            Some(stdin) if !(has_others || options.live.immediate) => {
+                return self.sniff(stdin, hub, options, part);
+            }
+            Some(stdin) => streams.push(Box::new(Unknown::from(stdin))),
+            None => {}
+        }
         let throttle = self.throttle.clone();
         let writers = Writers {
             listeners,
             limit: options.live.max_writers,
-            open: Arc::new(move |name, incoming| throttle.wrap(lines.of(name, incoming))),
+            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming))),
         };
-        let others = !(streams.is_empty() && writers.listeners.is_empty());
-        if others {
-            self.start_live(streams, Some(writers), hub, options.live.on_eof, finish)?;
-        }
-        let Some(stdin) = stdin else { return Ok(()) };
-        let (engine, hub, options, finish) = (self.clone(), hub.clone(), options.clone(), finish.clone());
-        // what it is shows with the first bytes, and those may be long in coming
-        let run = move || {
-            if let Err(error) = engine.start_stdin(stdin, others, &hub, &options, &finish) {
-                finish.with(Err(error));
-            }
-        };
-        std::thread::Builder::new().name("stdin".into()).spawn(run).map(drop)
+        self.start_live(streams, Some(writers), hub, options.live.on_eof, part)
     }
 
-    fn start_stdin(
-        &self,
-        stdin: Stdin,
-        others: bool,
-        hub: &Hub,
-        options: &ServeOptions,
-        finish: &Finish,
-    ) -> Result<(), SourceError> {
-        let io = |error| SourceError::Io { name: Stdin::NAME.into(), error };
-        let (kind, source) = stdin.open()?;
-        if kind == Kind::Mcap && others {
-            let reason = "an MCAP stream can't be combined with sockets; serve it on a port of its own";
-            return Err(SourceError::Unusable { name: Stdin::NAME.into(), reason: reason.into() });
-        }
-        let paced = if kind == Kind::Mcap { !options.live.immediate } else { options.live.paced };
-        if others {
-            if let Some(Running::Live(live)) = &*lock(&self.running) {
-                live.add(self.throttle.wrap(source)).map_err(io)?;
-            }
-            Ok(())
-        } else if paced {
+    /// Starts what stdin turns out to be, on a thread: the first bytes may be long in coming.
+    fn sniff(&self, stdin: Stdin, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+        let (engine, hub, options) = (self.clone(), hub.clone(), options.clone());
+        let run = move || match stdin.open() {
+            Ok(None) => {}
+            Ok(Some(piped)) => engine.start_stdin(piped, &hub, &options, part),
+            Err(error) => part.end(Err(error)),
+        };
+        let thread = std::thread::Builder::new().name("stdin".into()).spawn(run)?;
+        *lock(&self.sniffing) = Some(thread);
+        Ok(())
+    }
+
+    fn start_stdin(&self, piped: Piped, hub: &Hub, options: &ServeOptions, part: Part) {
+        let finish = part.0.clone();
+        let started = if piped.kind == Kind::Mcap || options.live.paced {
             let ends = options.live.on_eof == OnEof::Exit;
             let at_end = if ends { AtEnd::Exit } else { options.playback.at_end };
-            self.play(source, hub, PlaybackOptions { at_end, ..options.playback }, false, finish).map_err(io)
+            let stream = Playable::Stream(self.throttle.stream(piped.stream));
+            self.play(stream, hub, PlaybackOptions { at_end, ..options.playback }, false, part)
         } else {
-            self.start_live(vec![source], None, hub, options.live.on_eof, finish).map_err(io)
+            self.start_live(vec![piped.stream], None, hub, options.live.on_eof, part)
+        };
+        if let Err(error) = started {
+            finish.part().end(Err(SourceError::Io { name: stdin::NAME.into(), error }));
         }
     }
 
     fn start_live(
         &self,
-        streams: Vec<Box<dyn Source>>,
+        streams: Vec<Box<dyn Stream>>,
         writers: Option<Writers>,
         hub: &Hub,
         on_eof: OnEof,
-        finish: &Finish,
+        part: Part,
     ) -> io::Result<()> {
-        let streams = streams.into_iter().map(|stream| self.throttle.wrap(stream)).collect();
-        let finish = finish.clone();
-        let live = Live::start(streams, writers, hub.clone(), on_eof, move |outcome| finish.with(outcome))?;
-        *lock(&self.running) = Some(Running::Live(live));
+        let streams = streams.into_iter().map(|stream| self.throttle.stream(stream)).collect();
+        let on_finished = move |outcome| part.end(outcome);
+        let live = Live::start(streams, writers, hub, &self.stop, on_eof, on_finished)?;
+        lock(&self.running).live = Some(live);
         Ok(())
     }
 
@@ -175,24 +195,32 @@ impl Engine {
 
     /// What it is doing; figures on clients are filled in by the hub.
     pub(super) fn snapshot(&self) -> Snapshot {
-        match &*lock(&self.running) {
-            Some(Running::Player(player)) => player.handle().snapshot(),
-            Some(Running::Live(live)) => live.snapshot(),
-            None => Snapshot::default(),
+        let running = lock(&self.running);
+        let live = running.live.as_ref().map(Live::snapshot);
+        match (&running.player, live) {
+            (Some(player), live) => {
+                let messages_received = live.map_or(0, |live| live.messages_received);
+                Snapshot { messages_received, ..player.handle().snapshot() }
+            }
+            (None, live) => live.unwrap_or_default(),
         }
     }
 
     /// Asks for something; live input can't be asked for anything.
     pub(super) fn request(&self, request: PlaybackRequest) {
-        if let Some(Running::Player(player)) = &*lock(&self.running) {
+        if let Some(player) = &lock(&self.running).player {
             player.handle().request(request, Responder::ignore());
         }
     }
 
     /// Ends it, and waits for it.
     pub(super) fn stop(self) {
-        drop(lock(&self.running).take());
-        lock(&self.socket_files).clear();
+        self.stop.stop();
+        let sniffing = lock(&self.sniffing).take();
+        if sniffing.is_some_and(|thread| cfg!(unix) && thread.join().is_err()) {
+            tracing::error!("the thread that reads stdin panicked");
+        }
+        drop(std::mem::take(&mut *lock(&self.running)));
         let throttled = self.throttle.left_out();
         if throttled > 0 {
             tracing::info!("{throttled} messages were left out by --throttle");

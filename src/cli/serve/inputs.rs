@@ -1,43 +1,46 @@
-//! What is served: recordings, or live input. Opened as far as that can be done before anybody connects.
+//! What is served: recordings and live input. Opened as far as that can be done before anybody connects.
 
-use std::fs::File;
-use std::io::{Cursor, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use foxglove_bridge::config::ServeOptions;
+use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::payload::Types;
+use foxglove_bridge::playback::TimeShift;
+use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
-use foxglove_bridge::source::listen::{Incoming, Listener, SocketFile};
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{
-    self, Follow, FollowOptions, Kind, McapStream, Order, RangeMiss, Source, SourceError, TopicRules, sniff,
+    self, Follow, FollowOptions, Incoming, Order, RangeMiss, Recording, SourceError, Stop, Stream,
 };
 
 use super::startup;
+use super::stdin::{self, Stdin};
 use crate::cli::progress::ScanBar;
 
-/// What is served.
-pub(super) enum Inputs {
-    Recordings(Box<dyn Source>),
-    Live(Box<LiveInputs>),
+/// What is served, under ids of one registry.
+pub(super) struct Inputs {
+    /// Played by time.
+    pub(super) recording: Option<Box<dyn Recording>>,
+    /// Sent as it comes in.
+    pub(super) live: Option<LiveInputs>,
+    /// Ends everything that reads live input.
+    pub(super) stop: Stop,
 }
 
 /// Input that comes in while it is served.
 pub(super) struct LiveInputs {
     /// For people, as the user named them.
     names: Vec<String>,
-    pub(super) streams: Vec<Box<dyn Source>>,
+    pub(super) streams: Vec<Box<dyn Stream>>,
     pub(super) stdin: Option<Stdin>,
     pub(super) listeners: Vec<Listener>,
     pub(super) lines: Lines,
-    /// Removed when dropped.
-    pub(super) socket_files: Vec<SocketFile>,
 }
 
-/// Makes sources of JSON lines; their channels are shared.
+/// Makes streams of JSON lines; their channels are shared.
 #[derive(Clone)]
 pub(super) struct Lines {
     options: Arc<JsonLinesOptions>,
@@ -45,52 +48,60 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn of(&self, name: String, incoming: Incoming) -> Box<dyn Source> {
-        Box::new(JsonLines::new(name, incoming, self.options.clone(), self.channels.clone()))
+    pub(super) fn of(&self, name: String, incoming: Incoming) -> Box<dyn Stream> {
+        let stop = incoming.stop().clone();
+        Box::new(JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone()))
+    }
+
+    /// Whether any line is a message as a whole.
+    pub(super) fn are_raw(&self) -> bool {
+        self.options.raw
     }
 }
 
 impl Inputs {
     /// Opens what `options.sources` names.
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
-        let (live, files): (Vec<&String>, Vec<&String>) =
-            options.sources.iter().partition(|spec| *spec == "-" || Listener::is_meant(spec));
-        if live.is_empty() && !options.live.follow {
-            let name = match options.sources.as_slice() {
-                [source] => source.clone(),
-                sources => format!("{} recordings", sources.len()),
-            };
-            let mut scan = ScanBar::new(&name, log);
-            let source =
-                source::open(&options.sources, &options.recording, &mut |progress| scan.update(progress))
-                    .map_err(with_way_out)?;
-            return Ok(Self::Recordings(source));
+        let is_live = |spec: &String| spec == "-" || Listener::is_meant(spec);
+        let files: Vec<String> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
+        if options.live.follow && files.is_empty() {
+            bail!("--follow is for .mcap files that still grow; name one, or leave it out");
         }
-        refuse_for_live(options)?;
-        if let (Some(live), Some(file)) = (live.first(), files.first()) {
-            bail!("{file} and {live}: recordings and live input don't mix; serve each on a port of its own");
+        let recordings = if options.live.follow { &[] } else { files.as_slice() };
+        let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
+        if live.is_some() && recordings.is_empty() {
+            refuse_for_live(options)?;
         }
-        if options.live.follow {
-            let [file] = files.as_slice() else { bail!("--follow takes one .mcap file that still grows") };
-            return Ok(Self::Live(Box::new(LiveInputs::follow(file, options, log)?)));
+        if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
+            bail!(
+                "{file} and {live}: the time of a recording and that of live input don't fit together; --shift now \
+                 plays the recording as if it were recorded now, or serve each on a port of its own"
+            );
         }
-        Ok(Self::Live(Box::new(LiveInputs::listen(&live, options)?)))
+        let (registry, stop) = (Registry::default(), Stop::new()?);
+        let recording = match recordings {
+            [] => None,
+            recordings => Some(open_recordings(recordings, options, &registry, log)?),
+        };
+        let live = match live {
+            None => None,
+            Some(_) => Some(LiveInputs::open(options, &registry, &stop, log)?),
+        };
+        Ok(Self { recording, live, stop })
     }
 
     /// For people: what is served.
     pub(super) fn name(&self) -> String {
-        match self {
-            Self::Recordings(source) => source.info().name.clone(),
-            Self::Live(live) => live.names.join(", "),
-        }
+        let recording = self.recording.as_ref().map(|recording| recording.info().name.clone());
+        let live = self.live.iter().flat_map(|live| live.names.iter().cloned());
+        recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
     }
 
     /// The same with what is known of it.
     pub(super) fn contents(&self) -> String {
-        match self {
-            Self::Recordings(source) => startup::recording(source.info()),
-            Self::Live(live) => format!("{} (live)", live.names.join(", ")),
-        }
+        let recording = self.recording.as_ref().map(|recording| startup::recording(recording.info()));
+        let live = self.live.as_ref().map(|live| format!("{} (live)", live.names.join(", ")));
+        recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -124,102 +135,67 @@ fn refuse_for_live(options: &ServeOptions) -> anyhow::Result<()> {
     }
 }
 
+fn open_recordings(
+    files: &[String],
+    options: &ServeOptions,
+    registry: &Registry,
+    log: &LogOutput,
+) -> anyhow::Result<Box<dyn Recording>> {
+    let name = match files {
+        [file] => file.clone(),
+        files => format!("{} recordings", files.len()),
+    };
+    let mut scan = ScanBar::new(&name, log);
+    source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))
+        .map_err(with_way_out)
+}
+
 impl LiveInputs {
-    fn new(options: &ServeOptions) -> anyhow::Result<Self> {
+    fn open(
+        options: &ServeOptions,
+        registry: &Registry,
+        stop: &Stop,
+        log: &LogOutput,
+    ) -> anyhow::Result<Self> {
         let types = Arc::new(Types::load(&options.types)?);
-        let topics = options.recording.topics.clone();
+        let topics = &options.recording.topics;
         let lines = &options.json_lines;
-        let channels = LiveChannels::new(topics, types, &lines.schemas)?;
-        Ok(Self {
+        let channels =
+            LiveChannels::new(topics.clone(), types, &lines.schemas, registry.clone()).context("--schema")?;
+        let mut inputs = Self {
             names: Vec::new(),
             streams: Vec::new(),
             stdin: None,
             listeners: Vec::new(),
             lines: Lines { options: Arc::new(lines.clone()), channels },
-            socket_files: Vec::new(),
-        })
-    }
-
-    fn follow(file: &str, options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
-        let mut scan = ScanBar::new(file, log);
-        let follow = FollowOptions {
-            from_start: options.live.from_start,
-            topics: options.recording.topics.clone(),
-            ..FollowOptions::default()
         };
-        let follow = Follow::open(Path::new(file), follow, &mut |progress| scan.update(progress))?;
-        let names = vec![follow.info().name.clone()];
-        Ok(Self { names, streams: vec![Box::new(follow)], ..Self::new(options)? })
-    }
-
-    fn listen(specs: &[&String], options: &ServeOptions) -> anyhow::Result<Self> {
-        let mut inputs = Self::new(options)?;
-        for spec in specs {
-            if *spec == "-" {
+        for spec in &options.sources {
+            if spec == "-" {
                 if inputs.stdin.is_some() {
                     bail!("there is one stdin; name - once");
                 }
-                inputs.names.push(Stdin::NAME.into());
-                inputs.stdin =
-                    Some(Stdin { lines: inputs.lines.clone(), topics: options.recording.topics.clone() });
-            } else {
-                let (listener, file) = Listener::bind(spec)?;
+                inputs.names.push(stdin::NAME.into());
+                inputs.stdin = Some(Stdin {
+                    lines: inputs.lines.clone(),
+                    topics: topics.clone(),
+                    registry: registry.clone(),
+                    stop: stop.clone(),
+                });
+            } else if Listener::is_meant(spec) {
+                let listener = Listener::bind(spec)?;
                 inputs.names.push(listener.name().to_owned());
                 inputs.listeners.push(listener);
-                inputs.socket_files.extend(file);
+            } else if options.live.follow {
+                let path = Path::new(spec);
+                let mut scan = ScanBar::new(spec, log);
+                let follow = FollowOptions { from_start: options.live.from_start, topics: topics.clone() };
+                let follow =
+                    Follow::open(path, follow, registry, stop, &mut |progress| scan.update(progress))?;
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                inputs.names.push(name.unwrap_or_default());
+                inputs.streams.push(Box::new(follow));
             }
         }
         Ok(inputs)
     }
-}
-
-/// What is piped in.
-pub(super) struct Stdin {
-    lines: Lines,
-    topics: TopicRules,
-}
-
-impl Stdin {
-    /// What it is called in messages.
-    pub(super) const NAME: &str = "stdin";
-
-    /// Waits for the first bytes, and makes of them what they seem to be.
-    pub(super) fn open(self) -> Result<(Kind, Box<dyn Source>), SourceError> {
-        let io = |error| SourceError::Io { name: Self::NAME.into(), error };
-        let unusable = |reason: String| SourceError::Unusable { name: Self::NAME.into(), reason };
-        if std::io::stdin().is_terminal() {
-            tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
-        }
-        let mut stdin = stdin().map_err(io)?;
-        let mut first = vec![0; 64 << 10];
-        let length = stdin.read(&mut first).map_err(io)?;
-        first.truncate(length);
-        let kind = sniff(&first);
-        let beginning = String::from_utf8_lossy(&first[..length.min(12)]).into_owned();
-        let incoming: Incoming = Box::new(Cursor::new(first).chain(stdin));
-        match kind {
-            Kind::Mcap => Ok((kind, Box::new(McapStream::new(Self::NAME.into(), incoming, self.topics)))),
-            Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
-            Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
-            Kind::Unknown if !self.lines.options.raw => Err(unusable(format!(
-                "begins with {beginning:?}, which is neither MCAP nor JSON lines (an object on each line); \
-                 see --raw for other JSON"
-            ))),
-            Kind::JsonLines | Kind::Unknown => {
-                Ok((Kind::JsonLines, self.lines.of(Self::NAME.into(), incoming)))
-            }
-        }
-    }
-}
-
-/// Stdin without the buffer of the standard library, which would copy everything once more.
-#[cfg(unix)]
-fn stdin() -> std::io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
-}
-
-#[cfg(not(unix))]
-fn stdin() -> std::io::Result<std::io::Stdin> {
-    Ok(std::io::stdin())
 }

@@ -20,13 +20,19 @@ use super::progress::{self, PlayBar};
 mod engine;
 mod inputs;
 mod startup;
+mod stdin;
 
 use engine::{Engine, Finish};
 use inputs::Inputs;
 
 /// Serves until the end, a key or a signal.
 pub(crate) fn run(args: &ServeArgs, logging: &LogArgs, log: &LogOutput) -> Result<(), Failure> {
-    let options = options(args).map_err(|error| Failure::Input(error.into()))?;
+    let options = options(args).map_err(|error| match error {
+        ConfigError::File { path, source } => {
+            Failure::Input(anyhow::Error::from(source).context(format!("--config {}", path.display())))
+        }
+        error => Failure::Input(error.into()),
+    })?;
     let inputs = Inputs::open(&options, log).map_err(Failure::Input)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

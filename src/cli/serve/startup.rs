@@ -1,12 +1,12 @@
-//! What the user is told once the server listens.
+//! The first lines, once the server listens.
 
 use std::net::{IpAddr, SocketAddr};
 
-use foxglove_bridge::source::SourceInfo;
+use foxglove_bridge::source::RecordingInfo;
 
 use crate::cli::progress::span;
 
-/// What to tell the user once the server listens: what is served, and where viewers find it.
+/// The first lines: what is served, and where viewers find it.
 ///
 /// `address` is the bound one, with its real port; `host_name` is what other computers call this one, if known;
 /// `contents` says what is served.
@@ -33,7 +33,7 @@ pub(super) fn lines(address: SocketAddr, host_name: Option<&str>, contents: &str
 }
 
 /// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
-pub(super) fn recording(info: &SourceInfo) -> String {
+pub(super) fn recording(info: &RecordingInfo) -> String {
     let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let mut facts = Vec::new();
     facts.extend(info.range.map(|range| span(range.duration())));
@@ -72,11 +72,11 @@ mod tests {
     use super::*;
 
     fn drive(address: &str, host_name: Option<&str>) -> String {
-        let info = SourceInfo {
+        let info = RecordingInfo {
             name: "drive.mcap".to_owned(),
             range: Some(TimeRange { start: Timestamp(5), end: Timestamp(20_000_000_005) }),
             message_count: Some(2885),
-            ..SourceInfo::default()
+            ..RecordingInfo::default()
         };
         lines(address.parse().unwrap(), host_name, &recording(&info))
     }

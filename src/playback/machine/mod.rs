@@ -11,7 +11,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::backoff::Failure;
 use self::pace::Pace;
 use self::read_ahead::{Failed, ReadAhead};
 use self::step::Step;
@@ -25,11 +24,10 @@ use crate::hub::{ClientId, SlowClient};
 use crate::model::{Channel, ChannelId};
 use crate::protocol::Status;
 use crate::source::reader::ReaderEvent;
-use crate::source::{SourceError, SourceInfo};
+use crate::source::{ErrorKind, RecordingInfo, SourceError, SourceKind};
 use crate::time::Timestamp;
 
 mod advance;
-mod backoff;
 mod pace;
 mod read_ahead;
 mod requests;
@@ -90,7 +88,8 @@ pub(super) struct Machine {
 impl Machine {
     /// A playback that stands at its start. `has_past`: the recording begins before what is played.
     pub(super) fn new(
-        info: &SourceInfo,
+        kind: SourceKind,
+        info: &RecordingInfo,
         options: PlaybackOptions,
         has_past: bool,
         stage: &mut impl Stage,
@@ -102,13 +101,12 @@ impl Machine {
             Phase::Paused { shows_position: false, step: None }
         } else {
             // nobody can subscribe to nothing
-            let start_at = (info.seekable && info.channels.is_empty()).then_some(now);
+            let start_at = (kind == SourceKind::Recording && info.channels.is_empty()).then_some(now);
             Phase::Waiting { start_at, backfill: has_past }
         };
-        let material = if info.seekable {
-            Material::Recorded
-        } else {
-            Material::Streamed { watch: RestartWatch::default() }
+        let material = match kind {
+            SourceKind::Recording => Material::Recorded,
+            SourceKind::Stream => Material::Streamed { watch: RestartWatch::default() },
         };
         let shift = match options.shift {
             TimeShift::Off => None,
@@ -174,7 +172,7 @@ impl Machine {
     fn on_failed(&mut self, error: SourceError, stage: &mut impl Stage, now: Instant) {
         let failed = self.ahead.on_failed(&error, now);
         match (&self.material, failed) {
-            (Material::Streamed { .. }, Failed::Retried { .. }) if Failure::of(&error) == Failure::Retry => {
+            (Material::Streamed { .. }, Failed::Retried { .. }) if error.kind() == ErrorKind::Fatal => {
                 self.ahead.stop();
                 self.failure = Some(error);
             }

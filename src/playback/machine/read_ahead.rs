@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::backoff::{Backoff, Failure};
 use crate::hub::ClientId;
 use crate::model::{Batch, ChannelId};
 use crate::playback::stage::Stage;
-use crate::source::SourceError;
+use crate::source::{Backoff, SourceError};
 use crate::time::Timestamp;
 
 /// Batches asked of the reader ahead of need, and read ahead.
@@ -47,7 +46,7 @@ enum Asked {
 pub(super) enum Failed {
     /// The state before a time is incomplete.
     State,
-    /// As [`Failure::Skipped`].
+    /// As [`crate::source::ErrorKind::Skipped`].
     Skipped,
     /// It is tried again after a pause; `log`: the user is to know.
     Retried {
@@ -160,7 +159,7 @@ impl ReadAhead {
             return Failed::State;
         }
         self.asked.pop_front();
-        let log = self.backoff.failed(Failure::of(error), now);
+        let log = self.backoff.failed(error.kind(), now);
         if self.backoff.is_failing() { Failed::Retried { log } } else { Failed::Skipped }
     }
 

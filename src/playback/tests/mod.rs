@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::hub::outbox::{Encoded, Ordered};
@@ -10,32 +9,9 @@ use crate::hub::queue::Item;
 use crate::hub::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
 use crate::protocol::{Offer, ServerMessage, Subscription};
-use crate::source::{Source, SourceError, SourceInfo};
 use crate::time::Timestamp;
 
-mod live;
 mod streams;
-
-/// A stream that yields what the test hands in.
-struct Fed {
-    info: SourceInfo,
-    batches: Receiver<Result<Batch, SourceError>>,
-}
-
-impl Source for Fed {
-    fn info(&self) -> &SourceInfo {
-        &self.info
-    }
-
-    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        self.batches.recv().ok().transpose()
-    }
-}
-
-fn fed() -> (Sender<Result<Batch, SourceError>>, Box<dyn Source>) {
-    let (sender, batches) = channel();
-    (sender, Box::new(Fed { info: SourceInfo::default(), batches }))
-}
 
 fn announced(id: u32, topic: &str) -> Batch {
     let channel = Channel {

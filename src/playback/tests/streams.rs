@@ -1,18 +1,19 @@
 use std::sync::mpsc::Sender;
 
-use super::{Sent, Viewer, announced, fed, hub, messages};
+use super::{Sent, Viewer, announced, hub, messages};
 use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek};
 use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
 use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Player, Rate, StartOn, TimeShift};
 use crate::protocol::{PlaybackState, PlaybackStatus};
-use crate::source::{Source, SourceError};
+use crate::source::testing::fed;
+use crate::source::{Playable, SourceError, Stream};
 use crate::time::Timestamp;
 
 type Told = tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>;
 
-fn play(stream: Box<dyn Source>, hub: &Hub, rate: Rate) -> (Player, Told) {
+fn play(stream: Box<dyn Stream>, hub: &Hub, rate: Rate) -> (Player, Told) {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
     let options = PlaybackOptions {
         rate,
@@ -24,7 +25,7 @@ fn play(stream: Box<dyn Source>, hub: &Hub, rate: Rate) -> (Player, Told) {
         control: ControlBy::Clients,
     };
     let on_finished = move |outcome| tell.send(outcome).unwrap();
-    (Player::start(stream, hub.clone(), options, false, on_finished).unwrap(), told)
+    (Player::start(Playable::Stream(stream), hub.clone(), options, false, on_finished).unwrap(), told)
 }
 
 async fn ask(player: &Player, request: impl Into<PlaybackRequest>) -> PlaybackState {

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
 
-    /// Gives its bytes in pieces of the sizes told, over and over.
+    /// Gives its bytes in pieces of these sizes, over and over.
     struct Stutter<'a> {
         bytes: &'a [u8],
         sizes: std::iter::Cycle<std::vec::IntoIter<usize>>,

@@ -13,7 +13,7 @@ use super::said::{self, ChannelLine, Fault, Message, Payload, Said, SchemaLine};
 use super::{JsonLinesOptions, NanPolicy, nan};
 use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::source::SourceError;
-use crate::source::live::{Given, LiveChannels, Resolved, Wanted};
+use crate::source::live::{Given, LiveChannels, Resolved, Traits, Wanted};
 use crate::time::Timestamp;
 
 /// Topics whose channel an input has at hand: those that are live, and some that are left out.
@@ -61,7 +61,7 @@ impl Yield<'_> {
 }
 
 fn too_long(options: &JsonLinesOptions) -> BadLine {
-    BadLine::new(1, format!("the line is longer than {} bytes; --max-line allows more", options.max_line))
+    BadLine::new(1, format!("the line is longer than {} bytes; max_line allows more", options.max_line))
 }
 
 impl Lines {
@@ -154,13 +154,13 @@ impl Lines {
     ) -> Result<(), BadLine> {
         let Some((strings, first)) = nan::replaced(text, true) else { return Err(BadLine::syntax(error)) };
         if self.options.nan == NanPolicy::Reject {
-            let reason = "NaN and Infinity are not JSON; --nan null or --nan string takes them";
+            let reason = "NaN and Infinity are not JSON; the options null and string of nan take them";
             return Err(BadLine::new(first + 1, reason));
         }
         match Said::read(&strings, &self.options) {
             Ok(said) => self.on_said(said, Some(text), to),
             Err(Fault::Bad(bad)) => Err(bad),
-            // where the other fault is can be told in the line as it came only up to the first such number
+            // up to the first such number the place of the other fault is the same in the line as it came
             Err(Fault::Syntax(other)) if other.column() <= first => Err(BadLine::syntax(&other)),
             Err(Fault::Syntax(other)) => Err(BadLine { column: first + 1, ..BadLine::syntax(&other) }),
         }
@@ -185,7 +185,8 @@ impl Lines {
             encoding: channel.encoding.as_deref(),
             given: Given::Nothing,
         };
-        let resolved = self.channels.declare_channel(wanted, channel.metadata, to.arrival);
+        let traits = Traits { metadata: channel.metadata, latched: channel.latched };
+        let resolved = self.channels.declare_channel(wanted, traits, to.arrival);
         let resolved = resolved.map_err(|reason| BadLine::new(1, reason))?;
         self.remember(wanted, resolved, to);
         Ok(())
@@ -220,7 +221,7 @@ impl Lines {
         };
         if original.is_some() && live.topic.warn_once() {
             tracing::warn!(
-                "{}: messages have NaN or Infinity, which is not JSON; --nan says what becomes of them",
+                "{}: messages have NaN or Infinity, which is not JSON; the option nan says what becomes of them",
                 live.channel.topic
             );
         }

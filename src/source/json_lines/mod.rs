@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::live::LiveChannels;
-use super::{Source, SourceError, SourceInfo};
+use super::{SourceError, Stop, Stream};
 use crate::model::Batch;
 use crate::time::Timestamp;
 
@@ -33,12 +33,13 @@ pub use times::TimeUnit;
 use buffer::{LineBuffer, Piece};
 use lines::Lines;
 
-/// JSON lines from a stream, as a source.
+/// JSON lines as a stream.
 ///
-/// [`Source::next`] waits in a read of the stream, and returns all messages of the lines that it completes.
+/// [`Stream::next`] waits in a read, and returns all messages of the lines that it completes.
 pub struct JsonLines<R> {
-    info: SourceInfo,
+    name: String,
     stream: R,
+    stop: Stop,
     buffer: LineBuffer,
     lines: Lines,
     /// Parsed and not yet taken, in the order of the stream, with the next at the end.
@@ -48,12 +49,27 @@ pub struct JsonLines<R> {
 }
 
 impl<R: Read + Send> JsonLines<R> {
-    /// The lines of a stream; `name` is what people know it by: `stdin`, `127.0.0.1:51234`.
-    pub fn new(name: String, stream: R, options: Arc<JsonLinesOptions>, channels: Arc<LiveChannels>) -> Self {
-        let info = SourceInfo { name: name.clone(), ..SourceInfo::default() };
+    /// The lines that are read; `name` is what people know them by: `stdin`, `127.0.0.1:51234`. A read that fails once
+    /// `stop` is stopped is the end.
+    pub fn new(
+        name: String,
+        stream: R,
+        stop: &Stop,
+        options: Arc<JsonLinesOptions>,
+        channels: Arc<LiveChannels>,
+    ) -> Self {
         let buffer = LineBuffer::new(options.max_line.min(LARGEST_MAX_LINE));
-        let lines = Lines::new(name, options, channels);
-        Self { info, stream, buffer, lines, ready: Vec::new(), ended: false, clock: wall_clock }
+        let lines = Lines::new(name.clone(), options, channels);
+        Self {
+            name,
+            stream,
+            stop: stop.clone(),
+            buffer,
+            lines,
+            ready: Vec::new(),
+            ended: false,
+            clock: wall_clock,
+        }
     }
 
     /// Takes the time of arrival from another clock.
@@ -73,9 +89,13 @@ fn wall_clock() -> Timestamp {
     Timestamp::MIN.saturating_add(since)
 }
 
-impl<R: Read + Send> Source for JsonLines<R> {
-    fn info(&self) -> &SourceInfo {
-        &self.info
+impl<R: Read + Send> Stream for JsonLines<R> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
@@ -83,21 +103,22 @@ impl<R: Read + Send> Source for JsonLines<R> {
             if let Some(next) = self.ready.pop() {
                 return next.map(Some);
             }
-            if self.ended {
+            if self.ended || self.stop.is_stopped() {
                 return Ok(None);
             }
-            let piece = self.buffer.next(&mut self.stream).map_err(|error| {
-                self.ended = true;
-                self.lines.end();
-                SourceError::Io { name: self.info.name.clone(), error }
-            })?;
-            match piece {
-                Piece::Lines(piece) => {
+            match self.buffer.next(&mut self.stream) {
+                Err(_) if self.stop.is_stopped() => return Ok(None),
+                Err(error) => {
+                    self.ended = true;
+                    self.lines.end();
+                    return Err(SourceError::Io { name: self.name.clone(), error });
+                }
+                Ok(Piece::Lines(piece)) => {
                     self.ready = self.lines.read(&piece, (self.clock)());
                     self.ready.reverse();
                 }
-                Piece::TooLong => self.ready.extend(self.lines.skip().map(Err)),
-                Piece::End => {
+                Ok(Piece::TooLong) => self.ready.extend(self.lines.skip().map(Err)),
+                Ok(Piece::End) => {
                     self.ended = true;
                     self.lines.end();
                 }

@@ -15,7 +15,7 @@ pub struct JsonLinesOptions {
     pub raw: bool,
     /// Where the log time of a raw line stands: `time`, `header.stamp`. The time of arrival if None.
     pub time_field: Option<String>,
-    /// What times count that are plain numbers; told by their size if None.
+    /// The unit of times that are plain numbers; by their size if None.
     pub time_unit: Option<TimeUnit>,
     /// What becomes of bare `NaN` and `Infinity`.
     pub nan: NanPolicy,

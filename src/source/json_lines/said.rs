@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use super::JsonLinesOptions;
 use super::line::{BadLine, Line, column, string, value_at};
 use super::times::{self, shortened};
+use crate::source::recorded_as_latched;
 use crate::time::Timestamp;
 
 /// The standard alphabet, with or without padding.
@@ -64,6 +65,7 @@ pub(super) struct ChannelLine<'a> {
     pub(super) schema: Option<Cow<'a, str>>,
     pub(super) encoding: Option<Cow<'a, str>>,
     pub(super) metadata: BTreeMap<String, String>,
+    pub(super) latched: bool,
 }
 
 /// Why a line says nothing.
@@ -115,7 +117,7 @@ fn topic<'a>(text: &str, line: &Line<'a>, options: &JsonLinesOptions) -> Result<
         (None, Some(topic)) => Ok(Cow::Owned(topic.clone())),
         (None, None) => Err(BadLine::new(
             1,
-            "there is no topic; --default-topic names it, and --raw takes whole lines as messages",
+            "there is no topic; default_topic names one, and raw takes whole lines as messages",
         )),
     }
 }
@@ -167,13 +169,13 @@ fn message<'a>(
 /// The whole line is the payload.
 fn raw<'a>(text: &'a str, options: &JsonLinesOptions) -> Result<Message<'a>, Fault> {
     let Some(topic) = options.default_topic.clone() else {
-        return Err(BadLine::new(1, "whole lines as messages need a topic: --default-topic").into());
+        return Err(BadLine::new(1, "whole lines as messages need a topic: set default_topic").into());
     };
     let value: &RawValue = serde_json::from_str(text).map_err(Fault::Syntax)?;
     let log_time = match &options.time_field {
         Some(path) => {
             let found = value_at(value.get(), path).ok_or_else(|| {
-                BadLine::new(1, format!("there is no field {path} (--time-field) with the time"))
+                BadLine::new(1, format!("there is no field {path} (time_field) with the time"))
             })?;
             time(text, path, Some(found), options)?
         }
@@ -236,18 +238,19 @@ fn channel<'a>(
             metadata.insert(key, value);
         }
     }
-    if let Some(value) = line.latch {
-        match value.get() {
-            // the word that ROS 1 recorders write, which the hub knows
-            "true" | "false" => metadata.insert("latching".to_owned(), value.get().to_owned()),
-            _ => return Err(BadLine::new(column(text, value.get()), "latch is neither true nor false")),
-        };
-    }
+    let latched = match line.latch.map(RawValue::get) {
+        Some("true") => true,
+        // metadata that was copied from a recording
+        None => recorded_as_latched(&metadata),
+        Some("false") => false,
+        Some(other) => return Err(BadLine::new(column(text, other), "latch is neither true nor false")),
+    };
     Ok(ChannelLine {
         topic: topic(text, line, options)?,
         schema: optional(text, "schema", line.schema)?,
         encoding: optional(text, "encoding", line.encoding)?,
         metadata,
+        latched,
     })
 }
 

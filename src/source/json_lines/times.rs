@@ -56,13 +56,12 @@ impl FromStr for TimeUnit {
 }
 
 const NEGATIVE: &str = "lies before 1970, which a time can't";
-const OVERFLOW: &str =
-    "lies after the year 2554, which a time can't; --time-unit says what the number counts";
+const OVERFLOW: &str = "lies after the year 2554, which a time can't; time_unit says what the number counts";
 
 /// The time that a JSON value means, given as its text: an RFC 3339 string, a number, a number in a string, or an
 /// object of seconds and nanoseconds. Below a nanosecond it is rounded down.
 ///
-/// Numbers are of `unit`. Without one, whole numbers tell it by their size, all others are seconds.
+/// Numbers are of `unit`. Without one, it follows from the size of whole numbers, all others are seconds.
 pub(super) fn parse(value: &str, unit: Option<TimeUnit>) -> Result<Timestamp, String> {
     let fault = |why: &str| format!("{} {why}", shortened(value));
     match value.as_bytes().first() {
@@ -243,7 +242,7 @@ mod tests {
         assert_eq!(parse("1500.5", Some(TimeUnit::Millis)), Ok(Timestamp(1_500_500_000)));
         assert_eq!(parse("42", Some(TimeUnit::Nanos)), Ok(Timestamp(42)));
         assert_eq!(parse("\"42\"", Some(TimeUnit::Micros)), Ok(Timestamp(42_000)));
-        assert!(parse("1490149580103", Some(TimeUnit::Seconds)).unwrap_err().contains("--time-unit"));
+        assert!(parse("1490149580103", Some(TimeUnit::Seconds)).unwrap_err().contains("time_unit"));
     }
 
     #[test]

@@ -81,15 +81,15 @@ fn is_number(option: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn told(schema: &str) -> String {
+    fn limit(schema: &str) -> String {
         limits(schema.as_bytes()).unwrap().map_or_else(String::new, |limit| limit.to_string())
     }
 
     #[test]
     fn what_viewers_take_is_passed() {
-        assert_eq!(told(r#"{"type":"object"}"#), "");
+        assert_eq!(limit(r#"{"type":"object"}"#), "");
         assert_eq!(
-            told(
+            limit(
                 r#"{"type":"object","properties":{"a":{"type":"array","items":{"type":"number"}},
                 "level":{"oneOf":[{"title":"A","const":1},{"const":2}]},
                 "o":{"type":"object","properties":{"s":{"type":"string","contentEncoding":"base64"}}}}}"#
@@ -99,12 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn what_viewers_refuse_is_told_with_its_place() {
-        assert_eq!(told("{}"), "its root does not have \"type\":\"object\"");
-        assert_eq!(told(r#"{"type":["object","null"]}"#), "its root does not have \"type\":\"object\"");
-        assert_eq!(told(r##"{"type":"object","$ref":"#/a"}"##), "its root has a $ref");
+    fn what_viewers_refuse_is_named_with_its_place() {
+        assert_eq!(limit("{}"), "its root does not have \"type\":\"object\"");
+        assert_eq!(limit(r#"{"type":["object","null"]}"#), "its root does not have \"type\":\"object\"");
+        assert_eq!(limit(r##"{"type":"object","$ref":"#/a"}"##), "its root has a $ref");
         let of = |property: &str| {
-            told(&format!(
+            limit(&format!(
                 r#"{{"type":"object","properties":{{"a":{{"type":"object","properties":{{"b":{property}}}}}}}}}"#
             ))
         };

@@ -1,9 +1,9 @@
-//! The channels of live input: one for each topic at a time, shared by all inputs of one server.
+//! The channels of lines: one for each topic at a time, shared by all inputs of lines of one server.
 //!
-//! A topic whose encoding, schema or metadata changes gets another channel under a new id; ids count from 1 and are not
-//! used again. Each input announces a channel with the first batch in which *it* uses the id, so that it does not matter
-//! whose batch arrives first; whoever brings about a change retires the old id. Announcements and messages that arrive
-//! later than the end of their channel mean nothing.
+//! A topic whose encoding, schema, metadata or latch changes gets another channel under a new id. Each input announces a
+//! channel with the first batch in which *it* uses the id, so that it does not matter whose batch arrives first; the
+//! input that makes a change retires the old id, unless inputs of another kind have the same channel. Announcements and
+//! messages that arrive after the end of their channel are left out by the hub.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{SourceError, TopicRules, recorded_as_latched};
+use super::{SourceError, TopicRules};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::payload::{MessageType, Types};
+use crate::registry::{ChannelSpec, Registry};
 use crate::time::Timestamp;
 
 mod json_schema;
@@ -35,7 +36,7 @@ const MAX_NAME: usize = 1024;
 /// Bytes of a channel's metadata; a QoS profile takes a few hundred.
 const MAX_METADATA: usize = 4096;
 
-/// Changes of one topic that may follow each other at once, as when a program is started anew several times.
+/// Changes of one topic that may follow each other at once, as when a program is started several times.
 const CHANGES_AT_ONCE: u32 = 10;
 
 /// After those, the time for one more. Each costs every client two frames and the loss of its subscription.
@@ -106,6 +107,7 @@ pub(super) struct Resolved {
 /// The live channels of one server.
 #[derive(Debug)]
 pub struct LiveChannels {
+    registry: Registry,
     rules: TopicRules,
     /// Counts changes after which what was resolved before may no longer hold.
     generation: AtomicU64,
@@ -117,9 +119,8 @@ struct State {
     schemas: Schemas,
     /// By the names that lines have: what `op:channel` said.
     declared: HashMap<String, Declared>,
-    /// By the names that are offered.
+    /// By the names that are offered, before the registry makes them unique.
     live: HashMap<String, Topic>,
-    last_id: u32,
 }
 
 /// What lines of a topic need not say themselves.
@@ -127,12 +128,22 @@ struct State {
 struct Declared {
     schema: Option<String>,
     encoding: Option<String>,
-    metadata: BTreeMap<String, String>,
+    traits: Traits,
+}
+
+/// What a line can say of a channel that its messages don't say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Traits {
+    pub(super) metadata: BTreeMap<String, String>,
+    /// Late subscribers get the last message.
+    pub(super) latched: bool,
 }
 
 #[derive(Debug)]
 struct Topic {
     live: Arc<LiveChannel>,
+    /// What was claimed; the channel may have more metadata, and may be latched, by what others say of it.
+    spec: ChannelSpec,
     /// Changes left at once, as of a time.
     changes: (u32, Timestamp),
 }
@@ -145,20 +156,17 @@ struct Form<'a> {
 }
 
 impl LiveChannels {
-    /// No channels yet. `rules` choose and rename topics, `types` are those that messages are encoded to, `schemas` are for
+    /// No channels yet; they are claimed from `registry`. `rules` choose and rename topics, `types` are those that messages are encoded to, `schemas` are for
     /// topics whose lines name none; an error names the one that does not exist.
     pub fn new(
         rules: TopicRules,
         types: Arc<Types>,
         schemas: &[SchemaFor],
+        registry: Registry,
     ) -> Result<Arc<Self>, SourceError> {
-        let state = State {
-            schemas: Schemas::new(types, schemas)?,
-            declared: HashMap::new(),
-            live: HashMap::new(),
-            last_id: 0,
-        };
-        Ok(Arc::new(Self { rules, generation: AtomicU64::new(0), state: Mutex::new(state) }))
+        let state =
+            State { schemas: Schemas::new(types, schemas)?, declared: HashMap::new(), live: HashMap::new() };
+        Ok(Arc::new(Self { registry, rules, generation: AtomicU64::new(0), state: Mutex::new(state) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -166,7 +174,7 @@ impl LiveChannels {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved anew.
+    /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved again.
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
@@ -182,17 +190,17 @@ impl LiveChannels {
     pub(super) fn declare_channel(
         &self,
         wanted: Wanted<'_>,
-        metadata: BTreeMap<String, String>,
+        traits: Traits,
         now: Timestamp,
     ) -> Result<Option<Resolved>, String> {
         let Some(offered) = self.offered(wanted.topic)? else { return Ok(None) };
-        if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA {
+        if traits.metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA {
             return Err(format!("the metadata has more than {MAX_METADATA} bytes"));
         }
         let declaration = Declared {
             schema: wanted.schema.map(str::to_owned),
             encoding: wanted.encoding.map(str::to_owned),
-            metadata,
+            traits,
         };
         let mut state = self.lock();
         if state.declared.len() >= MAX_CHANNELS && !state.declared.contains_key(wanted.topic) {
@@ -206,7 +214,7 @@ impl LiveChannels {
             (Err(_), Some(before)) => drop(state.declared.insert(wanted.topic.to_owned(), before)),
             (Err(_), None) => drop(state.declared.remove(wanted.topic)),
         }
-        // read anew: the declaration itself counts as a change
+        // read again: the declaration itself counts as a change
         resolved.map(|resolved| Some(Resolved { generation: self.generation(), ..resolved }))
     }
 
@@ -243,52 +251,44 @@ impl LiveChannels {
         let meaning = state.schemas.meaning(wanted.topic, schema)?;
         let encoding = wanted.encoding.or(declared.encoding.as_deref());
         let form = form(&meaning, encoding.filter(|encoding| !encoding.is_empty()), wanted.given)?;
-        let done = |live: &Arc<LiveChannel>, retired| Resolved {
-            live: live.clone(),
-            encoder: form.encoder.clone(),
-            retired,
-            generation: self.generation(),
-        };
-        let before = state.live.get(offered);
-        if let Some(topic) = before {
-            let channel = &topic.live.channel;
-            if channel.message_encoding == form.encoding
-                && channel.schema == form.schema
-                && channel.metadata == declared.metadata
-            {
-                return Ok(done(&topic.live, None));
-            }
-        } else if state.live.len() >= MAX_CHANNELS {
-            return Err(too_many());
-        }
-        let (notes, changes) = match before {
-            Some(topic) => (topic.live.topic.clone(), one_change_less(topic.changes, offered, now)?),
-            None => (Arc::default(), (CHANGES_AT_ONCE, now)),
-        };
-        let id =
-            state.last_id.checked_add(1).ok_or("there are no more channel ids; start the server anew")?;
-        state.last_id = id;
-        let channel = Arc::new(Channel {
-            id: ChannelId(id),
+        let spec = ChannelSpec {
             topic: offered.to_owned(),
             message_encoding: form.encoding.into_owned(),
-            schema: form.schema.clone(),
-            latched: recorded_as_latched(&declared.metadata),
-            metadata: declared.metadata,
-        });
-        let live = Arc::new(LiveChannel { channel, topic: notes });
-        let retired = state
-            .live
-            .insert(offered.to_owned(), Topic { live: live.clone(), changes })
-            .map(|topic| topic.live.channel.id);
-        if retired.is_some() {
+            schema: form.schema,
+            metadata: declared.traits.metadata,
+            latched: declared.traits.latched,
+        };
+        let resolved =
+            |live, retired| Resolved { live, encoder: form.encoder, retired, generation: self.generation() };
+        let before = match state.live.get(offered) {
+            Some(topic) if topic.spec == spec => return Ok(resolved(topic.live.clone(), None)),
+            Some(topic) => Some((topic.live.clone(), one_change_less(topic.changes, offered, now)?)),
+            None if state.live.len() >= MAX_CHANNELS => return Err(too_many()),
+            None => None,
+        };
+        let (notes, changes, old) = match before {
+            Some((live, changes)) => (live.topic.clone(), changes, Some(live.channel.id)),
+            None => (Arc::default(), (CHANGES_AT_ONCE, now), None),
+        };
+        // before the claim, so that the topic is free for the new channel
+        let retired = old.filter(|old| self.registry.release(*old));
+        let claim = self.registry.claim(spec.clone()).map_err(|error| {
+            state.live.remove(offered);
+            error.to_string()
+        })?;
+        if let Some(warning) = claim.warning() {
+            tracing::warn!("{warning}");
+        }
+        if old.is_some() {
             tracing::warn!(
-                "{offered}: messages have another schema or encoding than before, so the topic is offered anew; \
-                 if several programs write it, give each a topic of its own"
+                "{offered}: its schema, encoding or metadata has changed, so the topic is offered again; if several \
+                 programs write it, give each a topic of its own"
             );
             self.changed();
         }
-        Ok(Resolved { live, encoder: form.encoder, retired, generation: self.generation() })
+        let live = Arc::new(LiveChannel { channel: claim.channel, topic: notes });
+        state.live.insert(offered.to_owned(), Topic { live: live.clone(), spec, changes });
+        Ok(resolved(live, retired))
     }
 }
 
@@ -315,7 +315,7 @@ fn one_change_less(
     let left = left.saturating_add(u32::try_from(grown).unwrap_or(u32::MAX)).min(CHANGES_AT_ONCE);
     let left = left.checked_sub(1).ok_or_else(|| {
         format!(
-            "the schema or encoding of {topic} changes more than once a second; \
+            "the schema or encoding of {topic} changes more than once per second; \
              if several programs write it, give each a topic of its own"
         )
     })?;
@@ -356,7 +356,9 @@ fn form<'a>(meaning: &Meaning, encoding: Option<&'a str>, given: Given) -> Resul
         (None, Some(usual)) => usual.into(),
         (None, None) => {
             let encoding = schema.map(|schema| schema.encoding.as_str()).unwrap_or_default();
-            return Err(format!("a schema in {encoding} does not tell the message encoding: give encoding"));
+            return Err(format!(
+                "a schema in {encoding} does not say what the message encoding is: give encoding"
+            ));
         }
     };
     if given == Given::Json && encoding != "json" {

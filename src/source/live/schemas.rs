@@ -45,7 +45,7 @@ impl Schemas {
             let is_file = choice.name.ends_with(".json");
             let meaning = if is_file { from_file(&choice.name) } else { schemas.named(&choice.name) };
             let meaning = meaning.map_err(|reason| SourceError::Unusable {
-                name: format!("--schema {}={}", choice.topic, choice.name),
+                name: format!("{}={}", choice.topic, choice.name),
                 reason,
             })?;
             schemas.chosen.push((choice.topic.clone(), meaning));
@@ -76,7 +76,9 @@ impl Schemas {
         Err(match self.types.suggestion(&name) {
             Some(suggestion) => format!("there is no schema '{name}'; did you mean '{suggestion}'?"),
             None => {
-                format!("there is no schema '{name}'; a line with op schema declares one, --proto adds types")
+                format!(
+                    "there is no schema '{name}'; a line with op schema declares one, and .proto files add types"
+                )
             }
         })
     }

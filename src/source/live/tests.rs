@@ -1,11 +1,17 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::payload::TypeOptions;
 
 const NOW: Timestamp = Timestamp(1_000_000_000_000);
 
+fn types() -> Arc<Types> {
+    Arc::new(Types::load(&TypeOptions::default()).unwrap())
+}
+
 fn channels_with(rules: TopicRules, schemas: &[&str]) -> Result<Arc<LiveChannels>, SourceError> {
     let schemas: Vec<SchemaFor> = schemas.iter().map(|text| text.parse().unwrap()).collect();
-    LiveChannels::new(rules, Arc::new(Types::load(&TypeOptions::default()).unwrap()), &schemas)
+    LiveChannels::new(rules, types(), &schemas, Registry::default())
 }
 
 fn channels() -> Arc<LiveChannels> {
@@ -77,7 +83,7 @@ fn a_declaration_counts_before_the_choice_of_the_user_and_a_line_before_both() {
     assert_eq!(name(json("/a", None)).as_deref(), Some("foxglove.Log"));
     assert_eq!(name(json("/b", None)).as_deref(), Some("foxglove.Point2"));
     let declare = Wanted { given: Given::Nothing, ..json("/b", Some("foxglove.Vector2")) };
-    channels.declare_channel(declare, BTreeMap::new(), NOW).unwrap().unwrap();
+    channels.declare_channel(declare, Traits::default(), NOW).unwrap().unwrap();
     assert_eq!(name(json("/b", None)).as_deref(), Some("foxglove.Vector2"));
     assert_eq!(name(json("/b", Some("foxglove.Point3"))).as_deref(), Some("foxglove.Point3"));
     assert_eq!(name(json("/b", Some(""))), None, "an empty name is none");
@@ -86,20 +92,27 @@ fn a_declaration_counts_before_the_choice_of_the_user_and_a_line_before_both() {
 #[test]
 fn a_declared_channel_is_there_before_its_messages_with_its_metadata() {
     let channels = channels();
-    let metadata = BTreeMap::from([("latching".to_owned(), "true".to_owned())]);
+    let metadata = BTreeMap::from([("frame".to_owned(), "map".to_owned())]);
+    let traits = Traits { metadata, latched: true };
     let declare = Wanted { given: Given::Nothing, ..json("/map", None) };
-    let declared = channels.declare_channel(declare, metadata.clone(), NOW).unwrap().unwrap();
-    assert_eq!(declared.live.channel.metadata["latching"], "true");
+    let declared = channels.declare_channel(declare, traits.clone(), NOW).unwrap().unwrap();
+    assert_eq!(declared.live.channel.metadata, traits.metadata);
+    assert!(declared.live.channel.latched);
     let resolved = resolve(&channels, json("/map", None));
     assert_eq!((resolved.live.channel.id, resolved.retired), (declared.live.channel.id, None));
     assert_eq!(resolved.generation, declared.generation);
-    let again = channels.declare_channel(declare, metadata, NOW).unwrap().unwrap();
+    let again = channels.declare_channel(declare, traits, NOW).unwrap().unwrap();
     assert_eq!(again.generation, declared.generation, "nothing is new");
 
     let long = BTreeMap::from([("x".to_owned(), "y".repeat(MAX_METADATA))]);
-    assert!(channels.declare_channel(declare, long, NOW).unwrap_err().contains("4096 bytes"));
+    assert!(
+        channels
+            .declare_channel(declare, Traits { metadata: long, latched: false }, NOW)
+            .unwrap_err()
+            .contains("4096 bytes")
+    );
     let wrong = Wanted { given: Given::Nothing, ..json("/map", Some("Nope")) };
-    assert!(channels.declare_channel(wrong, BTreeMap::new(), NOW).is_err());
+    assert!(channels.declare_channel(wrong, Traits::default(), NOW).is_err());
     assert_eq!(resolve(&channels, json("/map", None)).live.channel.id, declared.live.channel.id);
 }
 
@@ -172,7 +185,7 @@ fn a_schema_that_does_not_exist_is_refused_with_the_likeliest() {
     assert!(refused(&channels, json("/a", Some("Imu"))).contains("op schema"));
     assert!(refused(&channels, json("/a", Some(&"x".repeat(1 << 20)))).len() < 300);
     let error = channels_with(TopicRules::default(), &["/a=foxglove.log"]).unwrap_err().to_string();
-    assert!(error.starts_with("--schema /a=foxglove.log: ") && error.contains("foxglove.Log"), "{error}");
+    assert!(error.starts_with("/a=foxglove.log: ") && error.contains("foxglove.Log"), "{error}");
 }
 
 #[test]
@@ -204,7 +217,7 @@ fn a_topic_that_changes_too_often_is_held_and_may_change_again_later() {
         assert!(at(number, NOW).unwrap().unwrap().retired.is_some(), "{number}");
     }
     let held = at(11, NOW).unwrap_err();
-    assert!(held.contains("more than once a second"), "{held}");
+    assert!(held.contains("more than once per second"), "{held}");
     assert!(at(10, NOW).unwrap().unwrap().retired.is_none(), "what it is now it may be");
     let later = NOW.saturating_add(CHANGE_INTERVAL);
     assert!(at(11, later).unwrap().unwrap().retired.is_some());
@@ -222,7 +235,7 @@ fn there_is_a_bound_on_everything_that_lines_name() {
     assert!(refused(&channels, json("/one_more", None)).contains("10000 topics"));
     resolve(&channels, json("/7", None));
     let declare = Wanted { given: Given::Nothing, ..json("/one_more", None) };
-    assert!(channels.declare_channel(declare, BTreeMap::new(), NOW).is_err());
+    assert!(channels.declare_channel(declare, Traits::default(), NOW).is_err());
     assert!(refused(&channels, json(&"x".repeat(MAX_NAME + 1), None)).contains("too long"));
     let encoding = "x".repeat(MAX_NAME + 1);
     assert!(refused(&channels, bytes(None, Some(&encoding))).contains("too long"));
@@ -246,4 +259,71 @@ fn declared_schemas_share_a_bound_in_bytes_as_long_as_they_are_in_use() {
     channels.declare_schema(small).unwrap();
     channels.declare_schema(large(2)).unwrap();
     resolve(&channels, wanted("/a"));
+}
+
+#[test]
+fn a_schema_that_changes_a_thousand_times_never_has_an_id_twice_and_takes_few_slots() {
+    let channels = channels();
+    let (mut ids, mut slots, mut before) = (BTreeSet::new(), BTreeSet::new(), None);
+    for change in 0..1000u32 {
+        channels.declare_schema(object("Imu", &format!("a{change}"))).unwrap();
+        let now = NOW.saturating_add(CHANGE_INTERVAL * change);
+        let resolved = channels.resolve(json("/imu", Some("Imu")), now).unwrap().unwrap();
+        let channel = &resolved.live.channel;
+        assert_eq!((resolved.retired, channel.topic.as_str()), (before, "/imu"));
+        assert!(ids.insert(channel.id), "{:?} for the second time", channel.id);
+        slots.insert(channel.id.slot());
+        before = Some(channel.id);
+    }
+    assert!(slots.len() <= 20, "{} slots", slots.len());
+}
+
+/// What another kind of input claims for topic `/a`.
+fn claim_by_another(registry: &Registry, encoding: &str) -> ChannelId {
+    let spec = ChannelSpec {
+        topic: "/a".into(),
+        message_encoding: encoding.into(),
+        schema: None,
+        metadata: BTreeMap::new(),
+        latched: false,
+    };
+    registry.claim(spec).unwrap().channel.id
+}
+
+#[test]
+fn a_channel_that_another_input_has_too_is_the_same_and_stays_when_it_changes_here() {
+    let registry = Registry::default();
+    let other = claim_by_another(&registry, "json");
+    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry.clone()).unwrap();
+    assert_eq!(resolve(&channels, json("/a", None)).live.channel.id, other);
+    let changed = resolve(&channels, json("/a", Some("foxglove.Log")));
+    assert_eq!(changed.retired, None, "the other input goes on with it");
+    assert_eq!(changed.live.channel.topic, "/a#2");
+    assert!(registry.channel(other).is_some());
+    // back to what the other has
+    let again = resolve(&channels, json("/a", None));
+    assert_eq!((again.live.channel.id, again.retired), (other, Some(changed.live.channel.id)));
+}
+
+#[test]
+fn a_topic_of_another_input_with_another_encoding_is_offered_beside_it() {
+    let registry = Registry::default();
+    let other = claim_by_another(&registry, "cdr");
+    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry).unwrap();
+    let resolved = resolve(&channels, json("/a", None));
+    assert_eq!((resolved.live.channel.topic.as_str(), resolved.retired), ("/a#2", None));
+    assert_ne!(resolved.live.channel.id, other);
+    assert_eq!(resolve(&channels, json("/a", None)).live.channel.id, resolved.live.channel.id);
+}
+
+#[test]
+fn a_latch_that_is_declared_is_a_change_of_the_channel() {
+    let channels = channels();
+    let first = resolve(&channels, json("/map", None)).live.channel.clone();
+    assert!(!first.latched);
+    let declare = Wanted { given: Given::Nothing, ..json("/map", None) };
+    let traits = Traits { latched: true, ..Traits::default() };
+    let declared = channels.declare_channel(declare, traits, NOW).unwrap().unwrap();
+    assert_eq!(declared.retired, Some(first.id));
+    assert!(declared.live.channel.latched && declared.live.channel.metadata.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What is wrong with a line, as strict reading tells it.
+/// What is wrong with a line, as strict reading reports it.
 #[track_caller]
 fn fault(line: &str) -> String {
     let outcome = read_with(line, &strict());
@@ -36,7 +36,7 @@ fn strict_reading_stops_at_the_line_behind_the_messages_before_it() {
 #[test]
 fn faults_are_told_with_the_way_out() {
     for (line, part) in [
-        (r#"{"data":{}}"#, "column 1: there is no topic; --default-topic"),
+        (r#"{"data":{}}"#, "column 1: there is no topic; default_topic"),
         (r#"{"topic":7,"data":{}}"#, "column 10: topic 7 is not a string"),
         (r#"{"topic":"/a"}"#, "neither data nor data_base64"),
         (r#"{"topic":"/a","data":null}"#, "neither data nor data_base64"),
@@ -81,7 +81,7 @@ fn a_line_that_is_too_long_is_bad_at_any_length() {
         let options = JsonLinesOptions { max_line: 64, ..strict() };
         let outcome = read_with(&text, &options);
         assert_eq!((outcome.messages.len(), outcome.lines, outcome.bad), (2, 3, 1), "{length}");
-        assert!(outcome.errors[0].contains("line 2, column 1: the line is longer than 64 bytes; --max-line"));
+        assert!(outcome.errors[0].contains("line 2, column 1: the line is longer than 64 bytes; max_line"));
         assert_eq!(read(&text).messages.len(), 3, "{length}");
     }
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::*;
 use crate::model::{Channel, ChannelId};
 use crate::payload::{TypeOptions, Types};
+use crate::registry::Registry;
 use crate::source::TopicRules;
 
 mod faults;
@@ -13,7 +14,7 @@ mod random;
 
 const ARRIVAL: Timestamp = Timestamp(1_767_323_045_000_000_000);
 
-/// Gives its bytes in pieces of the sizes told, over and over.
+/// Gives its bytes in pieces of these sizes, over and over.
 struct Stutter {
     bytes: Vec<u8>,
     at: usize,
@@ -75,7 +76,7 @@ fn types() -> Arc<Types> {
 }
 
 fn channels(options: &JsonLinesOptions) -> Arc<LiveChannels> {
-    LiveChannels::new(TopicRules::default(), types(), &options.schemas).unwrap()
+    LiveChannels::new(TopicRules::default(), types(), &options.schemas, Registry::default()).unwrap()
 }
 
 fn input<R: Read + Send>(
@@ -83,7 +84,9 @@ fn input<R: Read + Send>(
     options: &JsonLinesOptions,
     channels: &Arc<LiveChannels>,
 ) -> JsonLines<R> {
-    JsonLines::new("stdin".into(), stream, Arc::new(options.clone()), channels.clone()).with_clock(|| ARRIVAL)
+    let stop = Stop::new().unwrap();
+    JsonLines::new("stdin".into(), stream, &stop, Arc::new(options.clone()), channels.clone())
+        .with_clock(|| ARRIVAL)
 }
 
 /// Reads all, and holds every batch to what batches promise.
@@ -269,7 +272,7 @@ fn a_declared_channel_is_announced_before_its_messages() {
     assert_eq!(outcome.messages[0].schema(), "Imu");
     let metadata: Vec<_> =
         outcome.announced[0].metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    assert_eq!(metadata, [("a", "b"), ("latching", "true"), ("n", "1")]);
+    assert_eq!(metadata, [("a", "b"), ("n", "1")], "as it was given");
     assert!(outcome.announced[0].latched);
 }
 
@@ -354,7 +357,9 @@ fn numbers_that_json_lacks_become_what_the_user_chose() {
     assert_eq!(strings.texts(), [r#"{"x":"NaN","y":["-Infinity","NaN"]}"#, r#"{"x":"Infinity"}"#]);
     let rejected = with(NanPolicy::Reject);
     assert_eq!(rejected.bad, 2);
-    assert!(rejected.errors[0].contains("line 1, column 27: NaN and Infinity are not JSON; --nan null"));
+    assert!(
+        rejected.errors[0].contains("line 1, column 27: NaN and Infinity are not JSON; the options null")
+    );
     let worse = &read_with(r#"{"topic":"/a","data":{"x":NaN,"y":}}"#, &strict()).errors[0];
     assert!(worse.contains("expected value"), "{worse}");
     let time = &read_with(r#"{"topic":"/a","data":{},"log_time":NaN}"#, &strict()).errors[0];
@@ -399,7 +404,7 @@ fn a_raw_line_is_the_message() {
     let encoded = JsonLinesOptions { schemas: vec!["/journal=foxglove.Log".parse().unwrap()], ..raw.clone() };
     assert_eq!(read_with("{\"message\":\"hi\"}", &encoded).messages[0].payload, b"\x1a\x02hi");
     let nowhere = JsonLinesOptions { default_topic: None, ..raw };
-    assert!(read_with("{}", &nowhere).errors[0].contains("--default-topic"));
+    assert!(read_with("{}", &nowhere).errors[0].contains("default_topic"));
 }
 
 #[test]
@@ -414,7 +419,7 @@ fn a_default_topic_is_for_lines_without_one() {
 fn topics_that_are_left_out_make_no_batch() {
     let mut rules = TopicRules::default();
     rules.filter.exclude.push("/secret".parse().unwrap());
-    let channels = LiveChannels::new(rules, types(), &[]).unwrap();
+    let channels = LiveChannels::new(rules, types(), &[], Registry::default()).unwrap();
     let text =
         "{\"topic\":\"/secret\",\"data\":{}}\n".repeat(3) + "{\"op\":\"channel\",\"topic\":\"/secret\"}";
     let outcome = drain(input(text.as_bytes(), &strict(), &channels));

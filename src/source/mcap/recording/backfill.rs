@@ -24,7 +24,7 @@ type Best = (u64, u32, u64, u32);
 /// Opens the file of a number, beside so many others that the search has open.
 type Opener<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
 
-/// See [`crate::source::Source::backfill`]. Goes back from segment to segment, those that end last first, and opens a file only if
+/// See [`crate::source::Recording::backfill`]. Goes back from segment to segment, those that end last first, and opens a file only if
 /// it can hold what is still missing.
 pub(super) fn backfill(
     files: &[RecordingFile],

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{RecordingFile, has_chosen};
+use crate::model::ChannelId;
+use crate::registry::{ChannelSpec, Registry};
 use crate::source::bytes::LocalFile;
-use crate::source::catalog::{Catalog, RawChannel};
 use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::survey::{FilePart, Survey, survey};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RangeMiss, RecordingOptions, ScanProgress, SourceError, SourceInfo};
+use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are listed one by one; of hundreds of files each can have some.
@@ -20,7 +21,7 @@ const MAX_WARNINGS: usize = 20;
 /// The files of a timeline, closed, and what is known of them together.
 pub(super) struct Files {
     pub(super) files: Vec<RecordingFile>,
-    pub(super) info: SourceInfo,
+    pub(super) info: RecordingInfo,
     /// What is played; all of time for recordings without messages.
     pub(super) range: TimeRange,
 }
@@ -30,12 +31,13 @@ pub(super) fn open_files(
     named: Named,
     pool: &Arc<ChunkPool>,
     options: &RecordingOptions,
+    registry: &Registry,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Files, SourceError> {
     let alone = named.files.len() == 1;
     let sizes: Vec<u64> =
         named.files.iter().map(|file| file.path.metadata().map_or(0, |data| data.len())).collect();
-    let mut joint = Joint { options, alone, warnings: named.warnings, ..Joint::new(options) };
+    let mut joint = Joint { options, alone, warnings: named.warnings, ..Joint::new(options, registry) };
     let mut first_error = None;
     let mut done = 0;
     for (file, size) in named.files.iter().zip(&sizes) {
@@ -73,7 +75,9 @@ struct Joint<'a> {
     options: &'a RecordingOptions,
     alone: bool,
     files: Vec<RecordingFile>,
-    catalog: Catalog,
+    registry: &'a Registry,
+    /// All channels of the files.
+    claimed: BTreeSet<ChannelId>,
     /// From the first to the last message of all channels.
     whole: Option<TimeRange>,
     /// From the first to the last message of chosen channels.
@@ -85,12 +89,13 @@ struct Joint<'a> {
 }
 
 impl<'a> Joint<'a> {
-    fn new(options: &'a RecordingOptions) -> Self {
+    fn new(options: &'a RecordingOptions, registry: &'a Registry) -> Self {
         Self {
             options,
             alone: false,
             files: Vec::new(),
-            catalog: Catalog::default(),
+            registry,
+            claimed: BTreeSet::new(),
             whole: None,
             chosen: None,
             message_count: Some(0),
@@ -105,18 +110,26 @@ impl<'a> Joint<'a> {
         let mut problems = Vec::new();
         for channel in &survey.channels {
             let raw = channel.channel.clone();
-            meanings.push(if let Some(topic) = self.options.topics.offered(&raw.topic) {
-                problems.extend(channel.problem());
-                let topic = topic.into_owned();
-                IdMeaning::Played(self.catalog.add(RawChannel { topic, ..raw }))
-            } else {
+            let Some(topic) = self.options.topics.offered(&raw.topic).map(|topic| topic.into_owned()) else {
                 self.topics.insert(raw.topic);
-                IdMeaning::LeftOut
+                meanings.push(IdMeaning::LeftOut);
+                continue;
+            };
+            problems.extend(channel.problem());
+            meanings.push(match self.registry.claim(ChannelSpec { topic, ..raw }) {
+                Ok(claim) => {
+                    problems.extend(claim.warning());
+                    self.claimed.insert(claim.channel.id);
+                    IdMeaning::Played(claim.channel.id)
+                }
+                Err(error) => {
+                    problems.push(error.to_string());
+                    IdMeaning::LeftOut
+                }
             });
         }
         self.any_chosen |=
             meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
-        problems.extend(self.catalog.take_warnings());
         let name = file_name(path);
         let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
         self.warnings.extend(survey.warnings.iter().cloned());
@@ -159,13 +172,13 @@ impl<'a> Joint<'a> {
             self.warnings.truncate(MAX_WARNINGS);
             self.warnings.push(format!("there are {more} more warnings; open a file alone to see its own"));
         }
-        let (channels, _) = self.catalog.finish();
-        let info = SourceInfo {
+        // as they are once the last file has completed them
+        let channels = self.claimed.iter().filter_map(|id| self.registry.channel(*id)).collect();
+        let info = RecordingInfo {
             name,
             range: chosen,
             message_count: self.message_count.filter(|_| whole),
             channels,
-            seekable: true,
             warnings: self.warnings,
         };
         Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })

@@ -17,9 +17,10 @@ use super::files::{Files, open_files};
 use super::merge::{Extended, Merge, Place, Position};
 use super::segments::Decoded;
 use crate::model::{Batch, ChannelId};
+use crate::registry::Registry;
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::paths::Named;
-use crate::source::{RecordingOptions, ScanProgress, Source, SourceError, SourceInfo};
+use crate::source::{Recording, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Files that are opened before the timeline comes to them, so that it does not wait at their borders.
@@ -48,7 +49,7 @@ enum Unrequested {
 /// See the module's documentation.
 pub(in crate::source) struct Timeline {
     files: Vec<RecordingFile>,
-    info: SourceInfo,
+    info: RecordingInfo,
     range: TimeRange,
     pool: Arc<ChunkPool>,
     ahead: Ahead,
@@ -73,10 +74,11 @@ impl Timeline {
     pub(in crate::source) fn open(
         named: Named,
         options: &RecordingOptions,
+        registry: &Registry,
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Self, SourceError> {
         let pool = Arc::default();
-        let Files { files, info, range } = open_files(named, &pool, options, progress)?;
+        let Files { files, info, range } = open_files(named, &pool, options, registry, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
         let mut timeline = Self {
@@ -255,8 +257,8 @@ impl Timeline {
     }
 }
 
-impl Source for Timeline {
-    fn info(&self) -> &SourceInfo {
+impl Recording for Timeline {
+    fn info(&self) -> &RecordingInfo {
         &self.info
     }
 
@@ -265,7 +267,7 @@ impl Source for Timeline {
             return Err(error);
         }
         let mut batch = self.merge.batch();
-        match self.fill(&mut batch) {
+        match self.fill(&mut batch).map_err(SourceError::of_a_part) {
             Err(error) if batch.is_empty() => return Err(error),
             // what was read before the damage is played first
             Err(error) => self.failed = Some(error),

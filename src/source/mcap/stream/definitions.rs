@@ -5,16 +5,16 @@
 //! gets a new channel in place of the old one, unless the old one is still defined under another id: then both are
 //! offered, one of them as `/topic#2`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mcap::records::{self, Record};
 
 use crate::model::{Channel, ChannelId, Schema};
-use crate::source::TopicRules;
-use crate::source::catalog::{Catalog, RawChannel};
+use crate::registry::{ChannelSpec, Registry};
 use crate::source::mcap::records::MAX_DEFINITIONS;
+use crate::source::{TopicRules, recorded_as_latched};
 
 /// What a definition changes for viewers.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub(super) struct Change {
 /// What an id of the recording stands for.
 #[derive(Debug)]
 struct Known {
-    raw: RawChannel,
+    raw: ChannelSpec,
     /// None for channels that the user left out.
     offered: Option<ChannelId>,
 }
@@ -36,13 +36,15 @@ struct Known {
 #[derive(Debug)]
 pub(super) struct Definitions {
     rules: TopicRules,
-    catalog: Catalog,
+    registry: Registry,
+    /// The channels that are claimed, by the topics that they were asked for under.
+    claimed: HashMap<String, Vec<Arc<Channel>>>,
     schemas: BTreeMap<u16, Arc<Schema>>,
     channels: BTreeMap<u16, Known>,
     /// Every schema once, however often it is defined, with their bytes.
     distinct: HashSet<Arc<Schema>>,
     schema_bytes: usize,
-    /// By channel of the catalog, with their sum.
+    /// By claimed channel, with their sum.
     offered_bytes: BTreeMap<ChannelId, usize>,
     channel_bytes: usize,
     /// [`MAX_DEFINITIONS`].
@@ -51,10 +53,11 @@ pub(super) struct Definitions {
 }
 
 impl Definitions {
-    pub(super) fn new(rules: TopicRules) -> Self {
+    pub(super) fn new(rules: TopicRules, registry: Registry) -> Self {
         Self {
             rules,
-            catalog: Catalog::default(),
+            registry,
+            claimed: HashMap::new(),
             schemas: BTreeMap::new(),
             channels: BTreeMap::new(),
             distinct: HashSet::new(),
@@ -82,15 +85,16 @@ impl Definitions {
         self.channels.contains_key(&id)
     }
 
+    /// All channels that are offered, by their ids.
     pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
-        self.catalog.channels().cloned().collect()
+        let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();
+        offered.sort_unstable_by_key(|channel| channel.id);
+        offered
     }
 
     /// What the user should know of the definitions since this was last asked.
     pub(super) fn take_warnings(&mut self) -> Vec<String> {
-        let mut warnings = std::mem::take(&mut self.warnings);
-        warnings.extend(self.catalog.take_warnings());
-        warnings
+        std::mem::take(&mut self.warnings)
     }
 
     /// Takes a schema or a channel; the error says why it is refused.
@@ -131,10 +135,11 @@ impl Definitions {
     fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
         let schema = self.schemas.get(&channel.schema_id).cloned();
         let missing = schema.is_none() && channel.schema_id != 0;
-        let raw = RawChannel {
+        let raw = ChannelSpec {
             topic: channel.topic,
             message_encoding: channel.message_encoding,
             schema,
+            latched: recorded_as_latched(&channel.metadata),
             metadata: channel.metadata,
         };
         if self.channels.get(&channel.id).is_some_and(|known| known.raw == raw) {
@@ -149,10 +154,9 @@ impl Definitions {
             self.warnings
                 .push(format!("topic {}: its schema {} is not defined", raw.topic, channel.schema_id));
         }
-        let offered = RawChannel { topic, ..raw.clone() };
+        let offered = ChannelSpec { topic, ..raw.clone() };
         let mut change = Change::default();
-        let known = self.catalog.find(&offered).map(|known| known.id);
-        let id = match known {
+        let id = match self.find(&offered) {
             Some(id) => id,
             None => self.offer(offered, &mut change)?,
         };
@@ -160,22 +164,41 @@ impl Definitions {
         Ok(change)
     }
 
-    /// Gives a channel an id of its own, in place of those on its topic that are no longer defined.
-    fn offer(&mut self, channel: RawChannel, change: &mut Change) -> Result<ChannelId, String> {
-        let bytes = size(&channel);
+    /// The channel that is claimed already with equal topic, encoding and schema.
+    fn find(&self, wanted: &ChannelSpec) -> Option<ChannelId> {
+        let same = |channel: &&Arc<Channel>| {
+            channel.message_encoding == wanted.message_encoding && channel.schema == wanted.schema
+        };
+        Some(self.claimed.get(&wanted.topic)?.iter().find(same)?.id)
+    }
+
+    /// Claims a channel, in place of those on its topic that are no longer defined.
+    fn offer(&mut self, wanted: ChannelSpec, change: &mut Change) -> Result<ChannelId, String> {
+        let bytes = size(&wanted);
         self.check_room(bytes)?;
-        for old in self.catalog.on_topic(&channel.topic) {
-            if self.channels.values().any(|known| known.offered == Some(old)) {
-                continue;
+        let topic = wanted.topic.clone();
+        let on_topic = self.claimed.remove(&topic).unwrap_or_default();
+        let (mut kept, gone): (Vec<_>, Vec<_>) = on_topic
+            .into_iter()
+            .partition(|old| self.channels.values().any(|known| known.offered == Some(old.id)));
+        for old in gone {
+            self.channel_bytes -= self.offered_bytes.remove(&old.id).unwrap_or(0);
+            // others may have the same channel
+            if self.registry.release(old.id) {
+                change.retired.push(old.id);
             }
-            self.catalog.retire(old);
-            self.channel_bytes -= self.offered_bytes.remove(&old).unwrap_or(0);
-            change.retired.push(old);
         }
-        let id = self.catalog.add(channel);
+        let claim = self.registry.claim(wanted);
+        if let Ok(claim) = &claim {
+            kept.push(claim.channel.clone());
+        }
+        self.claimed.insert(topic, kept);
+        let claim = claim.map_err(|error| error.to_string())?;
+        self.warnings.extend(claim.warning());
+        let id = claim.channel.id;
         self.channel_bytes += bytes;
         self.offered_bytes.insert(id, bytes);
-        change.announced = self.catalog.channels().find(|channel| channel.id == id).cloned();
+        change.announced = Some(claim.channel);
         Ok(id)
     }
 
@@ -217,7 +240,7 @@ fn weight(schema: &Schema) -> usize {
 }
 
 /// Bytes of a channel in memory, about, as it stands here and under its id.
-fn size(channel: &RawChannel) -> usize {
+fn size(channel: &ChannelSpec) -> usize {
     let metadata: usize = channel.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     2 * (size_of::<Channel>() + channel.topic.len() + channel.message_encoding.len() + metadata)
 }
@@ -244,9 +267,13 @@ mod tests {
         })
     }
 
+    fn definitions() -> Definitions {
+        Definitions::new(TopicRules::default(), Registry::default())
+    }
+
     #[test]
     fn definitions_have_a_bound() {
-        let mut definitions = Definitions { limit: 3 << 20, ..Definitions::new(TopicRules::default()) };
+        let mut definitions = Definitions { limit: 3 << 20, ..definitions() };
         let large = |number: usize| format!("{number}{}", "x".repeat(1 << 20));
         assert!(definitions.on_record(schema(1, &large(1))).is_ok());
         assert!(definitions.on_record(channel(1, 1, "/a")).unwrap().announced.is_some());
@@ -266,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_missing_schema_is_warned_of_and_the_channel_is_offered_without() {
-        let mut definitions = Definitions::new(TopicRules::default());
+        let mut definitions = definitions();
         let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
         assert_eq!(change.announced.unwrap().schema, None);
         assert!(definitions.take_warnings()[0].contains("schema 7 is not defined"));
@@ -279,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_is_defined_again_changes_nothing() {
-        let mut definitions = Definitions::new(TopicRules::default());
+        let mut definitions = definitions();
         for round in 0..3 {
             definitions.on_record(schema(1, "{}")).unwrap();
             let change = definitions.on_record(channel(4, 1, "/a")).unwrap();

@@ -9,15 +9,15 @@
 //! as in files that are given their size before their content. Compressed chunks come when they are complete; one at the
 //! very end that can't be read gets [`SUSPECT_POLLS`] to become whole.
 
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::growing::Growing;
 use super::linear::{Linear, Work};
 use crate::model::Batch;
-use crate::source::{ScanProgress, Source, SourceError, SourceInfo, TopicRules};
+use crate::registry::Registry;
+use crate::source::{ScanProgress, SourceError, Stop, Stream, TopicRules};
 
 /// How often a file that has nothing new is looked at: well below what a viewer notices, and three system calls.
 const POLL: Duration = Duration::from_millis(50);
@@ -38,8 +38,6 @@ pub struct FollowOptions {
     pub from_start: bool,
     /// Topics to play, and their names.
     pub topics: TopicRules,
-    /// Once true, [`Source::next`] says that this is the end, at the latest after one poll.
-    pub stop: Arc<AtomicBool>,
 }
 
 /// How the time until the next look passes.
@@ -50,9 +48,12 @@ pub struct Follow {
     path: PathBuf,
     /// The path, as the user named it.
     name: String,
-    info: SourceInfo,
-    stop: Arc<AtomicBool>,
+    stop: Stop,
     linear: Linear,
+    /// What is known of the part before the start, for the first calls of [`Stream::next`].
+    known: VecDeque<Result<Batch, SourceError>>,
+    /// To be logged by [`Stream::next`].
+    pub(in crate::source::mcap) warnings: Vec<String>,
     /// None while there is none.
     file: Option<Growing>,
     wait: Wait,
@@ -62,19 +63,25 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Opens the file, or waits for it in [`Source::next`] if it does not exist yet (but its folder does). What it
-    /// holds already is read through for its channels; `progress` is called now and then meanwhile.
+    /// Opens the file, or waits for it in [`Stream::next`] if it does not exist yet (but its folder does). What it
+    /// holds already is read through for its channels, which the first batch announces; `progress` is called now and then
+    /// meanwhile. Nothing comes any more once `stop` is stopped.
     pub fn open(
         path: &Path,
         options: FollowOptions,
+        registry: &Registry,
+        stop: &Stop,
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Self, SourceError> {
-        Self::open_with(path, options, progress, Box::new(std::thread::sleep))
+        let stopped = stop.clone();
+        Self::open_with(path, options, registry, stop, progress, Box::new(move |time| stopped.wait(time)))
     }
 
     pub(in crate::source::mcap) fn open_with(
         path: &Path,
         options: FollowOptions,
+        registry: &Registry,
+        stop: &Stop,
         progress: &mut dyn FnMut(ScanProgress),
         wait: Wait,
     ) -> Result<Self, SourceError> {
@@ -93,14 +100,12 @@ impl Follow {
         }
         let old = file.as_ref().filter(|_| !options.from_start).map_or(0, |file| file.size_at_open);
         let mut follow = Self {
-            info: SourceInfo {
-                name: path.file_name().map_or_else(String::new, |name| name.display().to_string()),
-                ..SourceInfo::default()
-            },
-            linear: Linear::new(name.clone(), options.topics).growing(old),
+            linear: Linear::new(name.clone(), options.topics, registry.clone()).growing(old),
+            known: VecDeque::new(),
+            warnings: Vec::new(),
             path: path.to_owned(),
             name,
-            stop: options.stop,
+            stop: stop.clone(),
             file,
             wait,
             suspect_polls: 0,
@@ -115,17 +120,17 @@ impl Follow {
     /// Reads what is in the file already, for its channels.
     fn read_old(&mut self, size: u64, progress: &mut dyn FnMut(ScanProgress)) -> Result<(), SourceError> {
         let Some(file) = &mut self.file else { return Ok(()) };
-        let (mut faults, mut more) = (Vec::new(), 0u64);
+        let (mut faults, mut more) = (VecDeque::new(), 0u64);
         let mut note = |error: SourceError| {
             if faults.len() < MAX_FAULTS {
-                faults.push(error.to_string());
+                faults.push_back(Err(error));
             } else {
                 more += 1;
             }
         };
         let mut reported = 0;
         file.limit = size;
-        while !self.stop.load(Ordering::Relaxed) {
+        while !self.stop.is_stopped() {
             let done = self.linear.offset();
             if done >= reported + PROGRESS {
                 reported = done;
@@ -158,11 +163,13 @@ impl Follow {
         file.limit = u64::MAX;
         let (channels, last_errors) = self.linear.end_of_old();
         last_errors.into_iter().for_each(&mut note);
-        self.info.channels = channels;
-        self.info.warnings = self.linear.take_warnings();
-        self.info.warnings.extend(faults);
+        if !channels.is_empty() {
+            self.known.push_back(Ok(Batch { announcements: channels, ..Batch::default() }));
+        }
+        self.known.append(&mut faults);
+        self.warnings = self.linear.take_warnings();
         if more > 0 {
-            self.info.warnings.push(format!("{}: and {more} more damaged parts", self.name));
+            self.warnings.push(format!("and {more} more damaged parts"));
         }
         Ok(())
     }
@@ -195,7 +202,7 @@ impl Follow {
                 Err(_) if self.reported => {}
                 Err(error) => {
                     self.reported = true;
-                    return Err(SourceError::Io { name: self.name.clone(), error });
+                    return Err(SourceError::Unavailable { name: self.name.clone(), error });
                 }
             },
             Work::More | Work::Unwritten => {}
@@ -235,17 +242,25 @@ impl Follow {
     }
 }
 
-impl Source for Follow {
-    fn info(&self) -> &SourceInfo {
-        &self.info
+impl Stream for Follow {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        while !self.stop.load(Ordering::Relaxed) {
-            let worked = self.advance()?;
-            for warning in self.linear.take_warnings() {
+        while !self.stop.is_stopped() {
+            for warning in self.warnings.drain(..) {
                 tracing::warn!("{}: {warning}", self.name);
             }
+            if let Some(known) = self.known.pop_front() {
+                return known.map(Some);
+            }
+            let worked = self.advance()?;
+            self.warnings = self.linear.take_warnings();
             if let Some(ready) = self.linear.take_ready() {
                 return ready.map(Some);
             }

@@ -14,6 +14,7 @@ use mcap::records::op;
 
 use super::definitions::{Change, Definitions};
 use crate::model::{Batch, Channel, Entry};
+use crate::registry::Registry;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
 use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
@@ -54,13 +55,13 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn new(name: String, rules: TopicRules) -> Self {
+    pub(super) fn new(name: String, rules: TopicRules, registry: Registry) -> Self {
         let unpacker = Unpacker::default();
         Self {
             name,
             walker: Walker::new(&unpacker),
             unpacker,
-            definitions: Definitions::new(rules),
+            definitions: Definitions::new(rules, registry),
             batch: Batch::default(),
             loose: 0..0,
             ready: VecDeque::new(),

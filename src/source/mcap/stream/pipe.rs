@@ -7,13 +7,15 @@ use std::io::{self, Read};
 
 use super::linear::{Linear, Work};
 use crate::model::Batch;
+use crate::registry::Registry;
 use crate::source::mcap::records::to_usize;
 use crate::source::mcap::walker::ForwardRead;
-use crate::source::{Source, SourceError, SourceInfo, TopicRules};
+use crate::source::{SourceError, Stop, Stream, TopicRules};
 
 /// See the module's documentation.
 pub struct McapStream<R> {
-    info: SourceInfo,
+    name: String,
+    stop: Stop,
     linear: Linear,
     /// None after the end.
     input: Option<Reading<R>>,
@@ -21,11 +23,13 @@ pub struct McapStream<R> {
 
 impl<R: Read + Send> McapStream<R> {
     /// `name`: for people. `read` begins with the recording's first byte: who has looked at some puts them back
-    /// ([`Read::chain`]). It is not buffered here twice, so it need not be.
-    pub fn new(name: String, read: R, rules: TopicRules) -> Self {
+    /// ([`Read::chain`]). It is not buffered here twice, so it need not be. A read that fails once `stop` is stopped is the
+    /// end.
+    pub fn new(name: String, read: R, stop: &Stop, rules: TopicRules, registry: Registry) -> Self {
         Self {
-            linear: Linear::new(name.clone(), rules),
-            info: SourceInfo { name, ..SourceInfo::default() },
+            linear: Linear::new(name.clone(), rules, registry),
+            name,
+            stop: stop.clone(),
             input: Some(Reading(read)),
         }
     }
@@ -37,16 +41,20 @@ impl<R: Read + Send> McapStream<R> {
     }
 }
 
-impl<R: Read + Send> Source for McapStream<R> {
-    fn info(&self) -> &SourceInfo {
-        &self.info
+impl<R: Read + Send> Stream for McapStream<R> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        loop {
+        while !self.stop.is_stopped() {
             let work = self.linear.work();
             for warning in self.linear.take_warnings() {
-                tracing::warn!("{}: {warning}", self.info.name);
+                tracing::warn!("{}: {warning}", self.name);
             }
             if let Some(ready) = self.linear.take_ready() {
                 return ready.map(Some);
@@ -62,19 +70,21 @@ impl<R: Read + Send> Source for McapStream<R> {
                         self.linear.end();
                         self.input = None;
                     }
+                    Err(_) if self.stop.is_stopped() => {}
                     Err(error) => {
                         self.input = None;
-                        return Err(SourceError::Io { name: self.info.name.clone(), error });
+                        return Err(SourceError::Io { name: self.name.clone(), error });
                     }
                 },
             }
         }
+        Ok(None)
     }
 }
 
 impl<R> std::fmt::Debug for McapStream<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("McapStream").field("name", &self.info.name).finish_non_exhaustive()
+        f.debug_struct("McapStream").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use mcap::records::{self, Record};
 
 use crate::model::Schema;
-use crate::source::catalog::RawChannel;
+use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;
 use crate::source::mcap::records::MAX_DEFINITIONS;
+use crate::source::recorded_as_latched;
 
 /// Entries in the tables of all parts: at most some 500 MiB, if each has one. Files with more are not from recorders.
 const MAX_ENTRIES: usize = 2 << 20;
@@ -23,7 +24,7 @@ pub(crate) struct FileChannel {
     pub(crate) id: u16,
     /// 0: none.
     schema_id: u16,
-    pub(crate) channel: RawChannel,
+    pub(crate) channel: ChannelSpec,
 }
 
 impl FileChannel {
@@ -31,10 +32,11 @@ impl FileChannel {
         Self {
             id: channel.id,
             schema_id: channel.schema_id,
-            channel: RawChannel {
+            channel: ChannelSpec {
                 topic: channel.topic,
                 message_encoding: channel.message_encoding,
                 schema,
+                latched: recorded_as_latched(&channel.metadata),
                 metadata: channel.metadata,
             },
         }
@@ -196,7 +198,7 @@ impl Ids {
             self.note_schema(number);
             return Ok(number);
         }
-        let RawChannel { topic, message_encoding, metadata, .. } = &channel.channel;
+        let ChannelSpec { topic, message_encoding, metadata, .. } = &channel.channel;
         let metadata: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.take_bytes(size_of::<FileChannel>() + 2 * topic.len() + message_encoding.len() + metadata)?;
         let number = self.channels.len();

@@ -10,9 +10,10 @@ use proptest::sample::Index;
 use super::made::Compression::{None as Plain, Zstd};
 use super::made::{Made, arbitrary_recording};
 use super::viewer::{Seen, Viewer};
+use crate::registry::Registry;
 use crate::source::bytes::LocalFile;
 use crate::source::mcap::survey::{Method, Survey, survey};
-use crate::source::{McapStream, Order, RecordingOptions, SourceError, TopicRules};
+use crate::source::{McapStream, Order, RecordingOptions, SourceError, Stop, TopicRules};
 
 /// How often there is a message: its topic as it was recorded, log time, payload.
 type Messages = BTreeMap<(String, u64, Vec<u8>), usize>;
@@ -54,9 +55,10 @@ fn both(bytes: &[u8]) -> Both {
     let survey =
         LocalFile::open(&path).and_then(|file| survey(&file, &Arc::default(), Order::Log, &mut |_| {}));
     let spec = path.to_str().unwrap().to_owned();
-    let file = crate::source::open(&[spec], &RecordingOptions::default(), &mut |_| {});
-    let file = file.map(|mut source| Viewer::of(&mut *source));
-    let mut source = McapStream::new("pipe".into(), bytes, TopicRules::default());
+    let file = crate::source::open(&[spec], &RecordingOptions::default(), &Registry::default(), &mut |_| {});
+    let file = file.map(|mut recording| Viewer::of_recording(&mut *recording));
+    let (rules, stop) = (TopicRules::default(), Stop::new().unwrap());
+    let mut source = McapStream::new("pipe".into(), bytes, &stop, rules, Registry::default());
     let pipe = Viewer::of(&mut source);
     Both { file, survey, pipe, undefined: source.undefined() }
 }

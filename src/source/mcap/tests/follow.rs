@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
@@ -11,10 +10,16 @@ use super::made::Compression::{None as Plain, Zstd};
 use super::made::{Made, begun};
 use super::script::{Script, Then};
 use super::viewer::Viewer;
-use crate::source::{Follow, FollowOptions, ScanProgress, Source, SourceError, TopicRules};
+use crate::registry::Registry;
+use crate::source::{Follow, FollowOptions, ScanProgress, SourceError, Stop, Stream, TopicRules};
 
 fn messages(times: &[u64]) -> Made {
     times.iter().fold(Made::default(), |made, time| made.message(1, *time))
+}
+
+fn open(path: &Path, progress: &mut dyn FnMut(ScanProgress)) -> Result<Follow, SourceError> {
+    let (registry, stop) = (Registry::default(), Stop::new().unwrap());
+    Follow::open(path, FollowOptions::default(), &registry, &stop, progress)
 }
 
 #[test]
@@ -31,11 +36,11 @@ fn channels_of_what_is_there_are_known_and_what_comes_is_played() {
                 .append(&messages(&[6]).end())
         };
         let (_files, follow) = script().open();
-        let follow = follow.unwrap();
-        let topics: Vec<_> = follow.info().channels.iter().map(|channel| channel.topic.clone()).collect();
-        assert_eq!(topics, ["/a", "/b"]);
-        assert!(!follow.info().seekable && follow.info().warnings.is_empty());
-        assert_eq!(follow.info().name, "drive.mcap");
+        let mut follow = follow.unwrap();
+        assert!(follow.name().ends_with("drive.mcap"));
+        let first = follow.next().unwrap().unwrap();
+        let topics: Vec<_> = first.announcements.iter().map(|channel| channel.topic.clone()).collect();
+        assert_eq!((topics, first.entries.len()), (vec!["/a".to_owned(), "/b".to_owned()], 0));
         let all = script().play();
         assert_eq!(all.story(), ["+/a X", "+/b", "+/c", "/a 3", "/c 4", "/a 5", "/a 6"]);
         let all = script().with_old_messages().play();
@@ -88,7 +93,7 @@ fn a_file_that_is_not_there_yet_is_waited_for() {
 #[test]
 fn what_can_never_be_followed_is_refused() {
     let refusal = |path: &Path| {
-        let refused = Follow::open(path, FollowOptions::default(), &mut |_| {});
+        let refused = open(path, &mut |_| {});
         assert!(matches!(refused, Err(SourceError::Unusable { .. })), "{refused:?}");
         refused.unwrap_err().to_string()
     };
@@ -167,10 +172,10 @@ fn a_finished_recording_waits_for_what_comes_after_it() {
 fn several_recordings_one_after_the_other_are_one_warning() {
     let one = begun().then(&messages(&[1])).end();
     let (_files, follow) = Script::of(Some(&one.clone().then(&one).then(&one).0)).open();
-    let warnings = follow.unwrap().info().warnings.clone();
+    let warnings = follow.unwrap().warnings;
     assert_eq!(warnings, ["several recordings come one after the other; all of them play"]);
     let (_files, follow) = Script::of(Some(&one.0)).open();
-    assert!(follow.unwrap().info().warnings.is_empty());
+    assert!(follow.unwrap().warnings.is_empty());
 }
 
 #[test]
@@ -285,9 +290,9 @@ fn a_damaged_chunk_is_reported_when_it_is_not_going_to_be_finished() {
     // it lies in the old part
     let old = start.then(&damaged).then(&messages(&[3]));
     let (_files, follow) = Script::of(Some(&old.0)).open();
-    let follow = follow.unwrap();
-    assert!(follow.info().warnings[0].contains("byte"), "{:?}", follow.info().warnings);
-    assert_eq!(follow.info().channels.len(), 2);
+    let mut follow = follow.unwrap();
+    assert_eq!(follow.next().unwrap().unwrap().announcements.len(), 2);
+    assert!(follow.next().unwrap_err().to_string().contains("byte"));
 }
 
 #[test]
@@ -297,7 +302,7 @@ fn topics_follow_the_rules_and_stopping_is_the_end() {
         TopicRules { remap: vec!["/a=/pose".parse().unwrap()], prefix: "/r".into(), ..Default::default() };
     assert_eq!(script.play().story(), ["+/r/pose X", "+/r/b", "/r/pose 1", "/r/b 2"]);
     let (files, follow) = Script::of(Some(&begun().message(1, 1).0)).with_old_messages().open();
-    files.options.stop.store(true, Ordering::Relaxed);
+    files.stop.stop();
     assert!(follow.unwrap().next().unwrap().is_none());
 }
 
@@ -306,9 +311,8 @@ fn reading_a_large_file_for_its_channels_reports_progress() {
     let made = (0..300u64).fold(begun(), |made, time| made.message_with(1, time, &[1; 100_000]));
     let script = Script::of(Some(&made.0));
     let mut reported: Vec<ScanProgress> = Vec::new();
-    let follow =
-        Follow::open(&script.path, FollowOptions::default(), &mut |progress| reported.push(progress));
-    assert_eq!(follow.unwrap().info().channels.len(), 2);
+    let follow = open(&script.path, &mut |progress| reported.push(progress));
+    assert_eq!(follow.unwrap().next().unwrap().unwrap().announcements.len(), 2);
     assert!(reported.len() >= 3 && reported.is_sorted_by_key(|progress| progress.done), "{reported:?}");
     assert!(reported.iter().all(|progress| progress.total == made.0.len() as u64));
 }

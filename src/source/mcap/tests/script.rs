@@ -3,13 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::made::Made;
 use super::viewer::Viewer;
+use crate::registry::Registry;
 use crate::source::mcap::stream::follow::Wait;
-use crate::source::{Follow, FollowOptions, SourceError};
+use crate::source::{Follow, FollowOptions, SourceError, Stop};
 
 /// What happens to the file while the source waits.
 pub(super) enum Then {
@@ -63,6 +63,7 @@ pub(super) struct Script {
     _folder: tempfile::TempDir,
     pub(super) path: PathBuf,
     pub(super) options: FollowOptions,
+    pub(super) stop: Stop,
     steps: Vec<Then>,
 }
 
@@ -74,7 +75,13 @@ impl Script {
         if let Some(content) = content {
             fs::write(&path, content).unwrap();
         }
-        Self { _folder: folder, path, options: FollowOptions::default(), steps: Vec::new() }
+        Self {
+            _folder: folder,
+            path,
+            options: FollowOptions::default(),
+            stop: Stop::new().unwrap(),
+            steps: Vec::new(),
+        }
     }
 
     pub(super) fn with_old_messages(mut self) -> Self {
@@ -92,7 +99,7 @@ impl Script {
     }
 
     pub(super) fn open(self) -> (Self, Result<Follow, SourceError>) {
-        let (path, stop) = (self.path.clone(), self.options.stop.clone());
+        let (path, stop) = (self.path.clone(), self.stop.clone());
         let mut steps = self.steps.into_iter();
         let mut step = steps.next();
         let wait: Wait = Box::new(move |time| {
@@ -103,10 +110,17 @@ impl Script {
                         step = steps.next();
                     }
                 }
-                None => stop.store(true, Ordering::Relaxed),
+                None => stop.stop(),
             }
         });
-        let follow = Follow::open_with(&self.path, self.options.clone(), &mut |_| {}, wait);
+        let follow = Follow::open_with(
+            &self.path,
+            self.options.clone(),
+            &Registry::default(),
+            &self.stop,
+            &mut |_| {},
+            wait,
+        );
         (Self { steps: Vec::new(), ..self }, follow)
     }
 

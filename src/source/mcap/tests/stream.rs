@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::made::Compression::{Lz4, None as Plain, Zstd};
 use super::made::{Made, arbitrary_recording, begun};
 use super::viewer::{Seen, Viewer};
-use crate::source::{McapStream, Source, TopicRules};
+use crate::registry::Registry;
+use crate::source::{McapStream, Stop, Stream, TopicRules};
 
 /// Bytes that come in parts of given sizes; the last one repeats.
 struct Parts {
@@ -30,9 +31,13 @@ impl Read for Parts {
     }
 }
 
+fn stream<R: Read + Send>(read: R, rules: TopicRules) -> McapStream<R> {
+    McapStream::new("robot".into(), read, &Stop::new().unwrap(), rules, Registry::default())
+}
+
 fn play_with(bytes: &[u8], sizes: &[usize], rules: TopicRules) -> Viewer {
     let parts = Parts { bytes: bytes.to_vec(), at: 0, sizes: sizes.to_vec(), reads: 0 };
-    Viewer::of(&mut McapStream::new("robot".into(), parts, rules))
+    Viewer::of(&mut stream(parts, rules))
 }
 
 fn play(made: &Made) -> Viewer {
@@ -43,9 +48,7 @@ fn play(made: &Made) -> Viewer {
 fn channels_come_before_their_messages_and_also_without_any() {
     let only_channels = play(&begun());
     assert_eq!(only_channels.story(), ["+/a X", "+/b"]);
-    let source = McapStream::new("robot".into(), &b""[..], TopicRules::default());
-    assert!(!source.info().seekable && source.info().channels.is_empty());
-    assert_eq!(source.info().name, "robot");
+    assert_eq!(stream(&b""[..], TopicRules::default()).name(), "robot");
     for compression in [Plain, Lz4, Zstd] {
         let messages = Made::default().message(1, 5).message(2, 6);
         let all = play(&begun().chunk(compression, &messages).end());
@@ -80,7 +83,7 @@ fn what_is_readable_comes_without_waiting_for_more() {
         }
     }
     let parts = Parts { bytes: whole.0, at: 0, sizes, reads: 0 };
-    let mut source = McapStream::new("robot".into(), Counting(parts, asked.clone()), TopicRules::default());
+    let mut source = stream(Counting(parts, asked.clone()), TopicRules::default());
     for (reads, messages) in [(1, 0), (2, 1), (3, 2)] {
         let batch = source.next().unwrap().unwrap();
         assert_eq!(batch.entries.len(), messages);
@@ -267,6 +270,52 @@ fn other_formats_are_refused_with_a_way_out() {
 }
 
 #[test]
+fn a_read_that_fails_once_it_is_stopped_is_the_end() {
+    struct Stopping(Stop, io::Cursor<Vec<u8>>);
+    impl Read for Stopping {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let read = self.1.read(buffer)?;
+            if read > 0 {
+                return Ok(read);
+            }
+            self.0.stop();
+            Err(io::Error::other("stopped"))
+        }
+    }
+    let stop = Stop::new().unwrap();
+    // in the middle of a record
+    let mut bytes = begun().message(1, 1).message(1, 2).0;
+    bytes.truncate(bytes.len() - 3);
+    let read = Stopping(stop.clone(), io::Cursor::new(bytes));
+    let (rules, registry) = (TopicRules::default(), Registry::default());
+    let all = Viewer::of(&mut McapStream::new("robot".into(), read, &stop, rules, registry));
+    assert_eq!(all.story(), ["+/a X", "+/b", "/a 1"]);
+}
+
+#[test]
+fn streams_of_one_server_share_equal_channels_and_none_ends_that_of_another() {
+    let registry = Registry::default();
+    let play = |made: &Made| {
+        let (rules, stop) = (TopicRules::default(), Stop::new().unwrap());
+        let mut stream =
+            McapStream::new("robot".into(), io::Cursor::new(made.0.clone()), &stop, rules, registry.clone());
+        let mut batches = Vec::new();
+        while let Some(batch) = stream.next().unwrap() {
+            batches.push(batch);
+        }
+        let offered: Vec<_> = batches.iter().flat_map(|batch| batch.announcements.clone()).collect();
+        let offered = offered.iter().map(|channel| (channel.id.0, channel.topic.clone())).collect::<Vec<_>>();
+        (offered, batches.iter().flat_map(|batch| batch.retired.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(play(&begun().end()), (vec![(1, "/a".into()), (2, "/b".into())], vec![]));
+    assert_eq!(play(&begun().end()).0, [(1, "/a".into()), (2, "/b".into())]);
+    let changed = begun().schema(5, "Y").channel(1, 5, "/a").channel(1, 1, "/a").end();
+    let (offered, retired) = play(&changed);
+    assert_eq!(offered[2..], [(3, "/a#2".into()), (1, "/a".into())]);
+    assert_eq!(retired, [crate::model::ChannelId(3)], "the first channel is still claimed by others");
+}
+
+#[test]
 fn an_error_of_the_system_ends_the_stream() {
     struct Failing;
     impl Read for Failing {
@@ -275,8 +324,7 @@ fn an_error_of_the_system_ends_the_stream() {
         }
     }
     let read = begun().message(1, 1).0;
-    let mut source =
-        McapStream::new("robot".into(), io::Cursor::new(read).chain(Failing), TopicRules::default());
+    let mut source = stream(io::Cursor::new(read).chain(Failing), TopicRules::default());
     let all = Viewer::of(&mut source);
     assert_eq!((all.times(), all.errors().len()), (vec![1], 1));
 }

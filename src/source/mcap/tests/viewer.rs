@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Batch, Channel, ChannelId};
-use crate::source::{Source, SourceError};
+use crate::source::{Recording, SourceError, Stream};
 
 /// Something that a viewer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,17 +27,28 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    /// All of a source, until its end.
-    pub(super) fn of(source: &mut dyn Source) -> Self {
+    /// All of a stream, until its end.
+    pub(super) fn of(stream: &mut dyn Stream) -> Self {
         let mut viewer = Self::default();
-        for channel in &source.info().channels {
+        viewer.take(|| stream.next());
+        viewer
+    }
+
+    /// All of a recording.
+    pub(super) fn of_recording(recording: &mut dyn Recording) -> Self {
+        let mut viewer = Self::default();
+        for channel in &recording.info().channels {
             viewer.on_offer(channel);
         }
-        while let Some(seen) = source.next().transpose() {
-            viewer.on(seen);
-        }
-        assert!(source.next().unwrap().is_none(), "the end is not the end");
+        viewer.take(|| recording.next());
         viewer
+    }
+
+    fn take(&mut self, mut next: impl FnMut() -> Result<Option<Batch>, SourceError>) {
+        while let Some(seen) = next().transpose() {
+            self.on(seen);
+        }
+        assert!(next().unwrap().is_none(), "the end is not the end");
     }
 
     fn on(&mut self, event: Result<Batch, SourceError>) {

@@ -1,26 +1,31 @@
 //! Sockets on which robot processes hand in JSON lines: `tcp-listen://127.0.0.1:9000`, `unix-listen:///run/robot.sock`.
 
-use std::io::{self, Read};
+use std::io;
 use std::net::TcpListener;
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(unix)]
+use std::path::PathBuf;
 
-use super::SourceError;
+use crate::source::{Incoming, SourceError, Stop};
 
 const TCP: &str = "tcp-listen://";
 const UNIX: &str = "unix-listen://";
 
-/// What a writer sends.
-pub type Incoming = Box<dyn Read + Send>;
+/// Where nothing can wait for a connection and for a stop, both are looked for this often.
+#[cfg(not(unix))]
+const POLL: std::time::Duration = std::time::Duration::from_millis(50);
 
-/// A socket that writers connect to.
+/// A socket that writers connect to. The file of a Unix socket is removed when it is dropped.
 #[derive(Debug)]
 pub struct Listener {
     name: String,
     socket: Socket,
+    #[cfg(unix)]
+    _file: Option<SocketFile>,
 }
 
 #[derive(Debug)]
@@ -30,10 +35,12 @@ enum Socket {
     Unix(UnixListener),
 }
 
-/// Removes the file of a Unix socket when the program is done with it.
+/// Removes the file of a Unix socket when it is dropped.
+#[cfg(unix)]
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+struct SocketFile(PathBuf);
 
+#[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.0) {
@@ -48,8 +55,8 @@ impl Listener {
         spec.starts_with(TCP) || spec.starts_with(UNIX)
     }
 
-    /// Listens; for a Unix socket there is a file to be removed in the end.
-    pub fn bind(spec: &str) -> Result<(Self, Option<SocketFile>), SourceError> {
+    /// Listens.
+    pub fn bind(spec: &str) -> Result<Self, SourceError> {
         let name = spec.to_owned();
         let io = |error| SourceError::Io { name: spec.to_owned(), error };
         let unusable = |reason: String| SourceError::Unusable { name: spec.to_owned(), reason };
@@ -66,8 +73,14 @@ impl Listener {
                 }
                 _ => io(error),
             })?;
+            socket.set_nonblocking(true).map_err(io)?;
             let address = socket.local_addr().map_err(io)?;
-            return Ok((Self { name: format!("{TCP}{address}"), socket: Socket::Tcp(socket) }, None));
+            return Ok(Self {
+                name: format!("{TCP}{address}"),
+                socket: Socket::Tcp(socket),
+                #[cfg(unix)]
+                _file: None,
+            });
         }
         let path = Path::new(spec.strip_prefix(UNIX).unwrap_or(spec));
         if !path.is_absolute() {
@@ -83,7 +96,9 @@ impl Listener {
                 }
                 _ => io(error),
             })?;
-            Ok((Self { name, socket: Socket::Unix(socket) }, Some(SocketFile(path.to_owned()))))
+            let file = SocketFile(path.to_owned());
+            socket.set_nonblocking(true).map_err(io)?;
+            Ok(Self { name, socket: Socket::Unix(socket), _file: Some(file) })
         }
         #[cfg(not(unix))]
         Err(unusable(format!("{name}: this system has no Unix sockets; use tcp-listen://")))
@@ -94,22 +109,53 @@ impl Listener {
         &self.name
     }
 
-    /// Waits for a writer: its name, and what it sends.
-    pub fn accept(&self) -> io::Result<(String, Incoming)> {
+    /// Waits for a writer: its name, and what it sends, which ends with `stop` as well. None if that is stopped.
+    pub fn accept(&self, stop: &Stop) -> Result<Option<(String, Incoming)>, SourceError> {
+        while !stop.is_stopped() {
+            match self.accept_now(stop) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(stop),
+                Err(error) => return Err(SourceError::Unavailable { name: self.name.clone(), error }),
+                Ok(accepted) => return Ok(Some(accepted)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn accept_now(&self, stop: &Stop) -> io::Result<(String, Incoming)> {
         match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // a robot that lost its power says nothing; its place must become free again
+                // some systems hand that on
+                stream.set_nonblocking(cfg!(unix))?;
+                // a robot that lost its power is silent; its place must become free again
                 #[cfg(unix)]
                 rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
-                Ok((peer.to_string(), Box::new(stream)))
+                Ok((peer.to_string(), Incoming::new(stream, stop)))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
-                Ok((self.name.clone(), Box::new(stream)))
+                stream.set_nonblocking(true)?;
+                Ok((self.name.clone(), Incoming::new(stream, stop)))
             }
         }
+    }
+
+    /// Waits for a connection or a stop, whose errors show when it is accepted.
+    #[cfg(unix)]
+    fn wait(&self, stop: &Stop) {
+        let waited = match &self.socket {
+            Socket::Tcp(listener) => stop.wait_until_readable(listener),
+            Socket::Unix(listener) => stop.wait_until_readable(listener),
+        };
+        if let Err(error) = waited {
+            tracing::debug!("{}: {error}", self.name);
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn wait(&self, stop: &Stop) {
+        stop.wait(POLL);
     }
 }
 
@@ -133,17 +179,17 @@ fn bind_unix(path: &Path) -> io::Result<UnixListener> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
 
     use super::*;
 
     #[test]
     fn writers_connect_by_tcp() {
-        let (listener, file) = Listener::bind("tcp-listen://127.0.0.1:0").unwrap();
-        assert!(file.is_none());
+        let stop = Stop::new().unwrap();
+        let listener = Listener::bind("tcp-listen://127.0.0.1:0").unwrap();
         let address = listener.name().strip_prefix(TCP).unwrap().to_owned();
         let mut writer = std::net::TcpStream::connect(address).unwrap();
-        let (_, mut incoming) = listener.accept().unwrap();
+        let (_, mut incoming) = listener.accept(&stop).unwrap().unwrap();
         writer.write_all(b"{}\n").unwrap();
         drop(writer);
         let mut text = String::new();
@@ -151,6 +197,8 @@ mod tests {
         assert_eq!(text, "{}\n");
         let taken = Listener::bind(listener.name()).unwrap_err().to_string();
         assert!(taken.contains("another program listens there"), "{taken}");
+        stop.stop();
+        assert!(listener.accept(&stop).unwrap().is_none());
     }
 
     #[cfg(unix)]
@@ -161,9 +209,9 @@ mod tests {
         let spec = format!("{UNIX}{}", path.display());
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "left behind");
-        let (listener, file) = Listener::bind(&spec).unwrap();
+        let listener = Listener::bind(&spec).unwrap();
         assert!(Listener::bind(&spec).unwrap_err().to_string().contains("another program"));
-        drop((listener, file));
+        drop(listener);
         assert!(!path.exists());
         std::fs::write(&path, "precious").unwrap();
         assert!(Listener::bind(&spec).unwrap_err().to_string().contains("no socket"));

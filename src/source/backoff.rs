@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::source::SourceError;
+use super::ErrorKind;
 
 /// The first pause; each further one is twice as long …
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -16,31 +16,9 @@ const SKIPPED_AT_ONCE: u32 = 100;
 /// Failures that are retried are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
-/// What a failure means for reading on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// A part was left out; what follows can be read.
-    Skipped,
-    /// The same may succeed later.
-    Retry,
-}
-
-impl Failure {
-    pub(super) fn of(error: &SourceError) -> Self {
-        match error {
-            SourceError::Damaged { .. } | SourceError::Changed { .. } => Self::Skipped,
-            SourceError::Unusable { .. }
-            | SourceError::NoTopic { .. }
-            | SourceError::OutOfRange { .. }
-            | SourceError::Line { .. }
-            | SourceError::Io { .. } => Self::Retry,
-        }
-    }
-}
-
 /// Counts failures in a row.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     skipped: u32,
     pause: Duration,
     until: Option<Instant>,
@@ -52,8 +30,8 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// Takes note of a failure. Returns whether it is to be logged.
-    pub(super) fn failed(&mut self, failure: Failure, now: Instant) -> bool {
-        if failure == Failure::Skipped && self.skipped < SKIPPED_AT_ONCE {
+    pub(crate) fn failed(&mut self, kind: ErrorKind, now: Instant) -> bool {
+        if kind == ErrorKind::Skipped && self.skipped < SKIPPED_AT_ONCE {
             self.skipped += 1;
             return true;
         }
@@ -71,24 +49,24 @@ impl Backoff {
     }
 
     /// Forgets the failures in a row. Returns whether one of them was logged, so that their end is to be logged, too.
-    pub(super) fn succeeded(&mut self) -> bool {
+    pub(crate) fn succeeded(&mut self) -> bool {
         let logged = self.row_logged;
         *self = Self { logged: self.logged, ..Self::default() };
         logged
     }
 
     /// Whether the last attempts failed.
-    pub(super) fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.pause > Duration::ZERO
     }
 
     /// When the next attempt may begin, if it has to wait.
-    pub(super) fn until(&self) -> Option<Instant> {
+    pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 
     /// Ends the pause if its time has come. Returns whether an attempt may begin.
-    pub(super) fn may_try(&mut self, now: Instant) -> bool {
+    pub(crate) fn may_try(&mut self, now: Instant) -> bool {
         if self.until.is_some_and(|until| until <= now) {
             self.until = None;
         }
@@ -107,7 +85,7 @@ mod tests {
         let (mut backoff, mut now) = (Backoff::default(), Instant::now());
         let mut pauses = Vec::new();
         for _ in 0..12 {
-            backoff.failed(Failure::Retry, now);
+            backoff.failed(ErrorKind::RetryAfterPause, now);
             assert!(!backoff.may_try(now));
             let until = backoff.until().unwrap();
             pauses.push((until - now).as_millis());
@@ -117,7 +95,7 @@ mod tests {
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000, 5000]);
         assert!(backoff.succeeded(), "it was logged");
         assert!(!backoff.succeeded());
-        assert!(!backoff.failed(Failure::Retry, now), "soon after the last one that was logged");
+        assert!(!backoff.failed(ErrorKind::RetryAfterPause, now), "soon after the last one that was logged");
         assert_eq!(backoff.until(), Some(now + 10 * MS));
         assert!(!backoff.succeeded());
     }
@@ -126,7 +104,7 @@ mod tests {
     fn attempts_that_were_under_way_count_once() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for _ in 0..3 {
-            backoff.failed(Failure::Retry, now);
+            backoff.failed(ErrorKind::RetryAfterPause, now);
         }
         assert_eq!(backoff.until(), Some(now + 10 * MS));
     }
@@ -137,7 +115,7 @@ mod tests {
         let logged = (0..100u32).filter(|second| {
             let now = start + Duration::from_secs((*second).into());
             backoff.may_try(now);
-            backoff.failed(Failure::Retry, now)
+            backoff.failed(ErrorKind::RetryAfterPause, now)
         });
         assert_eq!(logged.collect::<Vec<_>>(), [0, 30, 60, 90]);
     }
@@ -146,10 +124,10 @@ mod tests {
     fn damage_is_skipped_at_once_but_not_without_end() {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         for _ in 0..SKIPPED_AT_ONCE {
-            assert!(backoff.failed(Failure::Skipped, now));
+            assert!(backoff.failed(ErrorKind::Skipped, now));
             assert!(backoff.may_try(now));
         }
-        backoff.failed(Failure::Skipped, now);
+        backoff.failed(ErrorKind::Skipped, now);
         assert!(!backoff.may_try(now));
     }
 }

@@ -1,4 +1,4 @@
-//! Runs a source on a thread of its own, for whoever plays it.
+//! Runs a recording or a stream on a thread of its own, for whoever plays it.
 //!
 //! Bound: a batch is read for each credit ([`Reader::next`]), so results never pile up. Commands are looked at before
 //! any work: of several seeks only the last is done, and what was asked for before a seek is not.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::{Source, SourceError};
+use super::{Playable, SourceError, Stop};
 use crate::model::{Batch, ChannelId};
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub enum ReaderEvent {
         /// Of the seek that it follows.
         epoch: u64,
     },
-    /// A part could not be read; the next credit goes on behind it.
+    /// A part could not be read: the next credit goes on after it. Of a stream, if the error is fatal, this is the end.
     Failed {
         /// Of the seek that it follows.
         epoch: u64,
@@ -50,25 +50,26 @@ enum Command {
     Backfill { before: Timestamp, epoch: u64, channels: Vec<ChannelId>, token: u64 },
 }
 
-/// Handle to a source that runs on its own thread; the thread ends when this is dropped. That of a stream ends with
-/// its next batch, and is not waited for: it may stand in a read that nothing can end.
+/// Handle to a source that runs on its own thread; when this is dropped a stream is stopped, and the thread ends.
 pub struct Reader {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
+    /// Of a stream.
+    stop: Option<Stop>,
 }
 
 impl Reader {
     /// Starts the thread; `sink` is called on it with every result.
-    pub fn spawn(
-        source: Box<dyn Source>,
-        sink: impl FnMut(ReaderEvent) + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn spawn(source: Playable, sink: impl FnMut(ReaderEvent) + Send + 'static) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
-        let waited_for = source.info().seekable;
+        let stop = match &source {
+            Playable::Recording(_) => None,
+            Playable::Stream(stream) => Some(stream.stop().clone()),
+        };
         let thread = std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || Worker { source, inbox, epoch: 0, sink }.run())?;
-        Ok(Self { commands: Some(commands), thread: waited_for.then_some(thread) })
+        Ok(Self { commands: Some(commands), thread: Some(thread), stop })
     }
 
     fn send(&self, command: Command) {
@@ -84,7 +85,7 @@ impl Reader {
         self.send(Command::Next { epoch });
     }
 
-    /// Jumps; reports the state of `channels` before `to`. Credits given before are void.
+    /// Continues elsewhere; reports the last message of each of `channels` before `to`. Credits given before are void.
     pub fn seek(&self, to: Timestamp, epoch: u64, channels: Vec<ChannelId>) {
         self.send(Command::Seek { to, epoch, channels });
     }
@@ -98,6 +99,12 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.commands = None;
+        if let Some(stop) = &self.stop {
+            stop.stop();
+            if !Stop::ENDS_READS {
+                return;
+            }
+        }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -107,7 +114,7 @@ impl Drop for Reader {
 }
 
 struct Worker<F> {
-    source: Box<dyn Source>,
+    source: Playable,
     inbox: Receiver<Command>,
     epoch: u64,
     sink: F,
@@ -128,34 +135,44 @@ impl<F: FnMut(ReaderEvent)> Worker<F> {
     fn on_command(&mut self, command: Command) {
         match command {
             Command::Next { epoch } if epoch == self.epoch => {
-                let event = match self.source.next() {
+                let next = match &mut self.source {
+                    Playable::Recording(recording) => recording.next(),
+                    Playable::Stream(stream) => stream.next(),
+                };
+                (self.sink)(match next {
                     Ok(Some(batch)) => ReaderEvent::Batch { epoch, batch: Arc::new(batch) },
                     Ok(None) => ReaderEvent::End { epoch },
                     Err(error) => ReaderEvent::Failed { epoch, error },
-                };
-                (self.sink)(event);
+                });
             }
             Command::Seek { to, epoch, channels } => {
                 self.epoch = epoch;
-                self.source.seek(to);
-                self.state(to, None, &channels);
+                if let Playable::Recording(recording) = &mut self.source {
+                    recording.seek(to);
+                }
+                self.backfill(to, None, &channels);
             }
             Command::Backfill { before, epoch, channels, token } if epoch == self.epoch => {
-                self.state(before, Some(token), &channels);
+                self.backfill(before, Some(token), &channels);
             }
             Command::Next { .. } | Command::Backfill { .. } => {}
         }
     }
 
-    fn state(&mut self, before: Timestamp, token: Option<u64>, channels: &[ChannelId]) {
+    fn backfill(&mut self, before: Timestamp, token: Option<u64>, channels: &[ChannelId]) {
         let epoch = self.epoch;
-        let batch = match self.source.backfill(before, channels) {
-            Ok(batch) => batch,
-            Err(error) => {
-                (self.sink)(ReaderEvent::Failed { epoch, error });
-                Batch::default()
-            }
+        let found = match &mut self.source {
+            Playable::Recording(recording) => recording.backfill(before, channels),
+            // what a stream has given is gone
+            Playable::Stream(_) => Ok(Batch::default()),
         };
+        let batch = found.unwrap_or_else(|error| {
+            (self.sink)(ReaderEvent::Failed { epoch, error });
+            Batch::default()
+        });
         (self.sink)(ReaderEvent::State { epoch, token, batch });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! What is piped in: JSON lines or MCAP, as its first bytes show.
+
+#[cfg(unix)]
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+
+use foxglove_bridge::model::Batch;
+use foxglove_bridge::registry::Registry;
+use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, sniff};
+
+use super::inputs::Lines;
+
+/// What it is called in messages.
+pub(super) const NAME: &str = "stdin";
+
+/// Stdin before its first byte.
+pub(super) struct Stdin {
+    pub(super) lines: Lines,
+    pub(super) topics: TopicRules,
+    pub(super) registry: Registry,
+    pub(super) stop: Stop,
+}
+
+/// Stdin once it is known what it is.
+pub(super) struct Piped {
+    pub(super) kind: Kind,
+    pub(super) stream: Box<dyn Stream>,
+}
+
+impl Stdin {
+    /// Waits for the first bytes, and makes of them what they seem to be. None if it was stopped before.
+    pub(super) fn open(self) -> Result<Option<Piped>, SourceError> {
+        let io = |error| SourceError::Io { name: NAME.into(), error };
+        let unusable = |reason: String| SourceError::Unusable { name: NAME.into(), reason };
+        if std::io::stdin().is_terminal() {
+            tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
+        }
+        let mut stdin = Incoming::new(stdin().map_err(io)?, &self.stop);
+        let mut first = vec![0; 64 << 10];
+        let length = match stdin.read(&mut first) {
+            Err(_) if self.stop.is_stopped() => return Ok(None),
+            length => length.map_err(io)?,
+        };
+        first.truncate(length);
+        let kind = sniff(&first);
+        let beginning = String::from_utf8_lossy(&first[..length.min(12)]).into_owned();
+        let incoming = stdin.after(first);
+        match kind {
+            Kind::Mcap => {
+                let stream = McapStream::new(NAME.into(), incoming, &self.stop, self.topics, self.registry);
+                Ok(Some(Piped { kind, stream: Box::new(stream) }))
+            }
+            Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
+            Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
+            Kind::Unknown if !self.lines.are_raw() => Err(unusable(format!(
+                "begins with {beginning:?}, which is neither MCAP nor JSON lines (an object on each line); \
+                 see --raw for other JSON"
+            ))),
+            Kind::JsonLines | Kind::Unknown => {
+                Ok(Some(Piped { kind: Kind::JsonLines, stream: self.lines.of(NAME.into(), incoming) }))
+            }
+        }
+    }
+}
+
+/// Stdin beside other inputs: a stream that finds out what it is when it is first read.
+pub(super) struct Unknown {
+    stop: Stop,
+    stdin: Option<Stdin>,
+    stream: Option<Box<dyn Stream>>,
+}
+
+impl From<Stdin> for Unknown {
+    fn from(stdin: Stdin) -> Self {
+        Self { stop: stdin.stop.clone(), stdin: Some(stdin), stream: None }
+    }
+}
+
+impl Stream for Unknown {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        if let Some(stdin) = self.stdin.take() {
+            self.stream = stdin.open()?.map(|piped| piped.stream);
+        }
+        self.stream.as_mut().map_or(Ok(None), |stream| stream.next())
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+}
+
+/// Stdin without the buffer of the standard library, which would copy everything once more.
+#[cfg(unix)]
+fn stdin() -> std::io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
+fn stdin() -> std::io::Result<std::io::Stdin> {
+    Ok(std::io::stdin())
+}

@@ -1,0 +1,11 @@
+//! What feeds the hub and is no player: live input, which is sent as it comes in.
+//!
+//! [`Live`] runs each stream on a thread of its own and gives what it reads to the hub's publisher; [`listen`] has the
+//! sockets on which writers connect. Playback by log time is not here: a stream that is paced goes through a player.
+
+pub mod listen;
+mod live;
+#[cfg(test)]
+mod tests;
+
+pub use live::{Live, OnEof, OpenWriter, Writers};
