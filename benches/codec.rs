@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use foxglove_bridge::internals::websocket::deflate::{Context, Deflater, Inflater};
+use foxglove_bridge::internals::websocket::{Decoder, FrameWriter, Masking, Role};
 use foxglove_bridge::model::{Channel, ChannelId, Schema, SubscriptionId};
 use foxglove_bridge::protocol::{
     AdvertisedChannel, Capability, ClientMessage, Frame, MessageData, PlaybackCommand,
@@ -23,8 +25,6 @@ use foxglove_bridge::protocol::{
     message_data_header, time_frame,
 };
 use foxglove_bridge::time::Timestamp;
-use foxglove_bridge::websocket::deflate::{Context, Deflater, Inflater};
-use foxglove_bridge::websocket::{Decoder, FrameWriter, Masking, Role};
 
 const CHANNELS: u32 = 1_200;
 

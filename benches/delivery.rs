@@ -17,13 +17,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foxglove_bridge::hub::SlowClient;
-use foxglove_bridge::hub::outbox::{Outbox, Slice};
-use foxglove_bridge::hub::queue::Item;
-use foxglove_bridge::hub::subscriptions::ChannelSet;
+use foxglove_bridge::internals::{ChannelSet, Clock, Decoded, Extended, Item, Merge, Outbox, Place, Slice};
 use foxglove_bridge::model::{Batch, ChannelId, Entry, SubscriptionId};
 use foxglove_bridge::playback::Rate;
-use foxglove_bridge::playback::clock::Clock;
-use foxglove_bridge::source::mcap::merge::{Decoded, Extended, Merge, Place};
 use foxglove_bridge::time::Timestamp;
 
 const RUNS: usize = 7;

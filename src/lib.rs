@@ -1,33 +1,72 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
 //!
-//! A [`source`] yields channels and messages; [`playback`] decides when each is due, [`input`] passes live ones on; the [`hub`] knows channels and who
-//! wants them; a session speaks the [`protocol`] with one client through a queue in the hub; the [`server`] accepts the
-//! connections. What that looks like in files, and who may import whom, stands in `docs/architecture.md`.
+//! Inputs put messages into a [`hub`]: [`playback`] plays recordings, [`input`] passes on live streams, and a program of
+//! your own publishes through a [`hub::Publisher`]. The [`server`] serves the hub to viewers; a [`sink`] writes what is
+//! served into a file. What that looks like in files, and who may import whom, stands in `docs/architecture.md`.
 //!
-//! # Example
+//! The program's own parts (command line, configuration file, progress bar) are the feature `cli`, which is on by default;
+//! `default-features = false` gives the library alone.
 //!
-//! Serves a recording until it has been played, to whoever connects:
+//! # A server of your own
+//!
+//! ```
+//! use std::time::Instant;
+//!
+//! use foxglove_bridge::hub::{Hub, HubOptions};
+//! use foxglove_bridge::model::{Batch, Entry};
+//! use foxglove_bridge::registry::{ChannelSpec, Registry};
+//! use foxglove_bridge::server::Server;
+//! use foxglove_bridge::time::Timestamp;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::new("robot", HubOptions::default());
+//! let imu = Registry::default().claim(ChannelSpec::json("/imu"))?.channel;
+//! let publisher = hub.publisher();
+//! publisher.announce(&[imu.clone()]);
+//! let server = Server::bind(([127, 0, 0, 1], 0).into()).await?;
+//! println!("ws://{}", server.address());
+//! let robot = async move {
+//!     for second in 0..3 {
+//!         let mut batch = Batch::default();
+//!         batch.push_copy(&Entry::at(imu.id, Timestamp(second * 1_000_000_000)), br#"{"ax":0.1}"#);
+//!         publisher.publish_live(batch, Instant::now());
+//!     }
+//! };
+//! // serves until the robot stops
+//! server.run(hub, robot).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # A recording
+//!
+//! Serves it until it has been played, to whoever connects:
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use foxglove_bridge::{config::ServeOptions, hub::Hub, playback::Player, registry::Registry, server::Server, source};
+//! use foxglove_bridge::hub::{Hub, HubOptions};
+//! use foxglove_bridge::playback::{AtEnd, PlaybackOptions, Player};
+//! use foxglove_bridge::registry::Registry;
+//! use foxglove_bridge::server::Server;
+//! use foxglove_bridge::source::{self, Playable, RecordingOptions};
 //!
-//! let options = ServeOptions::default();
-//! let source = source::open(&["drive.mcap".into()], &options.recording, &Registry::default(), &mut |_progress| {})?;
-//! let source = source::Playable::Recording(source);
-//! let hub = Hub::new("drive", options.hub);
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let files = ["drive.mcap".to_owned()];
+//! let recording = source::open(&files, &RecordingOptions::default(), &Registry::default(), &mut |_progress| {})?;
+//! let hub = Hub::new("drive", HubOptions::default());
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
 //! let finisher = server.finisher();
-//! let player = Player::start(source, hub.clone(), options.playback, false, move |_outcome| finisher.finish())?;
+//! let options = PlaybackOptions { at_end: AtEnd::Exit, ..PlaybackOptions::default() };
+//! let recording = Playable::Recording(recording);
+//! let player = Player::start(recording, hub.clone(), options, move |_outcome| finisher.finish())?;
 //! server.run(hub, std::future::pending()).await?;
 //! drop(player);
 //! # Ok(())
 //! # }
 //! ```
-pub mod config;
 pub mod hub;
 pub mod input;
-pub mod logging;
 pub mod model;
 pub mod pattern;
 pub mod payload;
@@ -39,4 +78,17 @@ pub mod sink;
 pub mod source;
 mod suggest;
 pub mod time;
+#[doc(hidden)]
 pub mod websocket;
+
+/// Insides that the benches measure and the program shares. No part of the API: they change without notice.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::hub::outbox::{Outbox, Slice};
+    pub use crate::hub::queue::Item;
+    pub use crate::hub::subscriptions::ChannelSet;
+    pub use crate::playback::clock::Clock;
+    pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
+    pub use crate::suggest::nearest;
+    pub use crate::websocket;
+}

@@ -106,6 +106,13 @@ pub struct Entry {
     pub length: u32,
 }
 
+impl Entry {
+    /// A message of a channel, logged and published at a time; where its payload lies is set by [`Batch::push_copy`].
+    pub fn at(channel: ChannelId, time: Timestamp) -> Self {
+        Self { log_time: time, publish_time: time, channel, sequence: 0, buffer: 0, offset: 0, length: 0 }
+    }
+}
+
 /// Messages in the order in which they are to be sent, over shared buffers.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
@@ -148,12 +155,13 @@ impl Batch {
         self.buffers.iter().filter(has).map(Bytes::len).sum()
     }
 
-    /// Appends a copy of a message of another batch, so that the other's buffer can be freed.
+    /// Appends a message with a copy of its payload, so that the payload's own buffer can be freed.
     ///
-    /// All copies go into one buffer each; use it for few messages.
+    /// Each copy goes into a buffer of its own; use it for few messages.
     pub fn push_copy(&mut self, entry: &Entry, payload: &[u8]) {
         let buffer = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
         self.buffers.push(Bytes::copy_from_slice(payload));
-        self.entries.push(Entry { buffer, offset: 0, ..*entry });
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        self.entries.push(Entry { buffer, offset: 0, length, ..*entry });
     }
 }

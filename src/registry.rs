@@ -31,6 +31,19 @@ pub struct ChannelSpec {
     pub latched: bool,
 }
 
+impl ChannelSpec {
+    /// A channel of JSON messages without a schema.
+    pub fn json(topic: impl Into<String>) -> Self {
+        Self {
+            topic: topic.into(),
+            message_encoding: "json".to_owned(),
+            schema: None,
+            metadata: BTreeMap::new(),
+            latched: false,
+        }
+    }
+}
+
 /// A channel that was claimed.
 #[derive(Debug, Clone)]
 pub struct Claim {

@@ -1,7 +1,7 @@
 //! The likeliest name that was meant, for errors.
 
 /// The nearest of the names, if one is near enough to have been meant.
-pub(crate) fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // names come from input: what is far longer than any real name is not compared
     const LONGEST: usize = 200;
     if name.len() > LONGEST {

@@ -9,11 +9,12 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
 
 use clap::Parser;
-use foxglove_bridge::logging;
 
 mod args;
+mod config;
 mod info;
 mod keyboard;
+mod logging;
 mod progress;
 mod serve;
 

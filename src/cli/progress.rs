@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::stats::{Activity, Snapshot};
-use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::source::summary::ScanProgress;
 use foxglove_bridge::time::Timestamp;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -34,15 +34,19 @@ mod channels;
 mod client;
 mod demand;
 mod latch;
+#[doc(hidden)]
 pub mod outbox;
 mod publisher;
+#[doc(hidden)]
 pub mod queue;
 mod requests;
 pub mod responder;
+#[doc(hidden)]
 pub mod restart;
 mod room;
 mod snapshot;
 pub mod stats;
+#[doc(hidden)]
 pub mod subscriptions;
 mod tap;
 #[cfg(test)]

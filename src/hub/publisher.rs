@@ -34,7 +34,6 @@ pub enum Direction {
 /// # Example
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::time::Instant;
 /// use foxglove_bridge::hub::{Hub, HubOptions};
 /// use foxglove_bridge::model::{Batch, Entry};
@@ -43,28 +42,11 @@ pub enum Direction {
 ///
 /// let hub = Hub::new("robot", HubOptions::default());
 /// let publisher = hub.publisher();
-/// let spec = ChannelSpec {
-///     topic: "/imu".into(),
-///     message_encoding: "json".into(),
-///     schema: None,
-///     metadata: Default::default(),
-///     latched: false,
-/// };
-/// let channel = Registry::default().claim(spec)?.channel;
+/// let channel = Registry::default().claim(ChannelSpec::json("/imu"))?.channel;
 /// publisher.announce(&[channel.clone()]);
-/// let payload = br#"{"ax":0.1}"#;
 /// let mut batch = Batch::default();
-/// let now = Timestamp(1_700_000_000_000_000_000);
-/// let entry = Entry {
-///     log_time: now,
-///     publish_time: now,
-///     channel: channel.id,
-///     sequence: 1,
-///     buffer: 0,
-///     offset: 0,
-///     length: payload.len() as u32,
-/// };
-/// batch.push_copy(&entry, payload);
+/// let entry = Entry::at(channel.id, Timestamp(1_700_000_000_000_000_000));
+/// batch.push_copy(&entry, br#"{"ax":0.1}"#);
 /// publisher.publish_live(batch, Instant::now());
 /// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
 /// ```

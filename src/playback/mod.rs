@@ -20,6 +20,7 @@
 //! }
 //! ```
 
+#[doc(hidden)]
 pub mod clock;
 mod inbox;
 mod machine;
@@ -89,4 +90,18 @@ pub struct PlaybackOptions {
     pub shift: TimeShift,
     /// Who may control playback.
     pub control: ControlBy,
+}
+
+impl Default for PlaybackOptions {
+    fn default() -> Self {
+        Self {
+            rate: Rate::Times(1.0),
+            looping: false,
+            start_paused: false,
+            start_on: StartOn::Clients(1),
+            at_end: AtEnd::Stay,
+            shift: TimeShift::Off,
+            control: ControlBy::Clients,
+        }
+    }
 }

@@ -31,14 +31,12 @@ pub struct Player {
 impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
-    /// `has_past`: the recording begins before what is played, so the start has a state to send. `on_finished` is
-    /// called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
+    /// `on_finished` is called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     /// Clients may not have been sent the last messages by then: close them with what is queued.
     pub fn start(
         source: Playable,
         hub: Hub,
         options: PlaybackOptions,
-        has_past: bool,
         on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
     ) -> std::io::Result<Self> {
         let kind = source.kind();
@@ -59,7 +57,7 @@ impl Player {
             sender.send(Event::Reader(event)).ok();
         })?;
         let mut stage = Outside { hub, publisher, reader, outcome: None };
-        let machine = Machine::new(kind, &info, options, has_past, &mut stage, Instant::now());
+        let machine = Machine::new(kind, &info, options, &mut stage, Instant::now());
         let snapshot = handle.snapshot.clone();
         let thread = std::thread::Builder::new()
             .name("player".into())

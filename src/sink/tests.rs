@@ -7,14 +7,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::ServeOptions;
-use crate::hub::{ClientInfo, SlowClient};
+use crate::hub::{ClientInfo, HubOptions, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, Schema};
 use crate::source::recording_summary;
 use crate::time::TimeRange;
 
 fn hub() -> Hub {
-    Hub::new("test", ServeOptions::default().hub)
+    Hub::new("test", HubOptions::default())
 }
 
 /// A message as readers see it: topic, log time, publish time, sequence, payload.

@@ -91,6 +91,8 @@ pub struct RecordingInfo {
     pub range: Option<TimeRange>,
     /// Messages that will be played, where it is known.
     pub message_count: Option<u64>,
+    /// Whether it begins before what will be played, so that there may be messages to show at the start.
+    pub has_past: bool,
     /// Its channels.
     pub channels: Vec<Arc<Channel>>,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// Ends every input that was opened with it. Clones share it; once stopped it stays that.
 ///
-/// On Unix a pipe becomes readable for those who wait for a descriptor ([`Stop::wait_until_readable`]). Elsewhere there
+/// On Unix a pipe becomes readable for those who wait for a descriptor. Elsewhere there
 /// is no way out of a read that has begun: its thread is left behind, and ends with the program.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<Shared>);

@@ -1,10 +1,10 @@
-//! Flags and their help. Values stay text here: [`foxglove_bridge::config`] parses them, wherever they come from.
+//! Flags and their help. Values stay text here: [`crate::cli::config`] parses them, wherever they come from.
 
 use std::path::PathBuf;
 
+use crate::cli::logging::{LogFormat, Verbosity};
 use anyhow::anyhow;
 use clap::{ArgAction, Args, Parser, Subcommand};
-use foxglove_bridge::logging::{LogFormat, Verbosity};
 
 mod serve;
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::cli::config::keys::Key;
+use crate::cli::config::{Origin, Setting};
 use clap::Args;
-use foxglove_bridge::config::keys::Key;
-use foxglove_bridge::config::{Origin, Setting};
 
 // Kept within 80 columns, as the other examples are.
 pub(super) const EXAMPLES: &str = "\
@@ -256,8 +256,8 @@ impl ServeArgs {
 
 #[cfg(test)]
 mod tests {
+    use crate::cli::config::keys::KEYS;
     use clap::{CommandFactory, Parser};
-    use foxglove_bridge::config::keys::KEYS;
 
     use super::super::{Cli, Command};
     use super::*;

@@ -1,6 +1,6 @@
 //! `info`: what is in a recording, for people or as JSON.
 
-use foxglove_bridge::logging::LogOutput;
+use crate::cli::logging::LogOutput;
 use foxglove_bridge::source::recording_summary;
 use foxglove_bridge::source::summary::RecordingSummary;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use foxglove_bridge::config::ServeOptions;
+use crate::cli::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
 use foxglove_bridge::hub::responder::Responder;
@@ -102,7 +102,7 @@ impl Engine {
             // live sources have no range and can't be sought
             let control = if live.is_some() { ControlBy::Program } else { options.playback.control };
             let playback = PlaybackOptions { control, ..options.playback };
-            engine.play(recording, hub, playback, options.recording.start.is_some(), part)?;
+            engine.play(recording, hub, playback, part)?;
         }
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
@@ -110,16 +110,9 @@ impl Engine {
         Ok(engine)
     }
 
-    fn play(
-        &self,
-        source: Playable,
-        hub: &Hub,
-        options: PlaybackOptions,
-        has_past: bool,
-        part: Part,
-    ) -> io::Result<()> {
+    fn play(&self, source: Playable, hub: &Hub, options: PlaybackOptions, part: Part) -> io::Result<()> {
         let on_finished = move |outcome| part.end(outcome);
-        let player = Player::start(source, hub.clone(), options, has_past, on_finished)?;
+        let player = Player::start(source, hub.clone(), options, on_finished)?;
         lock(&self.running).player = Some(player);
         Ok(())
     }
@@ -164,7 +157,7 @@ impl Engine {
             let ends = options.live.on_eof == OnEof::Exit;
             let at_end = if ends { AtEnd::Exit } else { options.playback.at_end };
             let stream = Playable::Stream(self.throttle.stream(piped.stream));
-            self.play(stream, hub, PlaybackOptions { at_end, ..options.playback }, false, part)
+            self.play(stream, hub, PlaybackOptions { at_end, ..options.playback }, part)
         } else {
             self.start_live(vec![piped.stream], None, hub, options.live.on_eof, part)
         };

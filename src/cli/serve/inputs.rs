@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::cli::config::ServeOptions;
+use crate::cli::logging::LogOutput;
 use anyhow::{Context, anyhow, bail};
-use foxglove_bridge::config::ServeOptions;
 use foxglove_bridge::input::listen::Listener;
-use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::payload::Types;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use foxglove_bridge::config::{self, ConfigError, ServeOptions};
+use crate::cli::config::{self, ConfigError, ServeOptions};
+use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::logging::LogOutput;
 use foxglove_bridge::server::{BindError, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::time::Timestamp;

@@ -86,12 +86,11 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// A playback that stands at its start. `has_past`: the recording begins before what is played.
+    /// A playback that stands at its start.
     pub(super) fn new(
         kind: SourceKind,
         info: &RecordingInfo,
         options: PlaybackOptions,
-        has_past: bool,
         stage: &mut impl Stage,
         now: Instant,
     ) -> Self {
@@ -102,7 +101,7 @@ impl Machine {
         } else {
             // nobody can subscribe to nothing
             let start_at = (kind == SourceKind::Recording && info.channels.is_empty()).then_some(now);
-            Phase::Waiting { start_at, backfill: has_past }
+            Phase::Waiting { start_at, backfill: info.has_past }
         };
         let material = match kind {
             SourceKind::Recording => Material::Recorded,

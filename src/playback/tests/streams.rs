@@ -25,7 +25,7 @@ fn play(stream: Box<dyn Stream>, hub: &Hub, rate: Rate) -> (Player, Told) {
         control: ControlBy::Clients,
     };
     let on_finished = move |outcome| tell.send(outcome).unwrap();
-    (Player::start(Playable::Stream(stream), hub.clone(), options, false, on_finished).unwrap(), told)
+    (Player::start(Playable::Stream(stream), hub.clone(), options, on_finished).unwrap(), told)
 }
 
 async fn ask(player: &Player, request: impl Into<PlaybackRequest>) -> PlaybackState {

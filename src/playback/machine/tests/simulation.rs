@@ -68,12 +68,12 @@ impl Simulation {
         let seekable = matches!(source, Source::Recording(_));
         let channels =
             if seekable { vec![channel_named(1, "/odd"), channel_named(2, "/even")] } else { Vec::new() };
-        let info = RecordingInfo { range, channels, ..RecordingInfo::default() };
+        let info = RecordingInfo { range, channels, has_past, ..RecordingInfo::default() };
         let kind = if seekable { SourceKind::Recording } else { SourceKind::Stream };
         let start = range.map_or(Timestamp::MIN, |range| range.start);
         let mut stage = Script::new(source, start, options.shift);
         let now = Instant::now();
-        let machine = Machine::new(kind, &info, options, has_past, &mut stage, now);
+        let machine = Machine::new(kind, &info, options, &mut stage, now);
         Self { machine, stage, start: now, now }
     }
 

@@ -178,6 +178,7 @@ impl<'a> Joint<'a> {
             name,
             range: chosen,
             message_count: self.message_count.filter(|_| whole),
+            has_past: range.zip(self.whole).is_some_and(|(range, whole)| range.start > whole.start),
             channels,
             warnings: self.warnings,
         };

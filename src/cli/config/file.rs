@@ -6,10 +6,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key};
 use super::{ConfigError, Origin, Setting};
-use crate::suggest::nearest;
+use foxglove_bridge::internals::nearest;
 
 /// The settings in the text of a file; `path` is for error messages.
-pub fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
+pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
     let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// One line of text.
     #[default]
     Text,
@@ -36,7 +36,7 @@ impl FromStr for LogFormat {
 
 /// How much is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verbosity {
+pub(crate) enum Verbosity {
     /// Errors only.
     Quiet,
     /// 0: info, 1: what each client does, 2: each message, 3: the libraries as well.
@@ -58,7 +58,7 @@ impl Verbosity {
 
 /// Why logging can't start.
 #[derive(Debug, thiserror::Error)]
-pub enum LogError {
+pub(crate) enum LogError {
     /// `RUST_LOG` can't be read.
     #[error("RUST_LOG: {0}; write for example foxglove_bridge=debug")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
@@ -68,7 +68,7 @@ pub enum LogError {
 }
 
 /// Starts logging to stderr for the whole process. `RUST_LOG`, if set and not empty, wins over the verbosity.
-pub fn start(verbosity: Verbosity, format: LogFormat) -> Result<LogOutput, LogError> {
+pub(crate) fn start(verbosity: Verbosity, format: LogFormat) -> Result<LogOutput, LogError> {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::ERROR.into())
@@ -101,23 +101,23 @@ type StepAside = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
 
 /// Where log lines go: stderr, with whatever is drawn there stepping aside for a moment.
 #[derive(Clone, Default)]
-pub struct LogOutput {
+pub(crate) struct LogOutput {
     step_aside: Arc<Mutex<Option<StepAside>>>,
 }
 
 impl LogOutput {
     /// From now on each line is written within `step_aside`, which must call its argument.
-    pub fn step_aside_with(&self, step_aside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
+    pub(crate) fn step_aside_with(&self, step_aside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
         *self.step_aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(step_aside));
     }
 
     /// From now on lines are written straight away again.
-    pub fn stop_stepping_aside(&self) {
+    pub(crate) fn stop_stepping_aside(&self) {
         *self.step_aside.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Runs `write` while nothing else is drawn on the terminal; for other output beside a bar.
-    pub fn write_with(&self, write: &mut dyn FnMut()) {
+    pub(crate) fn write_with(&self, write: &mut dyn FnMut()) {
         // cloned, so that the lock is not held while the terminal is written
         let step_aside = self.step_aside.lock().unwrap_or_else(PoisonError::into_inner).clone();
         match step_aside {

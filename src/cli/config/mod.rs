@@ -9,72 +9,85 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::hub::HubOptions;
-use crate::input::OnEof;
-use crate::payload::TypeOptions;
-use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Rate, StartOn, TimeShift};
-use crate::server::CLIENT_TIMEOUT;
-use crate::source::RecordingOptions;
-use crate::source::json_lines::JsonLinesOptions;
-use crate::source::throttle::ThrottleRule;
-use crate::time::TimeSpec;
+use foxglove_bridge::hub::HubOptions;
+use foxglove_bridge::input::OnEof;
+use foxglove_bridge::payload::TypeOptions;
+use foxglove_bridge::playback::PlaybackOptions;
+use foxglove_bridge::server::CLIENT_TIMEOUT;
+use foxglove_bridge::source::RecordingOptions;
+use foxglove_bridge::source::json_lines::JsonLinesOptions;
+use foxglove_bridge::source::throttle::ThrottleRule;
+use foxglove_bridge::time::TimeSpec;
 
-pub mod file;
-pub mod keys;
-pub mod size;
+pub(crate) mod file;
+pub(crate) mod keys;
+pub(crate) mod size;
 
 use keys::Key;
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServeOptions {
+pub(crate) struct ServeOptions {
     /// Recordings to play; never empty once built.
-    pub sources: Vec<String>,
+    pub(crate) sources: Vec<String>,
     /// Address to listen on.
-    pub host: IpAddr,
+    pub(crate) host: IpAddr,
     /// Port to listen on; 0: any free one.
-    pub port: u16,
+    pub(crate) port: u16,
     /// What of the recording is played.
-    pub recording: RecordingOptions,
+    pub(crate) recording: RecordingOptions,
     /// How JSON lines are read.
-    pub json_lines: JsonLinesOptions,
+    pub(crate) json_lines: JsonLinesOptions,
     /// How it is played.
-    pub playback: PlaybackOptions,
+    pub(crate) playback: PlaybackOptions,
     /// Topics that are held to a rate.
-    pub throttle: Vec<ThrottleRule>,
+    pub(crate) throttle: Vec<ThrottleRule>,
     /// How live input is treated.
-    pub live: LiveOptions,
+    pub(crate) live: LiveOptions,
     /// How clients are served.
-    pub hub: HubOptions,
+    pub(crate) hub: HubOptions,
     /// Which types live messages can have, and what they are sent as.
-    pub types: TypeOptions,
+    pub(crate) types: TypeOptions,
     /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
-    pub client_timeout: Duration,
+    pub(crate) client_timeout: Duration,
     /// Whether messages are compressed for clients that offer it.
-    pub compression: bool,
+    pub(crate) compression: bool,
     /// Server name told to viewers; the name of the source if None.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
     /// Whether a progress bar may be shown.
-    pub progress: bool,
+    pub(crate) progress: bool,
 }
 
 /// How input is treated that is no recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LiveOptions {
+pub(crate) struct LiveOptions {
     /// Send an MCAP stream at once; it is played by log time otherwise.
-    pub immediate: bool,
+    pub(crate) immediate: bool,
     /// Play JSON lines by log time; they are sent at once otherwise. Implied by a rate that is asked for.
-    pub paced: bool,
+    pub(crate) paced: bool,
     /// What happens when every input has ended.
-    pub on_eof: OnEof,
+    pub(crate) on_eof: OnEof,
     /// The files that are named still grow: serve what is appended.
-    pub follow: bool,
+    pub(crate) follow: bool,
     /// Of files that are followed, serve also what they hold already.
-    pub from_start: bool,
+    pub(crate) from_start: bool,
     /// How many writers may be connected to sockets at once.
-    pub max_writers: usize,
+    pub(crate) max_writers: usize,
+}
+
+impl Default for LiveOptions {
+    fn default() -> Self {
+        Self {
+            immediate: false,
+            paced: false,
+            on_eof: OnEof::Keep,
+            follow: false,
+            from_start: false,
+            max_writers: 64,
+        }
+    }
 }
 
 impl Default for ServeOptions {
@@ -85,24 +98,9 @@ impl Default for ServeOptions {
             port: 8765,
             recording: RecordingOptions::default(),
             json_lines: JsonLinesOptions::default(),
-            playback: PlaybackOptions {
-                rate: Rate::Times(1.0),
-                looping: false,
-                start_paused: false,
-                start_on: StartOn::Clients(1),
-                at_end: AtEnd::Stay,
-                shift: TimeShift::Off,
-                control: ControlBy::Clients,
-            },
+            playback: PlaybackOptions::default(),
             throttle: Vec::new(),
-            live: LiveOptions {
-                immediate: false,
-                paced: false,
-                on_eof: OnEof::Keep,
-                follow: false,
-                from_start: false,
-                max_writers: 64,
-            },
+            live: LiveOptions::default(),
             hub: HubOptions::default(),
             types: TypeOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
@@ -116,7 +114,7 @@ impl Default for ServeOptions {
 
 /// Where a setting was made, from the weakest to the strongest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// A line of a TOML file, counted from 1.
     File {
         /// The file as the user named it.
@@ -132,13 +130,13 @@ pub enum Origin {
 
 /// A key and what it is set to, still as text.
 #[derive(Debug, Clone)]
-pub struct Setting {
+pub(crate) struct Setting {
     /// Which option.
-    pub key: &'static Key,
+    pub(crate) key: &'static Key,
     /// One value, or for lists any number.
-    pub values: Vec<String>,
+    pub(crate) values: Vec<String>,
     /// Where from; decides which setting wins.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 impl fmt::Display for Setting {
@@ -155,7 +153,7 @@ impl fmt::Display for Setting {
 
 /// Why settings make no options.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// A value that its key does not take.
     #[error("{setting}: {reason}")]
     Value {
@@ -221,7 +219,7 @@ pub enum ConfigError {
 }
 
 /// Merges settings into options: flag over environment over file over default, in whatever order they come.
-pub fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
+pub(crate) fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
     let mut options = ServeOptions::default();
     // stable: within one origin the later setting wins
     settings.sort_by_key(|setting| setting.origin.strength());
@@ -295,7 +293,7 @@ fn check_lines(options: &JsonLinesOptions) -> Result<(), ConfigError> {
 /// The settings made by environment variables, `FOXGLOVE_BRIDGE_` and the key in capitals.
 ///
 /// `variable` reads one variable. An empty one counts as not set, as compose files pass on unset variables.
-pub fn environment_settings(variable: impl Fn(&str) -> Option<String>) -> Vec<Setting> {
+pub(crate) fn environment_settings(variable: impl Fn(&str) -> Option<String>) -> Vec<Setting> {
     let mut settings = Vec::new();
     for key in keys::KEYS {
         if let Some(text) = variable(&key.variable()).filter(|text| !text.is_empty()) {
@@ -307,7 +305,7 @@ pub fn environment_settings(variable: impl Fn(&str) -> Option<String>) -> Vec<Se
 }
 
 /// The settings of a TOML file.
-pub fn file_settings(path: &Path) -> Result<Vec<Setting>, ConfigError> {
+pub(crate) fn file_settings(path: &Path) -> Result<Vec<Setting>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     file::settings(&text, path)

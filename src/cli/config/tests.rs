@@ -5,12 +5,13 @@ use super::keys::{KEYS, Key, split_list};
 use std::time::Duration;
 
 use super::*;
-use crate::hub::Latch;
-use crate::payload::JsonAs;
-use crate::source::Order;
-use crate::source::json_lines::{NanPolicy, TimeUnit};
-use crate::source::live::SchemaFor;
-use crate::time::Timestamp;
+use foxglove_bridge::hub::Latch;
+use foxglove_bridge::payload::JsonAs;
+use foxglove_bridge::playback::Rate;
+use foxglove_bridge::source::Order;
+use foxglove_bridge::source::json_lines::{NanPolicy, TimeUnit};
+use foxglove_bridge::source::live::SchemaFor;
+use foxglove_bridge::time::Timestamp;
 
 fn flag(name: &str, values: &[&str]) -> Setting {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
@@ -218,7 +219,7 @@ fn every_key_refuses_nonsense_and_none_panics() {
 /// The file in `config/` is documentation; uncommented it must be what the program does without it.
 #[test]
 fn the_documented_file_lists_every_key_with_its_true_default() {
-    let text = include_str!("../../config/foxglove-bridge.toml");
+    let text = include_str!("../../../config/foxglove-bridge.toml");
     let uncommented: Vec<_> = text
         .lines()
         .filter_map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')))

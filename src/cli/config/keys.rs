@@ -5,25 +5,25 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::{ServeOptions, size};
-use crate::hub::{Latch, SlowClient};
-use crate::input::OnEof;
-use crate::pattern::TopicPattern;
-use crate::playback::{AtEnd, Rate, StartOn, TimeShift};
-use crate::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
-use crate::source::live::SchemaFor;
-use crate::source::throttle::ThrottleRule;
-use crate::source::{Order, Remap};
-use crate::time::{TimeSpec, parse_duration};
+use foxglove_bridge::hub::{Latch, SlowClient};
+use foxglove_bridge::input::OnEof;
+use foxglove_bridge::pattern::TopicPattern;
+use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
+use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
+use foxglove_bridge::source::live::SchemaFor;
+use foxglove_bridge::source::throttle::ThrottleRule;
+use foxglove_bridge::source::{Order, Remap};
+use foxglove_bridge::time::{TimeSpec, parse_duration};
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
 #[derive(Debug)]
-pub struct Key {
+pub(crate) struct Key {
     /// The key as in the file, in kebab case.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it takes any number of values.
-    pub list: bool,
+    pub(crate) list: bool,
     /// Whether it is left out of help and documentation.
-    pub hidden: bool,
+    pub(crate) hidden: bool,
     set: Setter,
 }
 
@@ -42,7 +42,7 @@ const fn list(name: &'static str, set: fn(&mut ServeOptions, &[String]) -> Resul
 }
 
 /// All keys, in the order of the documentation.
-pub static KEYS: &[Key] = &[
+pub(crate) static KEYS: &[Key] = &[
     list("source", |options, values| {
         options.sources = values.to_vec();
         Ok(())
@@ -142,17 +142,17 @@ pub static KEYS: &[Key] = &[
 
 impl Key {
     /// The key of this name.
-    pub fn find(name: &str) -> Option<&'static Self> {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
         KEYS.iter().find(|key| key.name == name)
     }
 
     /// Its environment variable.
-    pub fn variable(&self) -> String {
+    pub(crate) fn variable(&self) -> String {
         format!("FOXGLOVE_BRIDGE_{}", self.name.replace('-', "_").to_ascii_uppercase())
     }
 
     /// Sets the option; the error says what can be written instead.
-    pub fn apply(&self, options: &mut ServeOptions, values: &[String]) -> Result<(), String> {
+    pub(crate) fn apply(&self, options: &mut ServeOptions, values: &[String]) -> Result<(), String> {
         match (&self.set, values) {
             (Setter::List(set), values) => set(options, values),
             (Setter::One(set), [value]) => set(options, value),
@@ -162,7 +162,7 @@ impl Key {
 }
 
 /// Splits at commas, but not within `{}`, `[]` or `()`, where globs and regular expressions have their own.
-pub fn split_list(text: &str) -> Vec<String> {
+pub(crate) fn split_list(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0usize;
     for c in text.chars() {
