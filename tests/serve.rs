@@ -56,6 +56,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("what is no stream is refused with the way out", "not_a_stream", false),
     ("a growing file is followed", "follow", false),
     ("an MCAP stream, lines from sockets and growing files are served together", "mixed", false),
+    ("a recording plays beside live input as if it were of now", "shifted", false),
     ("recordings and live input don't mix", "dont_mix", false),
     ("what is served is recorded exactly", "record", false),
     ("a termination signal completes the recording", "record_sigterm", false),

@@ -32,6 +32,11 @@ impl Client {
         self.id
     }
 
+    /// How many clients there are.
+    pub(crate) fn clients(&self) -> usize {
+        self.hub.0.clients.load(Ordering::Relaxed)
+    }
+
     /// How far apart `time` frames are.
     pub(crate) fn time_resolution(&self) -> Duration {
         self.hub.0.options.time_resolution
@@ -161,6 +166,7 @@ impl Drop for Client {
         self.end_publishing();
         let mut state = lock(&self.hub.0.state);
         state.members.remove(&self.id);
+        self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);
         let wanted: Vec<ChannelId> = lock(&self.queue.outbox).subscriptions().iter().collect();
         self.unsubscribed(&wanted);
         drop(state);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -151,6 +151,8 @@ struct Shared {
     room: Room,
     demand: Demand,
     counters: Counters,
+    /// How many clients there are; to be read without the lock.
+    clients: AtomicUsize,
     left: Notify,
 }
 
@@ -224,6 +226,7 @@ impl Hub {
             room: Room::default(),
             demand: Demand::default(),
             counters: Counters::default(),
+            clients: AtomicUsize::new(0),
             left: Notify::new(),
         }))
     }
@@ -293,6 +296,7 @@ impl Hub {
             follows_graph: false,
         };
         state.members.insert(id, member);
+        self.0.clients.store(state.members.len(), Ordering::Relaxed);
         drop(state);
         Client::new(id, queue, self.clone())
     }

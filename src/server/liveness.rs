@@ -1,7 +1,7 @@
 //! Whether a client is still there.
 //!
-//! It is as long as something is heard from it or it takes bytes, however few. A write of our own ping does not count: the
-//! system takes pings for a client that has vanished as well.
+//! It is as long as something is heard from it or it takes bytes, however few. A write of our own ping does not
+//! count: the system takes pings for a client that has vanished as well.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};

@@ -28,8 +28,8 @@ pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a server that stops waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Bytes in the system's buffer for a client that have not been sent. Beyond it data waits in our queues, where what is
-/// stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
+/// Bytes in the system's buffer for a client that have not been sent. Beyond it data waits in our queues, where what
+/// is stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 256 << 10;
 
@@ -90,9 +90,9 @@ impl Server {
         Self { options: Options { compression, ..self.options }, ..self }
     }
 
-    /// A client for which no write made progress and from which nothing was heard for this long is closed, idle or not,
-    /// whatever happens to slow clients; one that takes bytes, however slowly, never is. Zero: no client is closed.
-    /// [`CLIENT_TIMEOUT`] unless set. Pings go out often enough that an idle client that answers them stays.
+    /// A client for which no write made progress and from which nothing was heard for this long is closed, idle or
+    /// not, whatever happens to slow clients; one that takes bytes, however slowly, never is. Zero: no client is
+    /// closed. [`CLIENT_TIMEOUT`] unless set. Pings go out often enough that an idle client that answers them stays.
     #[must_use]
     pub fn with_client_timeout(self, client_timeout: Duration) -> Self {
         Self { options: Options { client_timeout, ..self.options }, ..self }
@@ -108,8 +108,8 @@ impl Server {
         Finisher(self.finished.clone())
     }
 
-    /// Serves clients until `shutdown` completes, then closes them with code 1001 and returns within a second; or until
-    /// [`Finisher::finish`] was called and clients have got everything.
+    /// Serves clients until `shutdown` completes, then closes them with code 1001 and returns within a second; or
+    /// until [`Finisher::finish`] was called and clients have got everything.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { listener, options, finished, .. } = self;
         let listener = listener.tap_io(|stream| {

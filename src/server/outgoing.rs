@@ -15,10 +15,21 @@ use crate::protocol::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
 use crate::time::Timestamp;
 use crate::websocket::FrameWriter;
 
-/// Bytes encoded before they are written: large enough for few system calls, small enough that a seek takes effect
-/// at once, and that a hundred clients take little memory. With the last message, if that is copied, it fits into a
-/// buffer of 128 KiB. (With one of 64 KiB small messages cost a third more for a hundred clients.)
-pub(super) const WRITE_AHEAD: usize = 120 << 10;
+/// Bytes encoded for a client before they are written: large enough for few system calls, small enough that a seek takes
+/// effect at once. With the last message, as far as that is copied, they fit into a buffer of 128 KiB. (With one of
+/// 64 KiB small messages cost a third more for a hundred clients.)
+const WRITE_AHEAD: usize = 120 << 10;
+
+/// Bytes encoded for all clients together: of very many each gets less …
+const WRITE_AHEAD_OF_ALL: usize = 24 << 20;
+
+/// … but no less than this, below which system calls cost more than what they carry.
+const SMALLEST_WRITE_AHEAD: usize = 16 << 10;
+
+/// Bytes to encode for each of so many clients before they are written.
+pub(super) fn write_ahead(clients: usize) -> usize {
+    (WRITE_AHEAD_OF_ALL / clients.max(1)).clamp(SMALLEST_WRITE_AHEAD, WRITE_AHEAD)
+}
 
 /// What [`Outgoing::fill`] did.
 #[derive(Debug)]
@@ -38,23 +49,26 @@ pub(super) struct Outgoing {
     last_time: Option<Timestamp>,
     resolution: u64,
     compression: Option<Compression>,
+    /// Bytes to encode before they are written.
+    ahead: usize,
 }
 
 impl Outgoing {
     pub(super) fn new(resolution: Duration, compression: Option<Compression>) -> Self {
         let resolution = u64::try_from(resolution.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { in_hand: None, purges: 0, last_time: None, resolution, compression }
+        Self { in_hand: None, purges: 0, last_time: None, resolution, compression, ahead: WRITE_AHEAD }
     }
 
-    /// Encodes what is queued, up to [`WRITE_AHEAD`], once half of what was encoded before is written.
-    pub(super) fn fill(&mut self, client: &Client, writer: &mut FrameWriter) -> Filled {
+    /// Encodes what is queued, up to `ahead` bytes, once half of what was encoded before is written.
+    pub(super) fn fill(&mut self, client: &Client, writer: &mut FrameWriter, ahead: usize) -> Filled {
+        self.ahead = ahead;
         if let Some(compression) = &mut self.compression {
             compression.resume();
         }
-        if writer.len() > WRITE_AHEAD / 2 {
+        if writer.len() > ahead / 2 {
             return Filled::Enough;
         }
-        while writer.len() < WRITE_AHEAD {
+        while writer.len() < ahead {
             if self.compression.as_ref().is_some_and(Compression::must_yield) {
                 return Filled::Yield;
             }
@@ -84,8 +98,8 @@ impl Outgoing {
         Filled::Enough
     }
 
-    /// Payload bytes of the part in hand that are not encoded yet, those of channels included that the client does not
-    /// want.
+    /// Payload bytes of the part in hand that are not encoded yet, those of channels included that the client does
+    /// not want.
     pub(super) fn in_hand_bytes(&self) -> usize {
         let entries = self.in_hand.iter().flat_map(|part| &part.batch.entries[part.range.clone()]);
         entries.map(|entry| entry.length as usize).sum()
@@ -137,8 +151,8 @@ impl Outgoing {
         }
     }
 
-    /// Encodes messages of the part in hand until it is done, or enough is encoded or compressed. Returns how many, and
-    /// their bytes.
+    /// Encodes messages of the part in hand until it is done, or enough is encoded or compressed. Returns how many,
+    /// and their bytes.
     fn messages(
         &mut self,
         subscriptions: &Subscriptions,
@@ -164,7 +178,7 @@ impl Outgoing {
         writer: &mut FrameWriter,
     ) -> (u64, u64) {
         let (mut messages, mut bytes) = (0, 0);
-        while part.range.start < part.range.end && writer.len() < WRITE_AHEAD {
+        while part.range.start < part.range.end && writer.len() < self.ahead {
             let entry = &part.batch.entries[part.range.start];
             part.range.start += 1;
             let Some(subscription) = subscriptions.wanted(entry.channel, part.number) else { continue };
@@ -187,7 +201,7 @@ impl Outgoing {
         writer: &mut FrameWriter,
     ) -> (u64, u64) {
         let (mut messages, mut bytes) = (0, 0);
-        while part.range.start < part.range.end && writer.len() < WRITE_AHEAD {
+        while part.range.start < part.range.end && writer.len() < self.ahead {
             let entry = part.batch.entries[part.range.start];
             let is_busy = self.compression.as_ref().is_some_and(Compression::is_busy);
             let Some(subscription) = subscriptions.wanted(entry.channel, part.number) else {

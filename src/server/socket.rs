@@ -12,7 +12,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::compression::Compression;
 use super::liveness::{Due, Liveness};
-use super::outgoing::{Filled, Outgoing, WRITE_AHEAD};
+use super::outgoing::{Filled, Outgoing, write_ahead};
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
 use super::writing::{Connection, write, write_now};
@@ -93,10 +93,11 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         self.leave_to_system(true);
         let mut timer = pin!(sleep_until(self.liveness.next().into()));
         loop {
-            if self.writer.len() < WRITE_AHEAD {
+            let ahead = write_ahead(self.session.client().clients());
+            if self.writer.len() < ahead {
                 self.pongs.write(&mut self.writer);
             }
-            let filled = self.outgoing.fill(self.session.client(), &mut self.writer);
+            let filled = self.outgoing.fill(self.session.client(), &mut self.writer, ahead);
             match filled {
                 Filled::Close(Closing { code, reason, drain }) => return End::Closed { code, reason, drain },
                 // there is more to compress: other tasks run first
@@ -168,10 +169,10 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         None
     }
 
-    /// Whether the system closes the connection after the same timeout. It is needed for a thin stream: the system takes its
-    /// bytes long after a client has vanished. While data waits here it must not: it closes clients that take bytes very
-    /// slowly, and [`Liveness`] sees those that take none. A client that has answered a ping has taken all that was sent
-    /// before it.
+    /// Whether the system closes the connection after the same timeout. It is needed for a thin stream: the system
+    /// takes its bytes long after a client has vanished. While data waits here it must not: it closes clients that
+    /// take bytes very slowly, and [`Liveness`] sees those that take none. A client that has answered a ping has
+    /// taken all that was sent before it.
     fn leave_to_system(&mut self, left_to_system: bool) {
         if self.left_to_system != left_to_system {
             self.left_to_system = left_to_system;
@@ -201,8 +202,8 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
         self.writer.close(code, reason);
         let patience = if drain { DRAIN_TIMEOUT } else { CLOSE_TIMEOUT };
         if self.finish_writing(patience).await {
-            // wait for the client's close frame: whatever it sends once the socket is gone, a pong for example, makes the
-            // system reset the connection, and what the client has not read yet is lost
+            // wait for the client's close frame: whatever it sends once the socket is gone, a pong for example, makes
+            // the system reset the connection, and what the client has not read yet is lost
             let answered = async {
                 while !matches!(
                     self.reader.next().await,

@@ -18,8 +18,8 @@ pub(super) trait Connection: AsyncWrite + Unpin {
     /// client has taken a good part of what the system holds, which a slow one does in minutes.)
     fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Has the system give up the connection with [`io::ErrorKind::TimedOut`] when what it sent is not acknowledged for
-    /// so long, if it can do that; None: as it does by itself.
+    /// Has the system give up the connection with [`io::ErrorKind::TimedOut`] when what it sent is not acknowledged
+    /// for so long, if it can do that; None: as it does by itself.
     fn give_up_after(&self, timeout: Option<Duration>);
 }
 

@@ -13,16 +13,19 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Damage in a row after which reading goes on at once: a reader that goes round in circles must not take a core.
 const SKIPPED_AT_ONCE: u32 = 100;
 
-/// Failures in a row are logged this often.
+/// Failures that are retried are logged at most this often.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
-/// Counts failures in a row; a success forgets them.
+/// Counts failures in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     skipped: u32,
     pause: Duration,
     until: Option<Instant>,
+    /// When a failure was last logged, of this row or another.
     logged: Option<Instant>,
+    /// Whether one of this row was.
+    row_logged: bool,
 }
 
 impl Backoff {
@@ -40,13 +43,16 @@ impl Backoff {
         let log = self.logged.is_none_or(|then| now.saturating_duration_since(then) >= LOG_EVERY);
         if log {
             self.logged = Some(now);
+            self.row_logged = true;
         }
         log
     }
 
-    /// Whether failures were retried before this success.
+    /// Forgets the failures in a row. Returns whether one of them was logged, so that their end is to be logged, too.
     pub(crate) fn succeeded(&mut self) -> bool {
-        std::mem::take(self).is_failing()
+        let logged = self.row_logged;
+        *self = Self { logged: self.logged, ..Self::default() };
+        logged
     }
 
     /// Whether the last attempts failed.
@@ -87,10 +93,11 @@ mod tests {
             assert!(backoff.may_try(now));
         }
         assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5000, 5000, 5000]);
-        assert!(backoff.succeeded());
+        assert!(backoff.succeeded(), "it was logged");
         assert!(!backoff.succeeded());
-        backoff.failed(ErrorKind::RetryAfterPause, now);
+        assert!(!backoff.failed(ErrorKind::RetryAfterPause, now), "soon after the last one that was logged");
         assert_eq!(backoff.until(), Some(now + 10 * MS));
+        assert!(!backoff.succeeded());
     }
 
     #[test]

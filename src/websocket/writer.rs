@@ -84,8 +84,8 @@ impl<M: Masking> FrameWriter<M> {
         self.frame(FIN_BINARY | COMPRESSED, &[], compressed, || Bytes::copy_from_slice(compressed));
     }
 
-    /// A binary message of a header and a payload; `share` makes a reference to the payload, which is called only where
-    /// it is not copied.
+    /// A binary message of a header and a payload; `share` makes a reference to the payload, which is called only
+    /// where it is not copied.
     pub fn message(&mut self, header: &[u8], payload: &[u8], share: impl FnOnce() -> Bytes) {
         self.frame(FIN_BINARY, header, payload, share);
     }
@@ -217,6 +217,8 @@ impl<M: Masking> FrameWriter<M> {
         self.tail.advance(written);
         if self.tail.is_empty() {
             self.tail.clear();
+            // the buffer is used again from its front, unless there is nothing before `tail`
+            let _reclaimed = self.tail.try_reclaim(self.tail.capacity() + 1);
         }
     }
 }
@@ -224,6 +226,23 @@ impl<M: Masking> FrameWriter<M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_buffer_that_has_been_written_is_used_again() {
+        let mut writer = FrameWriter::default();
+        let mut fill = |payload: &Bytes| {
+            while writer.len() < 120 << 10 {
+                writer.message(&[0; 13], payload, || payload.clone());
+            }
+            let buffer = writer.tail.as_ptr();
+            writer.advance(writer.len());
+            buffer
+        };
+        let small = Bytes::from(vec![0; 1000]);
+        fill(&small);
+        let buffers: Vec<_> = (0..10).map(|_| fill(&small)).collect();
+        assert_eq!(buffers, [buffers[0]; 10]);
+    }
 
     #[test]
     fn a_socket_that_takes_little_at_a_time_does_not_make_the_buffer_grow() {

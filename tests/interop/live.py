@@ -468,6 +468,31 @@ async def mixed():
     equal({topic for topic, _, _ in messages_in(client.events)} - {"/n#2"}, {"/line", "/n", "/stream"}, "topics")
 
 
+async def shifted():
+    """A recording plays beside live input as if it were recorded now; the program alone controls it."""
+    drive = os.path.join(TESTDATA, "drive.mcap")
+    recording = Recording(drive)
+    async with serving(drive, "-", "--shift", "now", "--start", "+1s", "--on-eof", "exit", stdin="pipe") as server:
+        check("drive.mcap" in server.said() and "stdin (live)" in server.said(), server.said())
+        client = await Client.connect(server, SDK, topics=None)
+        await server.write({"op": "channel", "topic": "/live"})
+        await client.until(lambda _: any(c["topic"] == "/live" for c in client.channels.values()), "the live channel")
+        await asyncio.sleep(0.2)
+        await server.write(*({"topic": "/live", "data": {"n": n}} for n in range(3)))
+        await client.until(lambda _: len(payloads(client, "/live")) == 3, "live messages; " + server.said())
+        await client.until(lambda events: len(messages_in(events)) >= 200, "messages of the recording")
+        now = time.time_ns()
+        infos = client.texts("serverInfo")
+        equal((len(infos), infos[0]["capabilities"]), (1, ["time"]), "sessions and capabilities")
+        equal(await interrupts(server), 0, "exit code; " + server.said())
+    sent = messages_in(client.events)
+    check(all(abs(log_time - now) < 20 * SECOND for _, log_time, _ in sent), "a message is not of now")
+    ids = [channel["id"] for text in client.texts("advertise") for channel in text["channels"]]
+    equal(len(ids), len(set(ids)), "ids that are advertised")
+    topics = {recording.topic(message) for message in recording.messages}
+    equal({topic for topic, _, _ in sent} - topics, {"/live"}, "topics beside those of the recording")
+
+
 async def dont_mix():
     drive = os.path.join(TESTDATA, "drive.mcap")
     for arguments, hints in (
@@ -622,5 +647,5 @@ async def live_mcap():
 TRIALS = dict(
     readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
-    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, dont_mix=dont_mix,
+    sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, shifted=shifted, dont_mix=dont_mix,
 )

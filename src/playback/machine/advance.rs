@@ -47,9 +47,7 @@ impl Machine {
     }
 
     fn advance_playing(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
-        if self.ahead.is_seeking() {
-            return None;
-        }
+        // after a seek nothing is there before the state at its target
         loop {
             let Some((time, _)) = self.next_to_play(stage, now) else {
                 return if self.is_at_end() { self.on_end(stage, now) } else { None };

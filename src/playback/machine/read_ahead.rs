@@ -129,7 +129,7 @@ impl ReadAhead {
         self.asked.contains(&Asked::SeekState)
     }
 
-    /// A batch was read. Returns whether that ends a series of failures.
+    /// A batch was read. Returns whether that ends failures that were logged.
     pub(super) fn on_batch(&mut self, batch: Arc<Batch>) -> bool {
         self.asked.pop_front();
         self.ready.push_back(Ready { batch, announced: None });

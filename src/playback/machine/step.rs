@@ -24,7 +24,7 @@ impl Machine {
     pub(super) fn advance_paused(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
         loop {
             let Phase::Paused { shows_position, step } = &self.phase else { return None };
-            if self.ahead.is_seeking() || !(*shows_position || step.is_some()) {
+            if !*shows_position && step.is_none() {
                 return None;
             }
             let Some((time, channel)) = self.next_to_play(stage, now) else {

@@ -1,13 +1,13 @@
 //! Which messages to a client are compressed (RFC 7692), and the work for it. Pure.
 //!
 //! Level 1 with a window of 8 KiB: on recordings of robots higher levels cost five to ten times as much for a few
-//! percent. With context takeover a message of 50 bytes shrinks to half, since most of it stood in the one before; without
-//! it messages below 128 bytes don't shrink at all. What does not get smaller is sent as it is, and a channel whose
-//! messages don't get smaller is not tried for a while, one of compressed images never.
+//! percent. With context takeover a message of 50 bytes shrinks to half, since most of it stood in the one before;
+//! without it messages below 128 bytes don't shrink at all. What does not get smaller is sent as it is, and a channel
+//! whose messages don't get smaller is not tried for a while, one of compressed images never.
 //!
-//! Bounds: 200 KiB for a client from its first compressed message until it is sent nothing for a while, and the message
-//! that is being compressed. Work: [`PIECE`] bytes at a time, so that a large message
-//! holds up no other client. (A thread for it would cost more than it gains: 256 KiB take about a millisecond.)
+//! Bounds: 200 KiB for a client from its first compressed message until it is sent nothing for a while, and the
+//! message that is being compressed. Work: [`PIECE`] bytes at a time, so that a large message holds up no other
+//! client. (A thread for it would cost more than it gains: 256 KiB take about a millisecond.)
 
 use std::sync::Arc;
 
@@ -112,8 +112,8 @@ impl Compression {
         self.worked = 0;
     }
 
-    /// Frees memory if nothing was compressed since the last call. (A stream may start again with any message: nothing then
-    /// refers to earlier ones.)
+    /// Frees memory if nothing was compressed since the last call. (A stream may start again with any message:
+    /// nothing then refers to earlier ones.)
     pub(super) fn shrink(&mut self) {
         if !std::mem::take(&mut self.used) && self.large.is_none() {
             self.deflater = None;
@@ -252,8 +252,8 @@ fn is_worth_it(compressed: usize, length: usize) -> bool {
     compressed < length - length / 10
 }
 
-/// Whether a channel's messages are compressed by themselves: images, video, point clouds, by the names of their types.
-/// In JSON they are base64, which shrinks.
+/// Whether a channel's messages are compressed by themselves: images, video, point clouds, by the names of their
+/// types. In JSON they are base64, which shrinks.
 fn is_compressed(channel: &Channel) -> bool {
     let name = channel.schema.as_ref().map_or("", |schema| schema.name.as_str());
     let name = name.rsplit(['/', '.', ':']).next().unwrap_or_default();

@@ -86,8 +86,8 @@ impl Inflater {
         }
     }
 
-    /// Ends the message: Err if it was cut short. (With [`Context::Takeover`] a cut within the code tables of a block can
-    /// stay unnoticed: only the end of the stream would show it.)
+    /// Ends the message: Err if it was cut short. (With [`Context::Takeover`] a cut within the code tables of a block
+    /// can stay unnoticed: only the end of the stream would show it.)
     pub fn finish(&mut self, output: &mut Vec<u8>, limit: usize) -> Result<(), InflateError> {
         if std::mem::replace(&mut self.is_empty, true) {
             return Ok(());

@@ -29,6 +29,35 @@ fn a_slow_client_that_is_waited_for_stops_time_and_messages_keep_their_distances
 }
 
 #[test]
+fn a_pause_while_a_client_is_waited_for_skips_nothing() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.stage.policy = SlowClient::Wait;
+    simulation.pass(150 * MS);
+    simulation.stage.room = false;
+    simulation.pass(Duration::from_secs(25));
+    assert_eq!(simulation.ask(Command::Pause).now().1, 1200);
+    simulation.stage.room = true;
+    simulation.take();
+    simulation.ask(Command::Play);
+    simulation.pass(210 * MS);
+    assert_eq!(simulation.take_messages(), [(25150, 1200), (25250, 1300), (25350, 1400)]);
+}
+
+#[test]
+fn who_subscribes_while_nothing_is_read_ahead_gets_the_last_message() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(MS);
+    simulation.stage.stuck = true;
+    simulation.pass(Duration::from_secs(5));
+    assert_eq!(simulation.ask(Command::Pause).now().1, 1800, "nine messages had been read");
+    simulation.take();
+    simulation.subscribe(7, &[1, 2]);
+    simulation.stage.stuck = false;
+    simulation.pass(MS);
+    assert_eq!(simulation.take(), [Sent::Backfill(Some(7), vec![(ms(1700), 2), (ms(1800), 1)])]);
+}
+
+#[test]
 fn laps_and_the_end_wait_for_no_client() {
     let mut simulation = Simulation::of(ten(), PlaybackOptions { looping: true, ..options() });
     simulation.stage.room = false;
