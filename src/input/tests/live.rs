@@ -231,9 +231,12 @@ async fn an_input_that_can_not_be_read_now_is_asked_again_after_pauses() {
     other.send(Ok(announcing(&[&b]))).unwrap();
     until(&mut viewer, &Sent::Advertised(vec![2])).await;
     assert!(outcomes.try_recv().is_err(), "nothing has ended");
-    let before = asked.load(Ordering::Relaxed);
+    let (begin, before) = (Instant::now(), asked.load(Ordering::Relaxed));
     std::thread::sleep(Duration::from_millis(100));
-    assert!(asked.load(Ordering::Relaxed) - before <= 4, "pauses grow again");
+    // so many attempts have pauses between them, each twice as long as the one before
+    let attempts = u32::try_from(asked.load(Ordering::Relaxed) - before).unwrap();
+    let pauses = Duration::from_millis(10) * (2u32.pow(attempts.saturating_sub(1)) - 1);
+    assert!(pauses <= begin.elapsed(), "{attempts} attempts");
     // in the middle of a pause
     drop(live);
 }
