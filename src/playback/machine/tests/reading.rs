@@ -69,6 +69,12 @@ fn a_state_that_can_not_be_read_is_told_and_playback_goes_on() {
     simulation.take();
     simulation.stage.fail_state = true;
     simulation.ask(Seek::To(ms(1500)));
+    for _ in ["the failure", "what could be read"] {
+        let event = simulation.stage.answer().unwrap();
+        simulation.machine.on_read(event, &mut simulation.stage, simulation.now);
+    }
+    // the batches that were asked for with it still count
+    simulation.machine.advance(&mut simulation.stage, simulation.now);
     simulation.pass(210 * MS);
     let sent = simulation.take();
     assert!(matches!(&sent[1], Sent::Notice(_)), "{sent:?}");
