@@ -141,6 +141,29 @@ fn a_pause_at_the_last_message_is_not_the_end() {
 }
 
 #[test]
+fn playing_a_single_message_again_goes_back() {
+    let mut simulation = Simulation::of(vec![(ms(5), 1)], options());
+    simulation.pass(MS);
+    simulation.take();
+    simulation.ask(Command::Toggle);
+    let sent = simulation.take();
+    assert!(matches!(&sent[..], [Sent::Seek(_, _, Direction::Back)]), "{sent:?}");
+}
+
+#[test]
+fn a_pause_while_seeking_shows_the_target() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(50 * MS);
+    simulation.stage.stuck = true;
+    simulation.ask(Seek::To(ms(1500)));
+    simulation.ask(Command::Pause);
+    simulation.stage.stuck = false;
+    simulation.take();
+    simulation.pass(Duration::from_secs(1));
+    assert_eq!(simulation.take_times(), [1500]);
+}
+
+#[test]
 fn a_seek_by_goes_from_the_position_and_stops_at_the_ends() {
     let mut simulation = Simulation::of(ten(), options());
     simulation.pass(250 * MS);

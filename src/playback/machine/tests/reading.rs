@@ -63,6 +63,26 @@ fn damage_is_left_out_and_the_rest_is_played_at_once() {
 }
 
 #[test]
+fn a_state_that_can_not_be_read_is_told_and_playback_goes_on() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(50 * MS);
+    simulation.take();
+    simulation.stage.fail_state = true;
+    simulation.ask(Seek::To(ms(1500)));
+    for _ in ["the failure", "what could be read"] {
+        let event = simulation.stage.answer().unwrap();
+        simulation.machine.on_read(event, &mut simulation.stage, simulation.now);
+    }
+    // the batches that were asked for with it still count
+    simulation.machine.advance(&mut simulation.stage, simulation.now);
+    simulation.pass(210 * MS);
+    let sent = simulation.take();
+    assert!(matches!(&sent[1], Sent::Notice(_)), "{sent:?}");
+    let messages = sent.iter().filter(|sent| matches!(sent, Sent::Message(..))).count();
+    assert_eq!((messages, simulation.position()), (3, ms(1710)));
+}
+
+#[test]
 fn a_stream_that_breaks_is_played_to_there_and_ends_with_the_error() {
     let mut simulation = Simulation::of_stream(options());
     simulation.stage.feed(Some(made_batch(&[(ms(100), 1), (ms(200), 1)], 0, 0)));

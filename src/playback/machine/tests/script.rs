@@ -75,6 +75,8 @@ pub(super) struct Script {
     pub(super) failures: usize,
     /// The reader's next attempt fails with this.
     pub(super) fail_once: Option<SourceError>,
+    /// The next state before a time can't be read in full.
+    pub(super) fail_state: bool,
     /// The reader does not answer.
     pub(super) stuck: bool,
     pub(super) room: bool,
@@ -101,6 +103,7 @@ impl Script {
             broken: false,
             failures: 0,
             fail_once: None,
+            fail_state: false,
             stuck: false,
             room: true,
             policy: SlowClient::Drop,
@@ -155,6 +158,11 @@ impl Script {
             && batches.is_empty()
         {
             return None;
+        }
+        let is_state = self.asked.front().is_some_and(|(_, asked)| !matches!(asked, Asked::Next));
+        if is_state && std::mem::take(&mut self.fail_state) {
+            let error = SourceError::Io { name: "test".into(), error: std::io::Error::other("is broken") };
+            return Some(ReaderEvent::Failed { epoch: self.epoch, error });
         }
         let (epoch, asked) = self.asked.pop_front()?;
         Some(match asked {
