@@ -307,7 +307,7 @@ mod tests {
     fn help_tells_the_defaults_of_the_documented_file() {
         let file = include_str!("../../../config/foxglove-bridge.toml");
         let command = serve_command();
-        let mut told = 0;
+        let mut compared = 0;
         for line in file.lines() {
             let Some((name, value)) =
                 line.strip_prefix('#').filter(|l| !l.starts_with(' ')).and_then(|l| l.split_once(" = "))
@@ -321,8 +321,8 @@ mod tests {
             let argument = command.get_arguments().find(|arg| arg.get_long() == Some(name)).unwrap();
             let help = argument.get_help().unwrap().to_string();
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
-            told += 1;
+            compared += 1;
         }
-        assert_eq!(told, 17);
+        assert_eq!(compared, 18);
     }
 }
