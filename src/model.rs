@@ -104,7 +104,14 @@ pub struct Entry {
     pub offset: u32,
     /// Bytes of payload.
     pub length: u32,
+    /// Tells publishers of one channel apart, where the source does: of a latched channel the last message of each is kept.
+    /// In a recording the number of the file and the id of the channel in it, in a stream of MCAP that id, in JSON lines
+    /// the writer.
+    pub origin: u32,
 }
+
+// it lies where padding would be
+const _: () = assert!(size_of::<Entry>() == 40);
 
 /// Messages in the order in which they are to be sent, over shared buffers.
 #[derive(Debug, Clone, Default)]
