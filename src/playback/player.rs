@@ -35,7 +35,7 @@ impl Player {
     /// called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     /// Clients may not have been sent the last messages by then: close them with what is queued.
     pub fn start(
-        source: Box<dyn Source>,
+        mut source: Box<dyn Source>,
         hub: Hub,
         options: PlaybackOptions,
         has_past: bool,
@@ -47,6 +47,7 @@ impl Player {
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
         let publisher = connect(&hub, &handle, range)?;
         publisher.announce(&info.channels);
+        source.latch(&hub.latched_channels());
         for warning in &info.warnings {
             publisher.notice(&Status::warning(warning.clone()));
         }

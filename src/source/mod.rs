@@ -98,11 +98,15 @@ pub trait Source: Send {
     /// Continues with the first message at or after `to`. A stream goes on where it is.
     fn seek(&mut self, _to: Timestamp) {}
 
-    /// The last message strictly before `before` of each of the channels that has one, in time order, copied. A stream
-    /// has none: what it has sent is gone.
+    /// What strictly before `before` still counts of each of the channels, in time order, copied. That is its last message;
+    /// of a latched channel the last message of each origin (see [`Entry::origin`](crate::model::Entry::origin)); of a
+    /// channel of transforms the last message of each child frame. A stream has none: what it has sent is gone.
     fn backfill(&mut self, _before: Timestamp, _channels: &[ChannelId]) -> Result<Batch, SourceError> {
         Ok(Batch::default())
     }
+
+    /// Which of its channels are latched where it is played. Before it is told, those that were latched when recorded.
+    fn latch(&mut self, _channels: &[ChannelId]) {}
 }
 
 /// Why a source can't be opened or read.

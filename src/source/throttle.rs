@@ -148,6 +148,10 @@ impl Source for Throttled {
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError> {
         self.source.backfill(before, channels)
     }
+
+    fn latch(&mut self, channels: &[ChannelId]) {
+        self.source.latch(channels);
+    }
 }
 
 #[cfg(test)]

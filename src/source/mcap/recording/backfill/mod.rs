@@ -1,13 +1,16 @@
-//! The last message of each channel before a time, found by index.
+//! What counts of each channel before a time: its last message, found by index; of latched channels the last message of
+//! each origin; of transforms the last message of each child frame, for which their segments are decoded.
 
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use mcap::records::op;
 
+use self::found::{Found, InSegment};
 use super::file::{OpenFile, RecordingFile};
-use crate::model::{Batch, ChannelId, Entry};
+use crate::model::{Batch, ChannelId};
 use crate::source::mcap::records::{record_at, to_usize};
+use crate::source::mcap::survey::Segment;
 use crate::source::{Order, SourceError};
 use crate::time::Timestamp;
 
@@ -15,11 +18,31 @@ use crate::time::Timestamp;
 /// left without one.
 const BACKFILL_BYTES: usize = 256 << 20;
 
+mod found;
+
+pub(super) use found::Sought;
+
+/// Decoded at most to find what counts of latched channels that one message does not settle, newest segments first.
+const LATCHED_BYTES: usize = 128 << 20;
+
+/// Decoded at most to find transforms that are not latched, newest segments first: some of them are sent in every segment.
+const RECENT_BYTES: usize = 32 << 20;
+
+/// Files that are opened at most in which only latched channels are sought, newest first.
+const LATCHED_FILES: usize = 64;
+
 /// Bytes of a message index that are read at first; most are not longer.
 const INDEX_READ: u64 = 4096;
 
-/// The newest message found so far of one channel: time, number of its file, offset of its segment, the segment's number.
-type Best = (u64, u32, u64, u32);
+/// Where a message lies: time, number of its file, offset of its segment, the segment's number.
+type Place = (u64, u32, u64, u32);
+
+/// The newest message so far of those that compete.
+struct Best {
+    place: Place,
+    /// Whether its segment has been decoded.
+    is_found: bool,
+}
 
 /// Opens the file of a number, beside so many others that the search has open.
 type Opener<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
@@ -30,17 +53,20 @@ pub(super) fn backfill(
     files: &[RecordingFile],
     open: &Opener<'_>,
     before: Timestamp,
-    channels: &[ChannelId],
+    sought: BTreeMap<ChannelId, Sought>,
 ) -> Result<Batch, SourceError> {
     let search = Search {
         files,
         open,
         opened: BTreeMap::new(),
         before: before.0,
-        missing: channels.iter().copied().collect(),
+        missing: sought.keys().copied().collect(),
         best: BTreeMap::new(),
-        found: BTreeMap::new(),
+        found: Found::new(sought, before.0),
         budget: BACKFILL_BYTES,
+        latched_budget: LATCHED_BYTES,
+        recent_budget: RECENT_BYTES,
+        latched_files: LATCHED_FILES,
     };
     search.run()
 }
@@ -76,12 +102,15 @@ struct Search<'a> {
     open: &'a Opener<'a>,
     opened: BTreeMap<u32, Searched>,
     before: u64,
-    /// Channels for which a newer message than the best so far may still be found.
+    /// Channels of which something may still be found that counts.
     missing: BTreeSet<ChannelId>,
-    best: BTreeMap<ChannelId, Best>,
-    /// Messages of segments that had to be decoded.
-    found: BTreeMap<ChannelId, (Best, Entry, Vec<u8>)>,
+    /// By channel and [`Sought::origin`].
+    best: BTreeMap<(ChannelId, u32), Best>,
+    found: Found,
     budget: usize,
+    latched_budget: usize,
+    recent_budget: usize,
+    latched_files: usize,
 }
 
 impl Search<'_> {
@@ -120,8 +149,14 @@ impl Search<'_> {
 
     /// Opens a file; the end of its last segment, if there is something to look for.
     fn begin(&mut self, number: u32) -> Option<u64> {
-        if !self.files[number as usize].may_hold(&self.missing) {
+        let file = &self.files[number as usize];
+        if !file.may_hold(&self.missing) {
             return None;
+        }
+        let is_latched = |channel: &ChannelId| self.found.sought(*channel).is_latched;
+        let others = self.missing.iter().copied().filter(|channel| !is_latched(channel)).collect();
+        if !file.may_hold(&others) {
+            self.latched_files = self.latched_files.checked_sub(1)?;
         }
         match (self.open)(number, self.opened.len()) {
             Ok(file) => {
@@ -140,15 +175,24 @@ impl Search<'_> {
 
     /// Closes a file that is searched through, unless a message is to be taken from it.
     fn close(&mut self, number: u32) {
-        if !self.best.values().any(|best| best.1 == number) {
+        if !self.best.values().any(|best| best.place.1 == number && !best.is_found) {
             self.opened.remove(&number);
         }
     }
 
-    /// Channels whose best is newer than anything to come are done.
+    /// Channels of which nothing to come counts are done.
     fn settle(&mut self, latest_possible: u64) {
-        let best = &self.best;
-        self.missing.retain(|channel| best.get(channel).is_none_or(|best| best.0 <= latest_possible));
+        let Self { best, found, recent_budget, latched_budget, .. } = self;
+        self.missing.retain(|channel| {
+            let goes_on = match found.sought(*channel) {
+                Sought { is_latched: true, .. } => *latched_budget > 0,
+                Sought { transforms: Some(_), .. } => found.is_recent(latest_possible) && *recent_budget > 0,
+                Sought { .. } => false,
+            };
+            let all = best.range((*channel, 0)..=(*channel, u32::MAX));
+            let newest = all.map(|(_, best)| best.place.0).max();
+            goes_on || newest.is_none_or(|newest| newest <= latest_possible)
+        });
     }
 
     fn look_into(&mut self, file: &OpenFile, number: u32, index: u32) -> Result<(), SourceError> {
@@ -159,8 +203,16 @@ impl Search<'_> {
         let selection = &self.files[number as usize].selection;
         let presence = file.index.presence_of(segment);
         let parts = segment.parts(selection);
+        let latest_possible = segment.end.min(self.before - 1);
+        // a newer message of the same origin settles a latched channel that has no transforms
+        let is_settled = |channel: ChannelId, id: u16| {
+            let Sought { transforms, is_latched } = self.found.sought(channel);
+            let best = self.best.get(&(channel, file.reader.origin(id)));
+            is_latched && transforms.is_none() && best.is_some_and(|best| best.place.0 > latest_possible)
+        };
         let wanted = |id: u16| {
-            parts.iter().filter_map(|part| part.channel(id)).find(|channel| self.missing.contains(channel))
+            let mut channels = parts.iter().filter_map(|part| part.channel(id));
+            channels.find(|channel| self.missing.contains(channel) && !is_settled(*channel, id))
         };
         let wanted: Vec<_> =
             presence.iter().filter_map(|presence| Some((presence, wanted(presence.channel)?))).collect();
@@ -168,22 +220,54 @@ impl Search<'_> {
             return Ok(());
         }
         let place = (number, index);
-        if !segment.indexed || selection.order == Order::Publish {
-            return self.decode(file, place, &self.missing.clone());
+        let may_be_here: BTreeSet<ChannelId> = match presence {
+            [] => self.missing.clone(),
+            _ => wanted.iter().map(|(_, channel)| *channel).collect(),
+        };
+        if presence.is_empty() || !segment.indexed || selection.order == Order::Publish {
+            self.charge(segment, &may_be_here);
+            return self.decode(file, place, &may_be_here);
+        }
+        let takes_decoding = |channel: &&ChannelId| self.takes_decoding(**channel, latest_possible);
+        let not_by_index: BTreeSet<_> = may_be_here.iter().filter(takes_decoding).copied().collect();
+        if !not_by_index.is_empty() {
+            self.charge(segment, &not_by_index);
+            return self.decode(file, place, &may_be_here);
         }
         for (presence, channel) in wanted {
             match self.last_in_index(file, presence.index_offset, presence.channel) {
                 Some(Some(time)) => {
-                    let candidate = (time, number, segment.offset, index);
-                    let best = self.best.entry(channel).or_insert(candidate);
-                    *best = (*best).max(candidate);
+                    let origin = self.found.sought(channel).origin(file.reader.origin(presence.channel));
+                    let place = (time, number, segment.offset, index);
+                    self.compete((channel, origin), Best { place, is_found: false });
                 }
                 Some(None) => {}
                 // a message index that can't be read: the chunk itself knows
-                None => return self.decode(file, place, &self.missing.clone()),
+                None => {
+                    self.charge(segment, &may_be_here);
+                    return self.decode(file, place, &may_be_here);
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether an index does not tell what counts of a channel in a segment that ends then.
+    fn takes_decoding(&self, channel: ChannelId, latest_possible: u64) -> bool {
+        match self.found.sought(channel) {
+            Sought { transforms: None, .. } => false,
+            Sought { is_latched: true, .. } => true,
+            Sought { .. } => self.found.is_recent(latest_possible) && self.recent_budget > 0,
+        }
+    }
+
+    fn compete(&mut self, key: (ChannelId, u32), candidate: Best) {
+        let rank = |best: &Best| (best.place, best.is_found);
+        match self.best.get_mut(&key) {
+            Some(best) if rank(best) >= rank(&candidate) => {}
+            Some(best) => *best = candidate,
+            None => drop(self.best.insert(key, candidate)),
+        }
     }
 
     /// The last time before the target in a message index; None if it can't be read.
@@ -192,7 +276,21 @@ impl Search<'_> {
         (opcode == op::MESSAGE_INDEX).then(|| last_before(&body, channel, self.before))?
     }
 
-    /// Takes the last message of each of `channels` from a segment.
+    /// Charges the decoding of a segment to the budget of the channels that it is needed for.
+    fn charge(&mut self, segment: &Segment, needed_for: &BTreeSet<ChannelId>) {
+        let sought = || needed_for.iter().map(|channel| self.found.sought(*channel));
+        let budget = if sought().any(|sought| !sought.is_latched && sought.transforms.is_none()) {
+            &mut self.budget
+        } else if sought().any(|sought| sought.is_latched) {
+            &mut self.latched_budget
+        } else {
+            &mut self.recent_budget
+        };
+        let budget = if *budget > 0 { budget } else { &mut self.budget };
+        *budget = budget.saturating_sub(to_usize(segment.size).max(1));
+    }
+
+    /// Takes what may count of `channels` from a segment.
     fn decode(
         &mut self,
         file: &OpenFile,
@@ -200,22 +298,23 @@ impl Search<'_> {
         channels: &BTreeSet<ChannelId>,
     ) -> Result<(), SourceError> {
         let segment = &file.index.segments[index as usize];
-        self.budget = self.budget.saturating_sub(to_usize(segment.size).max(1));
         let selection = &self.files[number as usize].selection;
-        let (buffer, last) = match file.reader.last_before(segment, selection, self.before, channels) {
-            Ok(found) => found,
+        let mut here = InSegment::default();
+        let read = file.reader.before(segment, selection, self.before, |entry| {
+            if channels.contains(&entry.channel) {
+                here.push(self.found.sought(entry.channel), entry);
+            }
+        });
+        let buffer = match read {
+            Ok(buffer) => buffer,
             Err(SourceError::Damaged { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
-        for entry in last {
-            let candidate = (entry.log_time.0, number, segment.offset, index);
-            if self.found.get(&entry.channel).is_none_or(|(best, _, _)| *best < candidate) {
-                let start = entry.offset as usize;
-                let payload = buffer[start..start + entry.length as usize].to_vec();
-                self.found.insert(entry.channel, (candidate, entry, payload));
-                let best = self.best.entry(entry.channel).or_insert(candidate);
-                *best = (*best).max(candidate);
-            }
+        for entry in here.into_entries() {
+            let place = (entry.log_time.0, number, segment.offset, index);
+            let origin = self.found.sought(entry.channel).origin(entry.origin);
+            self.compete((entry.channel, origin), Best { place, is_found: true });
+            self.found.offer(number, segment.offset, entry, &buffer);
         }
         Ok(())
     }
@@ -224,31 +323,24 @@ impl Search<'_> {
     fn collect(mut self) -> Result<Batch, SourceError> {
         // by end, file and offset, so that the budget goes to the newest
         let mut segments: BTreeMap<(u64, u32, u64, u32), BTreeSet<ChannelId>> = BTreeMap::new();
-        for (channel, best) in &self.best {
-            let (_, number, offset, index) = *best;
-            if self.found.get(channel).is_none_or(|(found, _, _)| found < best)
-                && let Some(Searched { file, .. }) = self.opened.get(&number)
-            {
+        for ((channel, _), best) in self.best.iter().filter(|(_, best)| !best.is_found) {
+            let (_, number, offset, index) = best.place;
+            if let Some(Searched { file, .. }) = self.opened.get(&number) {
                 let end = file.index.segments[index as usize].end;
                 segments.entry((end, number, offset, index)).or_default().insert(*channel);
             }
         }
-        self.budget = BACKFILL_BYTES;
+        let mut budget = BACKFILL_BYTES;
         for ((_, number, _, index), channels) in segments.into_iter().rev() {
-            if self.budget == 0 {
+            if budget == 0 {
                 break;
             }
             if let Some(file) = self.opened.get(&number).map(|opened| opened.file.clone()) {
+                budget = budget.saturating_sub(to_usize(file.index.segments[index as usize].size).max(1));
                 self.decode(&file, (number, index), &channels)?;
             }
         }
-        let mut found: Vec<_> = self.found.into_values().collect();
-        found.sort_by_key(|((time, file, offset, _), entry, _)| (*time, *file, *offset, entry.offset));
-        let mut batch = Batch::default();
-        for (_, entry, payload) in &found {
-            batch.push_copy(entry, payload);
-        }
-        Ok(batch)
+        Ok(self.found.into_batch())
     }
 }
 
