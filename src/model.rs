@@ -82,7 +82,7 @@ pub struct Channel {
     pub schema: Option<Arc<Schema>>,
     /// What the recorder noted about the channel, for example `offered_qos_profiles`.
     pub metadata: BTreeMap<String, String>,
-    /// Whether the source says that late subscribers are to get the last message: ROS 2 transient local durability,
+    /// Whether the source says that late subscribers are to get what was sent last: ROS 2 transient local durability,
     /// ROS 1 `latching`, `"latch": true` of a JSON line.
     pub latched: bool,
 }

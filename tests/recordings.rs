@@ -125,6 +125,7 @@ fn main() {
         ("messages outside of chunks are not lost", crafted::loose_messages),
         ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),
         ("before any time counts what a plain search finds", past::any),
+        ("the search for transforms has a bound", past::bounds),
         ("large metadata and attachments are listed", crafted::large_extras),
         ("many messages of one time come in the order of the file", crafted::one_time),
         ("channels that are alike in several files are one", several::channels),

@@ -126,7 +126,7 @@ impl Publisher {
         }
     }
 
-    /// Sends the last message of channels from before a time: to one client, or to all.
+    /// Sends what still counts of messages from before a time: to one client, or to all.
     pub fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
         let batch = &Arc::new(batch);
         let range = 0..batch.entries.len();

@@ -195,6 +195,59 @@ pub(crate) fn any() {
     }
 }
 
+/// Transforms, each of a frame of its own: time, and bytes of other messages in the same chunk.
+fn transforms(path: &Path, list: &[(&str, u64, usize)]) {
+    let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    let options = mcap::WriteOptions::new().chunk_size(None);
+    let mut writer = options.create(file).unwrap();
+    let schema = writer.add_schema("foxglove.FrameTransforms", "jsonschema", b"{}").unwrap();
+    let tf = writer.add_channel(schema, "/tf", "json", &BTreeMap::new()).unwrap();
+    for (frame, time, others) in list {
+        let json = serde_json::json!({"transforms": [{"child_frame_id": frame}]}).to_string();
+        let header = MessageHeader { channel_id: tf, sequence: 0, log_time: *time, publish_time: *time };
+        writer.write_to_known_channel(&header, json.as_bytes()).unwrap();
+        if *others > 0 {
+            let camera = writer.add_channel(0, "/camera", "x", &BTreeMap::new()).unwrap();
+            let header = MessageHeader { channel_id: camera, ..header };
+            writer.write_to_known_channel(&header, &vec![0; *others]).unwrap();
+        }
+        writer.flush().unwrap();
+    }
+    writer.finish().unwrap();
+}
+
+/// The times of transforms that count at the end of recordings, with the topic latched or not.
+fn counting(paths: &[std::path::PathBuf], latched: bool) -> Vec<u64> {
+    let mut player = Player::open_all(paths, &RecordingOptions::default()).unwrap();
+    let topics = player.topics();
+    let tf = player.channels().into_iter().find(|channel| topics[&channel.0] == "/tf").unwrap();
+    player.source.latch(if latched { std::slice::from_ref(&tf) } else { &[] });
+    let found = player.source.backfill(Timestamp::MAX, &[tf]).unwrap();
+    found.entries.iter().map(|entry| entry.log_time.0).collect()
+}
+
+/// Beyond some bytes, and beyond some files, the oldest transforms are not looked for.
+pub(crate) fn bounds() {
+    const MIB: usize = 1 << 20;
+    let end = u64::MAX;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cameras.mcap");
+    let list = [("a", end - 3, 20 * MIB), ("b", end - 2, 20 * MIB), ("c", end - 1, 20 * MIB)];
+    transforms(&path, &list);
+    assert_eq!(counting(&[path.clone()], false), [end - 2, end - 1]);
+    assert_eq!(counting(&[path.clone()], true), [end - 3, end - 2, end - 1]);
+    transforms(&path, &[("a", 1, 50 * MIB), ("b", 2, 50 * MIB), ("c", 3, 50 * MIB), ("d", 4, 50 * MIB)]);
+    assert_eq!(counting(&[path.clone()], true), [2, 3, 4]);
+    // without any that are recent, the last one
+    assert_eq!(counting(&[path], false), [4]);
+
+    let paths: Vec<_> = (0..70).map(|part| folder.path().join(format!("part_{part}.mcap"))).collect();
+    for (time, path) in (0..).zip(&paths) {
+        transforms(path, &[(&format!("frame{time}"), time, 0)]);
+    }
+    assert_eq!(counting(&paths, true), (6..70).collect::<Vec<_>>());
+}
+
 /// The sensors of a robot, each placed by a message of its own in the first seconds, are there at the end.
 pub(crate) fn static_frames(data: &Path) {
     let mut player = Player::of(&data.join("../cases/tfs_one.mcap"));
