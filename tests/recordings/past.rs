@@ -217,7 +217,7 @@ fn transforms(path: &Path, list: &[(&str, u64, usize)]) {
 }
 
 /// The times of transforms that count at the end of recordings, with the topic latched or not.
-fn counting(paths: &[std::path::PathBuf], latched: bool) -> Vec<u64> {
+fn counting(paths: &[impl AsRef<Path>], latched: bool) -> Vec<u64> {
     let mut player = Player::open_all(paths, &RecordingOptions::default()).unwrap();
     let topics = player.topics();
     let tf = player.channels().into_iter().find(|channel| topics[&channel.0] == "/tf").unwrap();
@@ -234,12 +234,12 @@ pub(crate) fn bounds() {
     let path = folder.path().join("cameras.mcap");
     let list = [("a", end - 3, 20 * MIB), ("b", end - 2, 20 * MIB), ("c", end - 1, 20 * MIB)];
     transforms(&path, &list);
-    assert_eq!(counting(&[path.clone()], false), [end - 2, end - 1]);
-    assert_eq!(counting(&[path.clone()], true), [end - 3, end - 2, end - 1]);
+    assert_eq!(counting(&[&path], false), [end - 2, end - 1]);
+    assert_eq!(counting(&[&path], true), [end - 3, end - 2, end - 1]);
     transforms(&path, &[("a", 1, 50 * MIB), ("b", 2, 50 * MIB), ("c", 3, 50 * MIB), ("d", 4, 50 * MIB)]);
-    assert_eq!(counting(&[path.clone()], true), [2, 3, 4]);
+    assert_eq!(counting(&[&path], true), [2, 3, 4]);
     // without any that are recent, the last one
-    assert_eq!(counting(&[path], false), [4]);
+    assert_eq!(counting(&[&path], false), [4]);
 
     let paths: Vec<_> = (0..70).map(|part| folder.path().join(format!("part_{part}.mcap"))).collect();
     for (time, path) in (0..).zip(&paths) {
