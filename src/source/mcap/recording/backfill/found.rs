@@ -31,7 +31,7 @@ impl Sought {
 }
 
 /// Where a message lies: its time, number of its file, offsets of its segment and within that.
-type Place = (u64, u32, u64, u32);
+type MessagePlace = (u64, u32, u64, u32);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Found {
     sought: BTreeMap<ChannelId, Sought>,
     /// Transforms that are not latched count from here on.
     recent_from: u64,
-    latest: BTreeMap<ChannelId, Latest<Place, (Entry, Vec<u8>)>>,
+    latest: BTreeMap<ChannelId, Latest<MessagePlace, (Entry, Vec<u8>)>>,
 }
 
 impl Found {
@@ -75,7 +75,8 @@ impl Found {
             let Sought { transforms, is_latched } = self.sought.get(&channel).copied().unwrap_or_default();
             let any_age = is_latched || transforms.is_none();
             let newest = latest.messages().last().map(|(place, _)| place);
-            let counts = |place: &Place| any_age || place.0 >= self.recent_from || Some(*place) == newest;
+            let counts =
+                |place: &MessagePlace| any_age || place.0 >= self.recent_from || Some(*place) == newest;
             found.extend(latest.into_messages().filter(|(place, _)| counts(place)));
         }
         found.sort_unstable_by_key(|(place, _)| *place);

@@ -4,23 +4,23 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
-use mcap::records::op;
-
 use self::found::{Found, InSegment};
+use self::index::last_time_before;
 use super::file::{OpenFile, RecordingFile};
 use crate::model::{Batch, ChannelId};
-use crate::source::mcap::records::{record_at, to_usize};
+use crate::source::mcap::records::to_usize;
 use crate::source::mcap::survey::Segment;
 use crate::source::{Order, SourceError};
 use crate::time::Timestamp;
 
+mod found;
+mod index;
+
+pub(super) use found::Sought;
+
 /// Decoded for one backfill at most, in bytes, newest segments first; channels whose last message lies deeper are
 /// left without one.
 const BACKFILL_BYTES: usize = 256 << 20;
-
-mod found;
-
-pub(super) use found::Sought;
 
 /// Decoded at most to find what counts of latched channels that one message does not settle, newest segments first.
 const LATCHED_BYTES: usize = 128 << 20;
@@ -31,15 +31,12 @@ const RECENT_BYTES: usize = 32 << 20;
 /// Files that are opened at most in which only latched channels are sought, newest first.
 const LATCHED_FILES: usize = 64;
 
-/// Bytes of a message index that are read at first; most are not longer.
-const INDEX_READ: u64 = 4096;
+/// A message that may be the last one: its time, number of its file, offset of its segment, the segment's number.
+type Candidate = (u64, u32, u64, u32);
 
-/// Where a message lies: time, number of its file, offset of its segment, the segment's number.
-type Place = (u64, u32, u64, u32);
-
-/// The newest message so far of those that compete.
+/// The newest candidate so far of those that compete.
 struct Best {
-    place: Place,
+    candidate: Candidate,
     /// Whether its segment has been decoded.
     is_found: bool,
 }
@@ -175,7 +172,7 @@ impl Search<'_> {
 
     /// Closes a file that is searched through, unless a message is to be taken from it.
     fn close(&mut self, number: u32) {
-        if !self.best.values().any(|best| best.place.1 == number && !best.is_found) {
+        if !self.best.values().any(|best| best.candidate.1 == number && !best.is_found) {
             self.opened.remove(&number);
         }
     }
@@ -190,7 +187,7 @@ impl Search<'_> {
                 Sought { .. } => false,
             };
             let all = best.range((*channel, 0)..=(*channel, u32::MAX));
-            let newest = all.map(|(_, best)| best.place.0).max();
+            let newest = all.map(|(_, best)| best.candidate.0).max();
             goes_on || newest.is_none_or(|newest| newest <= latest_possible)
         });
     }
@@ -208,7 +205,7 @@ impl Search<'_> {
         let is_settled = |channel: ChannelId, id: u16| {
             let Sought { transforms, is_latched } = self.found.sought(channel);
             let best = self.best.get(&(channel, file.reader.origin(id)));
-            is_latched && transforms.is_none() && best.is_some_and(|best| best.place.0 > latest_possible)
+            is_latched && transforms.is_none() && best.is_some_and(|best| best.candidate.0 > latest_possible)
         };
         let wanted = |id: u16| {
             let mut channels = parts.iter().filter_map(|part| part.channel(id));
@@ -235,11 +232,11 @@ impl Search<'_> {
             return self.decode(file, place, &may_be_here);
         }
         for (presence, channel) in wanted {
-            match self.last_in_index(file, presence.index_offset, presence.channel) {
+            match last_time_before(&*file.reader.file, presence.index_offset, presence.channel, self.before) {
                 Some(Some(time)) => {
                     let origin = self.found.sought(channel).origin(file.reader.origin(presence.channel));
-                    let place = (time, number, segment.offset, index);
-                    self.compete((channel, origin), Best { place, is_found: false });
+                    let candidate = (time, number, segment.offset, index);
+                    self.compete((channel, origin), Best { candidate, is_found: false });
                 }
                 Some(None) => {}
                 // a message index that can't be read: the chunk itself knows
@@ -261,19 +258,13 @@ impl Search<'_> {
         }
     }
 
-    fn compete(&mut self, key: (ChannelId, u32), candidate: Best) {
-        let rank = |best: &Best| (best.place, best.is_found);
+    fn compete(&mut self, key: (ChannelId, u32), other: Best) {
+        let rank = |best: &Best| (best.candidate, best.is_found);
         match self.best.get_mut(&key) {
-            Some(best) if rank(best) >= rank(&candidate) => {}
-            Some(best) => *best = candidate,
-            None => drop(self.best.insert(key, candidate)),
+            Some(best) if rank(best) >= rank(&other) => {}
+            Some(best) => *best = other,
+            None => drop(self.best.insert(key, other)),
         }
-    }
-
-    /// The last time before the target in a message index; None if it can't be read.
-    fn last_in_index(&self, file: &OpenFile, offset: u64, channel: u16) -> Option<Option<u64>> {
-        let (opcode, body) = record_at(&*file.reader.file, offset, INDEX_READ).ok()??;
-        (opcode == op::MESSAGE_INDEX).then(|| last_before(&body, channel, self.before))?
     }
 
     /// Charges the decoding of a segment to the budget of the channels that it is needed for.
@@ -311,9 +302,9 @@ impl Search<'_> {
             Err(error) => return Err(error),
         };
         for entry in here.into_entries() {
-            let place = (entry.log_time.0, number, segment.offset, index);
+            let candidate = (entry.log_time.0, number, segment.offset, index);
             let origin = self.found.sought(entry.channel).origin(entry.origin);
-            self.compete((entry.channel, origin), Best { place, is_found: true });
+            self.compete((entry.channel, origin), Best { candidate, is_found: true });
             self.found.offer(number, segment.offset, entry, &buffer);
         }
         Ok(())
@@ -324,7 +315,7 @@ impl Search<'_> {
         // by end, file and offset, so that the budget goes to the newest
         let mut segments: BTreeMap<(u64, u32, u64, u32), BTreeSet<ChannelId>> = BTreeMap::new();
         for ((channel, _), best) in self.best.iter().filter(|(_, best)| !best.is_found) {
-            let (_, number, offset, index) = best.place;
+            let (_, number, offset, index) = best.candidate;
             if let Some(Searched { file, .. }) = self.opened.get(&number) {
                 let end = file.index.segments[index as usize].end;
                 segments.entry((end, number, offset, index)).or_default().insert(*channel);
@@ -341,47 +332,5 @@ impl Search<'_> {
             }
         }
         Ok(self.found.into_batch())
-    }
-}
-
-/// The last time before another in the body of a message index record; None if that is not what it is.
-fn last_before(body: &[u8], channel: u16, before: u64) -> Option<Option<u64>> {
-    let (id, rest) = body.split_first_chunk()?;
-    let (length, rest) = rest.split_first_chunk()?;
-    let entries = rest.get(..to_usize(u64::from(u32::from_le_bytes(*length))))?;
-    let (entries, []) = entries.as_chunks::<16>() else { return None };
-    let time = |entry: &[u8; 16]| entry.first_chunk().map_or(u64::MAX, |time| u64::from_le_bytes(*time));
-    (u16::from_le_bytes(*id) == channel).then(|| entries.iter().map(time).filter(|time| *time < before).max())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn index(channel: u16, times: &[u64]) -> Vec<u8> {
-        let entries: Vec<u8> = times.iter().flat_map(|time| [time.to_le_bytes(), [7; 8]].concat()).collect();
-        let length = u32::try_from(entries.len()).unwrap();
-        [&channel.to_le_bytes()[..], &length.to_le_bytes(), &entries].concat()
-    }
-
-    #[test]
-    fn the_last_time_before_another_is_found_in_any_order() {
-        let body = index(3, &[5, 9, 2, 7]);
-        assert_eq!(last_before(&body, 3, 8), Some(Some(7)));
-        assert_eq!(last_before(&body, 3, u64::MAX), Some(Some(9)));
-        assert_eq!(last_before(&body, 3, 2), Some(None));
-        assert_eq!(last_before(&index(3, &[]), 3, 8), Some(None));
-    }
-
-    #[test]
-    fn what_is_no_index_of_the_channel_is_not_believed() {
-        let body = index(3, &[5, 9]);
-        assert_eq!(last_before(&body, 4, 8), None);
-        for length in 0..body.len() {
-            assert_eq!(last_before(&body[..length], 3, 8), None, "{length}");
-        }
-        let mut odd = body.clone();
-        odd[2] = 31;
-        assert_eq!(last_before(&odd, 3, 8), None);
     }
 }
