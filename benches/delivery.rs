@@ -52,6 +52,7 @@ fn entry(number: usize, time: u64, channels: u32) -> Entry {
         buffer: 0,
         offset: number * LENGTH,
         length: LENGTH,
+        origin: 0,
     }
 }
 

@@ -82,7 +82,7 @@ pub struct Channel {
     pub schema: Option<Arc<Schema>>,
     /// What the recorder noted about the channel, for example `offered_qos_profiles`.
     pub metadata: BTreeMap<String, String>,
-    /// Whether the source says that late subscribers are to get the last message: ROS 2 transient local durability,
+    /// Whether the source says that late subscribers are to get what was sent last: ROS 2 transient local durability,
     /// ROS 1 `latching`, `"latch": true` of a JSON line.
     pub latched: bool,
 }
@@ -104,14 +104,30 @@ pub struct Entry {
     pub offset: u32,
     /// Bytes of payload.
     pub length: u32,
+    /// Tells publishers of one channel apart, where the source does: of a latched channel the last message of each is kept.
+    /// In a recording the number of the file and the id of the channel in it, in a stream of MCAP that id, in JSON lines
+    /// the writer.
+    pub origin: u32,
 }
 
 impl Entry {
     /// A message of a channel, logged and published at a time; where its payload lies is set by [`Batch::push_copy`].
     pub fn at(channel: ChannelId, time: Timestamp) -> Self {
-        Self { log_time: time, publish_time: time, channel, sequence: 0, buffer: 0, offset: 0, length: 0 }
+        Self {
+            log_time: time,
+            publish_time: time,
+            channel,
+            sequence: 0,
+            buffer: 0,
+            offset: 0,
+            length: 0,
+            origin: 0,
+        }
     }
 }
+
+// it lies where padding would be
+const _: () = assert!(size_of::<Entry>() == 40);
 
 /// Messages in the order in which they are to be sent, over shared buffers.
 #[derive(Debug, Clone, Default)]

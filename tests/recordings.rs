@@ -27,6 +27,8 @@ mod joined;
 mod linear;
 #[path = "recordings/options.rs"]
 mod options;
+#[path = "recordings/past.rs"]
+mod past;
 #[path = "recordings/refusals.rs"]
 mod refusals;
 #[path = "recordings/seeking.rs"]
@@ -75,10 +77,10 @@ fn main() {
     for layout in LAYOUTS {
         let title = format!("seeking in {layout} goes to the first message at or after the time");
         trials.push(on_data(title, Box::new(move |data| seeking::seek(&data.join(layout)))));
-        let title = format!("the backfill before any time of {layout} is the last message of each channel");
+        let title = format!("the backfill before any time of {layout} is what a search finds");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 28] = [
+    let checks: [(&str, Check); 29] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("all files of the conformance suite read the same as streams", linear::conformance),
@@ -110,6 +112,7 @@ fn main() {
         ("a split recording is sought like the whole and has the same backfill", several::seeking),
         ("ranges and topics are chosen of a split recording as of the whole", several::options),
         ("a folder plays as the recordings in it", several::folder),
+        ("all static frames of a robot are in the backfill", past::static_frames),
     ];
     for (name, check) in checks {
         trials.push(on_data(name.into(), Box::new(check)));
@@ -121,6 +124,8 @@ fn main() {
         ("chunks that all begin at time 0 play in order", crafted::chunks_from_zero),
         ("messages outside of chunks are not lost", crafted::loose_messages),
         ("what was read before a damaged chunk is not lost", crafted::damage_amid_overlap),
+        ("before any time counts what a plain search finds", past::any),
+        ("the search for transforms has a bound", past::bounds),
         ("large metadata and attachments are listed", crafted::large_extras),
         ("many messages of one time come in the order of the file", crafted::one_time),
         ("channels that are alike in several files are one", several::channels),

@@ -47,6 +47,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a schema that changes is a new channel", "changed_schema", false),
     ("live topics are chosen, renamed, throttled and latched", "live_rules", false),
     ("time that begins anew is a new session", "time_anew", false),
+    ("a late viewer has the static frames of every publisher of live input", "static_live", false),
     ("the examples of the README work as they are printed", "readme", false),
     ("a server whose inputs are silent ends at once", "silent", false),
     ("the end of stdin leaves the server with what is latched", "eof_keeps", false),
@@ -101,12 +102,23 @@ fn trials() -> Vec<Trial> {
         Ok(command.into_iter().chain(argument.map(Path::to_owned)).collect::<Vec<_>>())
     };
 
+    let case = Path::new(ROOT).join("../shared/cases/tfs_one.mcap");
+    let case = if case.is_file() { Ok(case) } else { Err(format!("{} is missing", case.display())) };
+
     let mut trials = Vec::new();
-    for recording in recordings(&data) {
-        let name = format!("{} arrives exactly", recording.display());
-        trials.push(trial(name, with_python("recording", Some(&recording), true)));
+    for (sentence, name) in [
+        ("a late viewer has every static frame of a recording, at a start within it too", "static_late"),
+        ("a viewer has every static frame after a seek back", "static_seek"),
+    ] {
+        let needs = case.clone().and_then(|case| with_python(name, Some(&case), false));
+        trials.push(trial(sentence.into(), needs));
     }
-    if trials.is_empty() {
+    let recordings = recordings(&data);
+    for recording in &recordings {
+        let name = format!("{} arrives exactly", recording.display());
+        trials.push(trial(name, with_python("recording", Some(recording), true)));
+    }
+    if recordings.is_empty() {
         trials.push(trial("every recording arrives exactly".into(), with_python("recording", None, true)));
     }
     for (sentence, name, needs_data) in TRIALS {

@@ -120,13 +120,14 @@ impl Client {
                     continue;
                 }
             }
-            let Some(batch) = state.latch.last(channel_id) else {
+            let Some(batch) = state.latch.messages_of(channel_id) else {
                 without_message.push(channel_id);
                 continue;
             };
-            let (bytes, _) = summarize(batch, 0..1, &mut state.slice_channels);
+            let range = 0..batch.entries.len();
+            let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch, range: 0..1, bytes, channels, timed: false };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed: false };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
         }

@@ -96,6 +96,11 @@ impl Hub {
         wanted
     }
 
+    /// The channels that are latched.
+    pub(crate) fn latched_channels(&self) -> Vec<ChannelId> {
+        lock(&self.0.state).latch.channels().collect()
+    }
+
     /// Clients with at least one subscription.
     pub fn subscribers(&self) -> usize {
         let state = lock(&self.0.state);

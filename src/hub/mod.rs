@@ -76,7 +76,8 @@ pub enum SlowClient {
     Wait,
 }
 
-/// Which channels' last message is kept for late subscribers.
+/// Of which channels messages are kept for late subscribers: the last one of each origin, and of transforms the last one
+/// of each child frame.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Latch {
     /// Those that were latched when recorded: ROS 2 transient local durability, ROS 1 `latching`.

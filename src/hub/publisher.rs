@@ -107,7 +107,7 @@ impl Publisher {
         }
     }
 
-    /// Sends the last message of channels from before a time: to one client, or to all.
+    /// Sends what still counts of messages from before a time: to one client, or to all.
     pub fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
         let batch = &Arc::new(batch);
         let range = 0..batch.entries.len();
@@ -204,7 +204,7 @@ impl State {
         let added = self.channels.add(channels);
         for channel in &added.new {
             if latch::is_latched(channel, &shared.options.latch) {
-                self.latch.add_channel(channel.id);
+                self.latch.add_channel(channel);
             }
         }
         if !added.new.is_empty() {
@@ -309,6 +309,7 @@ impl State {
     fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
         self.time = Some(time);
         let session = self.new_session(hub);
+        let latched = self.latch.messages();
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
             if policy == SlowClient::Drop && outbox.is_behind(now) {
@@ -317,10 +318,11 @@ impl State {
             session.push(&mut outbox);
             push_time(&mut outbox, time);
             drop(outbox);
-            for batch in self.latch.messages() {
-                let (bytes, _) = summarize(batch, 0..1, &mut self.slice_channels);
+            for batch in &latched {
+                let range = 0..batch.entries.len();
+                let (bytes, _) = summarize(batch, range.clone(), &mut self.slice_channels);
                 let channels = &self.slice_channels;
-                let slice = Slice { batch, range: 0..1, bytes, channels, timed: false };
+                let slice = Slice { batch, range, bytes, channels, timed: false };
                 hub.0.push(member, &slice, SlowClient::Wait, now);
             }
             member.queue.wake.notify_one();

@@ -204,6 +204,7 @@ mod tests {
             buffer: 0,
             offset: 0,
             length: 1,
+            origin: 0,
         };
         let entries = (0..u64::from(messages)).map(entry).collect();
         Arc::new(Batch { buffers: vec![buffer], entries, ..Batch::default() })

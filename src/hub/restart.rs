@@ -74,6 +74,7 @@ mod tests {
             buffer: 0,
             offset: 0,
             length: 0,
+            origin: 0,
         }
     }
 

@@ -217,6 +217,7 @@ mod tests {
             buffer: 0,
             offset: 0,
             length: 3,
+            origin: 0,
         };
         batch.push_copy(&entry, b"abc");
         Arc::new(batch)

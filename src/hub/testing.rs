@@ -143,6 +143,7 @@ pub(crate) fn messages(list: &[(ChannelId, u64)], length: usize) -> Batch {
             buffer: 0,
             offset: 0,
             length: u32::try_from(length).unwrap(),
+            origin: 0,
         };
         batch.push_copy(&entry, &vec![b' '; length]);
     }

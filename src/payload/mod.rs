@@ -15,8 +15,10 @@ use crate::model::Schema;
 
 mod encode;
 mod json_schema;
+pub(crate) mod latest;
 mod load;
 mod protobuf;
+pub(crate) mod transforms;
 mod types;
 
 pub use encode::EncodeError;

@@ -34,7 +34,7 @@ impl Player {
     /// `on_finished` is called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
     /// Clients may not have been sent the last messages by then: close them with what is queued.
     pub fn start(
-        source: Playable,
+        mut source: Playable,
         hub: Hub,
         options: PlaybackOptions,
         on_finished: impl FnOnce(Result<(), SourceError>) + Send + 'static,
@@ -50,6 +50,9 @@ impl Player {
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
         let publisher = connect(&hub, &handle, range)?;
         publisher.announce(&info.channels);
+        if let Playable::Recording(recording) = &mut source {
+            recording.latch(&hub.latched_channels());
+        }
         for warning in &info.warnings {
             publisher.notice(&Status::warning(warning.clone()));
         }

@@ -133,6 +133,7 @@ mod tests {
             buffer: 0,
             offset: 0,
             length: 3,
+            origin: 0,
         };
         let mut batch = Batch::default();
         for (log, publish) in [(100, 99), (101, 102), (102, 0)] {

@@ -42,6 +42,7 @@ fn batch(messages: &[(u32, u64, u64, u32, Vec<u8>)]) -> Arc<Batch> {
             buffer: 0,
             offset: 0,
             length: u32::try_from(payload.len()).unwrap(),
+            origin: 0,
         };
         batch.push_copy(&entry, payload);
     }

@@ -112,8 +112,13 @@ pub trait Recording: Send {
     /// Continues with the first message at or after `to`.
     fn seek(&mut self, to: Timestamp);
 
-    /// The last message strictly before `before` of each of the channels that has one, in time order, copied.
+    /// What strictly before `before` still counts of each of the channels, in time order, copied. That is its last message;
+    /// of a latched channel the last message of each origin (see [`Entry::origin`](crate::model::Entry::origin)); of a
+    /// channel of transforms the last message of each child frame.
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError>;
+
+    /// Which of its channels are latched where it is played. Before it is said, those that were latched when recorded.
+    fn latch(&mut self, channels: &[ChannelId]);
 }
 
 /// Channels and messages as they arrive, read once.

@@ -171,6 +171,10 @@ impl Recording for ThrottledRecording {
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError> {
         self.recording.backfill(before, channels)
     }
+
+    fn latch(&mut self, channels: &[ChannelId]) {
+        self.recording.latch(channels);
+    }
 }
 
 struct ThrottledStream {
@@ -215,7 +219,16 @@ mod tests {
     fn entry(channel: u32, millis: u64) -> Entry {
         let time = Timestamp(millis * 1_000_000);
         let channel = ChannelId(channel);
-        Entry { log_time: time, publish_time: time, channel, sequence: 0, buffer: 0, offset: 0, length: 0 }
+        Entry {
+            log_time: time,
+            publish_time: time,
+            channel,
+            sequence: 0,
+            buffer: 0,
+            offset: 0,
+            length: 0,
+            origin: 0,
+        }
     }
 
     fn kept(throttle: &Throttle, entries: Vec<Entry>) -> Vec<(u32, u64)> {

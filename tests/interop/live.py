@@ -264,6 +264,46 @@ async def live_rules():
     check_times(client.events)
 
 
+async def static_live():
+    """Of latched transforms the last one of each child frame is there for late viewers and for a new session."""
+    topic = "/tf_static"
+
+    def placing(second, *children):
+        transforms = [{"parent_frame_id": "base", "child_frame_id": child, "translation": {"x": second}}
+                      for child in children]
+        return {"topic": topic, "log_time": 100 + second, "data": {"transforms": transforms}}
+
+    def placed(client, since=0):
+        channel, = offered(client, topic)
+        messages = [event[3] for event in client.events[since:] if event[0] == "message" and event[1] == topic]
+        return [[(one.child_frame_id, one.translation.x) for one in decoded(channel, data).transforms]
+                for data in messages]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "input")
+        async with serving("-", f"unix-listen://{path}", stdin="pipe") as server:
+            await server.write({"op": "channel", "topic": topic, "schema": "foxglove.FrameTransforms", "latch": True},
+                               placing(1, "a", "b"), placing(2, "c"), placing(3, "d"))
+            first = await Client.connect(server, OLD)
+            await first.until(lambda _: first.channels, "the channel")
+            other = socket.socket(socket.AF_UNIX)
+            other.connect(path)
+            other.sendall(json.dumps(placing(4, "a")).encode() + b"\n" + json.dumps(placing(5, "d")).encode() + b"\n")
+            wanted = [[("a", 1), ("b", 1)], [("c", 2)], [("a", 4)], [("d", 5)]]
+            late = await Client.connect(server, OLD, topics={topic})
+            await late.until(lambda events: len(messages_in(events)) >= 4, "what is latched")
+            await asyncio.sleep(0.3)
+            later = await Client.connect(server, OLD, topics={topic})
+            await later.until(lambda events: len(messages_in(events)) >= 4, "what is latched")
+            await asyncio.sleep(0.3)
+            equal(placed(later), wanted, "of the last of each frame")
+            # a topic that was up to date goes back in time
+            here = len(later.events)
+            await server.write({"topic": topic, "log_time": 3, "data": {"transforms": [{"child_frame_id": "e"}]}})
+            await later.until(lambda _: [("e", 0)] in placed(later, here), "the message after a restart")
+            equal(placed(later, here), wanted + [[("e", 0)]], "after a restart")
+            other.close()
+
+
 async def time_anew():
     """A simulation that starts again is a new session."""
     async with serving("-", stdin="pipe") as server:
@@ -646,6 +686,6 @@ async def live_mcap():
 
 TRIALS = dict(
     readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
-    strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, time_anew=time_anew,
+    strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, static_live=static_live, time_anew=time_anew,
     sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, shifted=shifted, dont_mix=dont_mix,
 )

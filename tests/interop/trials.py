@@ -309,6 +309,45 @@ async def shift():
     check(abs(length) < 300 * MILLISECOND, "the first lap is", length, "ns longer than it should be")
 
 
+STATIC_FRAMES = ["laser_a", "laser_b", "laser_c"]
+
+
+def static_frames(events):
+    """The child frames of messages on `/tf_static`, as they come: each of this recording places one."""
+    payloads = [data for topic, _, data in messages_in(events) if topic == "/tf_static"]
+    return [frame for data in payloads for frame in STATIC_FRAMES if frame.encode() in data]
+
+
+async def static_late(path):
+    """Three publishers placed a sensor each within the first 2 ms; who comes later has all three."""
+    for arguments in (("--rate", "20"), ("--rate", "20", "--start", "+10s"), ("--start-paused", "--start", "+10s")):
+        async with serving(path, *arguments, "--start-on", "client") as server:
+            viewer = await Client.connect(server, OLD, topics=None)
+            await viewer.until(lambda events: len(static_frames(events)) >= 3, f"static frames with {arguments}")
+            await asyncio.sleep(0.5)
+            equal(static_frames(viewer.events), STATIC_FRAMES, f"static frames with {arguments}")
+            late = await Client.connect(server, OLD, topics={"/tf_static"})
+            await late.until(lambda events: len(static_frames(events)) >= 3, f"static frames with {arguments}, late")
+            await asyncio.sleep(0.3)
+            equal(static_frames(late.events), STATIC_FRAMES, f"static frames with {arguments}, late")
+
+
+async def static_seek(path):
+    """A seek back has the frames of before the target again, whoever knows playback control or not."""
+    recording = Recording(path)
+    async with serving(path, "--start-paused") as server:
+        control = await Client.connect(server, SDK, topics=None)
+        viewer = await Client.connect(server, OLD, topics=None)
+        for seconds, wanted in ((15, 3), (5, 3), (0.0015, 2), (0.0005, 1), (19, 3)):
+            target, here = recording.times[0] + int(seconds * 10**9), len(viewer.events)
+            at = await control.answer(await control.control(PAUSE, 1.0, seek=target))
+            for client, since in ((control, at), (viewer, here)):
+                await client.until(lambda events: len(static_frames(events[since:])) >= wanted, f"frames at {seconds} s")
+            await asyncio.sleep(0.3)
+            for client, since in ((control, at), (viewer, here)):
+                equal(static_frames(client.events[since:]), STATIC_FRAMES[:wanted], f"static frames at {seconds} s")
+
+
 def demo():
     return os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
 
@@ -659,7 +698,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

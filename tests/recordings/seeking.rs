@@ -1,11 +1,11 @@
 //! Seeks to any time, and the backfill before it, against a search through all messages.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use foxglove_bridge::source::{Order, RecordingOptions};
 
-use super::common::{Message, Player, assert_same, messages, messages_of, times_to_try};
+use super::common::{Player, assert_same, messages, messages_of, times_to_try};
+use super::past::Past;
 
 /// Times tried in every recording, each with the instants before and after it.
 const SAMPLES: usize = 24;
@@ -46,27 +46,16 @@ pub(crate) fn published(data: &Path) {
 fn check_state(path: &Path, options: &RecordingOptions) {
     let all = messages(path, options);
     let mut player = Player::open(path, options).unwrap();
-    let channels = player.channels();
+    let (channels, past) = (player.channels(), Past::of(&player));
     for time in times_to_try(&all, SAMPLES) {
         let before = &all[..all.partition_point(|message| message.time < time.0)];
         let what = format!("the backfill before {}", time.0);
         let got = messages_of(&player.source.backfill(time, &channels).unwrap());
-        assert_same(&what, &got, &last_of_each(before, |_| true));
+        assert_same(&what, &got, &past.counts(before, time.0, |_| true));
         // one channel alone takes other shortcuts
         let one = channels[usize::try_from(time.0 % channels.len() as u64).unwrap()];
         let got = messages_of(&player.source.backfill(time, &[one]).unwrap());
-        assert_same(&what, &got, &last_of_each(before, |channel| channel == one.0));
+        assert_same(&what, &got, &past.counts(before, time.0, |channel| channel == one.0));
         assert!(player.source.backfill(time, &[]).unwrap().entries.is_empty());
     }
-}
-
-/// The last message of each channel, in the order in which they are played.
-fn last_of_each(messages: &[Message], wanted: impl Fn(u32) -> bool) -> Vec<Message> {
-    let mut last = BTreeMap::new();
-    for (at, message) in messages.iter().enumerate().filter(|(_, message)| wanted(message.channel)) {
-        last.insert(message.channel, at);
-    }
-    let mut places: Vec<_> = last.into_values().collect();
-    places.sort_unstable();
-    places.into_iter().map(|at| messages[at].clone()).collect()
 }

@@ -1,6 +1,6 @@
 //! Several files as one timeline: recordings that are split must play, seek and filter like the whole.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use foxglove_bridge::time::{TimeSpec, Timestamp};
 use mcap::records::MessageHeader;
 
 use super::common::{Message, Player, assert_same, messages_of, times_to_try};
+use super::past::Past;
 
 const RECORDINGS: [&str; 4] = [
     "real/nissan_demo.mcap",
@@ -135,6 +136,7 @@ pub(crate) fn whole(data: &Path) {
 
 pub(crate) fn seeking(data: &Path) {
     for name in RECORDINGS {
+        let past = Past::of(&Player::of(&data.join(name)));
         for (how, split) in splits(&data.join(name)) {
             let mut player = split.player(&RecordingOptions::default());
             let ids = split.ids(&player);
@@ -150,26 +152,16 @@ pub(crate) fn seeking(data: &Path) {
                 assert_same(&what, &got, &wanted[..got.len().min(wanted.len())]);
 
                 let state = messages_of(&player.source.backfill(time, &channels).unwrap());
-                let wanted = last_of_each(&split.wanted[..at], |_| true);
+                let wanted = past.counts(&split.wanted[..at], time.0, |_| true);
                 assert_same(&format!("the backfill of {what}"), &renumbered(state, &ids), &wanted);
                 let one = channels[number % channels.len()];
                 let state = messages_of(&player.source.backfill(time, &[one]).unwrap());
-                let wanted = last_of_each(&split.wanted[..at], |channel| channel == ids[&one.0]);
+                let wanted = past.counts(&split.wanted[..at], time.0, |channel| channel == ids[&one.0]);
                 assert_same(&format!("a channel's backfill of {what}"), &renumbered(state, &ids), &wanted);
             }
             assert!(player.errors.is_empty(), "{name} {how}: {:?}", player.errors);
         }
     }
-}
-
-/// The last message of each channel, in the order in which they are played.
-fn last_of_each(messages: &[Message], wanted: impl Fn(u32) -> bool) -> Vec<Message> {
-    let mut last = BTreeMap::new();
-    for (at, message) in messages.iter().enumerate().filter(|(_, message)| wanted(message.channel)) {
-        last.insert(message.channel, at);
-    }
-    let places: BTreeSet<_> = last.into_values().collect();
-    places.into_iter().map(|at| messages[at].clone()).collect()
 }
 
 pub(crate) fn options(data: &Path) {

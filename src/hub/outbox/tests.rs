@@ -21,6 +21,7 @@ fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
             buffer: 0,
             offset: u32::try_from(buffer.len()).unwrap(),
             length: u32::try_from(length).unwrap(),
+            origin: 0,
         });
         buffer.extend(std::iter::repeat_n(u8::try_from(time % 251).unwrap(), length));
     }

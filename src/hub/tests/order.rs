@@ -239,3 +239,31 @@ fn a_full_queue_asks_a_waiting_publisher_to_come_again() {
     waits.join().unwrap();
     assert!(publisher.has_room(usize::MAX));
 }
+
+#[test]
+fn a_late_viewer_and_a_new_session_get_the_last_message_of_each_origin() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let map = channel(&registry, "/map");
+    let other = channel(&registry, "/a");
+    publisher.announce(&[map.clone(), other.clone()]);
+    let mut batch = messages(&[(map.id, 1), (map.id, 2), (other.id, 3), (map.id, 4), (map.id, 5)], 10);
+    for (entry, origin) in batch.entries.iter_mut().zip([7, 8, 9, 7, 7]) {
+        entry.origin = origin;
+    }
+    let kept = [(map.id.0, 2), (map.id.0, 5)];
+    publisher.publish(&Arc::new(batch), 0..5, SlowClient::Drop, now);
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(map.id);
+    assert_eq!(viewer.messages(), kept);
+    publisher.restart(Timestamp(0), SlowClient::Drop, now);
+    assert_eq!(viewer.messages(), kept);
+    // after a seek the backfill is what is latched
+    let mut batch = messages(&[(map.id, 3), (map.id, 4)], 10);
+    batch.entries[1].origin = 1;
+    publisher.seek(state(5, true), Timestamp(5_000_000_000), Direction::Back);
+    publisher.backfill(batch, None, now);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(map.id);
+    assert_eq!(late.messages(), [(map.id.0, 3), (map.id.0, 4)]);
+}

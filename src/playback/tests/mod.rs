@@ -38,6 +38,7 @@ fn messages(messages: &[(u32, u64)]) -> Batch {
             buffer: 0,
             offset: 0,
             length: 8,
+            origin: 0,
         };
         batch.push_copy(&entry, &second.to_le_bytes());
     }

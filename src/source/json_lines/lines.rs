@@ -13,7 +13,7 @@ use super::said::{self, ChannelLine, Fault, Message, Payload, Said, SchemaLine};
 use super::{JsonLinesOptions, NanPolicy, nan};
 use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::source::SourceError;
-use crate::source::live::{Given, LiveChannels, Resolved, Traits, Wanted};
+use crate::source::live::{Given, LiveChannels, Resolved, Traits, Wanted, Writer};
 use crate::time::Timestamp;
 
 /// Topics whose channel an input has at hand: those that are live, and some that are left out.
@@ -28,6 +28,7 @@ pub(super) struct Lines {
     name: String,
     options: Arc<JsonLinesOptions>,
     channels: Arc<LiveChannels>,
+    writer: Writer,
     cache: HashMap<String, Cached>,
     notes: Notes,
 }
@@ -67,7 +68,8 @@ fn too_long(options: &JsonLinesOptions) -> BadLine {
 impl Lines {
     pub(super) fn new(name: String, options: Arc<JsonLinesOptions>, channels: Arc<LiveChannels>) -> Self {
         let notes = Notes::new(name.clone());
-        Self { name, options, channels, cache: HashMap::new(), notes }
+        let writer = channels.join();
+        Self { name, options, channels, writer, cache: HashMap::new(), notes }
     }
 
     pub(super) fn counts(&self) -> &Arc<InputCounts> {
@@ -234,6 +236,7 @@ impl Lines {
             buffer: 0,
             offset: 0,
             length: 0,
+            origin: self.writer.number(),
         };
         let made = to.assembly.made();
         let start = made.len();

@@ -20,12 +20,15 @@ use crate::time::Timestamp;
 mod json_schema;
 mod schema_for;
 mod schemas;
+mod writers;
 
 pub use schema_for::SchemaFor;
 #[cfg(test)]
 mod tests;
 
 use schemas::{Meaning, Schemas};
+pub(super) use writers::Writer;
+use writers::Writers;
 
 /// Topics live at once. Viewers get slow long before; beyond, a writer most likely puts data into names.
 const MAX_CHANNELS: usize = 10_000;
@@ -111,6 +114,7 @@ pub struct LiveChannels {
     rules: TopicRules,
     /// Counts changes after which what was resolved before may no longer hold.
     generation: AtomicU64,
+    writers: Writers,
     state: Mutex<State>,
 }
 
@@ -166,12 +170,18 @@ impl LiveChannels {
     ) -> Result<Arc<Self>, SourceError> {
         let state =
             State { schemas: Schemas::new(types, schemas)?, declared: HashMap::new(), live: HashMap::new() };
-        Ok(Arc::new(Self { registry, rules, generation: AtomicU64::new(0), state: Mutex::new(state) }))
+        let (generation, writers) = (AtomicU64::new(0), Writers::default());
+        Ok(Arc::new(Self { registry, rules, generation, writers, state: Mutex::new(state) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         // every change is made at once, at the end of a call
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new writer.
+    pub(super) fn join(&self) -> Writer {
+        self.writers.join()
     }
 
     /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved again.

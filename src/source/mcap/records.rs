@@ -79,6 +79,7 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
         buffer: 0,
         offset: u32::try_from(offset + MESSAGE_HEADER).ok()?,
         length,
+        origin: u32::from(channel),
     };
     Some((channel, entry))
 }

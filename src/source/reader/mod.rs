@@ -39,7 +39,7 @@ pub enum ReaderEvent {
         epoch: u64,
         /// None for a seek, else as given to [`Reader::backfill`].
         token: Option<u64>,
-        /// The last message of each channel.
+        /// What counts of each channel, see [`Source::backfill`].
         batch: Batch,
     },
 }
@@ -90,7 +90,7 @@ impl Reader {
         self.send(Command::Seek { to, epoch, channels });
     }
 
-    /// Asks for the last message of each channel before a time, without moving.
+    /// Asks for the state of channels before a time, without moving.
     pub fn backfill(&self, before: Timestamp, epoch: u64, channels: Vec<ChannelId>, token: u64) {
         self.send(Command::Backfill { before, epoch, channels, token });
     }

@@ -27,6 +27,8 @@ impl Recording for Prepared {
     fn backfill(&mut self, _before: Timestamp, _channels: &[ChannelId]) -> Result<Batch, SourceError> {
         Ok(Batch::default())
     }
+
+    fn latch(&mut self, _channels: &[ChannelId]) {}
 }
 
 fn read(source: Playable) -> (Reader, Receiver<ReaderEvent>) {

@@ -219,8 +219,16 @@ pub(super) fn made_batch(messages: &[(Timestamp, u32)], from: usize, epoch: u64)
     for (index, &(time, channel)) in messages.iter().enumerate() {
         let sequence = u32::try_from(epoch * 1000 + (from + index) as u64).unwrap();
         let channel = ChannelId(channel);
-        let entry =
-            Entry { log_time: time, publish_time: time, channel, sequence, buffer: 0, offset: 0, length: 1 };
+        let entry = Entry {
+            log_time: time,
+            publish_time: time,
+            channel,
+            sequence,
+            buffer: 0,
+            offset: 0,
+            length: 1,
+            origin: 0,
+        };
         batch.push_copy(&entry, b"x");
     }
     batch

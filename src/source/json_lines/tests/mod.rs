@@ -452,3 +452,16 @@ fn a_stream_that_breaks_is_an_error_and_then_at_its_end() {
     assert!(matches!(source.next(), Err(SourceError::Io { .. })));
     assert!(source.next().unwrap().is_none());
 }
+
+#[test]
+fn messages_say_which_writer_they_are_of() {
+    let options = JsonLinesOptions::default();
+    let channels = channels(&options);
+    let line = b"{\"topic\":\"/map\",\"data\":{}}\n";
+    let (mut one, mut other) = (input(&line[..], &options, &channels), input(&line[..], &options, &channels));
+    let origin = |source: &mut JsonLines<&[u8]>| source.next().unwrap().unwrap().entries[0].origin;
+    assert_eq!((origin(&mut one), origin(&mut other)), (0, 1));
+    // who connects again takes its own place
+    drop(one);
+    assert_eq!(origin(&mut input(&line[..], &options, &channels)), 0);
+}

@@ -80,7 +80,7 @@ impl RecordingFile {
         }
     }
 
-    /// Keeps a file open, for as long as there is a timeline.
+    /// Keeps the only file of a timeline open, for as long as there is that.
     pub(super) fn kept_open(
         path: PathBuf,
         file: LocalFile,
@@ -95,15 +95,16 @@ impl RecordingFile {
             occurring: occurring(&survey, &selection).map(Arc::from),
             selection: Arc::new(selection),
             kept: Kept::Open(Arc::new(OpenFile {
-                reader: SegmentReader::new(Box::new(file), pool.clone()),
+                reader: SegmentReader::new(Box::new(file), 0, pool.clone()),
                 index: Arc::new(survey.index),
             })),
         }
     }
 
-    /// Opens it; an error if it is no longer the file that was surveyed.
+    /// Opens it under its number on the timeline; an error if it is no longer the file that was surveyed.
     pub(super) fn open(
         &self,
+        number: u32,
         pool: &Arc<ChunkPool>,
         descriptor: Descriptor,
     ) -> Result<Arc<OpenFile>, SourceError> {
@@ -129,7 +130,7 @@ impl RecordingFile {
             Descriptor::Kept => file,
             Descriptor::ForEachRead => file.without_descriptor(&self.path),
         };
-        Ok(Arc::new(OpenFile { reader: SegmentReader::new(Box::new(file), pool.clone()), index }))
+        Ok(Arc::new(OpenFile { reader: SegmentReader::new(Box::new(file), number, pool.clone()), index }))
     }
 
     /// Whether there can be messages of one of these channels.

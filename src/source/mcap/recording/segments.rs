@@ -1,12 +1,11 @@
 //! Reads a segment of a recording and decodes it to messages.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use mcap::records::op;
 
-use crate::model::{ChannelId, Entry};
+use crate::model::Entry;
 use crate::source::SourceError;
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::channels::{IdMeaning, Meanings, Selection};
@@ -33,12 +32,14 @@ pub struct Decoded {
 #[derive(Debug)]
 pub(super) struct SegmentReader {
     pub(super) file: Box<dyn RangeRead>,
+    /// Of the file on the timeline.
+    number: u32,
     unpacker: Unpacker,
 }
 
 impl SegmentReader {
-    pub(super) fn new(file: Box<dyn RangeRead>, pool: Arc<ChunkPool>) -> Self {
-        Self { file, unpacker: Unpacker::new(pool) }
+    pub(super) fn new(file: Box<dyn RangeRead>, number: u32, pool: Arc<ChunkPool>) -> Self {
+        Self { file, number, unpacker: Unpacker::new(pool) }
     }
 
     /// The messages of a segment that are chosen and lie in the range.
@@ -56,10 +57,10 @@ impl SegmentReader {
             if opcode != op::MESSAGE {
                 return Some(());
             }
-            let (channel, entry) = message(body, offset, selection.order)?;
-            match meanings.at(offset).meaning(channel) {
+            let (id, entry) = message(body, offset, selection.order)?;
+            match meanings.at(offset).meaning(id) {
                 IdMeaning::Played(channel) if range.contains(entry.log_time) => {
-                    entries.push(Entry { channel, ..entry });
+                    entries.push(Entry { channel, origin: self.origin(id), ..entry });
                 }
                 IdMeaning::Undefined => undefined += 1,
                 IdMeaning::Played(_) | IdMeaning::LeftOut => {}
@@ -73,35 +74,37 @@ impl SegmentReader {
         Ok(Decoded { buffer, entries, undefined })
     }
 
-    /// The last message before a time of each of `channels`, in any order, with their offsets in the buffer.
-    pub(super) fn last_before(
+    /// Visits the messages before a time that are chosen, as they lie in the segment; their offsets are in what is
+    /// returned.
+    pub(super) fn before(
         &self,
         segment: &Segment,
         selection: &Selection,
         before: u64,
-        channels: &BTreeSet<ChannelId>,
-    ) -> Result<(Bytes, Vec<Entry>), SourceError> {
+        mut visit: impl FnMut(Entry),
+    ) -> Result<Bytes, SourceError> {
         let buffer = self.plain(segment)?;
-        let mut last: BTreeMap<ChannelId, Option<Entry>> =
-            channels.iter().map(|channel| (*channel, None)).collect();
         let mut meanings = Meanings::of(segment.parts(selection));
         walk(&buffer, |opcode, offset, body| {
             if opcode != op::MESSAGE {
                 return Some(());
             }
-            let (channel, entry) = message(body, offset, selection.order)?;
+            let (id, entry) = message(body, offset, selection.order)?;
             if entry.log_time.0 < before
-                && let Some(channel) = meanings.at(offset).channel(channel)
-                && let Some(last) = last.get_mut(&channel)
-                // of equal times the later one is the last
-                && last.is_none_or(|last| last.log_time <= entry.log_time)
+                && let Some(channel) = meanings.at(offset).channel(id)
             {
-                *last = Some(Entry { channel, ..entry });
+                visit(Entry { channel, origin: self.origin(id), ..entry });
             }
             Some(())
         })
         .map_err(|at| self.damaged_record(segment, at))?;
-        Ok((buffer, last.into_values().flatten().collect()))
+        Ok(buffer)
+    }
+
+    /// What tells the messages of a channel of this file from those of others, see [`Entry::origin`].
+    pub(super) fn origin(&self, id: u16) -> u32 {
+        // files beyond the 65,536th share theirs with earlier ones
+        self.number << 16 | u32::from(id)
     }
 
     fn damaged_record(&self, segment: &Segment, at: usize) -> SourceError {

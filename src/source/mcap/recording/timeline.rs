@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::ahead::{Ahead, Job};
-use super::backfill::backfill;
+use super::backfill::{Sought, backfill};
 use super::batch::BatchBuilder;
 use super::file::{Descriptor, OpenFile, RecordingFile, next_wanted};
 use super::files::{Files, open_files};
 use super::merge::{Extended, Merge, Place, Position};
 use super::segments::Decoded;
-use crate::model::{Batch, ChannelId};
+use crate::model::{Batch, Channel, ChannelId};
+use crate::payload::transforms::Transforms;
 use crate::registry::Registry;
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::paths::Named;
@@ -63,6 +64,8 @@ pub(in crate::source) struct Timeline {
     /// What went wrong after the last batch; returned before the next one.
     failed: Option<SourceError>,
     undefined_warned: bool,
+    /// What of each channel counts in a backfill.
+    sought: BTreeMap<ChannelId, Sought>,
 }
 
 /// For a file beside so many others that are open.
@@ -81,6 +84,11 @@ impl Timeline {
         let Files { files, info, range } = open_files(named, &pool, options, registry, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
+        let sought = |channel: &Arc<Channel>| {
+            let transforms = Transforms::of(channel);
+            (channel.id, Sought { transforms, is_latched: channel.latched })
+        };
+        let sought = info.channels.iter().map(sought).collect();
         let mut timeline = Self {
             files,
             info,
@@ -94,6 +102,7 @@ impl Timeline {
             merge: Merge::default(),
             failed: None,
             undefined_warned: false,
+            sought,
         };
         timeline.seek(Timestamp::MIN);
         Ok(timeline)
@@ -159,7 +168,7 @@ impl Timeline {
         let file = &self.files[number as usize];
         let open = match self.before_seek.remove(&number) {
             Some(open) => Ok(open),
-            None => file.open(&self.pool, descriptor(self.playing.len())),
+            None => file.open(number, &self.pool, descriptor(self.playing.len())),
         };
         match open {
             Ok(open) => {
@@ -302,9 +311,19 @@ impl Recording for Timeline {
         }
         let open = |number: u32, others: usize| match self.playing.get(&number) {
             Some(playing) => Ok(playing.file.clone()),
-            None => self.files[number as usize].open(&self.pool, descriptor(self.playing.len() + others)),
+            None => {
+                let descriptor = descriptor(self.playing.len() + others);
+                self.files[number as usize].open(number, &self.pool, descriptor)
+            }
         };
-        backfill(&self.files, &open, before, channels)
+        let sought = |channel: &ChannelId| (*channel, self.sought.get(channel).copied().unwrap_or_default());
+        backfill(&self.files, &open, before, channels.iter().map(sought).collect())
+    }
+
+    fn latch(&mut self, channels: &[ChannelId]) {
+        for (channel, sought) in &mut self.sought {
+            sought.is_latched = channels.contains(channel);
+        }
     }
 }
 

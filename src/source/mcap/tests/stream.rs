@@ -70,6 +70,18 @@ fn messages_are_sorted_within_their_chunk_and_chunks_come_as_they_are() {
 }
 
 #[test]
+fn messages_of_channels_that_are_one_say_which_they_are_of() {
+    let records = Made::default().channel(3, 0, "/map").channel(9, 0, "/map").message(9, 1).message(3, 2);
+    let made = Made::recording().chunk(Zstd, &records).message(9, 3);
+    let mut source = stream(io::Cursor::new(made.0), TopicRules::default());
+    let mut messages = Vec::new();
+    while let Some(batch) = source.next().unwrap() {
+        messages.extend(batch.entries.iter().map(|entry| (entry.channel.0, entry.origin)));
+    }
+    assert_eq!(messages, [(1, 9), (1, 3), (1, 9)]);
+}
+
+#[test]
 fn what_is_readable_comes_without_waiting_for_more() {
     let parts = [begun(), Made::default().message(1, 1), Made::default().message(1, 2).message(1, 3)];
     let sizes: Vec<usize> = parts.iter().map(|part| part.0.len()).collect();

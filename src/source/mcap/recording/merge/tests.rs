@@ -21,6 +21,7 @@ fn segment(place: Place, times: &[u64]) -> Decoded {
             buffer: 0,
             offset: u32::try_from(buffer.len()).unwrap(),
             length: 12,
+            origin: 0,
         });
         buffer.extend(payload);
     }
