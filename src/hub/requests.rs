@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::capability::graph;
 use super::capability::playback::PlaybackRequest;
 use super::capability::services::ServiceCall;
+use super::capability::{Slots, graph};
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
 use super::{Client, Queue, lock};
@@ -62,6 +62,15 @@ impl Client {
         self.send(&ServerMessage::Status(status));
     }
 
+    /// Who provides a capability; called without the hub's lock.
+    fn provider<T: Clone>(
+        &self,
+        capability: Capability,
+        slot: impl FnOnce(&Slots) -> Option<&T>,
+    ) -> Result<T, Unsupported> {
+        slot(&lock(&self.hub.0.state).slots).cloned().ok_or(Unsupported(capability))
+    }
+
     /// Passes a playback control request on. The answer is the state that the player publishes with the request's id.
     pub(crate) fn control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
         let mut state = lock(&self.hub.0.state);
@@ -76,8 +85,7 @@ impl Client {
     }
 
     pub(crate) fn get_parameters(&self, request: GetParameters) -> Result<(), Unsupported> {
-        let parameters = lock(&self.hub.0.state).slots.parameters.as_ref().cloned();
-        let parameters = parameters.ok_or(Unsupported(Capability::Parameters))?;
+        let parameters = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let GetParameters { parameter_names, id } = request;
         let Some(pending) = self.pending() else {
             self.status(Status::error(format!("getParameters: {BUSY}")));
@@ -88,8 +96,7 @@ impl Client {
     }
 
     pub(crate) fn set_parameters(&self, request: SetParameters) -> Result<(), Unsupported> {
-        let provider = lock(&self.hub.0.state).slots.parameters.as_ref().cloned();
-        let provider = provider.ok_or(Unsupported(Capability::Parameters))?;
+        let provider = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let SetParameters { parameters, id } = request;
         let Some(pending) = self.pending() else {
             self.status(Status::error(format!("setParameters: {BUSY}")));
@@ -150,7 +157,7 @@ impl Client {
         let response = move |result: Result<Bytes, String>| {
             ServerMessage::FetchAssetResponse(FetchAssetResponse { request_id, result })
         };
-        let Some(assets) = lock(&self.hub.0.state).slots.assets.as_ref().cloned() else {
+        let Ok(assets) = self.provider(Capability::Assets, |slots| slots.assets.as_ref()) else {
             return self.send(&response(Err("this server has no assets".to_owned())));
         };
         let Some(pending) = self.pending() else { return self.send(&response(Err(BUSY.to_owned()))) };
@@ -196,8 +203,7 @@ impl Client {
 
     /// Begins to publish on channels; what is refused gets a status.
     pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
-        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
-        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         for channel in channels {
             let mut publishes = lock(&self.publishes);
             let refused = if publishes.contains(&channel.id) {
@@ -221,8 +227,7 @@ impl Client {
 
     /// Ends channels that the client publishes on.
     pub(crate) fn unadvertise(&self, ids: &[ClientChannelId]) -> Result<(), Unsupported> {
-        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
-        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         for id in ids {
             if lock(&self.publishes).remove(id) {
                 publish.unadvertise(self.id, *id);
@@ -235,8 +240,7 @@ impl Client {
 
     /// Takes a message that the client publishes.
     pub(crate) fn publish(&self, message: ClientMessageData) -> Result<(), Unsupported> {
-        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
-        let publish = publish.ok_or(Unsupported(Capability::ClientPublish))?;
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         let ClientMessageData { channel_id, payload } = message;
         if lock(&self.publishes).contains(&channel_id) {
             publish.message(self.id, channel_id, payload);
@@ -249,8 +253,7 @@ impl Client {
     /// The client leaves: its channels end.
     pub(super) fn end_publishing(&self) {
         let ids = std::mem::take(&mut *lock(&self.publishes));
-        let publish = lock(&self.hub.0.state).slots.publish.as_ref().cloned();
-        if let Some(publish) = publish {
+        if let Ok(publish) = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref()) {
             ids.into_iter().for_each(|id| publish.unadvertise(self.id, id));
         }
     }

@@ -120,31 +120,14 @@ pub(crate) fn hub(on_slow_client: SlowClient) -> Hub {
 
 /// A JSON channel on a topic.
 pub(crate) fn channel(registry: &Registry, topic: &str) -> Arc<Channel> {
-    let spec = ChannelSpec {
-        topic: topic.into(),
-        message_encoding: "json".into(),
-        schema: None,
-        metadata: [].into(),
-        latched: false,
-    };
-    registry.claim(spec).unwrap().channel
+    registry.claim(ChannelSpec::json(topic)).unwrap().channel
 }
 
 /// Messages at times in seconds, each of `length` bytes.
 pub(crate) fn messages(list: &[(ChannelId, u64)], length: usize) -> Batch {
     let mut batch = Batch::default();
     for &(channel, seconds) in list {
-        let time = Timestamp(seconds * 1_000_000_000);
-        let entry = Entry {
-            log_time: time,
-            publish_time: time,
-            channel,
-            sequence: 0,
-            buffer: 0,
-            offset: 0,
-            length: u32::try_from(length).unwrap(),
-            origin: 0,
-        };
+        let entry = Entry::at(channel, Timestamp(seconds * 1_000_000_000));
         batch.push_copy(&entry, &vec![b' '; length]);
     }
     batch

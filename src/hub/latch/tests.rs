@@ -41,17 +41,8 @@ fn publish(store: &mut LatchStore, messages: &[(u32, u32, &str)]) {
     let mut batch = Batch::default();
     let mut channels = ChannelSet::default();
     for &(channel, origin, payload) in messages {
-        let (channel, time) = (ChannelId(channel), Timestamp(0));
-        let entry = Entry {
-            log_time: time,
-            publish_time: time,
-            channel,
-            sequence: 0,
-            buffer: 0,
-            offset: 0,
-            length: u32::try_from(payload.len()).unwrap(),
-            origin,
-        };
+        let channel = ChannelId(channel);
+        let entry = Entry { origin, ..Entry::at(channel, Timestamp(0)) };
         batch.push_copy(&entry, payload.as_bytes());
         channels.insert(channel);
     }
