@@ -31,9 +31,9 @@ pub enum ClientMessage {
     GetParameters(GetParameters),
     /// Sets parameters.
     SetParameters(SetParameters),
-    /// Asks to be told when the named parameters change; an empty list means all.
+    /// Asks for the named parameters whenever they change; an empty list means all.
     SubscribeParameterUpdates(Vec<String>),
-    /// Asks to be told no longer; an empty list means all.
+    /// Ends that; an empty list means all.
     UnsubscribeParameterUpdates(Vec<String>),
     /// Asks for the connection graph and its changes.
     SubscribeConnectionGraph,

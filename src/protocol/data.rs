@@ -1,6 +1,6 @@
 //! Messages on channels, in both directions, and the server's time: all binary, all on the hot path.
 //!
-//! [`message_data_header`] and [`time_frame`] encode without allocating, for writers that put the payload behind
+//! [`message_data_header`] and [`time_frame`] encode without allocating, for writers that put the payload after
 //! the header themselves.
 
 use bytes::Bytes;

@@ -18,7 +18,7 @@ pub enum Capability {
     ClientPublish,
     /// Clients may read and set parameters.
     Parameters,
-    /// Clients may ask to be told of changed parameters.
+    /// Clients may ask for parameters whenever they change.
     ParametersSubscribe,
     /// Clients may call services.
     Services,

@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] takes everything that is published in the hub and writes it on a thread of its own, so that delivery
 //! never waits for the disk; only playback that waits for slow clients waits for the recorder too. What it has queued
-//! is bounded by `QUEUE_LIMIT`; beyond it messages are left out, counted, and the user is told.
+//! is bounded by `QUEUE_LIMIT`; beyond it messages are left out, counted and logged.
 //!
 //! If writing fails the recorder tells so once and serving goes on without it.
 
@@ -22,7 +22,7 @@ use mcap_file::{Contents, McapFile};
 /// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 const QUEUE_LIMIT: usize = 64 << 20;
 
-/// The user is told about messages that were left out at most this often.
+/// Messages that were left out are logged at most this often.
 const LOSS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long the end of the program waits for the rest to be written: container runtimes kill ten seconds after they
@@ -188,21 +188,21 @@ fn write_all(tap: &Tap, file: &mut McapFile) -> Result<(), SinkError> {
     }
 }
 
-/// Says when the user is told about messages that were left out.
+/// Says when messages that were left out are logged.
 #[derive(Debug, Default)]
 struct Loss {
-    told: u64,
+    logged: u64,
     last: Option<Instant>,
 }
 
 impl Loss {
-    /// How many were lost since the user was last told, if it is time to tell.
+    /// How many were lost since this was last logged, if it is time to log it.
     fn news(&mut self, lost: u64, now: Instant) -> Option<u64> {
-        let new = lost - self.told;
+        let new = lost - self.logged;
         if new == 0 || self.last.is_some_and(|last| now < last + LOSS_INTERVAL) {
             return None;
         }
-        self.told = lost;
+        self.logged = lost;
         self.last = Some(now);
         Some(new)
     }

@@ -168,8 +168,8 @@ fn a_failure_ends_the_recording_not_the_serving() {
     let error = recorder.finish().unwrap_err().to_string();
     assert!(error.contains("a.mcap: recording failed: channel 2 was never announced"), "{error}");
     let client = hub.join(ClientInfo::default());
-    let told = client.take(true, Instant::now()).control;
-    assert!(format!("{told:?}").contains("the server's recording failed"), "{told:?}");
+    let sent = client.take(true, Instant::now()).control;
+    assert!(format!("{sent:?}").contains("the server's recording failed"), "{sent:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::plan::{EnumPlan, Kind, Plan};
 use super::wire::{varint, zigzag};
 use crate::suggest::nearest;
 
-/// Senders pad or don't, and some leave bits behind the end.
+/// Senders pad or don't, and some leave bits after the end.
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
