@@ -20,6 +20,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a viewer of the newer subprotocol controls playback and sees where a pause stands", "control", false),
     ("each lap of a loop is a new session for a viewer that knows no playback control", "loop_v1", true),
     ("each lap of a loop is a seek for a viewer that knows playback control", "loop_sdk", true),
+    ("laps are seldom and come after a silence if they are new sessions", "laps", false),
+    ("many seeks back are one new session after a silence", "seeks_back", false),
     ("a recording that is sent as of now goes on in time at laps and seeks", "shift", false),
     ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
     ("a browser is told what the port is and a health check is answered", "http", false),

@@ -7,6 +7,7 @@ use super::pace::LONG_WAIT;
 use super::read_ahead::Next;
 use super::{Machine, Material, Phase, SUBSCRIBE_GRACE};
 use crate::hub::SlowClient;
+use crate::hub::outbox::SILENCE;
 use crate::model::ChannelId;
 use crate::playback::stage::Stage;
 use crate::playback::{AtEnd, Rate, StartOn};
@@ -47,6 +48,15 @@ impl Machine {
     }
 
     fn advance_playing(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
+        if let Some(until) = self.silent_until {
+            if now < until {
+                return Some(until);
+            }
+            self.silent_until = None;
+            if !self.ahead.is_seeking() {
+                self.run(stage, now);
+            }
+        }
         // after a seek nothing is there before the state at its target
         loop {
             let Some((time, _)) = self.next_to_play(stage, now) else {
@@ -197,7 +207,8 @@ impl Machine {
     /// Ends, or begins the next lap.
     fn on_end(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
         if self.looping && !self.timeline.is_empty() && self.is_recording() {
-            let earliest = self.pace.next_lap();
+            let earliest =
+                if self.laps_are_sessions(stage) { self.pace.next_session() } else { self.pace.next_lap() };
             if now < earliest {
                 return Some(earliest);
             }
@@ -219,6 +230,11 @@ impl Machine {
         None
     }
 
+    /// Whether a lap is a new session for some client. With a shift times go on, so that it is not.
+    fn laps_are_sessions(&self, stage: &impl Stage) -> bool {
+        self.shift.is_none() && stage.laps_are_sessions()
+    }
+
     /// Goes on at the start. With a shift times go on, so that this is no seek for viewers.
     fn lap(&mut self, stage: &mut impl Stage, now: Instant) {
         self.go_to(self.timeline.played().start, stage, now);
@@ -227,6 +243,8 @@ impl Machine {
         } else {
             let (state, policy) = (self.state(now, None), self.policy(stage));
             stage.lap(PlaybackState { did_seek: true, ..state }, policy, now);
+            self.pace.on_session(now);
+            self.silent_until = stage.laps_are_sessions().then(|| now + SILENCE);
         }
     }
 }

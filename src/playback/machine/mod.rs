@@ -81,6 +81,8 @@ pub(super) struct Machine {
     ahead: ReadAhead,
     pace: Pace,
     looping: bool,
+    /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
+    silent_until: Option<Instant>,
     shift: Option<Shift>,
     channels: BTreeMap<ChannelId, Arc<Channel>>,
     /// Why a stream ended before its time.
@@ -123,6 +125,7 @@ impl Machine {
             ahead: ReadAhead::new(start),
             pace: Pace::new(now),
             looping: options.looping,
+            silent_until: None,
             shift,
             channels: info.channels.iter().map(|channel| (channel.id, channel.clone())).collect(),
             failure: None,
@@ -164,7 +167,7 @@ impl Machine {
                     None => batch,
                 };
                 stage.backfill(batch, token.map(ClientId::from_token), now);
-                if token.is_none() && matches!(self.phase, Phase::Playing) {
+                if token.is_none() && matches!(self.phase, Phase::Playing) && self.silent_until.is_none() {
                     self.run(stage, now);
                 }
             }
@@ -266,6 +269,7 @@ impl Machine {
 
     /// Time runs from here.
     fn run(&mut self, stage: &mut impl Stage, now: Instant) {
+        self.silent_until = None;
         self.timeline.clock.play(now);
         self.set_shift(stage, now);
     }

@@ -14,6 +14,7 @@ mod invariants;
 mod part;
 mod reading;
 mod script;
+mod sessions;
 mod shifted;
 mod simulation;
 mod step;

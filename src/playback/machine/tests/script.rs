@@ -81,6 +81,8 @@ pub(super) struct Script {
     pub(super) policy: SlowClient,
     pub(super) policies: Vec<SlowClient>,
     pub(super) subscribers: usize,
+    /// A client is connected that knows no playback states.
+    pub(super) laps_are_sessions: bool,
     pub(super) since_start: Duration,
     /// The wall's clock is ahead by this.
     pub(super) wall_offset: i64,
@@ -106,6 +108,7 @@ impl Script {
             policy: SlowClient::Drop,
             policies: Vec::new(),
             subscribers: 0,
+            laps_are_sessions: false,
             since_start: Duration::ZERO,
             wall_offset: 0,
         };
@@ -283,6 +286,10 @@ impl Stage for Script {
 
     fn has_room(&mut self, _lead: usize) -> bool {
         self.room
+    }
+
+    fn laps_are_sessions(&self) -> bool {
+        self.laps_are_sessions
     }
 
     fn subscribers(&self) -> usize {
