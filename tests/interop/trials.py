@@ -384,6 +384,22 @@ async def seeks_back():
             check(begun[2] - begun[1] >= 1.95, "sessions are", begun[2] - begun[1], "s apart")
 
 
+async def groups():
+    """What panels that load late subscribe to is there from its first message on."""
+    with tempfile.TemporaryDirectory() as folder:
+        topics = {f"/{number}": 20 for number in range(5)}
+        recording = Recording(write_ticks(os.path.join(folder, "ticks.mcap"), 1, topics))
+        async with serving(recording.path) as server:
+            client = await raw_client(server, ["/0"])
+            for topic in list(topics)[1:]:
+                await asyncio.sleep(0.7)
+                client.subscribe([topic])
+            subscribed = time.monotonic()
+            await until(lambda: len(client.messages) == len(recording.messages), "every message")
+            begun = next(event[0] for event in client.events if event[1] == "message") - subscribed
+            check(0.95 < begun < 1.3, "it starts", begun, "s after the last subscription")
+
+
 async def shift():
     """Messages are of now, and neither a lap nor a seek back is a new session."""
     recording, rate, begin = Recording(demo()), 4, time.time_ns()
@@ -691,7 +707,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, laps=laps, seeks_back=seeks_back, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::pace::LONG_WAIT;
 use super::read_ahead::Next;
+use super::start::Start;
 use super::{Machine, Material, Phase, SUBSCRIBE_GRACE};
 use crate::hub::SlowClient;
 use crate::hub::outbox::SILENCE;
@@ -35,12 +36,13 @@ impl Machine {
     }
 
     fn advance_waiting(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
-        let Phase::Waiting { start_at, .. } = &mut self.phase else { return None };
+        let Phase::Waiting { start, .. } = &mut self.phase else { return None };
         if self.start_on == StartOn::Launch {
-            start_at.get_or_insert(now);
+            start.get_or_insert_with(|| Start::at(now));
         }
-        if (*start_at)? > now {
-            return *start_at;
+        let start_at = start.as_ref()?.at;
+        if start_at > now {
+            return Some(start_at);
         }
         self.begin(stage, now);
         stage.changed(self.state(now, None));

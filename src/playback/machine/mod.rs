@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use self::backoff::Failure;
 use self::pace::Pace;
 use self::read_ahead::{Failed, ReadAhead};
+use self::start::Start;
 use self::step::Step;
 use self::timeline::Timeline;
 use super::shift::Shift;
@@ -33,13 +34,13 @@ mod backoff;
 mod pace;
 mod read_ahead;
 mod requests;
+mod start;
 mod step;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others, and after
-/// new channels of a stream for subscriptions to them.
+/// The messages after new channels of a stream wait this long for subscriptions to them.
 const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
 
 /// What is played.
@@ -57,7 +58,7 @@ enum Phase {
     /// It has not started yet.
     Waiting {
         /// When it does; None: nobody has subscribed.
-        start_at: Option<Instant>,
+        start: Option<Start>,
         /// There is a state to send before the first message.
         backfill: bool,
     },
@@ -104,8 +105,8 @@ impl Machine {
             Phase::Paused { shows_position: false, step: None }
         } else {
             // nobody can subscribe to nothing
-            let start_at = (info.seekable && info.channels.is_empty()).then_some(now);
-            Phase::Waiting { start_at, backfill: has_past }
+            let start = (info.seekable && info.channels.is_empty()).then(|| Start::at(now));
+            Phase::Waiting { start, backfill: has_past }
         };
         let material = if info.seekable {
             Material::Recorded
@@ -203,19 +204,23 @@ impl Machine {
         stage: &mut impl Stage,
         now: Instant,
     ) {
-        match &mut self.phase {
-            Phase::Waiting { start_at, .. } => {
-                let StartOn::Clients(wanted) = self.start_on else { return };
-                if stage.subscribers() >= wanted {
+        match (&mut self.phase, self.start_on) {
+            (Phase::Waiting { start, .. }, StartOn::Clients(wanted)) if stage.subscribers() >= wanted => {
+                if wanted == 1 {
+                    let rate = self.timeline.clock.rate();
+                    start.get_or_insert_with(|| Start::soon(now)).on_subscribed(rate, now);
+                } else {
                     // a certain number of clients is waited for in order to start them all at once
-                    let grace = if wanted == 1 { SUBSCRIBE_GRACE } else { Duration::ZERO };
-                    start_at.get_or_insert(now + grace);
+                    start.get_or_insert_with(|| Start::at(now));
                 }
             }
-            Phase::Paused { .. } | Phase::Ended if !self.ahead.is_seeking() && !without_state.is_empty() => {
+            (Phase::Waiting { .. }, _) => {}
+            (Phase::Paused { .. } | Phase::Ended, _)
+                if !self.ahead.is_seeking() && !without_state.is_empty() =>
+            {
                 self.ahead.ask_state(client, without_state, stage);
             }
-            Phase::Playing | Phase::Paused { .. } | Phase::Ended => {}
+            (Phase::Playing | Phase::Paused { .. } | Phase::Ended, _) => {}
         }
     }
 

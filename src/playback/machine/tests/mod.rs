@@ -17,6 +17,7 @@ mod script;
 mod sessions;
 mod shifted;
 mod simulation;
+mod start;
 mod step;
 
 use script::{Sent, made_batch};
