@@ -121,6 +121,7 @@ impl Client {
                 }
             }
             let Some(batch) = state.latch.last(channel_id) else {
+                outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
             };

@@ -125,11 +125,18 @@ impl Publisher {
     }
 
     /// Sends the last message of channels from before a time: to one client, or to all.
-    pub fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
-        let batch = &Arc::new(batch);
-        let range = 0..batch.entries.len();
+    ///
+    /// To one client it is the answer to its subscriptions: what it has been sent of a channel meanwhile is newer, and makes
+    /// the backfill of that channel void.
+    pub fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
         let mut state = lock(&self.0.0.state);
         let state = &mut *state;
+        if let Some(member) = to.and_then(|to| state.members.get(&to)) {
+            let outbox = lock(&member.queue.outbox);
+            batch.entries.retain(|entry| outbox.awaits_backfill(entry.channel));
+        }
+        let batch = &Arc::new(batch);
+        let range = 0..batch.entries.len();
         let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
         if to.is_none() {
             state.latch.keep(batch, range.clone(), &state.slice_channels);

@@ -400,6 +400,43 @@ async def groups():
             check(0.95 < begun < 1.3, "it starts", begun, "s after the last subscription")
 
 
+async def late_topic():
+    """A topic that is subscribed to while playing: its last message before that, then each one after it, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Recording(write_ticks(os.path.join(folder, "ticks.mcap"), 60, {"/fast": 200, "/rare": 0.05}))
+        async with serving(recording.path, "--rate", "5", "--start-on", "launch") as server:
+            # once a subscription there is one rare message, at most
+            client = await Client.connect(server, OLD)
+            await client.until(lambda _: client.channels, "the channels")
+            ids = {channel["topic"]: id for id, channel in client.channels.items()}
+            last = -1
+            for number in range(60):
+                asked = time.monotonic()
+                for topic, subscription in (("/fast", 2 * number), ("/rare", 2 * number + 1)):
+                    client.subscribed[subscription] = ids[topic]
+                subscriptions = [{"id": 2 * number, "channelId": ids["/fast"]},
+                                 {"id": 2 * number + 1, "channelId": ids["/rare"]}]
+                here = len(client.events)
+                await client.socket.send(json.dumps({"op": "subscribe", "subscriptions": subscriptions}))
+                await client.until(
+                    lambda events: len({m[0] for m in messages_in(events[here:])}) == 2, "both topics", 5)
+                took = time.monotonic() - asked
+                check(took < 1, "the last message came after", took, "s")
+                await asyncio.sleep(0.03)
+                await client.socket.send(json.dumps(
+                    {"op": "unsubscribe", "subscriptionIds": [2 * number, 2 * number + 1]}))
+                await asyncio.sleep(0.05)
+                got = messages_in(client.events[here:])
+                numbers = [int(payload) for topic, _, payload in got if topic == "/fast"]
+                equal(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "fast messages")
+                check(numbers[0] > last, "a fast message came twice:", numbers[0])
+                last = numbers[-1]
+                rare = [int(payload) for topic, _, payload in got if topic == "/rare"]
+                # 20 s of the recording between two
+                check(rare[0] in (numbers[0] // 4000, numbers[0] // 4000 + 1), "not the last:", rare, numbers[0])
+                equal(rare, list(range(rare[0], rare[0] + len(rare))), "rare messages")
+
+
 async def shift():
     """Messages are of now, and neither a lap nor a seek back is a new session."""
     recording, rate, begin = Recording(demo()), 4, time.time_ns()
@@ -707,7 +744,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, shift=shift, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

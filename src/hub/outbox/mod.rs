@@ -117,6 +117,8 @@ pub struct Outbox {
     collapse_at: usize,
     purges: u64,
     subscriptions: Arc<Subscriptions>,
+    /// Subscribed channels of which nothing has been queued yet, and for which a backfill was asked.
+    awaited: ChannelSet,
     sessions: Sessions,
     silence: Silence,
     closing: Option<Closing>,
@@ -138,6 +140,7 @@ impl Outbox {
             collapse_at: limit,
             purges: 0,
             subscriptions: Arc::default(),
+            awaited: ChannelSet::default(),
             sessions,
             silence: Silence::default(),
             closing: None,
@@ -156,6 +159,16 @@ impl Outbox {
     pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         self.data.seal();
         Arc::make_mut(&mut self.subscriptions)
+    }
+
+    /// A backfill is asked for a channel that was subscribed to just now.
+    pub fn await_backfill(&mut self, channel: ChannelId) {
+        self.awaited.insert(channel);
+    }
+
+    /// Whether a backfill of a channel is still of use: nothing of it has been queued since it was subscribed to.
+    pub fn awaits_backfill(&self, channel: ChannelId) -> bool {
+        self.awaited.contains(channel)
     }
 
     /// The number of the next item.
@@ -229,6 +242,7 @@ impl Outbox {
         if !self.wants(slice) {
             return None;
         }
+        self.awaited.remove_all(slice.channels);
         self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, now);
         if policy == SlowClient::Wait || self.data.weight() <= self.collapse_at {
             return Some(0);
@@ -252,6 +266,7 @@ impl Outbox {
 
     /// Ends the subscriptions to channels that are retired: what is queued of them is still sent.
     pub fn retire(&mut self, channels: &[ChannelId]) {
+        channels.iter().for_each(|channel| self.awaited.remove(*channel));
         if channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
             let until = self.next_number();
             let subscriptions = self.subscriptions_mut();

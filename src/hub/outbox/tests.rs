@@ -93,6 +93,19 @@ fn a_subscription_gets_nothing_that_was_queued_before_it() {
 }
 
 #[test]
+fn a_backfill_is_of_use_until_something_newer_is_queued() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA, TRANSFORM]);
+    outbox.await_backfill(CAMERA);
+    outbox.await_backfill(TRANSFORM);
+    push(&mut outbox, &batch(&[(CAMERA, 1, 1), (STATE, 1, 1)]), 0..2, SlowClient::Drop);
+    assert!(!outbox.awaits_backfill(CAMERA) && outbox.awaits_backfill(TRANSFORM));
+    outbox.purge(Purge::Seek(Timestamp(5)));
+    assert!(outbox.awaits_backfill(TRANSFORM), "a seek may be followed by none of it");
+    outbox.retire(&[TRANSFORM]);
+    assert!(!outbox.awaits_backfill(TRANSFORM));
+}
+
+#[test]
 fn a_camera_does_not_evict_a_transform_or_a_rare_state() {
     let limit = 1 << 20;
     let mut outbox = subscribed(limit, &[CAMERA, TRANSFORM, STATE]);

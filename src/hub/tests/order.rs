@@ -7,7 +7,7 @@ use crate::hub::queue::Item;
 use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{Direction, SlowClient};
-use crate::model::{Batch, Channel};
+use crate::model::{Batch, Channel, SubscriptionId};
 use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 use crate::registry::Registry;
 use crate::time::Timestamp;
@@ -245,6 +245,42 @@ fn a_full_queue_asks_a_waiting_publisher_to_come_again() {
     assert_eq!(viewer.messages().len() as u64, sent);
     waits.join().unwrap();
     assert!(publisher.has_room(usize::MAX));
+}
+
+#[test]
+fn a_backfill_for_one_client_comes_before_what_is_newer_or_not_at_all() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let [a, b] = ["/a", "/b"].map(|topic| channel(&registry, topic));
+    publisher.announce(&[a.clone(), b.clone()]);
+    let (mut early, mut late) = (Viewer::join(&hub), Viewer::join(&hub));
+    early.subscribe(a.id);
+    late.subscribe(a.id);
+    late.subscribe(b.id);
+    early.news();
+    late.news();
+    let publish = |batch: Batch| {
+        let range = 0..batch.entries.len();
+        publisher.publish(&Arc::new(batch), range, SlowClient::Drop, now);
+    };
+    // a message of `/a` overtakes the reader
+    publish(messages(&[(a.id, 5)], 10));
+    let to = late.client.id();
+    publisher.backfill(messages(&[(a.id, 4), (b.id, 3)], 10), Some(to), now);
+    publish(messages(&[(b.id, 6)], 10));
+    assert_eq!(late.messages(), [(a.id.0, 5), (b.id.0, 3), (b.id.0, 6)]);
+    // whatever comes then is old
+    publisher.backfill(messages(&[(a.id, 4), (b.id, 3)], 10), Some(to), now);
+    assert_eq!(late.messages(), []);
+    // the state before a seek is for everybody, and answers subscriptions as well
+    late.client.unsubscribe(&[SubscriptionId(b.id.0)]);
+    late.subscribe(b.id);
+    publisher.backfill(messages(&[(a.id, 1), (b.id, 2)], 10), None, now);
+    publisher.backfill(messages(&[(b.id, 2)], 10), Some(to), now);
+    assert_eq!(late.messages(), [(a.id.0, 1), (b.id.0, 2)]);
+    assert_eq!(early.messages(), [(a.id.0, 5), (a.id.0, 1)]);
+    publisher.backfill(messages(&[(b.id, 2)], 10), Some(early.client.id()), now);
+    assert_eq!(early.messages(), [], "it does not want it");
 }
 
 #[test]

@@ -199,7 +199,7 @@ impl Machine {
                 stage.publish(&part, 0..part.entries.len(), policy, now);
             }
         }
-        self.ahead.on_published(upto, last);
+        self.ahead.on_published(upto);
         self.timeline.on_published(last);
         if !self.is_recording() {
             self.timeline.grow(last);

@@ -123,7 +123,7 @@ impl Machine {
             material,
             phase,
             timeline,
-            ahead: ReadAhead::new(start),
+            ahead: ReadAhead::default(),
             pace: Pace::new(now),
             looping: options.looping,
             silent_until: None,
@@ -161,8 +161,8 @@ impl Machine {
             }
             ReaderEvent::End { .. } => self.ahead.on_end(),
             ReaderEvent::Failed { error, .. } => self.on_failed(error, stage, now),
-            ReaderEvent::State { token, batch, .. } => {
-                self.ahead.on_state();
+            ReaderEvent::State { token, mut batch, .. } => {
+                self.ahead.on_state(&mut batch);
                 let batch = match &mut self.shift {
                     Some(shift) => shift.part(&batch, 0..batch.entries.len(), stage.wall_clock()),
                     None => batch,
@@ -204,6 +204,7 @@ impl Machine {
         stage: &mut impl Stage,
         now: Instant,
     ) {
+        let is_recording = self.is_recording();
         match (&mut self.phase, self.start_on) {
             (Phase::Waiting { start, .. }, StartOn::Clients(wanted)) if stage.subscribers() >= wanted => {
                 if wanted == 1 {
@@ -215,12 +216,11 @@ impl Machine {
                 }
             }
             (Phase::Waiting { .. }, _) => {}
-            (Phase::Paused { .. } | Phase::Ended, _)
-                if !self.ahead.is_seeking() && !without_state.is_empty() =>
-            {
-                self.ahead.ask_state(client, without_state, stage);
+            (Phase::Playing | Phase::Paused { .. } | Phase::Ended, _) => {
+                if is_recording {
+                    self.ahead.ask_state(client, without_state);
+                }
             }
-            (Phase::Playing | Phase::Paused { .. } | Phase::Ended, _) => {}
         }
     }
 
