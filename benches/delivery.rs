@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use foxglove_bridge::hub::SlowClient;
-use foxglove_bridge::internals::{ChannelSet, Clock, Decoded, Extended, Item, Merge, Outbox, Place, Slice};
+use foxglove_bridge::internals::{
+    ChannelSet, Clock, Decoded, Extended, Item, Merge, Outbox, Place, Progress, Sessions, Slice,
+};
 use foxglove_bridge::model::{Batch, ChannelId, Entry, SubscriptionId};
 use foxglove_bridge::playback::Rate;
 use foxglove_bridge::time::Timestamp;
@@ -87,7 +89,7 @@ fn clock() {
 /// Clients that want every `every`th of so many channels.
 fn clients(count: usize, budget: usize, channels: u32, every: usize) -> Vec<Outbox> {
     let client = || {
-        let mut outbox = Outbox::new(budget);
+        let mut outbox = Outbox::new(budget, Sessions::AtOnce);
         for channel in (1..=channels).step_by(every) {
             let since = outbox.next_number();
             outbox.subscriptions_mut().insert(SubscriptionId(channel), ChannelId(channel), since).unwrap();
@@ -113,7 +115,7 @@ fn publish(clients: &mut [Outbox], batch: &Arc<Batch>, range: Range<usize>, now:
 fn take(client: &mut Outbox) -> usize {
     let mut messages = 0;
     loop {
-        let taken = client.take(true);
+        let taken = client.take(Progress::Written, Instant::now());
         let Some(item) = taken.item else { return messages };
         let Item::Messages(part) = item else { continue };
         for entry in &part.batch.entries[part.range] {

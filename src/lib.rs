@@ -84,7 +84,7 @@ pub mod websocket;
 /// Insides that the benches measure and the program shares. No part of the API: they change without notice.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::hub::outbox::{Outbox, Slice};
+    pub use crate::hub::outbox::{Outbox, Progress, Sessions, Slice};
     pub use crate::hub::queue::Item;
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::playback::clock::Clock;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::demand::DemandChange;
-use super::outbox::{Closing, Control, ControlKind, Slice, Taken};
+use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::subscriptions::Refused;
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
@@ -53,9 +53,9 @@ impl Client {
     }
 
     /// What is to be sent next; see [`super::outbox::Outbox::take`].
-    pub(crate) fn take(&self, hands_free: bool, now: Instant) -> Taken {
+    pub(crate) fn take(&self, progress: Progress, now: Instant) -> Taken {
         let mut outbox = lock(&self.queue.outbox);
-        let mut taken = outbox.take(hands_free);
+        let mut taken = outbox.take(progress, now);
         if outbox.overflowed() {
             taken.closing =
                 Some(Closing { code: 1008, reason: "client does not read its messages", drain: false });
@@ -121,6 +121,7 @@ impl Client {
                 }
             }
             let Some(batch) = state.latch.messages_of(channel_id) else {
+                outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
             };

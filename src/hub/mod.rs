@@ -20,7 +20,7 @@ use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
 use self::latch::LatchStore;
-use self::outbox::{Closing, ControlKind, Encoded, Outbox};
+use self::outbox::{Closing, ControlKind, Encoded, Outbox, Sessions};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
@@ -264,7 +264,9 @@ impl Hub {
 
     /// A new client: it is sent what the server is and offers.
     pub(crate) fn join(&self, info: ClientInfo) -> Client {
-        let mut outbox = Outbox::new(self.0.options.client_buffer);
+        let controls = info.offer.only_sdk();
+        let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
+        let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
         let mut state = lock(&self.0.state);
         let id = ClientId(state.next_client);
         state.next_client += 1;
@@ -292,7 +294,6 @@ impl Hub {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
-        let controls = info.offer.only_sdk();
         let member = Member {
             queue: queue.clone(),
             info,

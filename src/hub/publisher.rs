@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::outbox::{ControlKind, Encoded, Outbox, Purge, Slice};
+use super::outbox::{Cause, ControlKind, Encoded, Purge, Slice};
 use super::{
-    ClientId, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, encoded_time, latch, lock,
-    summarize,
+    ClientId, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
@@ -108,11 +107,18 @@ impl Publisher {
     }
 
     /// Sends what still counts of messages from before a time: to one client, or to all.
-    pub fn backfill(&self, batch: Batch, to: Option<ClientId>, now: Instant) {
-        let batch = &Arc::new(batch);
-        let range = 0..batch.entries.len();
+    ///
+    /// To one client it is the answer to its subscriptions: what it has been sent of a channel meanwhile is newer, and makes
+    /// the backfill of that channel void.
+    pub fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
         let mut state = lock(&self.0.0.state);
         let state = &mut *state;
+        if let Some(member) = to.and_then(|to| state.members.get(&to)) {
+            let outbox = lock(&member.queue.outbox);
+            batch.entries.retain(|entry| outbox.awaits_backfill(entry.channel));
+        }
+        let batch = &Arc::new(batch);
+        let range = 0..batch.entries.len();
         let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
         if to.is_none() {
             state.latch.keep(batch, range.clone(), &state.slice_channels);
@@ -128,15 +134,22 @@ impl Publisher {
     /// Continues elsewhere: nothing published before reaches a client after this.
     ///
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
-    /// start clean. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
+    /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
+    /// queues. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
     pub fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
         lock(&self.0.0.state).seek(&self.0, playback, time, direction);
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
-    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
+    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead. Where
+    /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
     pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
+    }
+
+    /// Whether a client is connected for which a lap is a new session, with a silence before it.
+    pub fn laps_are_sessions(&self) -> bool {
+        lock(&self.0.0.state).members.values().any(|member| !member.controls)
     }
 
     /// The time of a stream goes back: every client gets a new session, then the messages of latched channels, after what
@@ -268,14 +281,14 @@ impl State {
             match session.as_ref().filter(|_| !member.controls) {
                 Some(session) => {
                     outbox.purge(Purge::Session);
-                    session.push(&mut outbox);
+                    outbox.push_session(session, time, Cause::Seek);
                 }
-                None => outbox.purge(Purge::Seek),
+                None => outbox.purge(Purge::Seek(time)),
             }
             if member.knows_playback() {
                 outbox.push_ordered(state_kind(&playback), frame.clone());
             }
-            push_time(&mut outbox, time);
+            outbox.push_time_change(time);
             drop(outbox);
             member.queue.wake.notify_one();
         }
@@ -284,22 +297,23 @@ impl State {
 
     fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
         self.latch.clear();
-        self.time = Some(playback.current_time);
+        let time = playback.current_time;
+        self.time = Some(time);
         let session = self.new_session(hub);
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
             let behind = policy == SlowClient::Drop && outbox.is_behind(now);
             if behind {
-                outbox.purge(if member.controls { Purge::Seek } else { Purge::Session });
+                outbox.purge(if member.controls { Purge::Seek(time) } else { Purge::Session });
             }
             if !member.controls {
-                session.push(&mut outbox);
+                outbox.push_session(&session, time, Cause::Timeline);
             }
             if member.knows_playback() {
                 outbox.push_ordered(state_kind(&playback), frame.clone());
             }
-            push_time(&mut outbox, playback.current_time);
+            outbox.push_time_change(time);
             drop(outbox);
             member.queue.wake.notify_one();
         }
@@ -315,8 +329,8 @@ impl State {
             if policy == SlowClient::Drop && outbox.is_behind(now) {
                 outbox.purge(Purge::Session);
             }
-            session.push(&mut outbox);
-            push_time(&mut outbox, time);
+            outbox.push_session(&session, time, Cause::Timeline);
+            outbox.push_time_change(time);
             drop(outbox);
             for batch in &latched {
                 let range = 0..batch.entries.len();
@@ -329,25 +343,11 @@ impl State {
         }
     }
 
-    fn new_session(&mut self, hub: &Hub) -> Session {
+    /// The frames with which a new session begins.
+    fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
         self.session += 1;
         let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        Session { info: hub.server_info(self), channels: self.channels.encoded(), services }
-    }
-}
-
-/// The frames with which a session begins.
-struct Session {
-    info: Encoded,
-    channels: Encoded,
-    services: Option<Encoded>,
-}
-
-impl Session {
-    fn push(&self, outbox: &mut Outbox) {
-        for frame in [&self.info, &self.channels].into_iter().chain(&self.services) {
-            outbox.push_ordered(ControlKind::Session, frame.clone());
-        }
+        [hub.server_info(self), self.channels.encoded()].into_iter().chain(services).collect()
     }
 }
 
@@ -373,10 +373,6 @@ impl Member {
     fn knows_playback(&self) -> bool {
         self.controls || self.info.offer.offers_sdk()
     }
-}
-
-fn push_time(outbox: &mut Outbox, time: Timestamp) {
-    outbox.push_ordered(ControlKind::Time(time), encoded_time(time));
 }
 
 fn state_kind(playback: &PlaybackState) -> ControlKind {

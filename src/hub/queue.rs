@@ -124,6 +124,11 @@ impl<X> BatchQueue<X> {
         item
     }
 
+    /// What was taken before is done with, and nothing else is taken.
+    pub(super) fn finish(&mut self) {
+        (self.in_hand, self.in_hand_since) = (None, None);
+    }
+
     /// What is queued, oldest first.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Item<X>> {
         self.items.iter()

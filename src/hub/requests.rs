@@ -78,6 +78,8 @@ impl Client {
         let playback = playback.ok_or(Unsupported(Capability::PlaybackControl))?;
         if let Some(member) = state.members.get_mut(&self.id) {
             member.controls = true;
+            lock(&member.queue.outbox).begin_sessions_at_once();
+            member.queue.wake.notify_one();
         }
         drop(state);
         playback.request(PlaybackRequest::of_client(self.id, request), Responder::ignore());

@@ -26,6 +26,11 @@ impl ChannelSet {
         }
     }
 
+    /// Takes all channels of another set out.
+    pub fn remove_all(&mut self, channels: &Self) {
+        self.0.iter_mut().zip(&channels.0).for_each(|(word, others)| *word &= !others);
+    }
+
     /// Whether a channel is in it.
     pub fn contains(&self, channel: ChannelId) -> bool {
         self.0.get(channel.slot() / 64).is_some_and(|word| word >> (channel.slot() % 64) & 1 == 1)

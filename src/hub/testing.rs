@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::outbox::{Encoded, Ordered};
+use super::outbox::{Encoded, Ordered, Progress};
 use super::queue::Item;
 use super::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
@@ -72,12 +72,16 @@ impl Viewer {
     }
 }
 
-/// Reads everything that a client's queue holds.
+/// Reads everything that a client's queue holds, as if silences passed at once.
 pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
+    let mut now = Instant::now();
     loop {
-        let taken = client.take(true, Instant::now());
+        let taken = client.take(Progress::Written, now);
         if taken.control.is_empty() && taken.item.is_none() {
-            return;
+            match taken.silent_until {
+                Some(until) => now = until,
+                None => return,
+            }
         }
         sent.extend(taken.control.iter().map(|control| decode(&control.frame)));
         match taken.item {
@@ -89,6 +93,7 @@ pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
                 }
             }
             Some(Item::Other(Ordered::Control(control))) => sent.push(decode(&control.frame)),
+            Some(Item::Other(Ordered::Session(session))) => sent.extend(session.frames.iter().map(decode)),
             Some(Item::Other(Ordered::Time(time))) => sent.push(Sent::Time(time.0 / 1_000_000_000)),
             None => {}
         }

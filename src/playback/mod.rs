@@ -37,7 +37,8 @@ pub use player::Player;
 /// What playback waits for before it first starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartOn {
-    /// This many clients have subscribed to something.
+    /// This many clients have subscribed to something; with 1, and no subscription has come for a second (at
+    /// [`Rate::Max`] for a quarter of one), or five have passed since the first.
     Clients(usize),
     /// Nothing.
     Launch,

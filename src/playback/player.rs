@@ -200,6 +200,10 @@ impl Stage for Outside {
         self.publisher.has_room(lead)
     }
 
+    fn laps_are_sessions(&self) -> bool {
+        self.publisher.laps_are_sessions()
+    }
+
     fn subscribers(&self) -> usize {
         self.hub.subscribers()
     }

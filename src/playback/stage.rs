@@ -35,6 +35,8 @@ pub(super) trait Stage {
 
     /// Whether clients that are waited for take more; if not, the machine is to be advanced when they do.
     fn has_room(&mut self, lead: usize) -> bool;
+    /// Whether a lap is a new session for some client, with a silence before it.
+    fn laps_are_sessions(&self) -> bool;
     /// Clients with a subscription.
     fn subscribers(&self) -> usize;
     /// Channels whose state is asked for at a seek.

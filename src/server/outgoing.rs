@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::compression::{Compressed, Compression};
 use crate::hub::Client;
-use crate::hub::outbox::{Closing, ControlKind, Encoded, Ordered};
+use crate::hub::outbox::{Closing, ControlKind, Encoded, Ordered, Progress};
 use crate::hub::queue::{Item, Part};
 use crate::hub::subscriptions::Subscriptions;
 use crate::model::Entry;
@@ -36,6 +36,8 @@ pub(super) fn write_ahead(clients: usize) -> usize {
 pub(super) enum Filled {
     /// Encoded all that is queued, or as much as there is room for.
     Enough,
+    /// Encoded all that may be sent before this time, when there is more.
+    Silent(Instant),
     /// Stopped within what is to be compressed, so that other tasks run.
     Yield,
     /// Encoded all that is sent before the connection is closed.
@@ -72,7 +74,12 @@ impl Outgoing {
             if self.compression.as_ref().is_some_and(Compression::must_yield) {
                 return Filled::Yield;
             }
-            let taken = client.take(self.in_hand.is_none(), Instant::now());
+            let progress = match (&self.in_hand, writer.is_empty()) {
+                (Some(_), _) => Progress::InHand,
+                (None, false) => Progress::Encoded,
+                (None, true) => Progress::Written,
+            };
+            let taken = client.take(progress, Instant::now());
             self.on_purges(taken.purges);
             let quiet = taken.control.is_empty() && taken.item.is_none();
             for control in taken.control {
@@ -87,7 +94,14 @@ impl Outgoing {
                 Some(Item::Other(Ordered::Control(control))) => {
                     self.control(control.kind, control.frame, writer)
                 }
-                None if quiet && self.in_hand.is_none() => break,
+                Some(Item::Other(Ordered::Session(session))) => {
+                    for frame in session.frames.iter() {
+                        self.control(ControlKind::Session, frame.clone(), writer);
+                    }
+                }
+                None if quiet && self.in_hand.is_none() => {
+                    return taken.silent_until.map_or(Filled::Enough, Filled::Silent);
+                }
                 None => {}
             }
             let (messages, bytes) = self.messages(&taken.subscriptions, client, writer);

@@ -102,7 +102,7 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
                 Filled::Close(Closing { code, reason, drain }) => return End::Closed { code, reason, drain },
                 // there is more to compress: other tasks run first
                 Filled::Yield => yield_now().await,
-                Filled::Enough => {}
+                Filled::Enough | Filled::Silent(_) => {}
             }
             tokio::select! {
                 incoming = self.reader.next(), if self.pongs.bytes < MAX_PONGS => match incoming {
@@ -132,6 +132,7 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
                 },
                 () = ready(()), if matches!(filled, Filled::Yield) => {}
                 () = self.session.client().wake(), if self.writer.is_empty() => {}
+                () = end_of_silence(&filled), if matches!(filled, Filled::Silent(_)) => {}
                 () = &mut timer => {
                     if let Some(end) = self.on_timer(Instant::now()) {
                         return end;
@@ -225,6 +226,13 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
             self.write.flush().await
         };
         matches!(timeout(patience, finish).await, Ok(Ok(())))
+    }
+}
+
+/// Waits until there is more to send, if that is not to be sent before some time.
+async fn end_of_silence(filled: &Filled) {
+    if let Filled::Silent(until) = filled {
+        sleep_until((*until).into()).await;
     }
 }
 

@@ -168,7 +168,7 @@ fn a_failure_ends_the_recording_not_the_serving() {
     let error = recorder.finish().unwrap_err().to_string();
     assert!(error.contains("a.mcap: recording failed: channel 2 was never announced"), "{error}");
     let client = hub.join(ClientInfo::default());
-    let sent = client.take(true, Instant::now()).control;
+    let sent = client.take(crate::hub::outbox::Progress::Written, Instant::now()).control;
     assert!(format!("{sent:?}").contains("the server's recording failed"), "{sent:?}");
 }
 

@@ -6,9 +6,12 @@ import contextlib
 import json
 import os
 import re
+import socket
 import struct
 import subprocess
 import tempfile
+import threading
+import time
 
 import websockets
 from mcap.records import Channel, Message
@@ -212,6 +215,105 @@ class Client:
 
     def texts(self, op):
         return [event[1] for event in self.events if event[0] == "text" and event[1]["op"] == op]
+
+
+class RawClient(threading.Thread):
+    """A client on a bare socket, that reads only when it is told to, and then as fast as it can."""
+
+    def __init__(self, port, buffer=None):
+        super().__init__(daemon=True)
+        self.socket = socket.socket()
+        if buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.settimeout(60)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.sendall(
+            f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            f"Sec-WebSocket-Protocol: {OLD}\r\n\r\n".encode())
+        self.buffered = b""
+        while b"\r\n\r\n" not in self.buffered:
+            self.buffered += self.socket.recv(4096)
+        head, self.buffered = self.buffered.split(b"\r\n\r\n", 1)
+        check(b" 101 " in head, head)
+        self.topics, self.messages, self.texts, self.error = {}, [], [], None
+        # (arrival on this clock, "message", topic, log time), (…, "time", t), (…, op, text)
+        self.events = []
+        while not self.topics:
+            self.handle(*self.frame())
+
+    def exactly(self, length):
+        if len(self.buffered) >= length:
+            out, self.buffered = self.buffered[:length], self.buffered[length:]
+            return out
+        out = bytearray(length)
+        have = len(self.buffered)
+        out[:have], self.buffered = self.buffered, b""
+        view = memoryview(out)
+        while have < length:
+            got = self.socket.recv_into(view[have:])
+            if got == 0:
+                raise EOFError
+            have += got
+        return bytes(out)
+
+    def frame(self):
+        first, payload = read_frame(self.exactly)
+        return first & 15, payload
+
+    def handle(self, opcode, payload):
+        if opcode == 1:
+            text = json.loads(payload)
+            self.texts.append(text)
+            self.events.append((time.monotonic(), text["op"], text))
+            if text["op"] == "advertise":
+                self.topics = {channel["id"]: channel["topic"] for channel in text["channels"]}
+        elif opcode == 2 and payload[0] == 1:
+            subscription, log_time = struct.unpack_from("<IQ", payload, 1)
+            number = int.from_bytes(payload[13:17], "little")
+            self.messages.append((self.topics[subscription], log_time, number, len(payload) - 13))
+            self.events.append((time.monotonic(), "message", self.topics[subscription], log_time))
+        elif opcode == 2 and payload[0] == 2:
+            self.events.append((time.monotonic(), "time", struct.unpack_from("<Q", payload, 1)[0]))
+        elif opcode == 9:
+            self.socket.sendall(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
+
+    def subscribe(self, topics=None):
+        """To these topics; None: to all."""
+        wanted = [{"id": channel, "channelId": channel} for channel, topic in self.topics.items()
+                  if topics is None or topic in topics]
+        self.send({"op": "subscribe", "subscriptions": wanted})
+
+    def send(self, text):
+        text = json.dumps(text).encode()
+        length = bytes([0x80 | len(text)]) if len(text) < 126 else bytes([0x80 | 126]) + struct.pack(">H", len(text))
+        self.socket.sendall(bytes([0x81]) + length + bytes(4) + text)
+
+    def run(self):
+        try:
+            while True:
+                self.handle(*self.frame())
+        except (OSError, EOFError) as error:
+            self.error = error
+
+
+def check_silence(events):
+    """Before each session but the first: the `time` of what comes, and nothing but answers for half a second; then the
+    channels, the same `time`, messages. The arrivals of the sessions."""
+    sessions = [index for index, event in enumerate(events) if event[1] == "serverInfo"]
+    for index in sessions[1:]:
+        data = [event for event in events[:index] if event[1] in ("message", "time")]
+        equal(data[-1][1], "time", "the last frame of a session")
+        for kind in ("message", "time"):
+            last = next(event for event in reversed(data) if event[1] == kind)
+            quiet = events[index][0] - last[0]
+            check(quiet >= 0.45, f"only {quiet:.3f} s between a {kind} and the new session")
+        equal(events[index + 1][1], "advertise", "after a new session")
+        first = next(event for event in events[index:] if event[1] in ("message", "time"))
+        equal(first[1:], ("time", data[-1][2]), "the first time of a session")
+    ids = [events[index][2]["sessionId"] for index in sessions]
+    equal(len(set(ids)), len(ids), f"distinct sessions of {ids}")
+    return [events[index][0] for index in sessions]
 
 
 class Recording:

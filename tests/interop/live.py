@@ -18,7 +18,8 @@ from mcap.writer import CompressionType, Writer
 from mcap_protobuf.decoder import DecoderFactory
 
 from bridge import (
-    BRIDGE, DATA, OLD, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal, messages_in, serving,
+    BRIDGE, DATA, OLD, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence, check_times, equal,
+    messages_in, serving,
 )
 
 SECOND = 10**9
@@ -305,23 +306,32 @@ async def static_live():
 
 
 async def time_anew():
-    """A simulation that starts again is a new session."""
+    """A simulation that starts again is a new session, after a silence in which nothing is lost."""
     async with serving("-", stdin="pipe") as server:
         client = await Client.connect(server, OLD, topics=None)
         await server.write({"op": "channel", "topic": "/sim"})
         await client.until(lambda _: client.subscribed, "the channel")
+        raw = await asyncio.to_thread(RawClient, server.port)
+        raw.subscribe()
+        raw.start()
         await asyncio.sleep(0.2)
         await server.write(*({"topic": "/sim", "log_time": 100 + n, "data": {}} for n in range(5)))
         await got(client, 5)
         await server.write(*({"topic": "/sim", "log_time": 1 + n, "data": {}} for n in range(5)))
-        await got(client, 10)
+        await asyncio.sleep(0.2)
+        equal(len(messages_in(client.events)), 5, "messages in the silence")
+        await server.write(*({"topic": "/sim", "log_time": 6 + n, "data": {}} for n in range(5)))
+        await got(client, 15)
+        await asyncio.sleep(0.2)
     infos = [i for i, e in enumerate(client.events) if e[0] == "text" and e[1]["op"] == "serverInfo"]
     equal(len(infos), 2, "sessions")
     before, after = client.events[:infos[1]], client.events[infos[1]:]
     equal([m[1] // SECOND for m in messages_in(before)], [100, 101, 102, 103, 104], "before")
-    equal([m[1] // SECOND for m in messages_in(after)], [1, 2, 3, 4, 5], "after")
+    equal([m[1] // SECOND for m in messages_in(after)], list(range(1, 11)), "after")
+    equal(before.pop(), ("time", SECOND), "the last frame before")
     check_times(before)
     check_times(after)
+    equal(len(check_silence(raw.events)), 2, "sessions")
 
 
 # ---- sockets ----

@@ -13,7 +13,6 @@ import socket
 import struct
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 
@@ -21,8 +20,8 @@ import websockets
 from mcap.writer import CompressionType, Writer
 
 from bridge import (
-    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Recording, Server, check, check_times, equal,
-    messages_in, read_frame, serving,
+    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
+    check_times, equal, messages_in, serving,
 )
 import framing
 import live
@@ -274,6 +273,8 @@ async def loop(protocol):
     for number, (begin, end) in enumerate(zip(bounds, bounds[1:])):
         lap = events[begin:end]
         equal(messages_in(lap), recording.as_sent(), f"lap {number}")
+        if protocol == OLD:
+            equal(lap.pop(), ("time", first), f"the last frame of lap {number}: the time of the next")
         times = [event[1] for event in lap if event[0] == "time"]
         equal(times[0], first, f"first time of lap {number}")
         check_times(lap)
@@ -281,6 +282,159 @@ async def loop(protocol):
             equal([e[1]["op"] for e in lap[:2]], ["serverInfo", "advertise"], f"start of lap {number}")
         elif number:
             equal((lap[0][1]["time"], lap[0][1]["id"]), (first, ""), f"state of lap {number}")
+
+
+def write_ticks(path, seconds, topics):
+    """Topics with so many messages a second, each the number of its message."""
+    start = 1_700_000_000 * 10**9
+    with open(path, "wb") as file:
+        writer = Writer(file, chunk_size=2000)
+        writer.start()
+        channels = {topic: writer.register_channel(topic, "json", 0) for topic in topics}
+        due = [(start + int(number * 10**9 / rate), topic, number)
+               for topic, rate in topics.items() for number in range(int(seconds * rate) + 1)]
+        for log_time, topic, number in sorted(due):
+            writer.add_message(channels[topic], log_time, b"%09d" % number, log_time, number)
+        writer.finish()
+    return path
+
+
+async def raw_client(server, topics=None):
+    """A client that reads on a thread of its own, subscribed to these topics; None: to all."""
+    client = await asyncio.to_thread(RawClient, server.port)
+    client.subscribe(topics)
+    client.start()
+    return client
+
+
+async def laps():
+    """A lap comes after a silence of half a second, and every two seconds at most, if there is a client that needs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds, rate in ((3, 1), (0.1, 1), (0.1, "max")):
+            path = write_ticks(os.path.join(folder, "ticks.mcap"), seconds, {"/a": 50, "/b": 7})
+            recording = Recording(path)
+            async with serving(path, "--loop", "--rate", rate) as server:
+                old = await raw_client(server)
+                await until(lambda: sum(text["op"] == "serverInfo" for text in old.texts) > 3, "laps")
+                begun = check_silence(list(old.events))
+                check(min(b - a for a, b in zip(begun[1:], begun[2:])) > 1.9, "sessions at", begun)
+                bounds = [i for i, event in enumerate(old.events) if event[1] == "serverInfo"]
+                for begin, end in zip(bounds, bounds[1:]):
+                    lap = [event[2:] for event in old.events[begin:end] if event[1] == "message"]
+                    equal(lap, [message[:2] for message in recording.as_sent()], f"a lap, {seconds} {rate}")
+                # time stands for everybody while the old client is there
+                new = await Client.connect(server, SDK, topics=None)
+                check(await sought(new, 1.9) <= 1, "laps are short")
+                old.socket.shutdown(socket.SHUT_RDWR)
+                if seconds < 1:
+                    await new.until(lambda events: any(e[0] == "state" and e[1]["seek"] for e in events), "a lap")
+                    check(await sought(new, 2) > 10, "laps are long without such a client")
+
+
+async def sought(client, seconds):
+    """How many seeks there are within a time."""
+    def count():
+        return sum(event[0] == "state" and event[1]["seek"] for event in client.events)
+    before = count()
+    await asyncio.sleep(seconds)
+    return count() - before
+
+
+async def seeks_back():
+    """Many seeks back are one new session for who knows no playback states; who asks for them waits for nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Recording(write_ticks(os.path.join(folder, "ticks.mcap"), 60, {"/a": 50, "/b": 1}))
+        first, second = recording.times[0], 10**9
+        async with serving(recording.path, "--rate", "1") as server:
+            old = await raw_client(server)
+            new = await Client.connect(server, SDK, topics=None)
+            await until(lambda: old.messages, "a message")
+            await new.answer(await new.control(PLAY, 1.0, seek=first + 50 * second))
+            await until(lambda: old.messages[-1][1] > first + 50 * second, "the seek forward")
+            equal(len(check_silence(old.events)), 1, "a seek forward is no new session")
+
+            for back in range(12):
+                target = first + (40 - back) * second + 5 * MILLISECOND
+                asked = time.monotonic()
+                at = await new.answer(await new.control(PLAY, 1.0, seek=target))
+                await new.until(lambda events: any(m[1] > target for m in messages_in(events[at:])), "what follows")
+                took = time.monotonic() - asked
+                check(took < 0.3, "who seeks waits", took, "s")
+                await asyncio.sleep(0.1)
+            old.send({"op": "unsubscribe", "subscriptionIds": [123456]})
+            answered = await until(lambda: any(text["op"] == "status" for text in old.texts), "an answer", 1)
+            equal(sum(text["op"] == "serverInfo" for text in old.texts), 1, "sessions before the silence ends")
+            await until(lambda: sum(text["op"] == "serverInfo" for text in old.texts) == 2, "the new session", 2)
+            await asyncio.sleep(0.5)
+            check(answered, "answered in the silence")
+            check_silence(old.events)
+            start = max(i for i, event in enumerate(old.events) if event[1] == "serverInfo")
+            events = old.events[start:]
+            equal(events[2][1:], ("time", target), "the position reached")
+            got, since = [event[2:] for event in events if event[1] == "message"], recording.since(target)
+            backfill = {recording.topic(m): m.log_time for m in recording.messages[:since]}
+            equal(sorted(got[:2]), sorted(backfill.items()), "the last messages before it")
+            played = [message[:2] for message in recording.as_sent(recording.messages[since:])]
+            check(len(got) > 40, "only", len(got), "messages after it")
+            equal(got[2:], played[:len(got) - 2], "the messages after it, those of the silence included")
+            # the next session is two seconds after the last
+            await new.answer(await new.control(PLAY, 1.0, seek=first))
+            await until(lambda: sum(text["op"] == "serverInfo" for text in old.texts) == 3, "a session", 3)
+            begun = check_silence(old.events)
+            check(begun[2] - begun[1] >= 1.95, "sessions are", begun[2] - begun[1], "s apart")
+
+
+async def groups():
+    """What panels that load late subscribe to is there from its first message on."""
+    with tempfile.TemporaryDirectory() as folder:
+        topics = {f"/{number}": 20 for number in range(5)}
+        recording = Recording(write_ticks(os.path.join(folder, "ticks.mcap"), 1, topics))
+        async with serving(recording.path) as server:
+            client = await raw_client(server, ["/0"])
+            for topic in list(topics)[1:]:
+                await asyncio.sleep(0.7)
+                client.subscribe([topic])
+            subscribed = time.monotonic()
+            await until(lambda: len(client.messages) == len(recording.messages), "every message")
+            begun = next(event[0] for event in client.events if event[1] == "message") - subscribed
+            check(0.95 < begun < 1.3, "it starts", begun, "s after the last subscription")
+
+
+async def late_topic():
+    """A topic that is subscribed to while playing: its last message before that, then each one after it, once."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Recording(write_ticks(os.path.join(folder, "ticks.mcap"), 60, {"/fast": 200, "/rare": 0.05}))
+        async with serving(recording.path, "--rate", "5", "--start-on", "launch") as server:
+            # once a subscription there is one rare message, at most
+            client = await Client.connect(server, OLD)
+            await client.until(lambda _: client.channels, "the channels")
+            ids = {channel["topic"]: id for id, channel in client.channels.items()}
+            last = -1
+            for number in range(60):
+                asked = time.monotonic()
+                for topic, subscription in (("/fast", 2 * number), ("/rare", 2 * number + 1)):
+                    client.subscribed[subscription] = ids[topic]
+                subscriptions = [{"id": 2 * number, "channelId": ids["/fast"]},
+                                 {"id": 2 * number + 1, "channelId": ids["/rare"]}]
+                here = len(client.events)
+                await client.socket.send(json.dumps({"op": "subscribe", "subscriptions": subscriptions}))
+                await client.until(
+                    lambda events: len({m[0] for m in messages_in(events[here:])}) == 2, "both topics", 5)
+                took = time.monotonic() - asked
+                check(took < 1, "the last message came after", took, "s")
+                await asyncio.sleep(0.03)
+                await client.socket.send(json.dumps(
+                    {"op": "unsubscribe", "subscriptionIds": [2 * number, 2 * number + 1]}))
+                await asyncio.sleep(0.05)
+                got = messages_in(client.events[here:])
+                numbers = [int(payload) for topic, _, payload in got if topic == "/fast"]
+                equal(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "fast messages")
+                check(numbers[0] > last, "a fast message came twice:", numbers[0])
+                last = numbers[-1]
+                rare = [int(payload) for topic, _, payload in got if topic == "/rare"]
+                # 20 s of the recording between two
+                check(rare[0] in (numbers[0] // 4000, numbers[0] // 4000 + 1), "not the last:", rare, numbers[0])
+                equal(rare, list(range(rare[0], rare[0] + len(rare))), "rare messages")
 
 
 async def shift():
@@ -410,75 +564,6 @@ async def at_end_exit():
         equal([await client.closed() for client in clients], [1000, 1000], "close codes")
         equal(await server.code(), 0, "exit code")
         equal(len(messages_in(clients[0].events)), 826, "messages")
-
-
-class RawClient(threading.Thread):
-    """A client on a bare socket, that reads only when it is told to, and then as fast as it can."""
-
-    def __init__(self, port, buffer=None):
-        super().__init__(daemon=True)
-        self.socket = socket.socket()
-        if buffer:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-        self.socket.settimeout(60)
-        self.socket.connect(("127.0.0.1", port))
-        self.socket.sendall(
-            f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-            f"Sec-WebSocket-Protocol: {OLD}\r\n\r\n".encode())
-        self.buffered = b""
-        while b"\r\n\r\n" not in self.buffered:
-            self.buffered += self.socket.recv(4096)
-        head, self.buffered = self.buffered.split(b"\r\n\r\n", 1)
-        check(b" 101 " in head, head)
-        self.topics, self.messages, self.texts, self.error = {}, [], [], None
-        while not self.topics:
-            self.handle(*self.frame())
-
-    def exactly(self, length):
-        if len(self.buffered) >= length:
-            out, self.buffered = self.buffered[:length], self.buffered[length:]
-            return out
-        out = bytearray(length)
-        have = len(self.buffered)
-        out[:have], self.buffered = self.buffered, b""
-        view = memoryview(out)
-        while have < length:
-            got = self.socket.recv_into(view[have:])
-            if got == 0:
-                raise EOFError
-            have += got
-        return bytes(out)
-
-    def frame(self):
-        first, payload = read_frame(self.exactly)
-        return first & 15, payload
-
-    def handle(self, opcode, payload):
-        if opcode == 1:
-            text = json.loads(payload)
-            self.texts.append(text)
-            if text["op"] == "advertise":
-                self.topics = {channel["id"]: channel["topic"] for channel in text["channels"]}
-        elif opcode == 2 and payload[0] == 1:
-            subscription, log_time = struct.unpack_from("<IQ", payload, 1)
-            number, = struct.unpack_from("<I", payload, 13)
-            self.messages.append((self.topics[subscription], log_time, number, len(payload) - 13))
-        elif opcode == 9:
-            self.socket.sendall(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
-
-    def subscribe(self):
-        wanted = [{"id": channel, "channelId": channel} for channel in self.topics]
-        text = json.dumps({"op": "subscribe", "subscriptions": wanted}).encode()
-        mask = b"\0\0\0\0"
-        self.socket.sendall(bytes([0x81, 0x80 | 126]) + struct.pack(">H", len(text)) + mask + text)
-
-    def run(self):
-        try:
-            while True:
-                self.handle(*self.frame())
-        except (OSError, EOFError) as error:
-            self.error = error
 
 
 def write_camera_recording(path, seconds):
@@ -698,7 +783,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS,
 )
 

@@ -64,7 +64,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Playback", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     start_paused: Option<String>,
-    /// When time starts: with the first subscription (client), or at once (launch) [default: client]
+    /// When time starts: once a client has subscribed (client), or at once (launch) [default: client]
     #[arg(long, value_name = "client|launch", help_heading = "Playback")]
     start_on: Option<String>,
     #[arg(long, value_name = "N", hide = true, conflicts_with = "start_on")]

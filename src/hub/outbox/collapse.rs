@@ -89,11 +89,9 @@ impl Outbox {
                     last_time = None;
                 }
                 Item::Other(Ordered::Time(time)) => last_time = Some(time),
-                control @ Item::Other(Ordered::Control(_)) => {
+                Item::Other(other @ (Ordered::Control(_) | Ordered::Session(_))) => {
                     self.close_part(open.take());
-                    if let Item::Other(control) = control {
-                        self.data.push_other(control);
-                    }
+                    self.data.push_other(other);
                 }
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! Pure. Answers and status go before data. Data is a queue of shared batches, not of messages: one push for each client
 //! and batch; the client's own task picks out what it subscribed to. Control frames that belong at a place among the
-//! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Bounds, in bytes:
+//! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Before a new session
+//! there is a silence (see [`SILENCE`]). Bounds, in bytes:
 //!
 //! - **control**: a client that lets 16 MiB pile up is disconnected (see [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
@@ -25,21 +26,19 @@ use crate::time::Timestamp;
 
 mod collapse;
 mod control;
+mod losses;
+mod session;
 
 pub use control::{Closing, Control, ControlKind, Encoded};
+pub use session::{Cause, SILENCE, Session, Sessions};
+use session::{Silence, Turn};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
 /// One frame over it is let in, since the list of channels can be larger.
 const CONTROL_LIMIT: usize = 16 << 20;
 
-/// A client is no longer called slow when it has caught up and dropped nothing for this long.
-const RECOVERED_AFTER: Duration = Duration::from_secs(5);
-
 /// A client whose oldest message waits this long is behind: at a lap or a restart its backlog is of no use any more.
 const BEHIND_AFTER: Duration = Duration::from_secs(1);
-
-/// Channels whose dropped messages are counted one by one; those of further ones are counted together.
-const MAX_COUNTED_CHANNELS: usize = 4096;
 
 /// A part of a batch, as it is published to all clients at once.
 #[derive(Debug, Clone)]
@@ -63,6 +62,19 @@ pub enum Ordered {
     Time(Timestamp),
     /// A frame that must not overtake the messages before it.
     Control(Control),
+    /// A new session, after the silence before it.
+    Session(Session),
+}
+
+/// How far the client's task is with what it took before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It has messages in hand: it takes control frames only.
+    InHand,
+    /// All is encoded.
+    Encoded,
+    /// All is written.
+    Written,
 }
 
 /// What the client's task does next.
@@ -72,6 +84,8 @@ pub struct Taken {
     pub control: Vec<Control>,
     /// To be sent then.
     pub item: Option<Item<Ordered>>,
+    /// There is more, which is not to be taken before this: the client's task comes again then.
+    pub silent_until: Option<Instant>,
     /// Counts purges: a part taken at a lower count is stale.
     pub purges: u64,
     /// Which messages of `item` the client wants.
@@ -83,8 +97,8 @@ pub struct Taken {
 /// What of a client's queue is purged with its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purge {
-    /// A seek: the session goes on.
-    Seek,
+    /// A seek to this time: the session goes on, and one that is waited for still begins.
+    Seek(Timestamp),
     /// A new session begins: one that was announced before and not sent yet is not sent any more.
     Session,
 }
@@ -103,6 +117,10 @@ pub struct Outbox {
     collapse_at: usize,
     purges: u64,
     subscriptions: Arc<Subscriptions>,
+    /// Subscribed channels of which nothing has been queued yet, and for which a backfill was asked.
+    awaited: ChannelSet,
+    sessions: Sessions,
+    silence: Silence,
     closing: Option<Closing>,
     dropped: BTreeMap<ChannelId, u64>,
     dropped_elsewhere: u64,
@@ -111,7 +129,7 @@ pub struct Outbox {
 
 impl Outbox {
     /// An empty queue with a budget for data in bytes.
-    pub fn new(limit: usize) -> Self {
+    pub fn new(limit: usize, sessions: Sessions) -> Self {
         Self {
             limit,
             control: VecDeque::new(),
@@ -122,6 +140,9 @@ impl Outbox {
             collapse_at: limit,
             purges: 0,
             subscriptions: Arc::default(),
+            awaited: ChannelSet::default(),
+            sessions,
+            silence: Silence::default(),
             closing: None,
             dropped: BTreeMap::new(),
             dropped_elsewhere: 0,
@@ -138,6 +159,16 @@ impl Outbox {
     pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         self.data.seal();
         Arc::make_mut(&mut self.subscriptions)
+    }
+
+    /// A backfill is asked for a channel that was subscribed to just now.
+    pub fn await_backfill(&mut self, channel: ChannelId) {
+        self.awaited.insert(channel);
+    }
+
+    /// Whether a backfill of a channel is still of use: nothing of it has been queued since it was subscribed to.
+    pub fn awaits_backfill(&self, channel: ChannelId) -> bool {
+        self.awaited.contains(channel)
     }
 
     /// The number of the next item.
@@ -211,6 +242,7 @@ impl Outbox {
         if !self.wants(slice) {
             return None;
         }
+        self.awaited.remove_all(slice.channels);
         self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, now);
         if policy == SlowClient::Wait || self.data.weight() <= self.collapse_at {
             return Some(0);
@@ -234,6 +266,7 @@ impl Outbox {
 
     /// Ends the subscriptions to channels that are retired: what is queued of them is still sent.
     pub fn retire(&mut self, channels: &[ChannelId]) {
+        channels.iter().for_each(|channel| self.awaited.remove(*channel));
         if channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
             let until = self.next_number();
             let subscriptions = self.subscriptions_mut();
@@ -254,34 +287,66 @@ impl Outbox {
 
     /// Whether the client is so far behind that its backlog is of no use at a lap or a restart.
     pub fn is_behind(&self, now: Instant) -> bool {
-        self.data.waits_since().is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
+        let since = self.data.waits_since().max(self.silence.until);
+        since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
     }
 
     /// Forgets all data, and the control frames that are obsolete with it.
     pub fn purge(&mut self, purge: Purge) {
         self.purges += 1;
-        let ordered = self.data.drain().into_iter().filter_map(|item| match item {
-            Item::Other(Ordered::Control(control)) => Some(control),
-            Item::Other(Ordered::Time(_)) | Item::Messages(_) => None,
-        });
-        self.control.extend(ordered);
+        let mut waiting = None;
+        for item in self.data.drain() {
+            match item {
+                Item::Other(Ordered::Control(control)) => self.control.push_back(control),
+                Item::Other(Ordered::Session(session)) => waiting = Some(session),
+                Item::Other(Ordered::Time(_)) | Item::Messages(_) => {}
+            }
+        }
         self.ordered = 0;
         self.discard_control(|kind| match kind {
             ControlKind::Time(_) | ControlKind::State => true,
             ControlKind::Session => purge == Purge::Session,
             ControlKind::Channels | ControlKind::Other => false,
         });
+        match (purge, waiting) {
+            (Purge::Seek(time), Some(session)) => self.keep_session(session, time),
+            _ => self.silence.until = None,
+        }
+        let waiting = self.data.iter().map(|item| match item {
+            Item::Other(Ordered::Session(session)) => session.bytes(),
+            _ => 0,
+        });
+        let control = self.control.iter().map(|control| control.frame.len());
+        self.control_bytes = control.chain(waiting).sum();
         self.collapse_at = self.limit;
     }
 
-    /// Takes what is to be sent next. `hands_free`: the part taken before is done with.
-    pub fn take(&mut self, hands_free: bool) -> Taken {
-        let item = if hands_free { self.data.take() } else { None };
-        if let Some(Item::Other(Ordered::Control(control))) = &item {
-            self.ordered -= 1;
-            self.control_bytes -= control.frame.len();
+    /// Takes what is to be sent next.
+    pub fn take(&mut self, progress: Progress, now: Instant) -> Taken {
+        let (mut item, mut silent_until) = (None, None);
+        if progress != Progress::InHand {
+            match self.turn(progress, now) {
+                Turn::Now => item = self.data.take(),
+                Turn::Later(until) => {
+                    self.data.finish();
+                    silent_until = until;
+                }
+            }
+        }
+        match &item {
+            Some(Item::Other(Ordered::Control(control))) => {
+                self.ordered -= 1;
+                self.control_bytes -= control.frame.len();
+            }
+            Some(Item::Other(Ordered::Session(session))) => {
+                self.ordered -= 1;
+                self.control_bytes -= session.bytes();
+                self.on_session(now);
+            }
+            Some(Item::Other(Ordered::Time(_)) | Item::Messages(_)) | None => {}
         }
         let control: Vec<Control> = self.control.drain(..).collect();
+        self.silence.has_joined |= control.iter().any(|control| control.kind == ControlKind::Session);
         self.control_bytes -= control.iter().map(|control| control.frame.len()).sum::<usize>();
         if self.data.is_empty() {
             self.collapse_at = self.limit;
@@ -293,7 +358,7 @@ impl Outbox {
             Arc::make_mut(&mut self.subscriptions).forget_ended(number);
         }
         let subscriptions = self.subscriptions.clone();
-        Taken { control, item, purges: self.purges, subscriptions, closing }
+        Taken { control, item, silent_until, purges: self.purges, subscriptions, closing }
     }
 
     /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.
@@ -314,39 +379,6 @@ impl Outbox {
     /// Closes the connection, after what is queued if `closing` says so.
     pub fn close(&mut self, closing: Closing) {
         self.closing = Some(closing);
-    }
-
-    /// True once when a client that was slow has caught up.
-    pub fn recovered(&mut self, now: Instant) -> bool {
-        let caught_up = self.is_drained()
-            && self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= RECOVERED_AFTER);
-        if caught_up {
-            self.slow_since = None;
-        }
-        caught_up
-    }
-
-    /// Whether messages were dropped since the client last caught up.
-    pub fn is_slow(&self) -> bool {
-        self.slow_since.is_some()
-    }
-
-    /// Messages dropped since the connection began, by channel; those of very many channels are counted together.
-    pub fn dropped(&self) -> (&BTreeMap<ChannelId, u64>, u64) {
-        (&self.dropped, self.dropped_elsewhere)
-    }
-
-    fn count_dropped(&mut self, lost: BTreeMap<ChannelId, u64>) -> u64 {
-        let mut count = 0;
-        for (channel, messages) in lost {
-            count += messages;
-            if self.dropped.len() < MAX_COUNTED_CHANNELS || self.dropped.contains_key(&channel) {
-                *self.dropped.entry(channel).or_default() += messages;
-            } else {
-                self.dropped_elsewhere += messages;
-            }
-        }
-        count
     }
 }
 

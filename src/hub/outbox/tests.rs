@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{Entry, SubscriptionId};
 
-const CAMERA: ChannelId = ChannelId(1);
-const TRANSFORM: ChannelId = ChannelId(2);
+pub(super) const CAMERA: ChannelId = ChannelId(1);
+pub(super) const TRANSFORM: ChannelId = ChannelId(2);
 const STATE: ChannelId = ChannelId(3);
 
 /// A batch in one buffer; each message's payload is its index in `times`, repeated.
-fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
+pub(super) fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
     let mut buffer = Vec::new();
     let mut entries = Vec::new();
     for &(channel, time, length) in messages {
@@ -28,14 +28,19 @@ fn batch(messages: &[(ChannelId, u64, usize)]) -> Arc<Batch> {
     Arc::new(Batch { buffers: vec![buffer.into()], entries, ..Batch::default() })
 }
 
-fn push(outbox: &mut Outbox, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient) -> Option<u64> {
+pub(super) fn push(
+    outbox: &mut Outbox,
+    batch: &Arc<Batch>,
+    range: Range<usize>,
+    policy: SlowClient,
+) -> Option<u64> {
     let mut channels = ChannelSet::default();
     let (bytes, _) = super::super::summarize(batch, range.clone(), &mut channels);
     outbox.push(&Slice { batch, range, bytes, channels: &channels, timed: true }, policy, Instant::now())
 }
 
 fn subscribed(limit: usize, channels: &[ChannelId]) -> Outbox {
-    let mut outbox = Outbox::new(limit);
+    let mut outbox = Outbox::new(limit, Sessions::AtOnce);
     for channel in channels {
         let since = outbox.next_number();
         outbox.subscriptions_mut().insert(SubscriptionId(channel.0), *channel, since).unwrap();
@@ -47,7 +52,7 @@ fn subscribed(limit: usize, channels: &[ChannelId]) -> Outbox {
 fn drain(outbox: &mut Outbox) -> Vec<(ChannelId, u64, Vec<u8>)> {
     let mut messages = Vec::new();
     loop {
-        let taken = outbox.take(true);
+        let taken = outbox.take(Progress::Written, Instant::now());
         let Some(item) = taken.item else { return messages };
         let Item::Messages(part) = item else { continue };
         for entry in &part.batch.entries[part.range.clone()] {
@@ -86,6 +91,19 @@ fn a_subscription_gets_nothing_that_was_queued_before_it() {
     push(&mut outbox, &batch, 2..4, SlowClient::Drop);
     let got: Vec<_> = drain(&mut outbox).into_iter().map(|(channel, time, _)| (channel, time)).collect();
     assert_eq!(got, [(CAMERA, 1), (CAMERA, 2), (TRANSFORM, 2)]);
+}
+
+#[test]
+fn a_backfill_is_of_use_until_something_newer_is_queued() {
+    let mut outbox = subscribed(1 << 20, &[CAMERA, TRANSFORM]);
+    outbox.await_backfill(CAMERA);
+    outbox.await_backfill(TRANSFORM);
+    push(&mut outbox, &batch(&[(CAMERA, 1, 1), (STATE, 1, 1)]), 0..2, SlowClient::Drop);
+    assert!(!outbox.awaits_backfill(CAMERA) && outbox.awaits_backfill(TRANSFORM));
+    outbox.purge(Purge::Seek(Timestamp(5)));
+    assert!(outbox.awaits_backfill(TRANSFORM), "a seek may be followed by none of it");
+    outbox.retire(&[TRANSFORM]);
+    assert!(!outbox.awaits_backfill(TRANSFORM));
 }
 
 #[test]
@@ -178,11 +196,11 @@ fn the_lead_over_a_client_can_be_shorter_than_its_budget() {
 fn a_part_in_hand_still_counts() {
     let mut outbox = subscribed(1000, &[CAMERA]);
     push(&mut outbox, &batch(&[(CAMERA, 1, 2000)]), 0..1, SlowClient::Wait);
-    assert!(outbox.take(true).item.is_some());
+    assert!(outbox.take(Progress::Written, Instant::now()).item.is_some());
     assert!(!outbox.has_room(usize::MAX) && !outbox.is_drained());
-    assert!(outbox.take(false).item.is_none());
+    assert!(outbox.take(Progress::InHand, Instant::now()).item.is_none());
     assert!(!outbox.is_drained());
-    outbox.take(true);
+    outbox.take(Progress::Written, Instant::now());
     assert!(outbox.has_room(usize::MAX) && outbox.is_drained());
 }
 
@@ -193,9 +211,9 @@ fn a_purge_leaves_nothing_from_before() {
     outbox.push_control(ControlKind::Time(Timestamp(1)), frame("old time"));
     outbox.push_control(ControlKind::Other, frame("answer"));
     push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
-    outbox.purge(Purge::Seek);
+    outbox.purge(Purge::Seek(Timestamp(9)));
     outbox.push_control(ControlKind::State, frame("state"));
-    let taken = outbox.take(true);
+    let taken = outbox.take(Progress::Written, Instant::now());
     assert_eq!(
         taken.control.iter().map(|c| c.frame.clone()).collect::<Vec<_>>(),
         [frame("answer"), frame("state")]
@@ -210,17 +228,17 @@ fn closing_waits_for_the_queue_or_does_not() {
     let closing = |drain| Closing { code: 1000, reason: "end", drain };
     push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
     outbox.close(closing(true));
-    assert_eq!(outbox.take(true).closing, None);
-    assert_eq!(outbox.take(false).closing, None);
-    assert_eq!(outbox.take(true).closing, Some(closing(true)));
+    assert_eq!(outbox.take(Progress::Written, Instant::now()).closing, None);
+    assert_eq!(outbox.take(Progress::InHand, Instant::now()).closing, None);
+    assert_eq!(outbox.take(Progress::Written, Instant::now()).closing, Some(closing(true)));
     outbox.close(closing(false));
     push(&mut outbox, &batch(&[(CAMERA, 1, 1)]), 0..1, SlowClient::Drop);
-    assert_eq!(outbox.take(true).closing, Some(closing(false)));
+    assert_eq!(outbox.take(Progress::Written, Instant::now()).closing, Some(closing(false)));
 }
 
 #[test]
 fn control_that_nobody_reads_ends_the_session() {
-    let mut outbox = Outbox::new(1000);
+    let mut outbox = Outbox::new(1000, Sessions::AtOnce);
     let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));
     for _ in 0..17 {
         outbox.push_control(ControlKind::Other, frame.clone());
@@ -247,14 +265,14 @@ proptest! {
             time += 1;
             match step {
                 0 => {
-                    outbox.purge(Purge::Seek);
+                    outbox.purge(Purge::Seek(Timestamp(9)));
                     purged_at = time;
                     newest.clear();
                     got.clear();
                     (sent, lost) = (0, 0);
                 }
                 1 | 2 => {
-                    let taken = outbox.take(true);
+                    let taken = outbox.take(Progress::Written, Instant::now());
                     if let Some(Item::Messages(part)) = taken.item {
                         for entry in &part.batch.entries[part.range] {
                             prop_assert!(entry.log_time.0 > purged_at);

@@ -1,12 +1,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::hub::capability::playback::{Playback, PlaybackRequest};
+use crate::hub::outbox::{Ordered, Progress};
+use crate::hub::queue::Item;
+use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{Direction, SlowClient};
-use crate::model::{Batch, Channel};
-use crate::protocol::{PlaybackState, PlaybackStatus};
+use crate::model::{Batch, Channel, SubscriptionId};
+use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 use crate::registry::Registry;
 use crate::time::Timestamp;
+
+/// Does nothing.
+struct Plays;
+
+impl Playback for Plays {
+    fn request(&self, _request: PlaybackRequest, _answer: Responder<PlaybackState>) {}
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -50,7 +61,9 @@ fn two_writers_that_go_back_while_a_viewer_does_not_read_make_one_new_session() 
     publisher.publish_live(messages(&[(b.id, 1)], 10), now + 2 * SECOND);
     let sent = healthy.news();
     assert_eq!(sessions(&sent), 1, "{sent:?}");
-    assert_eq!(&sent[3..], [Sent::Message(a.id.0, 1), Sent::Message(b.id.0, 1)], "{sent:?}");
+    assert_eq!(sent[0], Sent::Time(1), "in the old session");
+    let rest = [Sent::Time(1), Sent::Message(a.id.0, 1), Sent::Message(b.id.0, 1)];
+    assert_eq!(sent[3..], rest, "{sent:?}");
     // whoever has not read for two seconds gets the restart, and nothing from before it
     let sent = stalled.news();
     assert_eq!(sessions(&sent), 1, "{sent:?}");
@@ -88,8 +101,10 @@ fn a_lap_comes_after_the_messages_before_it_and_is_a_seek_for_who_knows_playback
     publisher.publish(&first, 0..1, SlowClient::Drop, now);
     let message = |time| Sent::Message(channel.id.0, time);
     let sent = old.news();
-    assert!(matches!(&sent[1..], [Sent::Session(_), Sent::Advertised(_), Sent::Time(1), _]), "{sent:?}");
-    assert_eq!((&sent[0], &sent[4]), (&message(9), &message(1)));
+    let begins = [&message(9), &Sent::Time(1)];
+    assert_eq!(sent[..2].iter().collect::<Vec<_>>(), begins, "{sent:?}");
+    assert!(matches!(&sent[2..], [Sent::Session(_), Sent::Advertised(_), Sent::Time(1), _]), "{sent:?}");
+    assert_eq!(sent[5], message(1));
     assert_eq!(sdk.news(), [message(9), Sent::State(state(1, true)), Sent::Time(1), message(1)]);
 }
 
@@ -138,21 +153,13 @@ fn a_seek_leaves_nothing_from_before_and_keeps_what_is_said_of_channels() {
     publisher.publish(&Arc::new(messages(&[(stays.id, 3)], 10)), 0..1, SlowClient::Drop, now);
     let sent = viewer.news();
     assert_eq!(sent[0], Sent::Unadvertised(vec![gone.id.0]));
-    assert!(matches!(sent[1], Sent::Session(_)) && sessions(&sent) == 1, "{sent:?}");
-    assert_eq!(sent[2..], [Sent::Advertised(vec![stays.id.0]), Sent::Time(3), Sent::Message(stays.id.0, 3)]);
+    assert_eq!(sent[1], Sent::Time(3), "in the old session");
+    assert!(matches!(sent[2], Sent::Session(_)) && sessions(&sent) == 1, "{sent:?}");
+    assert_eq!(sent[3..], [Sent::Advertised(vec![stays.id.0]), Sent::Time(3), Sent::Message(stays.id.0, 3)]);
 }
 
 #[test]
 fn a_pause_is_answered_after_the_messages_before_it() {
-    struct Plays;
-    impl crate::hub::capability::playback::Playback for Plays {
-        fn request(
-            &self,
-            _request: crate::hub::capability::playback::PlaybackRequest,
-            _answer: crate::hub::responder::Responder<PlaybackState>,
-        ) {
-        }
-    }
     let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
     let range = crate::time::TimeRange { start: Timestamp(0), end: Timestamp(9_000_000_000) };
     hub.provide_playback(Arc::new(Plays), range).unwrap();
@@ -266,4 +273,66 @@ fn a_late_viewer_and_a_new_session_get_the_last_message_of_each_origin() {
     let mut late = Viewer::join(&hub);
     late.subscribe(map.id);
     assert_eq!(late.messages(), [(map.id.0, 3), (map.id.0, 4)]);
+}
+
+#[test]
+fn a_backfill_for_one_client_comes_before_what_is_newer_or_not_at_all() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let [a, b] = ["/a", "/b"].map(|topic| channel(&registry, topic));
+    publisher.announce(&[a.clone(), b.clone()]);
+    let (mut early, mut late) = (Viewer::join(&hub), Viewer::join(&hub));
+    early.subscribe(a.id);
+    late.subscribe(a.id);
+    late.subscribe(b.id);
+    early.news();
+    late.news();
+    let publish = |batch: Batch| {
+        let range = 0..batch.entries.len();
+        publisher.publish(&Arc::new(batch), range, SlowClient::Drop, now);
+    };
+    // a message of `/a` overtakes the reader
+    publish(messages(&[(a.id, 5)], 10));
+    let to = late.client.id();
+    publisher.backfill(messages(&[(a.id, 4), (b.id, 3)], 10), Some(to), now);
+    publish(messages(&[(b.id, 6)], 10));
+    assert_eq!(late.messages(), [(a.id.0, 5), (b.id.0, 3), (b.id.0, 6)]);
+    // whatever comes then is old
+    publisher.backfill(messages(&[(a.id, 4), (b.id, 3)], 10), Some(to), now);
+    assert_eq!(late.messages(), []);
+    // the state before a seek is for everybody, and answers subscriptions as well
+    late.client.unsubscribe(&[SubscriptionId(b.id.0)]);
+    late.subscribe(b.id);
+    publisher.backfill(messages(&[(a.id, 1), (b.id, 2)], 10), None, now);
+    publisher.backfill(messages(&[(b.id, 2)], 10), Some(to), now);
+    assert_eq!(late.messages(), [(a.id.0, 1), (b.id.0, 2)]);
+    assert_eq!(early.messages(), [(a.id.0, 5), (a.id.0, 1)]);
+    publisher.backfill(messages(&[(b.id, 2)], 10), Some(early.client.id()), now);
+    assert_eq!(early.messages(), [], "it does not want it");
+}
+
+#[test]
+fn a_client_that_asks_for_a_seek_in_a_silence_is_answered_at_once() {
+    let (hub, registry) = (hub(SlowClient::Drop), Registry::default());
+    let range = crate::time::TimeRange { start: Timestamp(0), end: Timestamp(9_000_000_000) };
+    hub.provide_playback(Arc::new(Plays), range).unwrap();
+    let publisher = hub.publisher();
+    publisher.announce(&[channel(&registry, "/a")]);
+    let mut viewer = Viewer::join(&hub);
+    viewer.news();
+    assert!(publisher.laps_are_sessions());
+    publisher.seek(state(3, true), Timestamp(3_000_000_000), Direction::Back);
+    let now = Instant::now();
+    let taken = |viewer: &Viewer| viewer.client.take(Progress::Written, now);
+    assert_eq!(taken(&viewer).control.len(), 1, "the time");
+    assert!(taken(&viewer).silent_until.is_some());
+    let request = PlaybackControlRequest {
+        command: PlaybackCommand::Pause,
+        speed: 1.0,
+        seek: None,
+        request_id: "p".into(),
+    };
+    viewer.client.control(request).unwrap();
+    assert!(!publisher.laps_are_sessions());
+    assert!(matches!(taken(&viewer).item, Some(Item::Other(Ordered::Session(_)))));
 }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::pace::LONG_WAIT;
 use super::read_ahead::Next;
+use super::start::Start;
 use super::{Machine, Material, Phase, SUBSCRIBE_GRACE};
 use crate::hub::SlowClient;
+use crate::hub::outbox::SILENCE;
 use crate::model::ChannelId;
 use crate::playback::stage::Stage;
 use crate::playback::{AtEnd, Rate, StartOn};
@@ -34,12 +36,13 @@ impl Machine {
     }
 
     fn advance_waiting(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
-        let Phase::Waiting { start_at, .. } = &mut self.phase else { return None };
+        let Phase::Waiting { start, .. } = &mut self.phase else { return None };
         if self.start_on == StartOn::Launch {
-            start_at.get_or_insert(now);
+            start.get_or_insert_with(|| Start::at(now));
         }
-        if (*start_at)? > now {
-            return *start_at;
+        let start_at = start.as_ref()?.at;
+        if start_at > now {
+            return Some(start_at);
         }
         self.begin(stage, now);
         stage.changed(self.state(now, None));
@@ -47,6 +50,15 @@ impl Machine {
     }
 
     fn advance_playing(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
+        if let Some(until) = self.silent_until {
+            if now < until {
+                return Some(until);
+            }
+            self.silent_until = None;
+            if !self.ahead.is_seeking() {
+                self.run(stage, now);
+            }
+        }
         // after a seek nothing is there before the state at its target
         loop {
             let Some((time, _)) = self.next_to_play(stage, now) else {
@@ -187,7 +199,7 @@ impl Machine {
                 stage.publish(&part, 0..part.entries.len(), policy, now);
             }
         }
-        self.ahead.on_published(upto, last);
+        self.ahead.on_published(upto);
         self.timeline.on_published(last);
         if !self.is_recording() {
             self.timeline.grow(last);
@@ -197,7 +209,8 @@ impl Machine {
     /// Ends, or begins the next lap.
     fn on_end(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
         if self.looping && !self.timeline.is_empty() && self.is_recording() {
-            let earliest = self.pace.next_lap();
+            let earliest =
+                if self.laps_are_sessions(stage) { self.pace.next_session() } else { self.pace.next_lap() };
             if now < earliest {
                 return Some(earliest);
             }
@@ -219,6 +232,11 @@ impl Machine {
         None
     }
 
+    /// Whether a lap is a new session for some client. With a shift times go on, so that it is not.
+    fn laps_are_sessions(&self, stage: &impl Stage) -> bool {
+        self.shift.is_none() && stage.laps_are_sessions()
+    }
+
     /// Goes on at the start. With a shift times go on, so that this is no seek for viewers.
     fn lap(&mut self, stage: &mut impl Stage, now: Instant) {
         self.go_to(self.timeline.played().start, stage, now);
@@ -227,6 +245,8 @@ impl Machine {
         } else {
             let (state, policy) = (self.state(now, None), self.policy(stage));
             stage.lap(PlaybackState { did_seek: true, ..state }, policy, now);
+            self.pace.on_session(now);
+            self.silent_until = stage.laps_are_sessions().then(|| now + SILENCE);
         }
     }
 }

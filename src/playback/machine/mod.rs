@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use self::pace::Pace;
 use self::read_ahead::{Failed, ReadAhead};
+use self::start::Start;
 use self::step::Step;
 use self::timeline::Timeline;
 use super::shift::Shift;
@@ -31,13 +32,13 @@ mod advance;
 mod pace;
 mod read_ahead;
 mod requests;
+mod start;
 mod step;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-/// Viewers subscribe topic by topic: after the first subscription playback waits this long for the others, and after
-/// new channels of a stream for subscriptions to them.
+/// The messages after new channels of a stream wait this long for subscriptions to them.
 const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
 
 /// What is played.
@@ -55,7 +56,7 @@ enum Phase {
     /// It has not started yet.
     Waiting {
         /// When it does; None: nobody has subscribed.
-        start_at: Option<Instant>,
+        start: Option<Start>,
         /// There is a state to send before the first message.
         backfill: bool,
     },
@@ -79,6 +80,8 @@ pub(super) struct Machine {
     ahead: ReadAhead,
     pace: Pace,
     looping: bool,
+    /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
+    silent_until: Option<Instant>,
     shift: Option<Shift>,
     channels: BTreeMap<ChannelId, Arc<Channel>>,
     /// Why a stream ended before its time.
@@ -100,8 +103,8 @@ impl Machine {
             Phase::Paused { shows_position: false, step: None }
         } else {
             // nobody can subscribe to nothing
-            let start_at = (kind == SourceKind::Recording && info.channels.is_empty()).then_some(now);
-            Phase::Waiting { start_at, backfill: info.has_past }
+            let start = (kind == SourceKind::Recording && info.channels.is_empty()).then(|| Start::at(now));
+            Phase::Waiting { start, backfill: info.has_past }
         };
         let material = match kind {
             SourceKind::Recording => Material::Recorded,
@@ -117,9 +120,10 @@ impl Machine {
             material,
             phase,
             timeline,
-            ahead: ReadAhead::new(start),
+            ahead: ReadAhead::default(),
             pace: Pace::new(now),
             looping: options.looping,
+            silent_until: None,
             shift,
             channels: info.channels.iter().map(|channel| (channel.id, channel.clone())).collect(),
             failure: None,
@@ -154,14 +158,14 @@ impl Machine {
             }
             ReaderEvent::End { .. } => self.ahead.on_end(),
             ReaderEvent::Failed { error, .. } => self.on_failed(error, stage, now),
-            ReaderEvent::State { token, batch, .. } => {
-                self.ahead.on_state();
+            ReaderEvent::State { token, mut batch, .. } => {
+                self.ahead.on_state(&mut batch);
                 let batch = match &mut self.shift {
                     Some(shift) => shift.part(&batch, 0..batch.entries.len(), stage.wall_clock()),
                     None => batch,
                 };
                 stage.backfill(batch, token.map(ClientId::from_token), now);
-                if token.is_none() && matches!(self.phase, Phase::Playing) {
+                if token.is_none() && matches!(self.phase, Phase::Playing) && self.silent_until.is_none() {
                     self.run(stage, now);
                 }
             }
@@ -197,19 +201,23 @@ impl Machine {
         stage: &mut impl Stage,
         now: Instant,
     ) {
-        match &mut self.phase {
-            Phase::Waiting { start_at, .. } => {
-                let StartOn::Clients(wanted) = self.start_on else { return };
-                if stage.subscribers() >= wanted {
+        let is_recording = self.is_recording();
+        match (&mut self.phase, self.start_on) {
+            (Phase::Waiting { start, .. }, StartOn::Clients(wanted)) if stage.subscribers() >= wanted => {
+                if wanted == 1 {
+                    let rate = self.timeline.clock.rate();
+                    start.get_or_insert_with(|| Start::soon(now)).on_subscribed(rate, now);
+                } else {
                     // a certain number of clients is waited for in order to start them all at once
-                    let grace = if wanted == 1 { SUBSCRIBE_GRACE } else { Duration::ZERO };
-                    start_at.get_or_insert(now + grace);
+                    start.get_or_insert_with(|| Start::at(now));
                 }
             }
-            Phase::Paused { .. } | Phase::Ended if !self.ahead.is_seeking() && !without_state.is_empty() => {
-                self.ahead.ask_state(client, without_state, stage);
+            (Phase::Waiting { .. }, _) => {}
+            (Phase::Playing | Phase::Paused { .. } | Phase::Ended, _) => {
+                if is_recording {
+                    self.ahead.ask_state(client, without_state);
+                }
             }
-            Phase::Playing | Phase::Paused { .. } | Phase::Ended => {}
         }
     }
 
@@ -263,6 +271,7 @@ impl Machine {
 
     /// Time runs from here.
     fn run(&mut self, stage: &mut impl Stage, now: Instant) {
+        self.silent_until = None;
         self.timeline.clock.play(now);
         self.set_shift(stage, now);
     }

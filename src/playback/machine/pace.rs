@@ -12,8 +12,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// … or this much later, if a message is due then: one wake-up serves both.
 const TICK_SLACK: Duration = Duration::from_millis(50);
 
-/// A lap takes at least this long, however short the recording: viewers rebuild their panels with each.
+/// A lap takes at least this long, however short the recording …
 const MIN_LAP: Duration = Duration::from_millis(100);
+
+/// … and one that is a new session for some viewer begins this long after the last session: viewers rebuild their panels.
+const MIN_SESSION: Duration = Duration::from_secs(2);
 
 /// A wait for clients, or for the next message, that is longer than this is logged.
 pub(super) const LONG_WAIT: Duration = Duration::from_secs(10);
@@ -21,6 +24,8 @@ pub(super) const LONG_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Pace {
     lap_started: Instant,
+    /// A start, or what is a new session for viewers that know no playback states.
+    session_started: Instant,
     last_publish: Option<Instant>,
     next_tick: Instant,
     /// Clients that are waited for take no more since then, or that was logged then.
@@ -33,6 +38,7 @@ impl Pace {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             lap_started: now,
+            session_started: now,
             last_publish: None,
             next_tick: now,
             blocked_since: None,
@@ -47,9 +53,19 @@ impl Pace {
         self.long_wait_logged = false;
     }
 
-    /// When the next lap may begin.
+    /// A new session for viewers that know no playback states.
+    pub(super) fn on_session(&mut self, now: Instant) {
+        self.session_started = now;
+    }
+
+    /// When the next lap may begin that is a new session for nobody.
     pub(super) fn next_lap(&self) -> Instant {
         self.lap_started + MIN_LAP
+    }
+
+    /// When the next lap may begin that is a new session for some viewer.
+    pub(super) fn next_session(&self) -> Instant {
+        self.next_lap().max(self.session_started + MIN_SESSION)
     }
 
     pub(super) fn on_published(&mut self, now: Instant) {

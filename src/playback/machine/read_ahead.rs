@@ -1,6 +1,6 @@
 //! What has been read and not yet published, and what the reader has been asked for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,12 +33,13 @@ struct Ready {
 }
 
 /// The reader answers in the order in which it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     Messages,
     /// For all clients, after a seek.
     SeekState,
-    ClientState,
+    /// For one client, of these channels; those that are published meanwhile are taken out.
+    ClientState(BTreeSet<ChannelId>),
 }
 
 /// How a failure is dealt with.
@@ -55,35 +56,24 @@ pub(super) enum Failed {
     },
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ReadAhead {
     /// Counts seeks.
     epoch: u64,
     asked: VecDeque<Asked>,
+    /// Clients that have subscribed, whose channels' state is asked for one after the other.
+    subscribed: VecDeque<(ClientId, BTreeSet<ChannelId>)>,
     ready: VecDeque<Ready>,
     /// Next message of the first batch in `ready`.
     cursor: usize,
-    /// No message before it is still to come.
-    unread_from: Timestamp,
     read_all: bool,
     backoff: Backoff,
 }
 
 impl ReadAhead {
-    pub(super) fn new(start: Timestamp) -> Self {
-        Self {
-            epoch: 0,
-            asked: VecDeque::new(),
-            ready: VecDeque::new(),
-            cursor: 0,
-            unread_from: start,
-            read_all: false,
-            backoff: Backoff::default(),
-        }
-    }
-
     /// Asks for batches as far as there are credits, one at a time while reading fails.
     pub(super) fn ask(&mut self, stage: &mut impl Stage, now: Instant) {
+        self.ask_next_state(stage);
         if self.read_all || !self.backoff.may_try(now) {
             return;
         }
@@ -102,21 +92,39 @@ impl ReadAhead {
             epoch: self.epoch + 1,
             asked: VecDeque::from([Asked::SeekState]),
             backoff: std::mem::take(&mut self.backoff),
-            ..Self::new(to)
+            ..Self::default()
         };
         stage.read_seek(to, self.epoch, stage.wanted_channels());
         self.ask(stage, now);
     }
 
-    /// Asks for the state before the next message, for a client that has just subscribed.
-    pub(super) fn ask_state(&mut self, client: ClientId, channels: Vec<ChannelId>, stage: &mut impl Stage) {
+    /// Has the state of channels asked for, for a client that has just subscribed to them.
+    pub(super) fn ask_state(&mut self, client: ClientId, channels: Vec<ChannelId>) {
+        if channels.is_empty() {
+            return;
+        }
+        match self.subscribed.iter_mut().find(|(waiting, _)| *waiting == client) {
+            Some((_, waiting)) => waiting.extend(channels),
+            None => self.subscribed.push_back((client, channels.into_iter().collect())),
+        }
+    }
+
+    /// Asks for the state before the next message: once that is known, so that nothing is sent twice, and one request at
+    /// a time, so that a client that subscribes again and again holds little up.
+    fn ask_next_state(&mut self, stage: &mut impl Stage) {
+        if self.subscribed.is_empty() || self.asked.iter().any(|asked| matches!(asked, Asked::ClientState(_)))
+        {
+            return;
+        }
         let before = match self.next() {
             Next::At(time) => time,
-            Next::Unread => self.unread_from,
+            Next::Unread => return,
             Next::End => Timestamp::MAX,
         };
-        self.asked.push_back(Asked::ClientState);
-        stage.read_backfill(before, self.epoch, channels, client);
+        if let Some((client, channels)) = self.subscribed.pop_front() {
+            stage.read_backfill(before, self.epoch, channels.iter().copied().collect(), client);
+            self.asked.push_back(Asked::ClientState(channels));
+        }
     }
 
     /// Whether what the reader says belongs to a time before the last seek.
@@ -147,9 +155,11 @@ impl ReadAhead {
         self.read_all = true;
     }
 
-    /// The state before a time was read.
-    pub(super) fn on_state(&mut self) {
-        self.asked.pop_front();
+    /// The state before a time was read. Where later messages have been published meanwhile, it is taken out.
+    pub(super) fn on_state(&mut self, state: &mut Batch) {
+        if let Some(Asked::ClientState(channels)) = self.asked.pop_front() {
+            state.entries.retain(|entry| channels.contains(&entry.channel));
+        }
     }
 
     /// Something could not be read.
@@ -203,9 +213,17 @@ impl ReadAhead {
     }
 
     /// The first batch is published up to this message.
-    pub(super) fn on_published(&mut self, upto: usize, last: Timestamp) {
+    pub(super) fn on_published(&mut self, upto: usize) {
+        let asked = self.asked.iter_mut().find_map(|asked| match asked {
+            Asked::ClientState(channels) => Some(channels),
+            Asked::Messages | Asked::SeekState => None,
+        });
+        if let (Some(channels), Some(front)) = (asked, self.ready.front()) {
+            for entry in &front.batch.entries[self.cursor..upto] {
+                channels.remove(&entry.channel);
+            }
+        }
         self.cursor = upto;
-        self.unread_from = Timestamp(last.0.saturating_add(1));
     }
 
     /// The message that comes next.

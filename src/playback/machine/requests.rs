@@ -60,6 +60,9 @@ impl Machine {
                 // with a shift the times that are sent go on
                 let back = (to < before || plays_again) && self.shift.is_none();
                 let direction = if back { Direction::Back } else { Direction::Forward };
+                if back {
+                    self.pace.on_session(now);
+                }
                 stage.seek(state.clone(), time, direction);
                 state
             }
@@ -168,7 +171,8 @@ impl Machine {
         }
         self.timeline.clock.pause(now);
         self.set_clock(position, stage, now);
-        let shows_position = self.ahead.is_seeking() && matches!(self.phase, Phase::Playing);
+        let stands = self.ahead.is_seeking() || self.silent_until.is_some();
+        let shows_position = stands && matches!(self.phase, Phase::Playing);
         self.phase = Phase::Paused { shows_position, step: None };
         self.tick(stage, now);
     }
@@ -177,6 +181,7 @@ impl Machine {
     pub(super) fn begin(&mut self, stage: &mut impl Stage, now: Instant) {
         let backfill = matches!(self.phase, Phase::Waiting { backfill: true, .. });
         self.phase = Phase::Playing;
+        self.pace.on_session(now);
         if backfill {
             self.go_to(self.position(now), stage, now);
         } else {
@@ -189,6 +194,7 @@ impl Machine {
     pub(super) fn go_to(&mut self, to: Timestamp, stage: &mut impl Stage, now: Instant) {
         self.ahead.seek(to, stage, now);
         self.timeline.seek(to, now);
+        self.silent_until = None;
         self.set_shift(stage, now);
         self.pace.on_begin(now);
         match &mut self.phase {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::hub::outbox::{Encoded, Ordered};
+use crate::hub::outbox::{Encoded, Ordered, Progress};
 use crate::hub::queue::Item;
 use crate::hub::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
@@ -75,18 +75,24 @@ impl Viewer {
         assert_eq!(self.client.subscribe(&[subscription], Instant::now()), []);
     }
 
+    /// Silences pass at once.
     fn take(&mut self) {
+        let mut now = Instant::now();
         loop {
-            let taken = self.client.take(true, Instant::now());
+            let taken = self.client.take(Progress::Written, now);
             if taken.control.is_empty() && taken.item.is_none() {
-                return;
+                match taken.silent_until {
+                    Some(until) => now = until,
+                    None => return,
+                }
             }
             let ordered = match &taken.item {
-                Some(Item::Other(Ordered::Control(control))) => Some(control.clone()),
-                _ => None,
+                Some(Item::Other(Ordered::Control(control))) => vec![control.frame.clone()],
+                Some(Item::Other(Ordered::Session(session))) => session.frames.to_vec(),
+                _ => Vec::new(),
             };
-            for control in taken.control.into_iter().chain(ordered) {
-                let Encoded::Text(text) = &control.frame else { continue };
+            for frame in taken.control.into_iter().map(|control| control.frame).chain(ordered) {
+                let Encoded::Text(text) = &frame else { continue };
                 match ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap() {
                     ServerMessage::ServerInfo(_) => self.sent.push(Sent::Session),
                     ServerMessage::Advertise(channels) => {

@@ -472,7 +472,7 @@ fn what_is_declared_is_what_is_provided_and_each_has_one_provider() {
     let declared = |hub: &Hub| {
         let client = hub.join(ClientInfo::default());
         let crate::hub::outbox::Encoded::Text(text) =
-            client.take(true, Instant::now()).control[0].frame.clone()
+            client.take(crate::hub::outbox::Progress::Written, Instant::now()).control[0].frame.clone()
         else {
             panic!("not a text")
         };

@@ -267,20 +267,6 @@ fn at_the_end_it_says_so_once_and_exits_if_it_should() {
 }
 
 #[test]
-fn time_starts_with_the_first_subscription() {
-    let options = PlaybackOptions { start_on: StartOn::Clients(1), ..options() };
-    let mut simulation = Simulation::of(ten(), options);
-    simulation.pass(Duration::from_secs(3));
-    assert_states(&mut simulation, &[(Paused, 1000, false, "")]);
-    simulation.stage.subscribers = 1;
-    simulation.subscribe(1, &[1]);
-    simulation.pass(20 * MS);
-    simulation.subscribe(1, &[2]);
-    simulation.pass(140 * MS);
-    assert_eq!(simulation.take_messages(), [(3050, 1000), (3150, 1100)]);
-}
-
-#[test]
 fn who_asks_a_player_that_is_gone_gets_no_answer() {
     let mut simulation = Simulation::of(ten(), PlaybackOptions { start_paused: true, ..options() });
     simulation.stage.stuck = true;

@@ -89,6 +89,87 @@ fn who_subscribes_while_paused_gets_the_state_before_the_next_message() {
 }
 
 #[test]
+fn who_subscribes_while_playing_gets_the_last_message() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(350 * MS);
+    simulation.take();
+    simulation.subscribe(7, &[1, 2]);
+    simulation.pass(60 * MS);
+    let state = vec![(ms(1200), 1), (ms(1300), 2)];
+    assert_eq!(simulation.take(), [Sent::Backfill(Some(7), state), Sent::Message(ms(1400), 1)]);
+}
+
+#[test]
+fn what_is_published_while_the_reader_looks_makes_the_last_message_before_it_void() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(350 * MS);
+    simulation.take();
+    simulation.stage.stuck = true;
+    simulation.subscribe(7, &[1, 2]);
+    simulation.pass(100 * MS);
+    simulation.stage.stuck = false;
+    simulation.pass(MS);
+    let sent = [Sent::Message(ms(1400), 1), Sent::Backfill(Some(7), vec![(ms(1300), 2)])];
+    assert_eq!(simulation.take(), sent);
+}
+
+#[test]
+fn however_often_clients_subscribe_one_request_is_with_the_reader() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(250 * MS);
+    simulation.take();
+    simulation.stage.stuck = true;
+    for _ in 0..100 {
+        simulation.subscribe(7, &[1]);
+        simulation.subscribe(7, &[2]);
+        simulation.subscribe(8, &[2]);
+        simulation.pass(MS / 4);
+    }
+    simulation.stage.stuck = false;
+    simulation.pass(MS);
+    let sent = simulation.take();
+    let backfills = [
+        Sent::Backfill(Some(7), vec![(ms(1100), 2), (ms(1200), 1)]),
+        Sent::Backfill(Some(8), vec![(ms(1100), 2)]),
+        Sent::Backfill(Some(7), vec![(ms(1100), 2), (ms(1200), 1)]),
+    ];
+    assert_eq!(sent, backfills);
+}
+
+#[test]
+fn who_subscribes_while_the_reader_seeks_gets_the_state_there() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(50 * MS);
+    simulation.stage.stuck = true;
+    simulation.subscribe(7, &[1]);
+    simulation.pass(MS);
+    simulation.ask(Seek::To(ms(1650)));
+    simulation.subscribe(8, &[2]);
+    simulation.take();
+    simulation.stage.stuck = false;
+    simulation.pass(60 * MS);
+    let all = Sent::Backfill(None, vec![(ms(1500), 2), (ms(1600), 1)]);
+    let expected = [all, Sent::Backfill(Some(8), vec![(ms(1500), 2)]), Sent::Message(ms(1700), 2)];
+    assert_eq!(simulation.take(), expected);
+}
+
+#[test]
+fn a_stream_has_no_last_messages_to_look_for() {
+    let mut simulation = Simulation::of_stream(options());
+    simulation.stage.feed(Some(made_batch(&[(ms(100), 1), (ms(900), 1)], 0, 0)));
+    simulation.pass(MS);
+    simulation.take();
+    simulation.subscribe(7, &[1]);
+    simulation.pass(MS);
+    simulation.ask(Command::Pause);
+    simulation.subscribe(7, &[1]);
+    simulation.stage.feed(None);
+    simulation.pass(MS);
+    let sent = simulation.take();
+    assert!(sent.iter().all(|sent| matches!(sent, Sent::State(_))), "{sent:?}");
+}
+
+#[test]
 fn who_subscribes_before_anything_was_read_gets_no_message_that_is_still_to_come() {
     let mut simulation = Simulation::of(ten(), PlaybackOptions { start_paused: true, ..options() });
     simulation.subscribe(7, &[1, 2]);

@@ -13,6 +13,7 @@ enum Act {
     Stuck(bool),
     Broken(bool),
     Room(bool),
+    LapsAreSessions(bool),
     Subscribe(u64),
     WallSet(i64),
 }
@@ -69,6 +70,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(Act::Stuck),
         1 => any::<bool>().prop_map(Act::Broken),
         1 => any::<bool>().prop_map(Act::Room),
+        1 => any::<bool>().prop_map(Act::LapsAreSessions),
         1 => (0u64..3).prop_map(Act::Subscribe),
         1 => (-2i64..2).prop_map(|seconds| Act::WallSet(seconds * 1_000_000_000)),
     ]
@@ -116,6 +118,7 @@ proptest! {
                 Act::Stuck(stuck) => simulation.stage.stuck = stuck,
                 Act::Broken(broken) => simulation.stage.broken = broken,
                 Act::Room(room) => simulation.stage.room = room,
+                Act::LapsAreSessions(are) => simulation.stage.laps_are_sessions = are,
                 Act::Subscribe(client) => simulation.subscribe(client, &[1, 2]),
                 Act::WallSet(nanos) => simulation.stage.wall_offset = nanos,
             }

@@ -14,8 +14,10 @@ mod invariants;
 mod part;
 mod reading;
 mod script;
+mod sessions;
 mod shifted;
 mod simulation;
+mod start;
 mod step;
 
 use script::{Sent, made_batch};

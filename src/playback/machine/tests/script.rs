@@ -1,8 +1,8 @@
 //! The stage of a simulation: a reader, clients and a wall clock that do what a test says, and what was done to them.
 //!
 //! It checks what must hold at every moment: messages of a recording come one after the other from where the last seek
-//! went, none of a batch that was read before it; at most [`CREDITS`] batches are asked for; times that are sent never
-//! go back with a shift.
+//! went, none of a batch that was read before it; at most [`CREDITS`] batches are asked for, and the last messages for one
+//! subscription; none of these has been overtaken by a later one; times that are sent never go back with a shift.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -63,6 +63,8 @@ pub(super) struct Script {
     read: usize,
     /// The one that is published next.
     next: usize,
+    /// The one that was so when the last messages for a subscription were asked for.
+    asked_at: usize,
     epoch: u64,
     asked: VecDeque<(u64, Asked)>,
     shift: TimeShift,
@@ -83,6 +85,8 @@ pub(super) struct Script {
     pub(super) policy: SlowClient,
     pub(super) policies: Vec<SlowClient>,
     pub(super) subscribers: usize,
+    /// A client is connected that knows no playback states.
+    pub(super) laps_are_sessions: bool,
     pub(super) since_start: Duration,
     /// The wall's clock is ahead by this.
     pub(super) wall_offset: i64,
@@ -95,6 +99,7 @@ impl Script {
             source,
             read: 0,
             next: 0,
+            asked_at: 0,
             epoch: 0,
             asked: VecDeque::new(),
             shift,
@@ -109,6 +114,7 @@ impl Script {
             policy: SlowClient::Drop,
             policies: Vec::new(),
             subscribers: 0,
+            laps_are_sessions: false,
             since_start: Duration::ZERO,
             wall_offset: 0,
         };
@@ -266,6 +272,11 @@ impl Stage for Script {
 
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, _now: Instant) {
         batch.entries.iter().for_each(|entry| self.check_time(entry.log_time));
+        if let (Source::Recording(messages), Some(_)) = (&self.source, to) {
+            let since = &messages[self.asked_at..self.next];
+            let is_newer = |entry: &Entry| since.iter().any(|message| message.1 == entry.channel.0);
+            assert!(!batch.entries.iter().any(is_newer), "{batch:?} comes after {since:?}");
+        }
         self.log(Sent::Backfill(to.map(ClientId::token), entries(&batch)));
     }
 
@@ -301,6 +312,10 @@ impl Stage for Script {
         self.room
     }
 
+    fn laps_are_sessions(&self) -> bool {
+        self.laps_are_sessions
+    }
+
     fn subscribers(&self) -> usize {
         self.subscribers
     }
@@ -333,6 +348,9 @@ impl Stage for Script {
     }
 
     fn read_backfill(&mut self, before: Timestamp, epoch: u64, channels: Vec<ChannelId>, client: ClientId) {
+        let of_now = |(of, asked): &(u64, Asked)| *of == epoch && matches!(asked, Asked::Backfill { .. });
+        assert!(!self.asked.iter().any(of_now), "one at a time");
+        self.asked_at = self.next;
         self.asked.push_back((epoch, Asked::Backfill { before, channels, client }));
     }
 

@@ -1,0 +1,48 @@
+//! What a client has lost, and whether it is slow.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Outbox;
+use crate::model::ChannelId;
+
+/// A client is no longer called slow when it has caught up and dropped nothing for this long.
+const RECOVERED_AFTER: Duration = Duration::from_secs(5);
+
+/// Channels whose dropped messages are counted one by one; those of further ones are counted together.
+const MAX_COUNTED_CHANNELS: usize = 4096;
+
+impl Outbox {
+    /// True once when a client that was slow has caught up.
+    pub fn recovered(&mut self, now: Instant) -> bool {
+        let caught_up = self.is_drained()
+            && self.slow_since.is_some_and(|since| now.saturating_duration_since(since) >= RECOVERED_AFTER);
+        if caught_up {
+            self.slow_since = None;
+        }
+        caught_up
+    }
+
+    /// Whether messages were dropped since the client last caught up.
+    pub fn is_slow(&self) -> bool {
+        self.slow_since.is_some()
+    }
+
+    /// Messages dropped since the connection began, by channel; those of very many channels are counted together.
+    pub fn dropped(&self) -> (&BTreeMap<ChannelId, u64>, u64) {
+        (&self.dropped, self.dropped_elsewhere)
+    }
+
+    pub(super) fn count_dropped(&mut self, lost: BTreeMap<ChannelId, u64>) -> u64 {
+        let mut count = 0;
+        for (channel, messages) in lost {
+            count += messages;
+            if self.dropped.len() < MAX_COUNTED_CHANNELS || self.dropped.contains_key(&channel) {
+                *self.dropped.entry(channel).or_default() += messages;
+            } else {
+                self.dropped_elsewhere += messages;
+            }
+        }
+        count
+    }
+}
