@@ -239,3 +239,32 @@ fn a_full_queue_asks_a_waiting_publisher_to_come_again() {
     waits.join().unwrap();
     assert!(publisher.has_room(usize::MAX));
 }
+
+#[test]
+fn a_channel_in_the_slot_of_one_that_is_yet_to_be_retired_takes_its_place() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let old = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&old));
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(old.id);
+    publisher.publish_live(messages(&[(old.id, 1)], 5), now);
+    // one input releases many channels before it can retire them, and another takes the slot
+    assert!(registry.release(old.id));
+    let next = loop {
+        let other = channel(&registry, "/map");
+        if other.id.slot() == old.id.slot() {
+            break other;
+        }
+        registry.release(other.id);
+    };
+    publisher.announce(std::slice::from_ref(&next));
+    viewer.subscribe(next.id);
+    publisher.publish_live(messages(&[(next.id, 2)], 5), now);
+    publisher.retire(&[old.id]);
+    assert_eq!((hub.subscriptions(old.id), hub.subscriptions(next.id)), (0, 1));
+    assert_eq!(viewer.messages(), [(old.id.0, 1), (next.id.0, 2)]);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(next.id);
+    assert_eq!(late.messages(), [(next.id.0, 2)], "it is latched");
+}
