@@ -232,15 +232,15 @@ impl Outbox {
                     .any(|entry| self.subscriptions.channels().contains(entry.channel)))
     }
 
-    /// Ends the subscriptions to channels that are retired: what is queued of them is still sent.
-    pub fn retire(&mut self, channels: &[ChannelId]) {
-        if channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
-            let until = self.next_number();
-            let subscriptions = self.subscriptions_mut();
-            for channel in channels {
-                subscriptions.retire(*channel, until);
-            }
+    /// Ends the subscriptions to channels that are retired, and returns which there were: what is queued of them is
+    /// still sent.
+    pub fn retire(&mut self, channels: &[ChannelId]) -> Vec<ChannelId> {
+        if !channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
+            return Vec::new();
         }
+        let until = self.next_number();
+        let subscriptions = self.subscriptions_mut();
+        channels.iter().copied().filter(|channel| subscriptions.retire(*channel, until)).collect()
     }
 
     /// Sends the time that went on, if nothing else is about to be sent.

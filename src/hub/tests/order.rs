@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
-use crate::hub::{Direction, SlowClient};
+use crate::hub::{DemandChange, Direction, SlowClient};
 use crate::model::{Batch, Channel};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::registry::Registry;
@@ -267,4 +268,28 @@ fn a_channel_in_the_slot_of_one_that_is_yet_to_be_retired_takes_its_place() {
     let mut late = Viewer::join(&hub);
     late.subscribe(next.id);
     assert_eq!(late.messages(), [(next.id.0, 2)], "it is latched");
+}
+
+#[test]
+fn whoever_counts_what_clients_want_is_told_of_channels_that_end() {
+    let (hub, registry) = (hub(SlowClient::Drop), Registry::default());
+    let publisher = hub.publisher();
+    let a = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&a));
+    let counted = Arc::new(AtomicIsize::new(0));
+    let count = counted.clone();
+    hub.on_demand(move |change| {
+        let (DemandChange::Subscribed { channels, .. } | DemandChange::Unsubscribed { channels, .. }) =
+            change;
+        let more = isize::try_from(channels.len()).unwrap();
+        let is_new = matches!(change, DemandChange::Subscribed { .. });
+        count.fetch_add(if is_new { more } else { -more }, Ordering::Relaxed);
+    });
+    let viewers = [Viewer::join(&hub), Viewer::join(&hub), Viewer::join(&hub)];
+    viewers[1..].iter().for_each(|viewer| drop(viewer.subscribe(a.id)));
+    assert_eq!((counted.load(Ordering::Relaxed), hub.subscriptions(a.id)), (2, 2));
+    publisher.retire(&[a.id]);
+    assert_eq!((counted.load(Ordering::Relaxed), hub.subscriptions(a.id)), (0, 0));
+    drop(viewers);
+    assert_eq!(counted.load(Ordering::Relaxed), 0);
 }
