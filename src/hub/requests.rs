@@ -19,7 +19,7 @@ use crate::protocol::{
     ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
-/// Requests of one client that providers may have at once. More than any viewer has, and few enough that a client that
+/// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
 /// floods a slow provider costs little.
 const MAX_PENDING: usize = 1000;
 
@@ -82,8 +82,13 @@ impl Client {
             member.controls = true;
         }
         drop(state);
+        let Some(pending) = self.pending() else {
+            self.status(Status::error(format!("playback control request {:?}: {BUSY}", request.request_id)));
+            return Ok(());
+        };
         let request = PlaybackRequest::of_client(self.id, request);
-        call("playback control", || playback.request(request, Responder::ignore()));
+        let answer = Responder::new(move |_published: Result<_, NoAnswer>| drop(pending));
+        call("playback control", || playback.request(request, answer));
         Ok(())
     }
 

@@ -171,7 +171,7 @@ impl Outbox {
         }
         match self.data.back_mut() {
             Some(Item::Other(Ordered::Control(last))) if kind == ControlKind::State && last.kind == kind => {
-                self.control_bytes -= last.frame.len();
+                self.control_bytes -= last.frame.weight();
                 *last = control;
             }
             _ => {
@@ -186,7 +186,7 @@ impl Outbox {
             self.overflowed = true;
             return false;
         }
-        self.control_bytes += frame.len();
+        self.control_bytes += frame.weight();
         true
     }
 
@@ -195,7 +195,7 @@ impl Outbox {
         self.control.retain(|control| {
             let keep = !obsolete(control.kind);
             if !keep {
-                *control_bytes -= control.frame.len();
+                *control_bytes -= control.frame.weight();
             }
             keep
         });
@@ -279,10 +279,10 @@ impl Outbox {
         let item = if hands_free { self.data.take() } else { None };
         if let Some(Item::Other(Ordered::Control(control))) = &item {
             self.ordered -= 1;
-            self.control_bytes -= control.frame.len();
+            self.control_bytes -= control.frame.weight();
         }
         let control: Vec<Control> = self.control.drain(..).collect();
-        self.control_bytes -= control.iter().map(|control| control.frame.len()).sum::<usize>();
+        self.control_bytes -= control.iter().map(|control| control.frame.weight()).sum::<usize>();
         if self.data.is_empty() {
             self.collapse_at = self.limit;
         }
