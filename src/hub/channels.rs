@@ -37,11 +37,16 @@ pub(crate) struct Added {
 }
 
 impl Channels {
-    /// The channels whose topics these would take: they are to be removed before.
+    /// The channels whose topics or slots these would take: they are to be removed before. One in the same slot was
+    /// released by an input that is yet to retire it.
     pub(crate) fn replaced_by(&self, channels: &[Arc<Channel>]) -> Vec<ChannelId> {
         let fresh = channels.iter().filter(|channel| !self.is_old(channel.id));
         fresh
-            .filter_map(|channel| self.by_topic.get(&channel.topic).copied().filter(|id| *id != channel.id))
+            .flat_map(|channel| {
+                let on_topic = self.by_topic.get(&channel.topic).copied();
+                let in_slot = self.newest(channel.id).filter(|newest| !newest.is_retired);
+                on_topic.into_iter().chain(in_slot.map(|newest| newest.id))
+            })
             .collect()
     }
 

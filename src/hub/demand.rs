@@ -19,7 +19,7 @@ pub enum DemandChange<'a> {
         /// Those of them for which it did not get a latched message.
         without_message: &'a [ChannelId],
     },
-    /// A client unsubscribed, or left.
+    /// A client unsubscribed or left, or channels that it wanted were retired.
     Unsubscribed {
         /// Which one.
         client: ClientId,
@@ -65,13 +65,6 @@ impl Demand {
         }
         drop(subscriptions);
         lock(&self.listeners).iter().for_each(|listener| listener(change));
-    }
-
-    pub(super) fn retire(&self, channels: &[ChannelId]) {
-        let mut subscriptions = lock(&self.subscriptions);
-        for channel in channels {
-            subscriptions.remove(channel);
-        }
     }
 }
 

@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use super::outbox::{Cause, ControlKind, Encoded, Purge, Slice};
 use super::{
-    ClientId, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock, summarize,
+    ClientId, DemandChange, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
+    summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
@@ -239,15 +240,17 @@ impl State {
         for &channel in &removed {
             self.latch.remove_channel(channel);
         }
-        shared.demand.retire(&removed);
-        for member in self.members.values() {
+        for (&client, member) in &self.members {
             let mut outbox = lock(&member.queue.outbox);
-            outbox.retire(&removed);
+            let ended = outbox.retire(&removed);
             if let Some(frame) = &unadvertise {
                 outbox.push_ordered(ControlKind::Channels, frame.clone());
             }
             drop(outbox);
             member.queue.wake.notify_one();
+            if !ended.is_empty() {
+                shared.demand.change(&DemandChange::Unsubscribed { client, channels: &ended });
+            }
         }
     }
 

@@ -1,5 +1,7 @@
-//! What a client asks of the capabilities. Each request gets exactly one answer, whatever becomes of its provider.
+//! What a client asks of the capabilities. Each request gets exactly one answer, whatever becomes of its provider. One that
+//! panics is logged, and the client's connection goes on.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -17,12 +19,14 @@ use crate::protocol::{
     ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
-/// Requests of one client that providers may have at once. More than any viewer has, and few enough that a client that
+/// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
 /// floods a slow provider costs little.
 const MAX_PENDING: usize = 1000;
 
 /// Channels that one client may publish on at once.
 const MAX_PUBLISHED: usize = 1000;
+
+const PUBLISH: &str = "what clients publish";
 
 const BUSY: &str = "too many requests of this client wait for an answer; try again later";
 
@@ -48,6 +52,13 @@ impl Drop for Pending {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Calls a provider; None if it panics. Its responder has answered then, as it was dropped.
+fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<T> {
+    // what it leaves half changed is its own
+    let called = catch_unwind(AssertUnwindSafe(provider));
+    called.inspect_err(|_panic| tracing::error!("the provider of {capability} panicked")).ok()
 }
 
 impl Client {
@@ -82,7 +93,13 @@ impl Client {
             member.queue.wake.notify_one();
         }
         drop(state);
-        playback.request(PlaybackRequest::of_client(self.id, request), Responder::ignore());
+        let Some(pending) = self.pending() else {
+            self.status(Status::error(format!("playback control request {:?}: {BUSY}", request.request_id)));
+            return Ok(());
+        };
+        let request = PlaybackRequest::of_client(self.id, request);
+        let answer = Responder::new(move |_published: Result<_, NoAnswer>| drop(pending));
+        call("playback control", || playback.request(request, answer));
         Ok(())
     }
 
@@ -93,7 +110,8 @@ impl Client {
             self.status(Status::error(format!("getParameters: {BUSY}")));
             return Ok(());
         };
-        parameters.get(parameter_names, answer_parameters(pending, id, Answered::Always));
+        let answer = answer_parameters(pending, id, Answered::Always);
+        call("parameters", || parameters.get(parameter_names, answer));
         Ok(())
     }
 
@@ -104,7 +122,8 @@ impl Client {
             self.status(Status::error(format!("setParameters: {BUSY}")));
             return Ok(());
         };
-        provider.set(parameters, self.id, answer_parameters(pending, id, Answered::WithId));
+        let answer = answer_parameters(pending, id, Answered::WithId);
+        call("parameters", || provider.set(parameters, self.id, answer));
         Ok(())
     }
 
@@ -166,7 +185,7 @@ impl Client {
         let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
             pending.send(&response(answer.unwrap_or_else(|none| Err(none.to_string()))));
         });
-        assets.fetch(request.uri, answer);
+        call("assets", || assets.fetch(request.uri, answer));
     }
 
     pub(crate) fn call_service(&self, request: ServiceCallRequest) {
@@ -187,7 +206,7 @@ impl Client {
             Err(message) => return self.send(&failure(message)),
         };
         let Some(pending) = self.pending() else { return self.send(&failure(BUSY.to_owned())) };
-        let call = ServiceCall { client: self.id, encoding: encoding.clone(), payload };
+        let request = ServiceCall { client: self.id, encoding: encoding.clone(), payload };
         let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
             let message = match answer.unwrap_or_else(|none| Err(none.to_string())) {
                 Ok(payload) => ServerMessage::ServiceCallResponse(ServiceCallResponse {
@@ -200,7 +219,7 @@ impl Client {
             };
             pending.send(&message);
         });
-        service.call(call, answer);
+        call("a service", || service.call(request, answer));
     }
 
     /// Begins to publish on channels; what is refused gets a status.
@@ -213,7 +232,8 @@ impl Client {
             } else if publishes.len() >= MAX_PUBLISHED {
                 Err(format!("a client may publish on {MAX_PUBLISHED} channels at most"))
             } else {
-                publish.advertise(self.id, channel)
+                let advertised = call(PUBLISH, || publish.advertise(self.id, channel));
+                advertised.unwrap_or_else(|| Err("the server has a fault".to_owned()))
             };
             match refused {
                 Ok(()) => drop(publishes.insert(channel.id)),
@@ -232,7 +252,7 @@ impl Client {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         for id in ids {
             if lock(&self.publishes).remove(id) {
-                publish.unadvertise(self.id, *id);
+                call(PUBLISH, || publish.unadvertise(self.id, *id));
             } else {
                 self.status(Status::warning(format!("unadvertise: this client has no channel {}", id.0)));
             }
@@ -245,7 +265,7 @@ impl Client {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         let ClientMessageData { channel_id, payload } = message;
         if lock(&self.publishes).contains(&channel_id) {
-            publish.message(self.id, channel_id, payload);
+            call(PUBLISH, || publish.message(self.id, channel_id, payload));
         } else {
             self.status(Status::error(format!("message: this client has no channel {}", channel_id.0)));
         }
@@ -256,7 +276,9 @@ impl Client {
     pub(super) fn end_publishing(&self) {
         let ids = std::mem::take(&mut *lock(&self.publishes));
         if let Ok(publish) = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref()) {
-            ids.into_iter().for_each(|id| publish.unadvertise(self.id, id));
+            for id in ids {
+                call(PUBLISH, || publish.unadvertise(self.id, id));
+            }
         }
     }
 }

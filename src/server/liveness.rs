@@ -101,6 +101,12 @@ impl Liveness {
         if self.ping.is_some() { Due::Nothing } else { Due::Ping }
     }
 
+    /// For how long the client has taken nothing, if the system gave it up at `now`: the whole timeout. That the system
+    /// took bytes meanwhile says nothing of the client.
+    pub(super) fn given_up(&self, now: Instant) -> Duration {
+        self.silent(now).max(self.timeout.unwrap_or_default())
+    }
+
     /// How long ago the last sign of life was.
     pub(super) fn silent(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.alive)
@@ -233,6 +239,15 @@ mod tests {
         liveness.received(5, at(20));
         assert_eq!(liveness.due(at(84)), Due::Ping);
         assert_eq!(liveness.due(at(85)), Due::Close(TIMEOUT));
+    }
+
+    #[test]
+    fn a_client_that_the_system_gave_up_was_silent_for_the_timeout() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(TIMEOUT, start);
+        liveness.written(10, start + Duration::from_secs(100));
+        assert_eq!(liveness.given_up(start + Duration::from_secs(101)), TIMEOUT);
+        assert_eq!(liveness.given_up(start + Duration::from_secs(180)), Duration::from_secs(80));
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
     /// The end that an error of the connection means; a timeout of the system is ours.
     fn lost(&self, error: Option<&io::Error>) -> End {
         match error.map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => End::TimedOut(self.liveness.silent(Instant::now())),
+            Some(io::ErrorKind::TimedOut) => End::TimedOut(self.liveness.given_up(Instant::now())),
             _ => End::Lost,
         }
     }

@@ -15,11 +15,12 @@ pub enum Encoded {
 }
 
 impl Encoded {
-    /// Bytes of the frame.
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Text(bytes) | Self::Binary(bytes) => bytes.len(),
-        }
+    /// Bytes that it takes in a queue.
+    pub(super) fn weight(&self) -> usize {
+        /// What a small frame takes beside its content.
+        const OVERHEAD: usize = 128;
+        let (Self::Text(bytes) | Self::Binary(bytes)) = self;
+        OVERHEAD + bytes.len()
     }
 }
 

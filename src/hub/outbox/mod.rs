@@ -202,7 +202,7 @@ impl Outbox {
         }
         match self.data.back_mut() {
             Some(Item::Other(Ordered::Control(last))) if kind == ControlKind::State && last.kind == kind => {
-                self.control_bytes -= last.frame.len();
+                self.control_bytes -= last.frame.weight();
                 *last = control;
             }
             _ => {
@@ -217,7 +217,7 @@ impl Outbox {
             self.overflowed = true;
             return false;
         }
-        self.control_bytes += frame.len();
+        self.control_bytes += frame.weight();
         true
     }
 
@@ -226,7 +226,7 @@ impl Outbox {
         self.control.retain(|control| {
             let keep = !obsolete(control.kind);
             if !keep {
-                *control_bytes -= control.frame.len();
+                *control_bytes -= control.frame.weight();
             }
             keep
         });
@@ -264,16 +264,16 @@ impl Outbox {
                     .any(|entry| self.subscriptions.channels().contains(entry.channel)))
     }
 
-    /// Ends the subscriptions to channels that are retired: what is queued of them is still sent.
-    pub fn retire(&mut self, channels: &[ChannelId]) {
+    /// Ends the subscriptions to channels that are retired, and returns which there were: what is queued of them is
+    /// still sent.
+    pub fn retire(&mut self, channels: &[ChannelId]) -> Vec<ChannelId> {
         channels.iter().for_each(|channel| self.awaited.remove(*channel));
-        if channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
-            let until = self.next_number();
-            let subscriptions = self.subscriptions_mut();
-            for channel in channels {
-                subscriptions.retire(*channel, until);
-            }
+        if !channels.iter().any(|channel| self.subscriptions.channels().contains(*channel)) {
+            return Vec::new();
         }
+        let until = self.next_number();
+        let subscriptions = self.subscriptions_mut();
+        channels.iter().copied().filter(|channel| subscriptions.retire(*channel, until)).collect()
     }
 
     /// Sends the time that went on, if nothing else is about to be sent.
@@ -316,7 +316,7 @@ impl Outbox {
             Item::Other(Ordered::Session(session)) => session.bytes(),
             _ => 0,
         });
-        let control = self.control.iter().map(|control| control.frame.len());
+        let control = self.control.iter().map(|control| control.frame.weight());
         self.control_bytes = control.chain(waiting).sum();
         self.collapse_at = self.limit;
     }
@@ -336,7 +336,7 @@ impl Outbox {
         match &item {
             Some(Item::Other(Ordered::Control(control))) => {
                 self.ordered -= 1;
-                self.control_bytes -= control.frame.len();
+                self.control_bytes -= control.frame.weight();
             }
             Some(Item::Other(Ordered::Session(session))) => {
                 self.ordered -= 1;
@@ -347,7 +347,7 @@ impl Outbox {
         }
         let control: Vec<Control> = self.control.drain(..).collect();
         self.silence.has_joined |= control.iter().any(|control| control.kind == ControlKind::Session);
-        self.control_bytes -= control.iter().map(|control| control.frame.len()).sum::<usize>();
+        self.control_bytes -= control.iter().map(|control| control.frame.weight()).sum::<usize>();
         if self.data.is_empty() {
             self.collapse_at = self.limit;
         }

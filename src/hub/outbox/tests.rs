@@ -240,12 +240,23 @@ fn closing_waits_for_the_queue_or_does_not() {
 fn control_that_nobody_reads_ends_the_session() {
     let mut outbox = Outbox::new(1000, Sessions::AtOnce);
     let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));
-    for _ in 0..17 {
+    for _ in 0..16 {
         outbox.push_control(ControlKind::Other, frame.clone());
         assert!(!outbox.overflowed());
     }
     outbox.push_control(ControlKind::Other, frame);
     assert!(outbox.overflowed());
+}
+
+#[test]
+fn small_control_frames_count_with_what_they_take_in_memory() {
+    let mut outbox = Outbox::new(1000, Sessions::AtOnce);
+    let frame = Encoded::Binary(Bytes::from_static(&[5; 23]));
+    let admitted = (0..).take_while(|_| {
+        outbox.push_control(ControlKind::Other, frame.clone());
+        !outbox.overflowed()
+    });
+    assert!(admitted.count() < 200_000);
 }
 
 proptest! {

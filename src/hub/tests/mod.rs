@@ -1,2 +1,3 @@
 mod order;
+mod panics;
 mod random;

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicIsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::hub::capability::playback::{Playback, PlaybackRequest};
@@ -6,7 +7,7 @@ use crate::hub::outbox::{Ordered, Progress};
 use crate::hub::queue::Item;
 use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
-use crate::hub::{Direction, SlowClient};
+use crate::hub::{DemandChange, Direction, SlowClient};
 use crate::model::{Batch, Channel, SubscriptionId};
 use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 use crate::registry::Registry;
@@ -335,4 +336,57 @@ fn a_client_that_asks_for_a_seek_in_a_silence_is_answered_at_once() {
     viewer.client.control(request).unwrap();
     assert!(!publisher.laps_are_sessions());
     assert!(matches!(taken(&viewer).item, Some(Item::Other(Ordered::Session(_)))));
+}
+
+#[test]
+fn a_channel_in_the_slot_of_one_that_is_yet_to_be_retired_takes_its_place() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let old = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&old));
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(old.id);
+    publisher.publish_live(messages(&[(old.id, 1)], 5), now);
+    // one input releases many channels before it can retire them, and another takes the slot
+    assert!(registry.release(old.id));
+    let next = loop {
+        let other = channel(&registry, "/map");
+        if other.id.slot() == old.id.slot() {
+            break other;
+        }
+        registry.release(other.id);
+    };
+    publisher.announce(std::slice::from_ref(&next));
+    viewer.subscribe(next.id);
+    publisher.publish_live(messages(&[(next.id, 2)], 5), now);
+    publisher.retire(&[old.id]);
+    assert_eq!((hub.subscriptions(old.id), hub.subscriptions(next.id)), (0, 1));
+    assert_eq!(viewer.messages(), [(old.id.0, 1), (next.id.0, 2)]);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(next.id);
+    assert_eq!(late.messages(), [(next.id.0, 2)], "it is latched");
+}
+
+#[test]
+fn whoever_counts_what_clients_want_is_told_of_channels_that_end() {
+    let (hub, registry) = (hub(SlowClient::Drop), Registry::default());
+    let publisher = hub.publisher();
+    let a = channel(&registry, "/a");
+    publisher.announce(std::slice::from_ref(&a));
+    let counted = Arc::new(AtomicIsize::new(0));
+    let count = counted.clone();
+    hub.on_demand(move |change| {
+        let (DemandChange::Subscribed { channels, .. } | DemandChange::Unsubscribed { channels, .. }) =
+            change;
+        let more = isize::try_from(channels.len()).unwrap();
+        let is_new = matches!(change, DemandChange::Subscribed { .. });
+        count.fetch_add(if is_new { more } else { -more }, Ordering::Relaxed);
+    });
+    let viewers = [Viewer::join(&hub), Viewer::join(&hub), Viewer::join(&hub)];
+    viewers[1..].iter().for_each(|viewer| drop(viewer.subscribe(a.id)));
+    assert_eq!((counted.load(Ordering::Relaxed), hub.subscriptions(a.id)), (2, 2));
+    publisher.retire(&[a.id]);
+    assert_eq!((counted.load(Ordering::Relaxed), hub.subscriptions(a.id)), (0, 0));
+    drop(viewers);
+    assert_eq!(counted.load(Ordering::Relaxed), 0);
 }

@@ -433,9 +433,9 @@ fn the_connection_graph_is_followed_whole_and_then_by_its_changes() {
     unsupported(ClientMessage::UnsubscribeConnectionGraph, "connectionGraph");
 }
 
-impl Playback for Asked<PlaybackRequest> {
-    fn request(&self, request: PlaybackRequest, _answer: Responder<PlaybackState>) {
-        self.0.lock().unwrap().send(request).unwrap();
+impl Playback for Asked<(PlaybackRequest, Responder<PlaybackState>)> {
+    fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>) {
+        self.0.lock().unwrap().send((request, answer)).unwrap();
     }
 }
 
@@ -455,7 +455,7 @@ fn playback_control_reaches_the_player_and_a_speed_that_is_none_is_refused() {
         })
     };
     assert_eq!(client.say(control(2.0)), []);
-    let PlaybackRequest { seek, rate, command, .. } = requests.recv().unwrap();
+    let (PlaybackRequest { seek, rate, command, .. }, _) = requests.recv().unwrap();
     assert_eq!(seek, Some(Seek::To(Timestamp(5))));
     assert_eq!(rate, Some(RateChange::To(Rate::Times(2.0))));
     assert_eq!(command, Some(Command::Play));
@@ -464,6 +464,28 @@ fn playback_control_reaches_the_player_and_a_speed_that_is_none_is_refused() {
     }
     assert!(requests.try_recv().is_err());
     unsupported(control(1.0), "playbackControl");
+}
+
+#[test]
+fn a_client_that_floods_the_player_is_refused_until_that_has_answered() {
+    let hub = hub(SlowClient::Drop);
+    let (player, requests) = asked();
+    hub.provide_playback(player, TimeRange { start: Timestamp(0), end: Timestamp(9) }).unwrap();
+    let mut client = Client::join(&hub);
+    let pause = |id: u32| {
+        ClientMessage::PlaybackControlRequest(PlaybackControlRequest {
+            command: PlaybackCommand::Pause,
+            speed: 1.0,
+            seek: None,
+            request_id: id.to_string(),
+        })
+    };
+    for id in 0..1000 {
+        assert_eq!(client.say(pause(id)), []);
+    }
+    assert!(error(&client.say(pause(1000))).contains("\"1000\""));
+    drop(requests.recv());
+    assert_eq!(client.say(pause(1001)), []);
 }
 
 #[test]

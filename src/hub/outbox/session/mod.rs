@@ -47,7 +47,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn bytes(&self) -> usize {
-        self.frames.iter().map(Encoded::len).sum()
+        self.frames.iter().map(Encoded::weight).sum()
     }
 
     pub(super) fn into_controls(self) -> impl Iterator<Item = Control> {
