@@ -1,12 +1,12 @@
 //! Latched channels: their last message is kept for clients that subscribe later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::Latch;
 use super::subscriptions::ChannelSet;
-use crate::model::{Batch, Channel, ChannelId};
+use crate::model::{Batch, Channel, ChannelId, Entry};
 
 /// Whether a channel is latched, by what its recorder noted or by what the user asked for.
 pub(crate) fn is_latched(channel: &Channel, latch: &Latch) -> bool {
@@ -27,6 +27,8 @@ pub(crate) struct LatchStore {
     slots: ChannelSet,
     /// By latched channel; None before its first message.
     messages: BTreeMap<ChannelId, Option<Arc<Batch>>>,
+    /// Latched channels with messages of live input.
+    live: BTreeSet<ChannelId>,
 }
 
 impl LatchStore {
@@ -40,6 +42,7 @@ impl LatchStore {
     pub(crate) fn remove_channel(&mut self, channel: ChannelId) {
         if self.messages.remove(&channel).is_some() {
             self.slots.remove(channel);
+            self.live.remove(&channel);
         }
     }
 
@@ -82,9 +85,22 @@ impl LatchStore {
         self.messages.values().flatten()
     }
 
-    /// Forgets the messages: playback continues elsewhere.
+    /// Takes note of which latched channels have messages of live input.
+    pub(crate) fn note_live(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if self.slots.contains(entry.channel) && self.contains(entry.channel) {
+                self.live.insert(entry.channel);
+            }
+        }
+    }
+
+    /// Forgets the messages but those of live input: playback continues elsewhere.
     pub(crate) fn clear(&mut self) {
-        self.messages.values_mut().for_each(|last| *last = None);
+        for (channel, last) in &mut self.messages {
+            if !self.live.contains(channel) {
+                *last = None;
+            }
+        }
     }
 }
 
