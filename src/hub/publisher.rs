@@ -82,6 +82,7 @@ impl Publisher {
         if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
             batch.entries.retain(|entry| state.channels.is_known(entry.channel));
         }
+        state.latch.note_live(&batch.entries);
         let (batch, mut from) = (Arc::new(batch), 0);
         let mut restarted = None;
         while from < batch.entries.len() {

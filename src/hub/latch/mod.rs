@@ -41,6 +41,8 @@ struct Topic {
     transforms: Option<Transforms>,
     latest: Latest<u64, (Entry, Bytes)>,
     has_warned: bool,
+    /// Whether it has messages of live input.
+    is_live: bool,
 }
 
 impl Topic {
@@ -68,6 +70,7 @@ impl LatchStore {
             transforms: Transforms::of(channel),
             latest: Latest::default(),
             has_warned: false,
+            is_live: false,
         };
         self.topics.insert(channel.id, topic);
     }
@@ -121,9 +124,22 @@ impl LatchStore {
         self.topics.keys().filter_map(|channel| self.messages_of(*channel)).collect()
     }
 
-    /// Forgets the messages: playback continues elsewhere.
+    /// Takes note of which latched channels have messages of live input.
+    pub(crate) fn note_live(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if self.slots.contains(entry.channel)
+                && let Some(topic) = self.topics.get_mut(&entry.channel)
+            {
+                topic.is_live = true;
+            }
+        }
+    }
+
+    /// Forgets the messages but those of live input: playback continues elsewhere.
     pub(crate) fn clear(&mut self) {
-        self.topics.values_mut().for_each(|topic| topic.latest = Latest::default());
+        for topic in self.topics.values_mut().filter(|topic| !topic.is_live) {
+            topic.latest = Latest::default();
+        }
     }
 }
 

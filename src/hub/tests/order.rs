@@ -390,3 +390,16 @@ fn whoever_counts_what_clients_want_is_told_of_channels_that_end() {
     drop(viewers);
     assert_eq!(counted.load(Ordering::Relaxed), 0);
 }
+
+#[test]
+fn a_seek_of_a_recording_leaves_what_live_input_beside_it_has_latched() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let live = channel(&registry, "/map");
+    publisher.announce(std::slice::from_ref(&live));
+    publisher.publish_live(messages(&[(live.id, 7)], 5), now);
+    publisher.seek(state(3, true), Timestamp(3_000_000_000), Direction::Forward);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(live.id);
+    assert_eq!(late.messages(), [(live.id.0, 7)]);
+}
