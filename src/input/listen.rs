@@ -9,15 +9,22 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::source::{Incoming, SourceError, Stop};
 
 const TCP: &str = "tcp-listen://";
 const UNIX: &str = "unix-listen://";
 
+/// A writer of which nothing is heard for this long is tested: a robot that lost its power is silent, and its place must
+/// become free again.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// Where nothing can wait for a connection and for a stop, both are looked for this often.
 #[cfg(not(unix))]
-const POLL: std::time::Duration = std::time::Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A socket that writers connect to. The file of a Unix socket is removed when it is dropped.
 #[derive(Debug)]
@@ -127,9 +134,8 @@ impl Listener {
                 let (stream, peer) = listener.accept()?;
                 // some systems hand that on
                 stream.set_nonblocking(cfg!(unix))?;
-                // a robot that lost its power is silent; its place must become free again
-                #[cfg(unix)]
-                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
                 Ok((peer.to_string(), Incoming::new(stream, stop)))
             }
             #[cfg(unix)]

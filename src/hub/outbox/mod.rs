@@ -4,7 +4,8 @@
 //! and batch; the client's own task picks out what it subscribed to. Control frames that belong at a place among the
 //! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Bounds, in bytes:
 //!
-//! - **control**: a client that lets 16 MiB pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **control**: a client that lets 16 MiB pile up, beside one list of channels, is disconnected (see
+//!   [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
 //!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
 //!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
@@ -29,7 +30,7 @@ mod control;
 pub use control::{Closing, Control, ControlKind, Encoded};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
-/// One frame over it is let in, since the list of channels can be larger.
+/// The largest list of channels does not count: it is as large as it is.
 const CONTROL_LIMIT: usize = 16 << 20;
 
 /// A client is no longer called slow when it has caught up and dropped nothing for this long.
@@ -95,6 +96,8 @@ pub struct Outbox {
     limit: usize,
     control: VecDeque<Control>,
     control_bytes: usize,
+    /// Bytes of the largest list of channels.
+    largest_list: usize,
     overflowed: bool,
     data: BatchQueue<Ordered>,
     /// Control frames among the data.
@@ -116,6 +119,7 @@ impl Outbox {
             limit,
             control: VecDeque::new(),
             control_bytes: 0,
+            largest_list: 0,
             overflowed: false,
             data: BatchQueue::default(),
             ordered: 0,
@@ -150,7 +154,7 @@ impl Outbox {
         if kind == ControlKind::Channels && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
-        if self.admit(&frame) {
+        if self.admit(kind, &frame) {
             self.control.push_back(Control { kind, frame });
         }
     }
@@ -158,7 +162,7 @@ impl Outbox {
     /// Queues a frame after the messages that are queued already. A playback state that nobody asked for takes the place
     /// of one that is directly before it.
     pub fn push_ordered(&mut self, kind: ControlKind, frame: Encoded) {
-        if !self.admit(&frame) {
+        if !self.admit(kind, &frame) {
             return;
         }
         let control = Control { kind, frame };
@@ -181,8 +185,11 @@ impl Outbox {
         }
     }
 
-    fn admit(&mut self, frame: &Encoded) -> bool {
-        if self.control_bytes > CONTROL_LIMIT {
+    fn admit(&mut self, kind: ControlKind, frame: &Encoded) -> bool {
+        if matches!(kind, ControlKind::Session | ControlKind::Channels) {
+            self.largest_list = self.largest_list.max(frame.len());
+        }
+        if self.control_bytes > CONTROL_LIMIT + self.largest_list {
             self.overflowed = true;
             return false;
         }

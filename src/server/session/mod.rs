@@ -11,6 +11,9 @@ use crate::protocol::{
     ClientMessage, DecodeError, PlaybackControlRequest, ServerMessage, Status, Subscription,
 };
 
+/// Bytes of the id of a playback control request: it is repeated to every client.
+const LONGEST_REQUEST_ID: usize = 1 << 10;
+
 /// The protocol with one client.
 pub(super) struct Session {
     client: Client,
@@ -31,6 +34,15 @@ impl Session {
 
     pub(super) fn on_binary(&self, bytes: Bytes) {
         self.on_decoded(ClientMessage::decode_binary(bytes));
+    }
+
+    /// A text of `length` bytes came, of which nothing was kept: more than `limit`.
+    pub(super) fn on_long_text(&self, length: usize, limit: usize) {
+        let text = format!(
+            "a text message of {length} bytes is not carried out: this server takes {limit} bytes at most"
+        );
+        tracing::debug!("client {}: {text}", self.client.id());
+        self.status(Status::error(text));
     }
 
     fn on_decoded(&self, decoded: Result<ClientMessage, DecodeError>) {
@@ -91,14 +103,21 @@ impl Session {
     }
 
     fn on_playback_control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
-        if request.speed.is_finite() && request.speed > 0.0 {
+        let PlaybackControlRequest { request_id, speed, .. } = &request;
+        if request_id.len() > LONGEST_REQUEST_ID {
+            self.status(Status::error(format!(
+                "a playback control request is not carried out: its id has {} bytes, {LONGEST_REQUEST_ID} are allowed",
+                request_id.len()
+            )));
+            return Ok(());
+        }
+        if speed.is_finite() && *speed > 0.0 {
             return self.client.control(request);
         }
         self.status(Status::error(format!(
-            "playback control request {:?}: speed {} is not a positive number",
-            request.request_id, request.speed
+            "playback control request {request_id:?}: speed {speed} is not a positive number"
         )));
-        Ok(())
+        self.client.refuse_control(request)
     }
 
     fn status(&self, status: Status) {
