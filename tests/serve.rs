@@ -63,6 +63,21 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
     ("a full disk ends the recording, not the serving", "record_disk_full", false),
     ("a recording never replaces a file", "record_exists", false),
+    ("a server whose stderr was closed goes on", "stderr_closed", false),
+    ("a server whose stderr takes nothing goes on and ends when asked", "stderr_stalled", false),
+    ("log lines that nobody read are counted", "stderr_slow", false),
+    ("a hangup, a quit and an interrupt complete the recording", "signals", false),
+    ("a signal that was ignored at the start stays ignored", "nohup", false),
+    ("a file that is as large as allowed ends the recording, not the serving", "file_limit", false),
+    ("unfinished handshakes lock nobody out for long", "descriptors", false),
+    ("requests that HTTP forbids are refused, and logged in short", "requests", false),
+    ("text of a client that is too long costs a status and little memory", "long_texts", false),
+    ("playback control that can't be carried out is answered", "refused_control", false),
+    ("a list of channels of 18 MB reaches clients", "many_channels", false),
+    ("with JSON every line of the log is an object", "json_log", false),
+    ("the log says what clients do and each message if asked", "verbose", false),
+    ("a file says where the server listens", "ready", false),
+    ("addresses that are shown can be reached", "addresses", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

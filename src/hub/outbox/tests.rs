@@ -229,6 +229,21 @@ fn control_that_nobody_reads_ends_the_session() {
     assert!(outbox.overflowed());
 }
 
+#[test]
+fn a_list_of_channels_is_as_large_as_it_is() {
+    for kind in [ControlKind::Session, ControlKind::Channels] {
+        let mut outbox = Outbox::new(1000);
+        outbox.push_control(kind, Encoded::Text(Bytes::from(vec![b'x'; 40 << 20])));
+        let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));
+        for _ in 0..17 {
+            outbox.push_control(ControlKind::Other, frame.clone());
+            assert!(!outbox.overflowed());
+        }
+        outbox.push_control(ControlKind::Other, frame);
+        assert!(outbox.overflowed());
+    }
+}
+
 proptest! {
     /// Whatever is pushed, taken and purged: each channel's messages come in order, none twice, none from before a
     /// purge after it, the newest of each wanted channel is always among them, and memory stays within bounds.
