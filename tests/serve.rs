@@ -78,6 +78,11 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("the log says what clients do and each message if asked", "verbose", false),
     ("a file says where the server listens", "ready", false),
     ("addresses that are shown can be reached", "addresses", false),
+    ("keys control what is piped in", "pipe_keys", false),
+    ("job control works, and the bar is drawn in the foreground alone", "job_control", false),
+    ("on a narrow terminal the bar is one line with what matters", "narrow_bar", false),
+    ("a terminal that takes nothing holds nobody", "stopped_terminal", false),
+    ("a terminal that is closed ends the program in good order", "hangup", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

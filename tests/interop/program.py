@@ -117,14 +117,9 @@ async def stderr_slow():
         client = await Client.connect(address, OLD, topics=None)
         await client.until(lambda events: sum(e[0] == "message" for e in events) > 30_000, "messages", 60)
         await client.socket.close()
-        os.set_blocking(reader, False)
         said = b""
-        for _ in range(200):
-            with contextlib.suppress(BlockingIOError):
-                said += os.read(reader, 1 << 20)
-            if re.search(rb"\d+ log lines were left out here", said):
-                break
-            await asyncio.sleep(0.01)
+        while len(said) < 3 << 20 and not re.search(rb"\d+ log lines were left out here", said[-8192:]):
+            said += await asyncio.to_thread(os.read, reader, 1 << 16)
         check(re.search(rb"\d+ log lines were left out here", said), "not counted:", said[-300:])
         process.send_signal(signal.SIGTERM)
         equal(await ended(process), 0, "exit code")
@@ -397,9 +392,197 @@ async def addresses():
             process.wait()
 
 
+class Terminal:
+    """A shell on a terminal of its own."""
+
+    def __init__(self, columns):
+        self.pid, self.tty = pty.fork()
+        if self.pid == 0:
+            os.environ["PS1"] = "prompt> "
+            os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+        fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        self.shown = b""
+
+    def type(self, text):
+        self.read(0.2)
+        self.shown = b""
+        os.write(self.tty, text.encode())
+
+    def read(self, seconds):
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and select.select([self.tty], [], [], left)[0]:
+            try:
+                self.shown += os.read(self.tty, 1 << 16)
+            except OSError:
+                return
+
+    def until(self, wanted, seconds=10):
+        end = time.monotonic() + seconds
+        while not re.search(wanted, self.shown.decode(errors="replace")):
+            check(time.monotonic() < end, "no", wanted, "in", self.shown[-1500:])
+            self.read(0.05)
+
+    def close(self):
+        os.kill(self.pid, signal.SIGKILL)
+        os.close(self.tty)
+        os.waitpid(self.pid, 0)
+
+
+@contextlib.contextmanager
+def terminal(columns=100):
+    one = Terminal(columns)
+    try:
+        one.until("prompt> ")
+        yield one
+    finally:
+        one.close()
+
+
+def modes(one):
+    """The modes that the shell gives to the programs that it runs."""
+    one.type("stty -a; echo do''ne\n")
+    one.until("done")
+    return one.shown.decode()
+
+
+def keys_beside_a_pipe():
+    serve = f"{BRIDGE} serve - --port 0"
+    with terminal() as one:
+        one.type(f"while sleep 0.1 && echo; do :; done 2>/dev/null | {serve}\n")
+        one.until("waiting for a viewer|live")
+        one.type("?")
+        one.until("space  pause, play")
+        one.type("q")
+        one.until(r"prompt> \Z")
+        check("Keys" not in one.shown.decode(), one.shown)
+        before = modes(one)
+        # Ctrl-C reaches the whole pipeline
+        one.type(f"sleep 1000 | {serve}\n")
+        one.until("live")
+        one.type("\x03")
+        one.until(r"prompt> \Z")
+        equal(modes(one), before, "modes of the terminal")
+
+
+async def pipe_keys():
+    """`producer | foxglove-bridge serve -` takes its keys from the terminal."""
+    await asyncio.to_thread(keys_beside_a_pipe)
+
+
+def job():
+    with terminal() as one:
+        before = modes(one)
+        check(" echo " in before and " icanon " in before, before)
+        path = ready_file()
+        one.type(f"{BRIDGE} serve {DRIVE} --port 0 --ready-file {path} &\n")
+        one.until("Lichtblick")
+        one.read(1)
+        check("waiting for a viewer" not in one.shown.decode(), "a bar in the background:", one.shown)
+        one.type("echo st''ill here\n")
+        one.until("still here")
+        one.type("fg\n")
+        one.until("waiting for a viewer")
+        one.type("?")
+        one.until("space  pause, play")
+        one.type("\x1a")
+        one.until(r"Stopped.*[\s\S]*prompt> \Z")
+        equal(modes(one), before, "modes while it is stopped")
+        one.type("bg\n")
+        one.read(1)
+        check("waiting for a viewer" not in one.shown.decode(), "a bar in the background:", one.shown)
+        equal(modes(one), before, "modes while it is in the background")
+        one.type("fg\n")
+        one.until("waiting for a viewer")
+        one.type("?")
+        one.until("space  pause, play")
+        one.type("q")
+        one.until(r"prompt> \Z")
+        equal(modes(one), before, "modes at the end")
+        check(not os.path.exists(path), "the ready file is still there")
+
+
+async def job_control():
+    """`&`, `fg`, Ctrl-Z and `bg` work, the bar is drawn in the foreground alone."""
+    await asyncio.to_thread(job)
+
+
+def narrow():
+    for columns in (40, 60):
+        with terminal(columns) as one:
+            one.type(f"{BRIDGE} serve {DRIVE} --port 0 --loop --start-on launch\n")
+            one.until("playing")
+            one.read(1)
+            bars = [line for line in re.split(r"\r|\n", one.shown.decode()) if "playing" in line]
+            bars = [re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", bar) for bar in bars]
+            check(len(bars) > 3, one.shown)
+            for bar in bars:
+                check(len(bar) < columns, len(bar), bar)
+                check("of 6.0 s" in bar, bar)
+            one.type("q")
+            one.until(r"prompt> \Z")
+
+
+async def narrow_bar():
+    """At 40 and 60 columns the bar is one line with what matters."""
+    await asyncio.to_thread(narrow)
+
+
+async def stopped_terminal():
+    """Ctrl-S: the terminal takes nothing; the program ends all the same."""
+    def trial():
+        with terminal() as one:
+            path = ready_file()
+            one.type(f"{BRIDGE} serve {DRIVE} --port 0 --loop --start-on launch --ready-file {path} -vv\n")
+            one.until("playing")
+            pid = int(subprocess.run(["pgrep", "-P", str(one.pid)], capture_output=True, check=True).stdout)
+            os.write(one.tty, b"\x13")
+            time.sleep(1)
+            with open(path) as file:
+                port = int(file.read().strip().split(":")[-1])
+            equal(urllib.request.urlopen(f"http://localhost:{port}/healthz").read(), b"ok\n", "health")
+            begin = time.monotonic()
+            os.kill(pid, signal.SIGTERM)
+            while os.path.exists(path):
+                check(time.monotonic() - begin < 5, "it does not end")
+                time.sleep(0.01)
+    await asyncio.to_thread(trial)
+
+
+async def hangup():
+    """A terminal that is closed ends the program in good order."""
+    with new_file() as recorded:
+        path = ready_file()
+        pid, tty = pty.fork()
+        if pid == 0:
+            os.execv(BRIDGE, [BRIDGE, "serve", DRIVE, "--port", "0", "--ready-file", path, "--record", recorded])
+        try:
+            for _ in range(1000):
+                if os.path.exists(path):
+                    break
+                await asyncio.sleep(0.01)
+            with open(path) as file:
+                client = await Client.connect(Address(int(file.read().strip().split(":")[-1])), OLD, topics={"/tf"})
+            await client.until(lambda events: sum(e[0] == "message" for e in events) > 20, "messages")
+            os.close(tty)
+            equal(await client.closed(), 1001, "close code")
+            for _ in range(500):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    break
+                await asyncio.sleep(0.01)
+            equal((ended, os.waitstatus_to_exitcode(status)), (pid, 0), "end")
+        finally:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+        messages, damaged = read(recorded)
+        check(not damaged, "damaged")
+        check_complete(recorded, messages)
+
+
 TRIALS = dict(
     stderr_closed=stderr_closed, stderr_stalled=stderr_stalled, stderr_slow=stderr_slow, signals=signals,
     nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
     refused_control=refused_control, many_channels=many_channels, json_log=json_log, verbose=verbose, ready=ready,
-    addresses=addresses,
+    addresses=addresses, pipe_keys=pipe_keys, job_control=job_control, narrow_bar=narrow_bar,
+    stopped_terminal=stopped_terminal, hangup=hangup,
 )

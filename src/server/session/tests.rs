@@ -16,8 +16,8 @@ use crate::hub::{ClientId, ClientInfo, Hub, SlowClient};
 use crate::protocol::{
     AssetRequestId, CallId, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset,
     FetchAssetResponse, Frame, GetParameters, Level, Parameter, ParameterValues, PlaybackCommand,
-    PlaybackState, PlaybackStatus, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, ServiceId, ServiceMessage,
-    SetParameters,
+    PlaybackState, PlaybackStatus, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, ServiceId,
+    ServiceMessage, SetParameters,
 };
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};

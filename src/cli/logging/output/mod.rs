@@ -26,6 +26,9 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// … and this long for one that takes lines slowly.
 const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 
+/// In the background, whether the bar may be drawn again is looked for this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Clears the line of the bar.
 const CLEAR: &[u8] = b"\r\x1b[2K";
 
@@ -82,17 +85,19 @@ impl LogOutput {
         let shared = Arc::new(Shared::default());
         let output = Self { shared: shared.clone() };
         std::thread::Builder::new().name("log".into()).spawn(move || {
-            let mut drawn = false;
+            let (mut drawn, mut hidden) = (false, false);
             loop {
-                let Work { lines, bar } = shared.next();
+                let Work { lines, bar } = shared.next(hidden);
                 let mut text = Vec::new();
                 if drawn {
                     text.extend_from_slice(CLEAR);
                 }
                 text.extend_from_slice(&lines);
-                let bar = bar.filter(|_| may_draw());
-                drawn = bar.is_some();
-                text.extend_from_slice(bar.unwrap_or_default().as_bytes());
+                drawn = bar.is_some() && may_draw();
+                hidden = bar.is_some() && !drawn;
+                if drawn {
+                    text.extend_from_slice(bar.unwrap_or_default().as_bytes());
+                }
                 write(&text);
             }
         })?;
@@ -169,15 +174,21 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// On the thread: waits for something to write.
-    fn next(&self) -> Work {
+    /// On the thread: waits for something to write. `hidden`: there is a bar that may be drawn before long.
+    fn next(&self, hidden: bool) -> Work {
         let mut state = self.lock();
         if std::mem::take(&mut state.writing) {
             state.written += 1;
             self.changed.notify_all();
         }
         while state.lines.is_empty() && !state.bar_changed {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let patience = if hidden { LOOK_AGAIN } else { Duration::MAX };
+            let (waited, timeout) =
+                self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = waited;
+            if timeout.timed_out() {
+                break;
+            }
         }
         state.writing = true;
         state.bar_changed = false;
