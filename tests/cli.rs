@@ -187,12 +187,11 @@ fn what_can_be_read_only_once_is_for_stdin() {
 fn options_that_do_not_fit_are_refused_as_flags_and_left_out_from_the_environment() {
     let message = refused(&["serve", "a.mcap", "--paced"], &[]);
     assert!(message.starts_with("error: --paced: it is for stdin alone"), "{message}");
-    let variables = [("FOXGLOVE_BRIDGE_PACED", "true"), ("FOXGLOVE_BRIDGE_RAET", "2")];
+    let variables = [("FOXGLOVE_BRIDGE_PACED", "true"), ("FOXGLOVE_BRIDGE_LOP", "2")];
     let message = refused(&["serve", "missing.mcap"], &variables);
     assert!(message.contains("WARN FOXGLOVE_BRIDGE_PACED is left out: it is for stdin alone"), "{message}");
     assert!(
-        message
-            .contains("FOXGLOVE_BRIDGE_RAET: there is no such setting; did you mean FOXGLOVE_BRIDGE_RATE?")
+        message.contains("FOXGLOVE_BRIDGE_LOP: there is no such setting; did you mean FOXGLOVE_BRIDGE_LOOP?")
     );
     assert!(message.contains("error: missing.mcap"), "{message}");
 }

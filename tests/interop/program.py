@@ -23,6 +23,10 @@ from record import check_complete, new_file, read
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
 
+# whoever runs these in the background has signals ignored, which the program would respect
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGINT):
+    signal.signal(number, signal.SIG_DFL)
+
 
 def ready_file():
     return os.path.join(tempfile.mkdtemp(), "ready")
@@ -398,6 +402,7 @@ class Terminal:
     def __init__(self, columns):
         self.pid, self.tty = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
             os.environ["PS1"] = "prompt> "
             os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
         fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))

@@ -77,6 +77,14 @@ pub(crate) struct ServeOptions {
     pub(crate) progress: bool,
 }
 
+impl ServeOptions {
+    /// What is played: the files and folders that are named, unless they are followed.
+    pub(crate) fn recordings(&self) -> Vec<String> {
+        let is_file = |spec: &&String| *spec != "-" && !Listener::is_meant(spec);
+        self.sources.iter().filter(is_file).filter(|_| !self.live.follow).cloned().collect()
+    }
+}
+
 /// How input is treated that is no recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LiveOptions {

@@ -10,6 +10,7 @@ use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::server::{BindError, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
+use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,10 @@ pub(crate) fn run(
         }
         error => Failure::Input(error.into()),
     })?;
+    if let Some(ready) = &options.ready_file {
+        // of a run that was killed
+        ready::remove(ready);
+    }
     signals::raise_descriptors();
     let inputs = Inputs::open(&options, log).map_err(Failure::Input)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -86,7 +91,7 @@ async fn serve(
         .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
-    let recorder = options.record.as_deref().map(|path| start_recording(path, &hub)).transpose()?;
+    let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
         links.say(&inputs.contents(), log);
@@ -123,9 +128,11 @@ async fn serve(
     }
 }
 
-fn start_recording(path: &Path, hub: &Hub) -> Result<Recorder, Failure> {
+fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {
     let path = sink::path_at(path, now());
-    let recorder = Recorder::start(&path, hub)
+    let played =
+        source::recording_files(&options.recordings()).map_err(|error| Failure::Input(error.into()))?;
+    let recorder = Recorder::start(&path, hub, &played)
         .map_err(|error| Failure::Input(anyhow::Error::from(error).context("--record")))?;
     tracing::info!("recording into {}", path.display());
     Ok(recorder)
