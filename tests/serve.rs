@@ -83,6 +83,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("on a narrow terminal the bar is one line with what matters", "narrow_bar", false),
     ("a terminal that takes nothing holds nobody", "stopped_terminal", false),
     ("a terminal that is closed ends the program in good order", "hangup", false),
+    ("a recording keeps what another has beside its messages", "kept", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

@@ -1,7 +1,7 @@
 //! Sockets on which robot processes hand in JSON lines: `tcp-listen://127.0.0.1:9000`, `unix-listen:///run/robot.sock`.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 #[cfg(unix)]
@@ -134,8 +134,7 @@ impl Listener {
                 let (stream, peer) = listener.accept()?;
                 // some systems hand that on
                 stream.set_nonblocking(cfg!(unix))?;
-                let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+                test_silence(&stream)?;
                 Ok((peer.to_string(), Incoming::new(stream, stop)))
             }
             #[cfg(unix)]
@@ -163,6 +162,12 @@ impl Listener {
     fn wait(&self, stop: &Stop) {
         stop.wait(POLL);
     }
+}
+
+/// Has the system test whether a silent writer is there.
+fn test_silence(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// Binds, also where a program that was killed has left its socket.
@@ -205,6 +210,18 @@ mod tests {
         assert!(taken.contains("another program listens there"), "{taken}");
         stop.stop();
         assert!(listener.accept(&stop).unwrap().is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_silent_writer_is_tested_after_seconds_and_not_after_hours() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        test_silence(&writer).unwrap();
+        let socket = SockRef::from(&writer);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE);
     }
 
     #[cfg(unix)]

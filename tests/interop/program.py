@@ -18,6 +18,8 @@ import termios
 import time
 import urllib.request
 
+from mcap.reader import make_reader
+
 from bridge import BRIDGE, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, Server, check, equal, serving
 from record import check_complete, new_file, read
 
@@ -584,10 +586,31 @@ async def hangup():
         check_complete(recorded, messages)
 
 
+async def kept():
+    """A recording of what is played keeps profile, attachments and metadata."""
+    def beside(path):
+        with open(path, "rb") as file:
+            reader = make_reader(file, validate_crcs=True)
+            attachments = [(a.name, a.media_type, a.log_time, a.create_time, a.data) for a in reader.iter_attachments()]
+            metadata = [(m.name, m.metadata) for m in reader.iter_metadata()]
+            return attachments, metadata, reader.get_header().profile
+    attachments, metadata, _ = beside(DRIVE)
+    check(len(attachments) == 2 and len(metadata) == 1, "what is in the recording")
+    with new_file() as path:
+        async with serving(DRIVE, "--rate", "max", "--at-end", "exit", "--record", path) as server:
+            client = await Client.connect(server, OLD, topics=None)
+            equal(await client.closed(), 1000, "close code")
+            equal(await server.code(), 0, "exit code; " + server.said())
+        equal(beside(path), beside(DRIVE), "what was kept")
+        messages, damaged = read(path)
+        check(not damaged, "damaged")
+        check_complete(path, messages)
+
+
 TRIALS = dict(
     stderr_closed=stderr_closed, stderr_stalled=stderr_stalled, stderr_slow=stderr_slow, signals=signals,
     nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
     refused_control=refused_control, many_channels=many_channels, json_log=json_log, verbose=verbose, ready=ready,
     addresses=addresses, pipe_keys=pipe_keys, job_control=job_control, narrow_bar=narrow_bar,
-    stopped_terminal=stopped_terminal, hangup=hangup,
+    stopped_terminal=stopped_terminal, hangup=hangup, kept=kept,
 )

@@ -73,9 +73,9 @@ fn action(key: Key) -> Option<Action> {
 /// Whose keys are listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum From {
-    /// stdin, if it is a terminal; else the terminal that controls this program.
+    /// stdin, if it is a terminal.
     Stdin,
-    /// The terminal that controls this program; none if stdin is a terminal, where data is typed.
+    /// The terminal that controls this program and shows what it logs, unless data is typed there.
     BesideStdin,
 }
 

@@ -40,13 +40,16 @@ impl Terminal {
     pub(super) fn open(from: From) -> io::Result<Option<Self>> {
         let stdin = io::stdin();
         let tty = match (stdin.is_terminal(), from) {
-            (true, From::BesideStdin) => return Ok(None),
             (true, From::Stdin) => File::from(stdin.as_fd().try_clone_to_owned()?),
-            // without a terminal that controls it there is no such device
-            (false, _) => match File::options().read(true).write(true).open("/dev/tty") {
-                Ok(tty) => tty,
-                Err(_) => return Ok(None),
-            },
+            // where nothing is shown on the terminal nobody expects keys there
+            (false, From::BesideStdin) if io::stderr().is_terminal() => {
+                match File::options().read(true).write(true).open("/dev/tty") {
+                    Ok(tty) => tty,
+                    // no terminal controls it
+                    Err(_) => return Ok(None),
+                }
+            }
+            _ => return Ok(None),
         };
         Ok(Some(Self { tty, keys: Keys::default() }))
     }

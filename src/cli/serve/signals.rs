@@ -134,14 +134,17 @@ pub(super) fn survive_full_files() -> io::Result<()> {
 #[cfg(unix)]
 pub(super) fn raise_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    // more is of no use, and some systems refuse "unlimited", or more than the second of these
+    const ENOUGH: [u64; 2] = [1 << 16, 10_240];
     let limit = getrlimit(Resource::Nofile);
-    // more is of no use, and some systems refuse "unlimited"
-    const ENOUGH: u64 = 1 << 16;
-    let wanted = limit.maximum.map_or(ENOUGH, |maximum| maximum.min(ENOUGH));
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit { current: Some(wanted), maximum: limit.maximum };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::debug!("the number of descriptors stays {:?}: {error}", limit.current);
+    for enough in ENOUGH {
+        let wanted = limit.maximum.map_or(enough, |maximum| maximum.min(enough));
+        if limit.current.is_none_or(|current| current >= wanted) {
+            return;
+        }
+        match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit.clone() }) {
+            Ok(()) => return,
+            Err(error) => tracing::debug!("{wanted} descriptors are refused: {error}"),
         }
     }
 }
