@@ -71,6 +71,7 @@ pub mod model;
 pub mod pattern;
 pub mod payload;
 pub mod playback;
+mod printable;
 pub mod protocol;
 pub mod registry;
 pub mod server;
@@ -88,6 +89,7 @@ pub mod internals {
     pub use crate::hub::queue::Item;
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::playback::clock::Clock;
+    pub use crate::printable::{SHORT, printable};
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
     pub use crate::suggest::nearest;
     pub use crate::websocket;

@@ -161,3 +161,52 @@ fn a_reader_that_closes_stdout_early_is_no_failure() {
     let status = command.args(["serve", "--help"]).stdin(Stdio::null()).stdout(writer).status().unwrap();
     assert_eq!(status.code(), Some(0));
 }
+
+#[test]
+fn names_of_other_programs_are_answered_with_those_of_this_one() {
+    assert!(refused(&["drive.mcap"], &[]).contains("serve drive.mcap"));
+    assert!(refused(&["serve", "drive.mcap", "--speed", "2"], &[]).contains("'--rate'"));
+    assert!(refused(&["serve", "drive.mcap", "--start-offset", "2"], &[]).contains("'--start +12.5s'"));
+    assert!(refused(&["serve", "drive.mcap", "--address", "::"], &[]).contains("'--host'"));
+}
+
+#[test]
+#[cfg(unix)]
+fn what_can_be_read_only_once_is_for_stdin() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    let message = refused(&["serve", pipe], &[]);
+    assert!(message.contains("is a pipe") && message.ends_with(&format!("serve - < {pipe}\n")), "{message}");
+    assert!(refused(&["serve", "/dev/zero"], &[]).ends_with("serve - < /dev/zero\n"));
+    assert!(refused(&["serve", "a.mcap", "--config", "/dev/zero"], &[]).contains("more than 1 MiB"));
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused_as_flags_and_left_out_from_the_environment() {
+    let message = refused(&["serve", "a.mcap", "--paced"], &[]);
+    assert!(message.starts_with("error: --paced: it is for stdin alone"), "{message}");
+    let variables = [("FOXGLOVE_BRIDGE_PACED", "true"), ("FOXGLOVE_BRIDGE_LOP", "2")];
+    let message = refused(&["serve", "missing.mcap"], &variables);
+    assert!(message.contains("WARN FOXGLOVE_BRIDGE_PACED is left out: it is for stdin alone"), "{message}");
+    assert!(
+        message.contains("FOXGLOVE_BRIDGE_LOP: there is no such setting; did you mean FOXGLOVE_BRIDGE_LOOP?")
+    );
+    assert!(message.contains("error: missing.mcap"), "{message}");
+}
+
+#[test]
+fn what_others_wrote_does_not_reach_the_terminal_as_it_is() {
+    let message = refused(&["serve", "\x1b[31mred.mcap"], &[]);
+    assert!(message.contains("\\u{1b}[31mred.mcap") && !message.contains('\x1b'), "{message:?}");
+}
+
+#[test]
+fn the_last_error_is_an_object_if_that_is_asked_for() {
+    for arguments in [&["serve", "missing.mcap"][..], &["serve", "--lop"]] {
+        let message = refused(arguments, &[("FOXGLOVE_BRIDGE_LOG_FORMAT", "json")]);
+        let object: serde_json::Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(object["level"], "ERROR", "{message}");
+    }
+}

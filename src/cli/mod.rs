@@ -1,9 +1,5 @@
 //! The command line: one file a command, and what they share on a terminal.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "stdout and stderr are what a command line is for"
-)]
+#![allow(clippy::print_stdout, reason = "stdout is what a command line is for")]
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind, Write};
@@ -15,10 +11,16 @@ mod config;
 mod info;
 mod keyboard;
 mod logging;
+mod panics;
 mod progress;
 mod serve;
 
 use args::{Cli, Command};
+use foxglove_bridge::internals::printable;
+use logging::{Level, LogOutput};
+
+/// Characters of an error that are shown: what it repeats of others is cut before that.
+const LONGEST_ERROR: usize = 4000;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
@@ -31,22 +33,52 @@ pub(crate) enum Failure {
     Runtime(anyhow::Error),
     /// The port is taken by somebody else.
     PortInUse(anyhow::Error),
+    /// A thread panicked, which has been reported.
+    Panicked,
 }
 
-/// Runs the command that the arguments ask for; the first is the program's name.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+/// Runs the command that the arguments ask for; the first is the program's name. A failure has been reported.
+pub(crate) fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
+    let log = LogOutput::start()
+        .map_err(|error| Failure::Runtime(anyhow::Error::from(error).context("starting to log")))?;
+    log.set_format(args::log_format(&arguments));
+    let outcome = run_command(arguments, &log);
+    if let Err(failure) = &outcome {
+        report(failure, &log);
+    }
+    log.flush();
+    outcome
+}
+
+fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure> {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(answer) if answer.use_stderr() => return Err(Failure::Usage(answer)),
+        Err(answer) if answer.use_stderr() => return Err(Failure::Usage(args::with_what_was_meant(answer))),
         Err(help) => return printed(help.print()),
     };
     let format = cli.logging.format().map_err(Failure::Input)?;
-    let log =
-        logging::start(cli.logging.verbosity(), format).map_err(|error| Failure::Input(error.into()))?;
-    match &cli.command {
-        Command::Serve(args) => serve::run(args, &cli.logging, &log),
-        Command::Info(args) => info::run(args, !cli.logging.quiet, &log),
-    }
+    logging::start(cli.logging.verbosity(), format, log).map_err(|error| Failure::Input(error.into()))?;
+    let panicked = panics::end_the_program(log, panics::PATIENCE);
+    let outcome = match &cli.command {
+        Command::Serve(args) => serve::run(args, &cli.logging, log, &panicked),
+        Command::Info(args) => info::run(args, !cli.logging.quiet, log),
+    };
+    if panicked.is_cancelled() { Err(Failure::Panicked) } else { outcome }
+}
+
+/// The last word of a failed command.
+fn report(failure: &Failure, log: &LogOutput) {
+    let text = match failure {
+        Failure::Usage(answer) => {
+            let plain = answer.render().to_string();
+            let text = if logging::color() { answer.render().ansi().to_string() } else { plain.clone() };
+            return log.say(Level::Error, &text, plain.trim().trim_start_matches("error: "), &[]);
+        }
+        Failure::Runtime(error) | Failure::Input(error) | Failure::PortInUse(error) => format!("{error:#}"),
+        Failure::Panicked => return,
+    };
+    let text = printable(&text, LONGEST_ERROR).to_string();
+    log.say(Level::Error, &format!("error: {text}"), &text, &[]);
 }
 
 /// Writes a result to stdout.

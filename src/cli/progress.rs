@@ -1,4 +1,5 @@
-//! The bars on stderr: one while playing, one while a damaged file is scanned.
+//! The bars on stderr: one while playing, one while a damaged file is scanned. Each is one line that fits the
+//! terminal: where it is narrow, what matters least is left out.
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
@@ -6,16 +7,20 @@ use std::time::{Duration, Instant};
 
 use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::stats::{Activity, Snapshot};
+use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::ScanProgress;
 use foxglove_bridge::time::Timestamp;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How often [`PlayBar::update`] is worth calling.
 pub(crate) const REFRESH: Duration = Duration::from_millis(100);
-/// The data rate shown is the mean of this time: short enough to follow, long enough to read.
+/// The rates shown are the mean of this time: short enough to follow, long enough to read.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
 /// A scan that is over sooner shows nothing.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// A bar with fewer columns shows nothing.
+const SHORTEST_BAR: usize = 8;
+/// The position has a date in recordings that are longer.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether bars can be shown at all.
 pub(crate) fn on_terminal() -> bool {
@@ -25,100 +30,145 @@ pub(crate) fn on_terminal() -> bool {
 /// Time, speed, clients and data rates while playing; log lines appear above it. Cleared on drop.
 #[derive(Debug)]
 pub(crate) struct PlayBar {
-    bar: ProgressBar,
     log: LogOutput,
-    throughput: Throughput,
+    bytes: Throughput,
+    messages: Throughput,
 }
 
 impl PlayBar {
-    /// Draws a bar on stderr, which must be a terminal.
-    pub(crate) fn start(log: &LogOutput) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-        bar.set_style(style("{prefix} {wide_bar} {msg}"));
-        let drawn = bar.clone();
-        log.step_aside_with(move |write| drawn.suspend(write));
-        Self { bar, log: log.clone(), throughput: Throughput::default() }
+    /// For stderr that is a terminal.
+    pub(crate) fn new(log: &LogOutput) -> Self {
+        Self { log: log.clone(), bytes: Throughput::default(), messages: Throughput::default() }
     }
 
     /// Shows the figures of a moment.
     pub(crate) fn update(&mut self, snapshot: &Snapshot, now: Instant) {
-        let bytes_per_second = self.throughput.measure(snapshot.bytes_sent, now);
-        let (done, total) = played(snapshot);
-        self.bar.set_length(total.max(1));
-        self.bar.set_position(done);
-        self.bar.set_prefix(left(snapshot));
-        self.bar.set_message(right(snapshot, bytes_per_second));
+        let bytes_per_second = self.bytes.measure(snapshot.bytes_sent, now);
+        let messages_per_second = self.messages.measure(snapshot.messages_received, now);
+        let parts = parts(snapshot, bytes_per_second, messages_per_second);
+        self.log.set_bar(Some(fitted(parts, progress(snapshot), columns())));
     }
 }
 
 impl Drop for PlayBar {
     fn drop(&mut self) {
-        self.log.stop_stepping_aside();
-        self.bar.finish_and_clear();
+        self.log.set_bar(None);
     }
 }
 
 /// How much of a file has been scanned; appears only if that takes a while. Cleared on drop.
 #[derive(Debug)]
 pub(crate) struct ScanBar {
-    bar: Option<ProgressBar>,
     name: String,
     log: LogOutput,
-    started: Instant,
+    next: Instant,
+    shown: bool,
 }
 
 impl ScanBar {
     /// Starts to count the time; `name` is the file's.
     pub(crate) fn new(name: &str, log: &LogOutput) -> Self {
-        Self { bar: None, name: name.to_owned(), log: log.clone(), started: Instant::now() }
+        Self { name: name.to_owned(), log: log.clone(), next: Instant::now() + PATIENCE, shown: false }
     }
 
     /// Shows how far the scan has come, if it has taken long enough and stderr is a terminal.
     pub(crate) fn update(&mut self, progress: ScanProgress) {
-        if self.bar.is_none() && self.started.elapsed() >= PATIENCE && on_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(progress.total), ProgressDrawTarget::stderr());
-            bar.set_style(style("scanning {prefix} {wide_bar} {binary_bytes} of {binary_total_bytes}"));
-            bar.set_prefix(self.name.clone());
-            let drawn = bar.clone();
-            self.log.step_aside_with(move |write| drawn.suspend(write));
-            self.bar = Some(bar);
+        let now = Instant::now();
+        if now < self.next || !on_terminal() {
+            return;
         }
-        if let Some(bar) = &self.bar {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-        }
+        self.next = now + REFRESH;
+        self.shown = true;
+        let columns = columns();
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let name = format!("scanning {}", printable(&self.name, columns / 3));
+        let done = format!("{:.1} of {:.1} MB", megabytes(progress.done), megabytes(progress.total));
+        let parts = vec![Part::left(1, name), Part::right(2, done)];
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        self.log.set_bar(Some(fitted(parts, Some(share), columns)));
     }
 }
 
 impl Drop for ScanBar {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            self.log.stop_stepping_aside();
-            bar.finish_and_clear();
+        if self.shown {
+            self.log.set_bar(None);
         }
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("━╸─")
+/// Columns of the terminal.
+fn columns() -> usize {
+    #[cfg(unix)]
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
+    #[cfg(not(unix))]
+    let columns = crossterm::terminal::size().map(|(columns, _)| columns);
+    // some terminals don't know
+    match columns {
+        Ok(columns @ 1..) => columns.into(),
+        Ok(0) | Err(_) => 80,
+    }
 }
 
-/// Bytes a second over the last [`RATE_WINDOW`].
+/// A figure of the line.
+struct Part {
+    /// The least is left out first.
+    rank: u8,
+    is_left: bool,
+    text: String,
+}
+
+impl Part {
+    fn left(rank: u8, text: String) -> Self {
+        Self { rank, is_left: true, text }
+    }
+
+    fn right(rank: u8, text: String) -> Self {
+        Self { rank, is_left: false, text }
+    }
+}
+
+/// As many parts as fit, with a bar between left and right if there is room and a share for it.
+fn fitted(mut parts: Vec<Part>, share: Option<f64>, columns: usize) -> String {
+    // the last column stays free: some terminals begin a new line after it
+    let columns = columns.saturating_sub(1);
+    let width = |parts: &[Part]| parts.iter().map(|part| part.text.chars().count() + 2).sum::<usize>();
+    while parts.len() > 1 && width(&parts) > columns + 2 {
+        let least = parts.iter().enumerate().min_by_key(|(_, part)| part.rank);
+        let Some(least) = least.map(|(index, _)| index) else { break };
+        parts.remove(least);
+    }
+    let room = columns.saturating_sub(width(&parts));
+    let mut texts: Vec<String> = Vec::new();
+    let right = parts.iter().position(|part| !part.is_left).unwrap_or(parts.len());
+    texts.extend(parts.drain(..right).map(|part| part.text));
+    texts.extend(share.filter(|_| room >= SHORTEST_BAR).map(|share| bar(share, room)));
+    texts.extend(parts.into_iter().map(|part| part.text));
+    texts.join("  ").chars().take(columns).collect()
+}
+
+fn bar(share: f64, columns: usize) -> String {
+    let done = (0..columns).take_while(|column| (*column as f64 + 1.0) <= share * columns as f64).count();
+    let head = if done < columns { "╸" } else { "" };
+    let rest = columns.saturating_sub(done + 1);
+    format!("{}{head}{}", "━".repeat(done), "─".repeat(rest))
+}
+
+/// How many a second over the last [`RATE_WINDOW`].
 #[derive(Debug, Default)]
 struct Throughput {
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Throughput {
-    fn measure(&mut self, bytes: u64, now: Instant) -> f64 {
-        self.samples.push_back((now, bytes));
+    fn measure(&mut self, count: u64, now: Instant) -> f64 {
+        self.samples.push_back((now, count));
         while self.samples.len() > 2 && now.duration_since(self.samples[1].0) >= RATE_WINDOW {
             self.samples.pop_front();
         }
         let (then, before) = self.samples[0];
         let seconds = now.duration_since(then).as_secs_f64();
-        if seconds > 0.0 { bytes.saturating_sub(before) as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { count.saturating_sub(before) as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -132,47 +182,62 @@ fn played(snapshot: &Snapshot) -> (u64, u64) {
     }
 }
 
-fn left(snapshot: &Snapshot) -> String {
-    let activity = match snapshot.activity {
-        Activity::Waiting => "waiting for a viewer",
-        Activity::Playing => "playing",
-        Activity::Paused => "paused",
-        Activity::Ended => "ended",
-    };
-    let clock = snapshot.position.map(|position| format!("  {}", clock(position))).unwrap_or_default();
-    match snapshot.speed {
-        Some(speed) if speed.is_finite() => format!("{activity}  {speed}x{clock}"),
-        Some(_) => format!("{activity}  max{clock}"),
-        None if snapshot.activity == Activity::Ended => format!("input ended{clock}"),
-        None => format!("live{clock}"),
-    }
+/// How much has been played; None for what has no length.
+fn progress(snapshot: &Snapshot) -> Option<f64> {
+    snapshot.speed.and(snapshot.range)?;
+    let (done, total) = played(snapshot);
+    Some(if total == 0 { 1.0 } else { done as f64 / total as f64 })
 }
 
-fn right(snapshot: &Snapshot, bytes_per_second: f64) -> String {
+fn parts(snapshot: &Snapshot, bytes_per_second: f64, messages_per_second: f64) -> Vec<Part> {
+    let activity = match (snapshot.speed, snapshot.activity) {
+        (None, Activity::Ended) => "input ended",
+        (None, _) => "live",
+        (Some(_), Activity::Waiting) => "waiting for a viewer",
+        (Some(_), Activity::Playing) => "playing",
+        (Some(_), Activity::Paused) => "paused",
+        (Some(_), Activity::Ended) => "ended",
+    };
     let (done, total) = played(snapshot);
     let (done, total) = (Duration::from_nanos(done), Duration::from_nanos(total));
-    let looping = if snapshot.looping { "  loop" } else { "" };
+    let mut parts = vec![Part::left(9, activity.to_owned())];
+    parts.extend(
+        snapshot.speed.map(|speed| {
+            Part::left(6, if speed.is_finite() { format!("{speed}x") } else { "max".to_owned() })
+        }),
+    );
+    parts.extend(snapshot.position.map(|position| Part::left(4, clock(position, total > DAY))));
+    match (snapshot.speed, snapshot.range) {
+        (None, _) => {
+            parts.push(Part::right(3, format!("{} messages in", snapshot.messages_received)));
+            parts.push(Part::right(8, format!("{messages_per_second:.0} messages/s")));
+        }
+        (Some(_), Some(_)) => parts.push(Part::right(8, format!("{} of {}", span(done), span(total)))),
+        (Some(_), None) => {}
+    }
+    if snapshot.looping {
+        parts.push(Part::right(3, "loop".to_owned()));
+    }
     let clients = if snapshot.clients == 1 { "client" } else { "clients" };
-    let progress = match (snapshot.speed, snapshot.range) {
-        (None, _) => format!("{} messages in  ", snapshot.messages_received),
-        (_, Some(_)) => format!("{} of {}{looping}  ", span(done), span(total)),
-        (_, None) => String::new(),
-    };
-    let mut line = format!("{progress}{} {clients}  {:.1} MB/s", snapshot.clients, bytes_per_second / 1e6);
+    parts.push(Part::right(5, format!("{} {clients}", snapshot.clients)));
+    parts.push(Part::right(2, format!("{:.1} MB/s", bytes_per_second / 1e6)));
     if snapshot.messages_dropped > 0 {
-        line.push_str(&format!("  {} dropped", snapshot.messages_dropped));
+        parts.push(Part::right(7, format!("{} dropped", snapshot.messages_dropped)));
     }
     if snapshot.bytes_recorded > 0 {
-        line.push_str(&format!("  rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6));
+        parts.push(Part::right(3, format!("rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6)));
     }
-    line
+    parts
 }
 
-/// The time of day in UTC; for clocks that count from zero, seconds.
-fn clock(time: Timestamp) -> String {
+/// The time of day in UTC, after the date if that is asked for; for clocks that count from zero, seconds.
+fn clock(time: Timestamp, with_date: bool) -> String {
     let text = time.to_string();
     match text.split_once('T') {
-        Some((_, clock)) => clock.chars().take("00:00:00.0".len()).collect(),
+        Some((date, clock)) => {
+            let clock: String = clock.chars().take("00:00:00.0".len()).collect();
+            if with_date { format!("{date} {clock}") } else { clock }
+        }
         None => format!("{:.1} s", Duration::from_nanos(time.nanos()).as_secs_f64()),
     }
 }
@@ -206,22 +271,57 @@ mod tests {
         }
     }
 
+    fn shown(snapshot: &Snapshot, columns: usize) -> String {
+        fitted(parts(snapshot, 12_340_000.0, 50.0), progress(snapshot), columns)
+    }
+
     #[test]
     fn the_bar_tells_time_speed_clients_and_rates() {
-        assert_eq!(left(&snapshot()), "playing  0.5x  10:00:07.3");
-        assert_eq!(right(&snapshot(), 12_340_000.0), "7.3 s of 2:05  2 clients  12.3 MB/s");
+        let line = shown(&snapshot(), 80);
+        assert!(line.starts_with("playing  0.5x  10:00:07.3  ╸─"), "{line}");
+        assert!(line.ends_with("─  7.3 s of 2:05  2 clients  12.3 MB/s"), "{line}");
+        assert_eq!(line.chars().count(), 79);
         let worse = Snapshot { looping: true, clients: 1, messages_dropped: 17, ..snapshot() };
-        assert_eq!(right(&worse, 0.0), "7.3 s of 2:05  loop  1 client  0.0 MB/s  17 dropped");
+        assert!(shown(&worse, 100).ends_with("7.3 s of 2:05  loop  1 client  12.3 MB/s  17 dropped"));
         let recorded = Snapshot { bytes_recorded: 12_340_000, ..snapshot() };
-        assert_eq!(right(&recorded, 0.0), "7.3 s of 2:05  2 clients  0.0 MB/s  rec 12.3 MB");
+        assert!(shown(&recorded, 100).ends_with("2 clients  12.3 MB/s  rec 12.3 MB"));
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_what_matters_least_is_left_out() {
+        let worse = Snapshot { looping: true, messages_dropped: 17, bytes_recorded: 1_000_000, ..snapshot() };
+        assert_eq!(shown(&worse, 60), "playing  0.5x  7.3 s of 2:05  2 clients  17 dropped");
+        assert_eq!(shown(&worse, 40), "playing  7.3 s of 2:05  17 dropped");
+        assert_eq!(shown(&snapshot(), 40), "playing  0.5x  7.3 s of 2:05  2 clients");
+        for columns in 1..120 {
+            let line = shown(&worse, columns);
+            assert!(line.chars().count() < columns.max(1), "{columns}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_bar_is_as_long_as_the_share_that_was_played() {
+        assert_eq!(bar(0.0, 8), "╸───────");
+        assert_eq!(bar(0.5, 8), "━━━━╸───");
+        assert_eq!(bar(1.0, 8), "━━━━━━━━");
+    }
+
+    #[test]
+    fn the_position_has_its_date_in_a_recording_of_more_than_a_day() {
+        let end = Timestamp(START + 2 * 86_400_000_000_000);
+        let long = Snapshot { range: Some(TimeRange { start: Timestamp(START), end }), ..snapshot() };
+        assert!(
+            shown(&long, 100).starts_with("playing  0.5x  2026-01-01 10:00:07.3  "),
+            "{}",
+            shown(&long, 100)
+        );
     }
 
     #[test]
     fn clocks_that_count_from_zero_are_shown_in_seconds() {
-        let simulated = Snapshot { position: Some(Timestamp(8_297_777_777)), ..snapshot() };
-        assert_eq!(left(&simulated), "playing  0.5x  8.3 s");
+        assert_eq!(clock(Timestamp(8_297_777_777), true), "8.3 s");
         let waiting = Snapshot { speed: Some(f64::INFINITY), ..Snapshot::default() };
-        assert_eq!(left(&waiting), "waiting for a viewer  max");
+        assert_eq!(shown(&waiting, 80), "waiting for a viewer  max  0 clients  12.3 MB/s");
     }
 
     #[test]
@@ -248,17 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn live_input_has_no_length() {
+    fn live_input_shows_rates_and_clients() {
         let live = Snapshot { messages_received: 7, clients: 1, ..Snapshot::default() };
-        assert_eq!(
-            (left(&live).as_str(), right(&live, 0.0).as_str()),
-            ("live", "7 messages in  1 client  0.0 MB/s")
-        );
+        assert_eq!(shown(&live, 80), "live  7 messages in  50 messages/s  1 client  12.3 MB/s");
+        assert_eq!(shown(&live, 40), "live  50 messages/s  1 client");
         let ended = Snapshot { activity: Activity::Ended, position: Some(Timestamp(START)), ..live };
-        assert_eq!(left(&ended), "input ended  10:00:00.0");
+        assert!(shown(&ended, 80).starts_with("input ended  10:00:00.0  7 messages in"));
         let stream = Snapshot { speed: Some(2.0), activity: Activity::Playing, range: None, ..ended };
-        assert_eq!(left(&stream), "playing  2x  10:00:00.0");
-        assert_eq!(right(&stream, 0.0), "1 client  0.0 MB/s");
+        assert_eq!(shown(&stream, 80), "playing  2x  10:00:00.0  1 client  12.3 MB/s");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::responder::{NoAnswer, Responder};
 use super::{Client, Queue, lock};
 use crate::protocol::{
     Capability, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset, FetchAssetResponse,
-    GetParameters, ParameterValues, PlaybackControlRequest, ServerMessage, ServiceCallFailure,
+    GetParameters, ParameterValues, PlaybackControlRequest, PlaybackState, ServerMessage, ServiceCallFailure,
     ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
@@ -100,6 +100,25 @@ impl Client {
         let request = PlaybackRequest::of_client(self.id, request);
         let answer = Responder::new(move |_published: Result<_, NoAnswer>| drop(pending));
         call("playback control", || playback.request(request, answer));
+        Ok(())
+    }
+
+    /// Answers a playback control request that can't be carried out: with the state as it is, to this client alone.
+    pub(crate) fn refuse_control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
+        let state = lock(&self.hub.0.state);
+        if state.slots.playback.as_ref().is_none() {
+            return Err(Unsupported(Capability::PlaybackControl));
+        }
+        let playback = state.playback.clone();
+        drop(state);
+        if let Some(playback) = playback {
+            let request_id = Some(request.request_id);
+            self.send(&ServerMessage::PlaybackState(PlaybackState {
+                did_seek: false,
+                request_id,
+                ..playback
+            }));
+        }
         Ok(())
     }
 

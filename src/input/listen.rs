@@ -1,7 +1,7 @@
 //! Sockets on which robot processes hand in JSON lines: `tcp-listen://127.0.0.1:9000`, `unix-listen:///run/robot.sock`.
 
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::fs::FileTypeExt;
 #[cfg(unix)]
@@ -9,15 +9,22 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
 
 use crate::source::{Incoming, SourceError, Stop};
 
 const TCP: &str = "tcp-listen://";
 const UNIX: &str = "unix-listen://";
 
+/// A writer of which nothing is heard for this long is tested: a robot that lost its power is silent, and its place must
+/// become free again.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// Where nothing can wait for a connection and for a stop, both are looked for this often.
 #[cfg(not(unix))]
-const POLL: std::time::Duration = std::time::Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A socket that writers connect to. The file of a Unix socket is removed when it is dropped.
 #[derive(Debug)]
@@ -127,9 +134,7 @@ impl Listener {
                 let (stream, peer) = listener.accept()?;
                 // some systems hand that on
                 stream.set_nonblocking(cfg!(unix))?;
-                // a robot that lost its power is silent; its place must become free again
-                #[cfg(unix)]
-                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
+                test_silence(&stream)?;
                 Ok((peer.to_string(), Incoming::new(stream, stop)))
             }
             #[cfg(unix)]
@@ -157,6 +162,12 @@ impl Listener {
     fn wait(&self, stop: &Stop) {
         stop.wait(POLL);
     }
+}
+
+/// Has the system test whether a silent writer is there.
+fn test_silence(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 /// Binds, also where a program that was killed has left its socket.
@@ -199,6 +210,18 @@ mod tests {
         assert!(taken.contains("another program listens there"), "{taken}");
         stop.stop();
         assert!(listener.accept(&stop).unwrap().is_none());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_silent_writer_is_tested_after_seconds_and_not_after_hours() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let writer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        test_silence(&writer).unwrap();
+        let socket = SockRef::from(&writer);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE);
     }
 
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! HTTP: the WebSocket upgrade at `/` and `/ws`, and `/healthz`.
+//! HTTP: the WebSocket upgrade at `/` and `/ws`, and `/healthz`. No request here has a body.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use axum::middleware::{self, Next};
 use axum::routing::get;
 use bytes::Bytes;
+use hyper::upgrade::Parts;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::{Parts, downcast};
 use tokio::net::TcpStream;
 
 use super::Options;
 use super::session::Session;
 use super::socket;
 use crate::hub::{ClientInfo, Hub};
+use crate::printable::{SHORT, printable};
 use crate::protocol::Offer;
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
@@ -31,6 +33,26 @@ pub(super) fn router(hub: Hub, options: Options) -> Router {
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
         .with_state(Endpoint { hub, options })
+        .layer(middleware::from_fn(well_formed))
+}
+
+/// Answers requests that HTTP/1.1 forbids (RFC 9112 sections 3.2 and 6.1), or that have a body. hyper drops a
+/// Content-Length beside a Transfer-Encoding, so that both are refused by the latter.
+async fn well_formed(request: Request, next: Next) -> Response<Body> {
+    let headers = request.headers();
+    let hosts = headers.get_all(header::HOST).iter().count();
+    let fault = if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        "a request must have one header Host"
+    } else if headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
+    {
+        "a request must not have a body"
+    } else {
+        return next.run(request).await;
+    };
+    let mut response = text(StatusCode::BAD_REQUEST, format!("{fault}\n"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// What a connection is served with.
@@ -47,7 +69,7 @@ async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Bo
     match upgrade(endpoint, request) {
         Ok(response) => response,
         Err(Refused(status, reason)) => {
-            tracing::info!("WebSocket handshake refused: {reason}");
+            tracing::info!("WebSocket handshake refused: {}", printable(&reason, 2 * SHORT));
             let mut response = text(status, reason + "\n");
             if status == StatusCode::UPGRADE_REQUIRED {
                 response
@@ -71,6 +93,27 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
 /// The values of a header that are text.
 fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
+}
+
+/// The value of a header that must be there once.
+fn one(headers: &HeaderMap, name: header::HeaderName) -> Result<&HeaderValue, Refused> {
+    let mut values = headers.get_all(&name).into_iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Refused(StatusCode::BAD_REQUEST, format!("missing header {}", named(&name)))),
+        (Some(_), Some(_)) => {
+            Err(Refused(StatusCode::BAD_REQUEST, format!("more than one header {}", named(&name))))
+        }
+    }
+}
+
+/// A header as it is written.
+fn named(name: &header::HeaderName) -> &str {
+    match name.as_str() {
+        "sec-websocket-key" => "Sec-WebSocket-Key",
+        "sec-websocket-version" => "Sec-WebSocket-Version",
+        other => other,
+    }
 }
 
 fn wants_upgrade(headers: &HeaderMap) -> bool {
@@ -97,13 +140,13 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             "a WebSocket handshake is an HTTP/1.1 GET request with the header 'Connection: Upgrade'".into()
         );
     }
-    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
+    if one(headers, header::SEC_WEBSOCKET_VERSION)? != VERSION {
         return Err(Refused(
             StatusCode::UPGRADE_REQUIRED,
             format!("unsupported WebSocket version: Sec-WebSocket-Version must be {VERSION}"),
         ));
     }
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or("missing header Sec-WebSocket-Key")?;
+    let key = one(headers, header::SEC_WEBSOCKET_KEY)?;
     if !is_request_key(key.as_bytes()) {
         return Err("invalid header Sec-WebSocket-Key: it must be 16 bytes in base64".into());
     }
@@ -113,14 +156,16 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client offered {offer}"
+                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client \
+                 offered {}",
+                printable(&offer.to_string(), SHORT)
             ),
         ));
     };
     let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
     let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
-    let agent =
-        headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-").to_owned();
+    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
+    let agent = printable(agent, SHORT).to_string();
     let info = ClientInfo { address: None, agent: agent.clone(), offer };
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -128,7 +173,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!("WebSocket upgrade failed: {error}"),
         };
-        let client_timeout = endpoint.options.client_timeout;
+        let options = &endpoint.options;
         let join = |address: Option<SocketAddr>| {
             let session = Session::new(endpoint.hub.join(ClientInfo { address, ..info }));
             let peer = address.map_or_else(String::new, |address| format!(" from {address}"));
@@ -136,23 +181,26 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             tracing::debug!("client {id} connected{peer}, {protocol}, {agent}");
             session
         };
-        let (end, session) = match downcast::<TokioIo<TcpStream>>(upgraded) {
+        let (end, session) = match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
                 let session = join(stream.peer_addr().ok());
                 let (read, write) = stream.into_split();
-                socket::run(read, write, read_buf, agreement, client_timeout, session).await
+                socket::run(read, write, read_buf, agreement, options, session).await
             }
             Err(upgraded) => {
                 let session = join(None);
                 let (read, write) = tokio::io::split(TokioIo::new(upgraded));
-                socket::run(read, write, Bytes::new(), agreement, client_timeout, session).await
+                socket::run(read, write, Bytes::new(), agreement, options, session).await
             }
         };
         let id = session.client().id();
         tracing::debug!("client {id} disconnected: {end:?}");
         for (topic, messages) in session.client().dropped() {
-            tracing::info!("client {id} was too slow for {messages} messages of {topic}");
+            tracing::info!(
+                "client {id} was too slow for {messages} messages of {}",
+                printable(&topic, SHORT)
+            );
         }
     });
     let mut response = Response::new(Body::empty());

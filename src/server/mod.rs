@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
+use crate::websocket::Budget;
 
+mod accept;
 mod compression;
 mod endpoint;
 mod liveness;
@@ -28,10 +28,15 @@ pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a server that stops waits for clients to answer the close.
 const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Bytes in the system's buffer for a client that have not been sent. Beyond it data waits in our queues, where what
-/// is stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const UNSENT: u32 = 256 << 10;
+/// The longest text that is taken from a client in bytes, unless [`Server::with_client_text`] sets another. Far above any
+/// request of a viewer; what JSON becomes in memory is up to a hundred times larger.
+pub const CLIENT_TEXT: usize = 1 << 20;
+
+/// The largest message that is taken from a client, inflated and as it arrives.
+pub const LARGEST_MESSAGE: usize = 16 << 20;
+
+/// Bytes of messages that have not arrived in full, of all clients together.
+const UNFINISHED: usize = 64 << 20;
 
 /// Why a server can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +50,13 @@ pub enum BindError {
 }
 
 /// How clients are served.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Options {
     compression: bool,
     client_timeout: Duration,
+    client_text: usize,
+    /// What messages that have not arrived in full may take.
+    unfinished: Budget,
 }
 
 /// A server that listens but does not serve yet.
@@ -80,7 +88,12 @@ impl Server {
         };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let options = Options { compression: false, client_timeout: CLIENT_TIMEOUT };
+        let options = Options {
+            compression: false,
+            client_timeout: CLIENT_TIMEOUT,
+            client_text: CLIENT_TEXT,
+            unfinished: Budget::new(UNFINISHED),
+        };
         Ok(Self { listener, address, options, finished: CancellationToken::new() })
     }
 
@@ -98,6 +111,13 @@ impl Server {
         Self { options: Options { client_timeout, ..self.options }, ..self }
     }
 
+    /// The longest text that is taken from a client, in bytes, inflated if it was compressed. A longer one is not carried
+    /// out; the client gets a status, and stays. [`CLIENT_TEXT`] unless set.
+    #[must_use]
+    pub fn with_client_text(self, client_text: usize) -> Self {
+        Self { options: Options { client_text, ..self.options }, ..self }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -112,15 +132,10 @@ impl Server {
     /// until [`Finisher::finish`] was called and clients have got everything.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
         let Self { listener, options, finished, .. } = self;
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = set_options(stream) {
-                tracing::debug!("setting a socket option failed: {error}");
-            }
-        });
-        let serving = axum::serve(listener, endpoint::router(hub.clone(), options));
+        let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
         tokio::select! {
-            served = async { serving.await } => served?,
+            never = serving => match never {},
             () = &mut shutdown => {}
             () = finished.cancelled() => {
                 hub.close(1000, "end of the recording", true);
@@ -138,17 +153,4 @@ impl Server {
         }
         Ok(())
     }
-}
-
-/// Sends small messages at once, and lets the system hold at most [`UNSENT`] bytes that it can't send yet.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn set_options(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
-}
-
-/// Elsewhere the system decides how much it holds.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn set_options(stream: &TcpStream) -> std::io::Result<()> {
-    stream.set_nodelay(true)
 }

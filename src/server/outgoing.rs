@@ -174,11 +174,22 @@ impl Outgoing {
         writer: &mut FrameWriter,
     ) -> (u64, u64) {
         let Some(mut part) = self.in_hand.take() else { return (0, 0) };
+        let start = part.range.start;
         let counts = if self.compression.is_none() {
             self.plain(&mut part, subscriptions, writer)
         } else {
             self.compressed(&mut part, subscriptions, client, writer)
         };
+        if tracing::enabled!(tracing::Level::TRACE) {
+            for entry in &part.batch.entries[start..part.range.start] {
+                if let (Some(_), Some(channel)) =
+                    (subscriptions.wanted(entry.channel, part.number), client.channel(entry.channel))
+                {
+                    let (id, length, time) = (client.id(), entry.length, entry.log_time);
+                    tracing::trace!("client {id}: {length} bytes of {} at {time}", channel.topic);
+                }
+            }
+        }
         if !part.range.is_empty() {
             self.in_hand = Some(part);
         }

@@ -16,12 +16,10 @@ use super::outgoing::{Filled, Outgoing, write_ahead};
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
 use super::writing::{Connection, write, write_now};
+use super::{LARGEST_MESSAGE, Options};
 use crate::hub::outbox::Closing;
 use crate::websocket::negotiation::Agreement;
 use crate::websocket::{Decoder, Event, FrameWriter, Role, Violation};
-
-/// The largest message taken from a client: far above any request, below what would hurt.
-const MAX_MESSAGE: usize = 16 << 20;
 
 /// Bytes of pings that wait to be answered. Over it nothing is read from the client: it pings, and does not read the
 /// answers.
@@ -46,27 +44,31 @@ pub(super) enum End {
     Closed { code: u16, reason: &'static str, drain: bool },
 }
 
-/// Serves one client over the halves of its connection until it ends. `client_timeout`: see
-/// [`Server::with_client_timeout`](super::Server::with_client_timeout).
+/// Serves one client over the halves of its connection until it ends.
 pub(super) async fn run<R, W>(
     read: R,
     write: W,
     already_read: Bytes,
     agreement: Option<Agreement>,
-    client_timeout: Duration,
+    options: &Options,
     session: Session,
 ) -> (End, Session)
 where
     R: AsyncRead + Unpin,
     W: Connection,
 {
-    let reader = MessageReader::new(read, already_read, Decoder::new(Role::Server, MAX_MESSAGE, agreement));
+    let decoder = Decoder::new(Role::Server, LARGEST_MESSAGE, agreement)
+        .with_max_text(options.client_text)
+        .with_budget(&options.unfinished);
+    let reader = MessageReader::new(read, already_read, decoder);
     let compression = agreement.map(Compression::new);
     let outgoing = Outgoing::new(session.client().time_resolution(), compression);
-    let liveness = Liveness::new(client_timeout, Instant::now());
+    let liveness = Liveness::new(options.client_timeout, Instant::now());
     let (pongs, writer) = (Pongs::default(), FrameWriter::default());
+    let client_text = options.client_text;
+    let left_to_system = false;
     let mut socket =
-        Socket { reader, write, pongs, writer, outgoing, liveness, left_to_system: false, session };
+        Socket { reader, write, pongs, writer, outgoing, liveness, client_text, left_to_system, session };
     let end = socket.serve().await;
     match &end {
         End::Closed { code, reason, drain } => socket.close(*code, reason, *drain).await,
@@ -83,6 +85,8 @@ struct Socket<R, W> {
     writer: FrameWriter,
     outgoing: Outgoing,
     liveness: Liveness,
+    /// The longest text that the client may send, in bytes.
+    client_text: usize,
     /// Whether the system closes the connection after the same timeout; see [`Socket::leave_to_system`].
     left_to_system: bool,
     session: Session,
@@ -110,6 +114,7 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
                         self.liveness.received(self.reader.received(), Instant::now());
                         match event {
                             Event::Text(text) => self.session.on_text(&text),
+                            Event::LongText(length) => self.session.on_long_text(length, self.client_text),
                             Event::Binary(bytes) => self.session.on_binary(bytes),
                             Event::Ping(payload) => self.pongs.push(payload),
                             Event::Pong => self.leave_to_system(true),

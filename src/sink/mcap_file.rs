@@ -15,6 +15,7 @@ use mcap::records::MessageHeader;
 use mcap::{Compression, McapError, WriteOptions, Writer};
 
 use super::SinkError;
+use super::mcap_kept::Kept;
 use crate::model::{Channel, ChannelId, Entry};
 
 /// A chunk is closed when its messages exceed this: small enough to be read at once, large enough to compress well.
@@ -49,7 +50,7 @@ pub(super) struct McapFile {
 
 impl McapFile {
     /// Makes the file; it must not exist.
-    pub(super) fn create(path: &Path) -> Result<Self, SinkError> {
+    pub(super) fn create(path: &Path, kept: &Kept) -> Result<Self, SinkError> {
         let cant = |error: &dyn std::fmt::Display| SinkError::Create {
             path: path.to_owned(),
             reason: error.to_string(),
@@ -71,6 +72,7 @@ impl McapFile {
             .chunk_size(Some(CHUNK_SIZE))
             // chunks are made in memory, so that none is in the file in part
             .disable_seeking(true)
+            .profile(&kept.profile)
             .library(concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")))
             .create(output)
             .and_then(|mut writer| writer.flush().map(|()| writer))
@@ -81,6 +83,14 @@ impl McapFile {
             })?;
         let path = path.to_owned();
         Ok(Self { path, writer, ids: BTreeMap::new(), last_id: 0, messages: 0, bytes, flush_at: None })
+    }
+
+    /// Writes what is kept of the recordings that are played.
+    pub(super) fn keep(&mut self, kept: &Kept) -> Result<(), SinkError> {
+        let written = kept.metadata.iter().try_for_each(|metadata| self.writer.write_metadata(metadata));
+        let written =
+            written.and_then(|()| kept.for_each_attachment(|attachment| self.writer.attach(attachment)));
+        written.and_then(|()| self.writer.flush()).map_err(|error| self.failed(reason(error)))
     }
 
     /// Writes a channel, unless there is one just like it.

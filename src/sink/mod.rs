@@ -16,8 +16,10 @@ use crate::protocol::Status;
 use crate::time::Timestamp;
 
 mod mcap_file;
+mod mcap_kept;
 
 use mcap_file::{Contents, McapFile};
+use mcap_kept::Kept;
 
 /// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 const QUEUE_LIMIT: usize = 64 << 20;
@@ -83,9 +85,11 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Makes the file, which must not exist, and starts to record what is published in the hub from now on.
-    pub fn start(path: &Path, hub: &Hub) -> Result<Self, SinkError> {
-        let file = McapFile::create(path)?;
+    /// Makes the file, which must not exist, and starts to record what is published in the hub from now on. Of the
+    /// recordings that are `played` it keeps profile, attachments and metadata.
+    pub fn start(path: &Path, hub: &Hub, played: &[PathBuf]) -> Result<Self, SinkError> {
+        let kept = Kept::of(played);
+        let file = McapFile::create(path, &kept)?;
         let tap = Arc::new(hub.tap(QUEUE_LIMIT));
         let (sender, outcome) = sync_channel(1);
         let taken = Taker(tap.clone());
@@ -93,7 +97,7 @@ impl Recorder {
             .name("recorder".into())
             .spawn(move || {
                 // whoever started it may have given up waiting
-                sender.send(record(&taken.0, file)).ok();
+                sender.send(record(&taken.0, file, &kept)).ok();
             })
             .map_err(|error| SinkError::Create { path: path.to_owned(), reason: error.to_string() })?;
         Ok(Self { path: path.to_owned(), tap, outcome })
@@ -146,8 +150,8 @@ impl Drop for Taker {
 }
 
 /// Runs on the recorder's thread until the tap is closed or the file fails.
-fn record(tap: &Tap, mut file: McapFile) -> Result<Contents, SinkError> {
-    let recorded = write_all(tap, &mut file).and_then(|()| file.finish());
+fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkError> {
+    let recorded = file.keep(kept).and_then(|()| write_all(tap, &mut file)).and_then(|()| file.finish());
     match recorded {
         Ok(contents) => {
             tap.count_recorded(contents.bytes);

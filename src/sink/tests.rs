@@ -82,10 +82,10 @@ fn a_file_that_exists_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     fs::write(&path, "precious").unwrap();
-    let error = Recorder::start(&path, &hub()).err().unwrap().to_string();
+    let error = Recorder::start(&path, &hub(), &[]).err().unwrap().to_string();
     assert!(error.contains("exists already") && error.contains("{time}"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"precious");
-    let error = Recorder::start(&folder.path().join("no/such.mcap"), &hub()).err().unwrap().to_string();
+    let error = Recorder::start(&folder.path().join("no/such.mcap"), &hub(), &[]).err().unwrap().to_string();
     assert!(error.contains("no/such.mcap: can't be created"), "{error}");
 }
 
@@ -102,7 +102,7 @@ fn what_was_published_a_second_ago_can_be_read_although_nothing_was_completed() 
     let path = folder.path().join("a.mcap");
     let hub = hub();
     hub.publisher().announce(&[channel(1, "/a")]);
-    let recorder = Recorder::start(&path, &hub).unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
     publish(&hub, &batch(&[(1, 5, 4, 3, b"{}".to_vec())]));
     let published = Instant::now();
     let got = wait_for("the message in the file", || {
@@ -119,7 +119,7 @@ fn channels_of_equal_content_are_one_in_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     let hub = hub();
-    let recorder = Recorder::start(&path, &hub).unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
     hub.publisher().announce(&[channel(1, "/a")]);
     publish(&hub, &batch(&[(1, 1, 1, 0, vec![1])]));
     hub.publisher().retire(&[ChannelId(1)]);
@@ -140,7 +140,7 @@ fn more_channels_than_the_format_has_are_refused_and_the_others_are_kept() {
     const LIMIT: u32 = u16::MAX as u32 - 1;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
-    let mut file = McapFile::create(&path).unwrap();
+    let mut file = McapFile::create(&path, &Kept::default()).unwrap();
     for id in 1..=LIMIT {
         file.add_channel(&channel(id, &format!("/{id}"))).unwrap();
     }
@@ -156,7 +156,7 @@ fn a_failure_ends_the_recording_not_the_serving() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     let hub = hub();
-    let recorder = Recorder::start(&path, &hub).unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
     hub.publisher().announce(&[channel(1, "/a")]);
     let fine = batch(&[(1, 1, 1, 0, vec![0; 30 << 20])]);
     publish(&hub, &fine);
@@ -207,7 +207,7 @@ proptest! {
             if with_schema { with } else { Arc::new(Channel { schema: None, ..(*with).clone() }) }
         }).collect();
         hub.publisher().announce(&channels[..3]);
-        let recorder = Recorder::start(&path, &hub).unwrap();
+        let recorder = Recorder::start(&path, &hub, &[]).unwrap();
         hub.publisher().announce(&channels[3..]);
         let mut expected = Vec::new();
         for (messages, cut) in batches.iter().zip(cuts) {
@@ -251,4 +251,55 @@ proptest! {
             );
         }
     }
+}
+
+/// A recording with an attachment and metadata.
+fn made(path: &Path, profile: &str, attachment: &[u8]) {
+    let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    let mut writer = mcap::WriteOptions::new().profile(profile).create(file).unwrap();
+    let data = attachment.into();
+    let (name, media_type) = ("rover.urdf".to_owned(), "application/xml".to_owned());
+    writer.attach(&mcap::Attachment { log_time: 3, create_time: 4, name, media_type, data }).unwrap();
+    let metadata = [("robot".to_owned(), "rover".to_owned())].into();
+    writer.write_metadata(&mcap::records::Metadata { name: "drive".to_owned(), metadata }).unwrap();
+    writer.finish().unwrap();
+}
+
+#[test]
+fn what_recordings_have_beside_their_messages_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let played = ["a.mcap", "b.mcap", "cut.mcap"].map(|name| folder.path().join(name));
+    made(&played[0], "ros2", b"<robot/>");
+    made(&played[1], "ros2", &[7; 100_000]);
+    std::fs::write(&played[2], &std::fs::read(&played[1]).unwrap()[..500]).unwrap();
+    let recorded = |played: &[PathBuf], name: &str| {
+        let path = folder.path().join(name);
+        Recorder::start(&path, &hub(), played).unwrap().finish().unwrap();
+        std::fs::read(path).unwrap()
+    };
+    let bytes = recorded(&played[..2], "both.mcap");
+    let summary = mcap::Summary::read(&bytes).unwrap().unwrap();
+    let attachments: Vec<_> = summary
+        .attachment_indexes
+        .iter()
+        .map(|index| mcap::read::attachment(&bytes, index).unwrap())
+        .map(|attachment| {
+            (attachment.name, attachment.media_type, attachment.log_time, attachment.data.len())
+        })
+        .collect();
+    let expected = |bytes| ("rover.urdf".to_owned(), "application/xml".to_owned(), 3, bytes);
+    assert_eq!(attachments, [expected(8), expected(100_000)]);
+    assert_eq!(summary.metadata_indexes.len(), 1, "equal metadata once");
+    let metadata = mcap::read::metadata(&bytes, &summary.metadata_indexes[0]).unwrap();
+    assert_eq!((metadata.name.as_str(), metadata.metadata["robot"].as_str()), ("drive", "rover"));
+    let profile = |bytes: &[u8]| match mcap::read::LinearReader::new(bytes).unwrap().next().unwrap().unwrap()
+    {
+        mcap::records::Record::Header(header) => header.profile,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(profile(&bytes), "ros2");
+    // one without an index adds nothing, and is no failure
+    let bytes = recorded(&[played[0].clone(), played[2].clone()], "cut-too.mcap");
+    assert_eq!(mcap::Summary::read(&bytes).unwrap().unwrap().attachment_indexes.len(), 1);
+    assert_eq!(profile(&bytes), "");
 }

@@ -20,7 +20,7 @@
 //! 3. Give it a constructor of its own; `cli/serve/inputs.rs` chooses among them.
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +183,11 @@ pub fn open(
         return Err(SourceError::Unusable { name: "source".into(), reason });
     }
     Ok(Box::new(self::mcap::Timeline::open(named, options, registry, progress)?))
+}
+
+/// The files that [`open`] opens for what the user named, folders looked into.
+pub fn recording_files(specs: &[String]) -> Result<Vec<PathBuf>, SourceError> {
+    Ok(paths::named(specs)?.files.into_iter().map(|file| file.path).collect())
 }
 
 /// Looks at a recording without playing it. `progress` as for [`open`]; counts of every channel are exact, which

@@ -12,7 +12,7 @@ mod mask;
 pub mod negotiation;
 mod writer;
 
-pub use decoder::{Decoder, Event, Violation};
+pub use decoder::{Budget, Decoder, Event, Violation};
 pub use mask::{Mask, Masking, Unmasked};
 pub use writer::FrameWriter;
 

@@ -198,7 +198,7 @@ async def handshakes():
             (400, dict(line="GET / HTTP/1.0")),
             (405, dict(line="POST / HTTP/1.1")),
             (426, dict(Sec_WebSocket_Version="8")),
-            (426, dict(Sec_WebSocket_Version=None)),
+            (400, dict(Sec_WebSocket_Version=None)),
             (400, dict(Sec_WebSocket_Protocol=None)),
             (200, dict(Upgrade=None)),
             (101, dict(Connection="keep-alive, Upgrade", Upgrade="WebSocket")),

@@ -1,14 +1,21 @@
 //! Flags and their help. Values stay text here: [`crate::cli::config`] parses them, wherever they come from.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::cli::logging::{LogFormat, Verbosity};
 use anyhow::anyhow;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+mod meant;
 mod serve;
 
+pub(crate) use meant::with_what_was_meant;
+#[cfg(test)]
+pub(crate) use serve::EXAMPLES as SERVE_EXAMPLES;
 pub(crate) use serve::ServeArgs;
+
+const LOG_FORMAT: &str = "FOXGLOVE_BRIDGE_LOG_FORMAT";
 
 // Kept within 80 columns: clap wraps these texts, and would break the tables.
 const EXAMPLES: &str = "\
@@ -20,7 +27,8 @@ Examples:
   foxglove-bridge info drive.mcap                  show what is in it
 
 Exit codes:
-  0 done  1 failed while running  2 wrong options or input  3 port in use";
+  0 done  1 failed while running  2 wrong options or input  3 port in use
+  130 ended at once by a second signal";
 
 /// Brings robot data, recorded or live, to viewers that speak the Foxglove WebSocket protocol.
 #[derive(Debug, Parser)]
@@ -63,14 +71,23 @@ impl LogArgs {
 
     /// The flag, or else the environment.
     pub(crate) fn format(&self) -> anyhow::Result<LogFormat> {
-        const VARIABLE: &str = "FOXGLOVE_BRIDGE_LOG_FORMAT";
-        let variable = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+        let variable = std::env::var(LOG_FORMAT).ok().filter(|text| !text.is_empty());
         match (self.log_format, variable) {
             (Some(format), _) => Ok(format),
-            (None, Some(text)) => text.parse().map_err(|reason| anyhow!("{VARIABLE}: {reason}")),
+            (None, Some(text)) => text.parse().map_err(|reason| anyhow!("{LOG_FORMAT}: {reason}")),
             (None, None) => Ok(LogFormat::default()),
         }
     }
+}
+
+/// The form of log lines that was probably asked for, to report that the arguments are wrong.
+pub(crate) fn log_format(arguments: &[OsString]) -> LogFormat {
+    let texts: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let after = texts.windows(2).find_map(|pair| (pair[0] == "--log-format").then_some(pair[1]));
+    let joined = texts.iter().find_map(|text| text.strip_prefix("--log-format="));
+    let flag = after.or(joined).and_then(|text| text.parse().ok());
+    let variable = || std::env::var(LOG_FORMAT).ok().and_then(|text| text.parse().ok());
+    flag.or_else(variable).unwrap_or_default()
 }
 
 #[derive(Debug, Args)]

@@ -7,17 +7,20 @@ use crate::cli::config::{Origin, Setting};
 use clap::Args;
 
 // Kept within 80 columns, as the other examples are.
-pub(super) const EXAMPLES: &str = "\
+pub(crate) const EXAMPLES: &str = "\
 Settings:
   Each option is also an environment variable, FOXGLOVE_BRIDGE_START_ON for
   --start-on, and a key of the file given by --config: start-on = \"client\".
   Flags win over the environment, and that wins over the file. Lists are
   separated by commas in the environment. --loop=false undoes a switch.
+  What does not fit to what is served is an error if it is a flag, and else
+  left out with a warning.
 
 Keys, on a terminal:
   space  pause, play        .    one message
   ← →    5 s back, on       ↑ ↓  faster, slower
-  l      loop               q    quit
+  l      loop               ?    these keys
+  q      quit
 
 Examples:
   foxglove-bridge serve drive.mcap
@@ -48,6 +51,9 @@ pub(crate) struct ServeArgs {
     /// Read options from a TOML file
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) config: Option<PathBuf>,
+    /// Write the WebSocket URL into this file once the server listens; removed at the end
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    ready_file: Option<String>,
     /// Show no progress bar, even on a terminal
     #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
@@ -180,6 +186,9 @@ pub(crate) struct ServeArgs {
     /// [default: 75s]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     client_timeout: Option<String>,
+    /// Longest text that a client may send; longer ones are refused with a status [default: 1MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Delivery")]
+    client_text: Option<String>,
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
@@ -236,12 +245,14 @@ impl ServeArgs {
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("client-timeout", one(&self.client_timeout)),
+            ("client-text", one(&self.client_text)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
             ("record", one(&self.record)),
             ("json-as", one(&self.json_as)),
             ("proto", self.proto.clone()),
             ("proto-path", self.proto_path.clone()),
+            ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
         ];
         given
@@ -323,6 +334,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 18);
+        assert_eq!(compared, 19);
     }
 }

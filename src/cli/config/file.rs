@@ -4,8 +4,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{KEYS, Key};
+use super::keys::{KEYS, Key, Reads};
 use super::{ConfigError, Origin, Setting};
+use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 
 /// The settings in the text of a file; `path` is for error messages.
@@ -28,7 +29,9 @@ pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigEr
         let mut setting =
             Setting { key, values: Vec::new(), origin: Origin::File { path: path.to_owned(), line } };
         match values(value.get_ref(), key.list) {
-            Ok(values) => setting.values = values,
+            Ok(values) => {
+                setting.values = values.into_iter().map(|value| beside(path, key.reads, value)).collect();
+            }
             Err(reason) => return Err(ConfigError::Value { setting: setting.to_string(), reason }),
         }
         settings.push(setting);
@@ -36,6 +39,20 @@ pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigEr
     // a table has no order of its own; within a file the later line wins
     settings.sort_by(|a, b| a.origin.cmp(&b.origin));
     Ok(settings)
+}
+
+/// A value with the files that it names beside the settings file, unless their paths are absolute.
+fn beside(file: &Path, reads: Reads, value: String) -> String {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let joined = |path: &str| folder.join(path).to_string_lossy().into_owned();
+    match reads {
+        Reads::Whole if value != "-" && !Listener::is_meant(&value) => joined(&value),
+        Reads::JsonAfterEquals => match value.rsplit_once('=') {
+            Some((topic, path)) if path.ends_with(".json") => format!("{topic}={}", joined(path)),
+            _ => value,
+        },
+        Reads::Whole | Reads::Nothing => value,
+    }
 }
 
 /// A value as texts for the key's parser.

@@ -3,17 +3,22 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
-use super::{ServeOptions, size};
+use super::{PREFIX, ServeOptions, size};
 use foxglove_bridge::hub::{Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
+use foxglove_bridge::server::LARGEST_MESSAGE;
 use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::source::{Order, Remap};
 use foxglove_bridge::time::{TimeSpec, parse_duration};
+
+/// Every request of a viewer has room.
+const SMALLEST_CLIENT_TEXT: usize = 1 << 10;
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
 #[derive(Debug)]
@@ -24,7 +29,19 @@ pub(crate) struct Key {
     pub(crate) list: bool,
     /// Whether it is left out of help and documentation.
     pub(crate) hidden: bool,
+    /// Which part of its values names files that are read: in a settings file they are relative to that.
+    pub(crate) reads: Reads,
     set: Setter,
+}
+
+/// Which part of a value is the path of a file that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reads {
+    Nothing,
+    /// All of it, but for stdin and sockets.
+    Whole,
+    /// What follows `=`, if it ends in `.json`.
+    JsonAfterEquals,
 }
 
 #[derive(Debug)]
@@ -34,19 +51,22 @@ enum Setter {
 }
 
 const fn one(name: &'static str, set: fn(&mut ServeOptions, &str) -> Result<(), String>) -> Key {
-    Key { name, list: false, hidden: false, set: Setter::One(set) }
+    Key { name, list: false, hidden: false, reads: Reads::Nothing, set: Setter::One(set) }
 }
 
 const fn list(name: &'static str, set: fn(&mut ServeOptions, &[String]) -> Result<(), String>) -> Key {
-    Key { name, list: true, hidden: false, set: Setter::List(set) }
+    Key { name, list: true, hidden: false, reads: Reads::Nothing, set: Setter::List(set) }
 }
 
 /// All keys, in the order of the documentation.
 pub(crate) static KEYS: &[Key] = &[
-    list("source", |options, values| {
-        options.sources = values.to_vec();
-        Ok(())
-    }),
+    Key {
+        reads: Reads::Whole,
+        ..list("source", |options, values| {
+            options.sources = values.to_vec();
+            Ok(())
+        })
+    },
     one("host", |options, text| host(text).map(|host| options.host = host)),
     one("port", |options, text| port(text).map(|port| options.port = port)),
     one("name", |options, text| {
@@ -68,7 +88,7 @@ pub(crate) static KEYS: &[Key] = &[
     one("start", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.start = t)),
     one("end", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.end = t)),
     one("playback-duration", |options, text| {
-        unless_empty(text, parse_duration).map(|duration| options.recording.duration = duration)
+        unless_empty(text, some_duration).map(|duration| options.recording.duration = duration)
     }),
     list("topic", |options, values| {
         patterns(values).map(|patterns| options.recording.topics.filter.include = patterns)
@@ -99,19 +119,28 @@ pub(crate) static KEYS: &[Key] = &[
         options.json_lines.default_topic = (!text.is_empty()).then(|| text.to_owned());
         Ok(())
     }),
-    list("schema", |options, values| {
-        let schemas: Result<Vec<SchemaFor>, _> = values.iter().map(|value| value.parse()).collect();
-        schemas.map(|schemas| options.json_lines.schemas = schemas)
-    }),
+    Key {
+        reads: Reads::JsonAfterEquals,
+        ..list("schema", |options, values| {
+            let schemas: Result<Vec<SchemaFor>, _> = values.iter().map(|value| value.parse()).collect();
+            schemas.map(|schemas| options.json_lines.schemas = schemas)
+        })
+    },
     one("json-as", |options, text| text.parse().map(|json_as| options.types.json_as = json_as)),
-    list("proto", |options, values| {
-        options.types.proto = values.iter().map(PathBuf::from).collect();
-        Ok(())
-    }),
-    list("proto-path", |options, values| {
-        options.types.proto_path = values.iter().map(PathBuf::from).collect();
-        Ok(())
-    }),
+    Key {
+        reads: Reads::Whole,
+        ..list("proto", |options, values| {
+            options.types.proto = values.iter().map(PathBuf::from).collect();
+            Ok(())
+        })
+    },
+    Key {
+        reads: Reads::Whole,
+        ..list("proto-path", |options, values| {
+            options.types.proto_path = values.iter().map(PathBuf::from).collect();
+            Ok(())
+        })
+    },
     one("raw", |options, text| boolean(text).map(|raw| options.json_lines.raw = raw)),
     one("time-field", |options, text| {
         options.json_lines.time_field = (!text.is_empty()).then(|| text.to_owned());
@@ -129,12 +158,17 @@ pub(crate) static KEYS: &[Key] = &[
     one("client-timeout", |options, text| {
         parse_duration(text).map(|d| options.client_timeout = d).map_err(|error| error.to_string())
     }),
+    one("client-text", |options, text| client_text(text).map(|bytes| options.client_text = bytes)),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
     one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
+        Ok(())
+    }),
+    one("ready-file", |options, text| {
+        options.ready_file = (!text.is_empty()).then(|| text.into());
         Ok(())
     }),
     one("no-progress", |options, text| boolean(text).map(|off| options.progress = !off)),
@@ -148,7 +182,7 @@ impl Key {
 
     /// Its environment variable.
     pub(crate) fn variable(&self) -> String {
-        format!("FOXGLOVE_BRIDGE_{}", self.name.replace('-', "_").to_ascii_uppercase())
+        format!("{PREFIX}{}", self.name.replace('-', "_").to_ascii_uppercase())
     }
 
     /// Sets the option; the error says what can be written instead.
@@ -189,6 +223,26 @@ fn unless_empty<T, E: ToString>(text: &str, parse: fn(&str) -> Result<T, E>) -> 
     parse(text).map(Some).map_err(|error| error.to_string())
 }
 
+/// A length of time in which something can be played.
+fn some_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text).map_err(|error| error.to_string())? {
+        Duration::ZERO => Err(format!("'{text}' plays nothing: write how much to play, like 30s or 1h30m")),
+        duration => Ok(duration),
+    }
+}
+
+/// Room for a request, and no more than a client may send at all.
+fn client_text(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ SMALLEST_CLIENT_TEXT..=LARGEST_MESSAGE => Ok(bytes),
+        _ => Err(format!(
+            "'{text}' is out of range: write {} KiB to {} MiB",
+            SMALLEST_CLIENT_TEXT >> 10,
+            LARGEST_MESSAGE >> 20
+        )),
+    }
+}
+
 fn boolean(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Ok(true),
@@ -198,6 +252,8 @@ fn boolean(text: &str) -> Result<bool, String> {
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {
+    // an IPv6 address as it stands in a URL
+    let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if text == "localhost" {
         return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }

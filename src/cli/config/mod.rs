@@ -5,25 +5,38 @@
 //! file, environment, flag; the last one wins. After that no code looks at flags.
 
 use std::fmt;
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use foxglove_bridge::hub::HubOptions;
 use foxglove_bridge::input::OnEof;
+use foxglove_bridge::input::listen::Listener;
+use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::CLIENT_TIMEOUT;
+use foxglove_bridge::server::{CLIENT_TEXT, CLIENT_TIMEOUT};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::JsonLinesOptions;
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::time::TimeSpec;
 
 pub(crate) mod file;
+mod fits;
 pub(crate) mod keys;
 pub(crate) mod size;
 
 use keys::Key;
+
+/// What the variables of all settings begin with.
+pub(crate) const PREFIX: &str = "FOXGLOVE_BRIDGE_";
+
+/// Variables that are no keys of the file.
+const OTHER_VARIABLES: [&str; 2] = ["FOXGLOVE_BRIDGE_CONFIG", "FOXGLOVE_BRIDGE_LOG_FORMAT"];
+
+/// The largest file of settings: far more than all keys with long lists.
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// Everything `serve` needs to know.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,14 +63,26 @@ pub(crate) struct ServeOptions {
     pub(crate) types: TypeOptions,
     /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
     pub(crate) client_timeout: Duration,
+    /// The longest text that is taken from a client, in bytes.
+    pub(crate) client_text: usize,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
     pub(crate) record: Option<PathBuf>,
+    /// The file that is written once the server listens, if any.
+    pub(crate) ready_file: Option<PathBuf>,
     /// Whether a progress bar may be shown.
     pub(crate) progress: bool,
+}
+
+impl ServeOptions {
+    /// What is played: the files and folders that are named, unless they are followed.
+    pub(crate) fn recordings(&self) -> Vec<String> {
+        let is_file = |spec: &&String| *spec != "-" && !Listener::is_meant(spec);
+        self.sources.iter().filter(is_file).filter(|_| !self.live.follow).cloned().collect()
+    }
 }
 
 /// How input is treated that is no recording.
@@ -104,9 +129,11 @@ impl Default for ServeOptions {
             hub: HubOptions::default(),
             types: TypeOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
+            client_text: CLIENT_TEXT,
             compression: false,
             name: None,
             record: None,
+            ready_file: None,
             progress: true,
         }
     }
@@ -205,9 +232,24 @@ pub(crate) enum ConfigError {
         /// What it is for.
         why: &'static str,
     },
-    /// Two options that exclude each other.
-    #[error("{0} and {1} exclude each other; leave one out")]
-    Contradiction(&'static str, &'static str),
+    /// A flag that means nothing for what is served.
+    #[error("{setting}: {why}")]
+    DoesNotFit {
+        /// The flag.
+        setting: String,
+        /// Why, and the way out.
+        why: String,
+    },
+    /// A source that is neither a file nor a folder.
+    #[error(
+        "{path} is {what}, not a recording; what it gives can be read from stdin: foxglove-bridge serve - < {path}"
+    )]
+    NotAFile {
+        /// As named.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
     /// Playback would end before it starts.
     #[error("end {end} lies before start {start}; swap them, or leave one out")]
     EndBeforeStart {
@@ -218,29 +260,72 @@ pub(crate) enum ConfigError {
     },
 }
 
-/// Merges settings into options: flag over environment over file over default, in whatever order they come.
-pub(crate) fn build(mut settings: Vec<Setting>) -> Result<ServeOptions, ConfigError> {
-    let mut options = ServeOptions::default();
+/// The outcome of [`build`].
+#[derive(Debug)]
+pub(crate) struct Built {
+    /// What is to be done.
+    pub(crate) options: ServeOptions,
+    /// Settings that were left out, and why.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Merges settings into options: flag over environment over file over default, in whatever order they come. What does
+/// not fit to what is served is left out, or an error if it is a flag.
+pub(crate) fn build(mut settings: Vec<Setting>) -> Result<Built, ConfigError> {
     // stable: within one origin the later setting wins
     settings.sort_by_key(|setting| setting.origin.strength());
-    for setting in &settings {
+    if applied(&settings)?.sources.is_empty() {
+        return Err(ConfigError::NoSource);
+    }
+    let warnings = fits::fit(&mut settings)?;
+    let mut options = applied(&settings)?;
+    check_range(&options.recording, &settings)?;
+    check_lines(&options.json_lines)?;
+    // a rate that was asked for on the spot; that of a file may be meant for recordings
+    let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;
+    options.live.paced |= !options.live.immediate && settings.iter().any(rate);
+    Ok(Built { options, warnings })
+}
+
+/// The defaults with these settings, the strongest last.
+fn applied(settings: &[Setting]) -> Result<ServeOptions, ConfigError> {
+    let mut options = ServeOptions::default();
+    for setting in settings {
         setting
             .key
             .apply(&mut options, &setting.values)
             .map_err(|reason| ConfigError::Value { setting: setting.to_string(), reason })?;
     }
-    if options.sources.is_empty() {
-        return Err(ConfigError::NoSource);
-    }
-    check_range(&options.recording, &settings)?;
-    check_lines(&options.json_lines)?;
-    if options.live.immediate && options.live.paced {
-        return Err(ConfigError::Contradiction("live", "paced"));
-    }
-    // a rate that was asked for on the spot; that of a file may be meant for recordings
-    let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;
-    options.live.paced |= !options.live.immediate && settings.iter().any(rate);
     Ok(options)
+}
+
+/// Refuses sources that can only be read once, like devices and pipes: recordings are read at any place.
+pub(crate) fn check_files(options: &ServeOptions) -> Result<(), ConfigError> {
+    let is_file = |spec: &&String| *spec != "-" && !Listener::is_meant(spec);
+    for spec in options.sources.iter().filter(is_file) {
+        // a file that is missing is reported by who opens it
+        let what = std::fs::metadata(spec).ok().and_then(|metadata| special(metadata.file_type()));
+        if let Some(what) = what {
+            return Err(ConfigError::NotAFile { path: spec.clone(), what });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn special(kind: std::fs::FileType) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let kinds = [
+        (kind.is_fifo(), "a pipe"),
+        (kind.is_char_device() || kind.is_block_device(), "a device"),
+        (kind.is_socket(), "a socket"),
+    ];
+    kinds.iter().find(|(is, _)| *is).map(|(_, what)| *what)
+}
+
+#[cfg(not(unix))]
+fn special(_kind: std::fs::FileType) -> Option<&'static str> {
+    None
 }
 
 impl Origin {
@@ -304,10 +389,47 @@ pub(crate) fn environment_settings(variable: impl Fn(&str) -> Option<String>) ->
     settings
 }
 
+/// Variables that look like settings and are none, with what was meant. Those that Kubernetes makes for a service of this
+/// name are left alone.
+pub(crate) fn unknown_variables(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let known: Vec<String> =
+        keys::KEYS.iter().map(Key::variable).chain(OTHER_VARIABLES.map(str::to_owned)).collect();
+    let visible: Vec<String> = keys::KEYS.iter().filter(|key| !key.hidden).map(Key::variable).collect();
+    let of_service = |rest: &str| {
+        rest.starts_with("SERVICE_HOST")
+            || rest.starts_with("SERVICE_PORT")
+            || rest.strip_prefix("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let mut unknown: Vec<String> = names
+        .into_iter()
+        .filter(|name| {
+            !known.contains(name) && name.strip_prefix(PREFIX).is_some_and(|rest| !of_service(rest))
+        })
+        .collect();
+    unknown.sort();
+    let warning = |name: String| {
+        let rest = &name[PREFIX.len()..];
+        let candidates = visible.iter().map(String::as_str).chain(OTHER_VARIABLES);
+        let nearest = nearest(rest, candidates.map(|candidate| &candidate[PREFIX.len()..]));
+        let hint =
+            nearest.map_or_else(|| "see --help".to_owned(), |meant| format!("did you mean {PREFIX}{meant}?"));
+        format!("{name}: there is no such setting; {hint}")
+    };
+    unknown.into_iter().map(warning).collect()
+}
+
 /// The settings of a TOML file.
 pub(crate) fn file_settings(path: &Path) -> Result<Vec<Setting>, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    let failed = |source| ConfigError::File { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let length = file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+    if length as u64 > LARGEST_FILE {
+        return Err(failed(std::io::Error::other(format!(
+            "has more than {} MiB, which is no file of settings",
+            LARGEST_FILE >> 20
+        ))));
+    }
     file::settings(&text, path)
 }
 

@@ -28,7 +28,16 @@ fn file(text: &str) -> Result<Vec<Setting>, ConfigError> {
 }
 
 fn options(settings: Vec<Setting>) -> ServeOptions {
-    build([vec![flag("source", &["a.mcap"])], settings].concat()).unwrap()
+    build([vec![flag("source", &["a.mcap"])], settings].concat()).unwrap().options
+}
+
+/// The same for JSON lines on stdin.
+fn line_options(settings: Vec<Setting>) -> ServeOptions {
+    build([vec![flag("source", &["-"])], settings].concat()).unwrap().options
+}
+
+fn line_error(settings: Vec<Setting>) -> String {
+    build([vec![flag("source", &["-"])], settings].concat()).unwrap_err().to_string()
 }
 
 fn error(settings: Vec<Setting>) -> String {
@@ -85,9 +94,6 @@ fn the_file_takes_numbers_texts_times_and_lists() {
             client-buffer = 1_000_000
             time-resolution = "0"
             record = "/data/{time}.mcap"
-            json-as = "json"
-            proto = ["imu.proto", "all.desc"]
-            proto-path = "protos"
             no-progress = true
             "#,
         )
@@ -104,9 +110,6 @@ fn the_file_takes_numbers_texts_times_and_lists() {
     assert_eq!(built.hub.client_buffer, 1_000_000);
     assert_eq!(built.hub.time_resolution, Duration::ZERO);
     assert_eq!(built.record, Some("/data/{time}.mcap".into()));
-    assert_eq!(built.types.json_as, JsonAs::Json);
-    assert_eq!(built.types.proto, [Path::new("imu.proto"), Path::new("all.desc")]);
-    assert_eq!(built.types.proto_path, [Path::new("protos")]);
     assert!(!built.progress);
 }
 
@@ -138,7 +141,7 @@ fn errors_name_the_place_and_the_way_out() {
 
 #[test]
 fn how_json_lines_are_read_is_configured() {
-    let built = options(
+    let built = line_options(
         file(
             r#"
             default-topic = "/journal"
@@ -149,6 +152,9 @@ fn how_json_lines_are_read_is_configured() {
             nan = "string"
             strict = true
             max-line = "1MiB"
+            json-as = "json"
+            proto = ["imu.proto", "all.desc"]
+            proto-path = "protos"
             "#,
         )
         .unwrap(),
@@ -167,14 +173,17 @@ fn how_json_lines_are_read_is_configured() {
         ],
     };
     assert_eq!(built.json_lines, expected);
+    assert_eq!(built.types.json_as, JsonAs::Json);
+    assert_eq!(built.types.proto, [Path::new("imu.proto"), Path::new("all.desc")]);
+    assert_eq!(built.types.proto_path, [Path::new("protos")]);
     assert!(error(vec![flag("max-line", &["2GiB"])]).contains("at most 1024 MiB"));
 }
 
 #[test]
 fn options_that_need_another_say_so() {
-    let message = error(vec![flag("raw", &["true"])]);
+    let message = line_error(vec![flag("raw", &["true"])]);
     assert_eq!(message, "raw needs default-topic as well: the topic of its messages");
-    let message = error(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
+    let message = line_error(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
     assert_eq!(message, "time-field needs raw as well: other lines have log_time");
 }
 
@@ -184,15 +193,15 @@ fn contradictions_are_refused() {
     let message = error(vec![flag("start", &["+5s"]), flag("end", &["+2s"])]);
     assert_eq!(message, "end +2s lies before start +5s; swap them, or leave one out");
     assert!(error(vec![flag("latch", &["none", "/map"])]).contains("'none' stands alone"));
-    let message = error(vec![flag("live", &["true"]), flag("paced", &["true"])]);
-    assert_eq!(message, "live and paced exclude each other; leave one out");
+    let message = line_error(vec![flag("live", &["true"]), flag("paced", &["true"])]);
+    assert!(message.starts_with("--paced: it and live exclude each other"), "{message}");
 }
 
 #[test]
 fn a_rate_asked_for_on_the_spot_means_paced_input() {
-    assert!(options(vec![flag("rate", &["1"])]).live.paced);
-    assert!(!options(file("rate = 2").unwrap()).live.paced);
-    assert!(!options(vec![flag("rate", &["1"]), flag("live", &["true"])]).live.paced);
+    assert!(line_options(vec![flag("rate", &["1"])]).live.paced);
+    assert!(!line_options(file("rate = 2").unwrap()).live.paced);
+    assert!(!line_options(vec![flag("rate", &["1"]), flag("live", &["true"])]).live.paced);
 }
 
 #[test]
@@ -205,6 +214,7 @@ fn every_key_refuses_nonsense_and_none_panics() {
         "prefix",
         "latch",
         "record",
+        "ready-file",
         "proto",
         "proto-path",
         "default-topic",
@@ -233,4 +243,144 @@ fn the_documented_file_lists_every_key_with_its_true_default() {
     built.sources.clear();
     assert_eq!(built, ServeOptions::default());
     assert!(file(text).unwrap().is_empty(), "everything is commented out");
+}
+
+/// What the settings become for these sources: the options and the warnings, or the error.
+fn built_for(sources: &[&str], settings: Vec<Setting>) -> Result<Built, String> {
+    build([vec![flag("source", sources)], settings].concat()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn options_that_do_not_fit_are_errors_as_flags_and_warnings_from_elsewhere() {
+    let recording: &[&str] = &["a.mcap"];
+    let live: &[&str] = &["-"];
+    let sockets: &[&str] = &["tcp-listen://127.0.0.1:0"];
+    for (sources, key, value) in [
+        (recording, "paced", "true"),
+        (recording, "live", "true"),
+        (recording, "on-eof", "exit"),
+        (recording, "max-writers", "3"),
+        (recording, "strict", "true"),
+        (recording, "schema", "/a=foxglove.Log"),
+        (recording, "from-start", "true"),
+        (live, "loop", "true"),
+        (live, "shift", "now"),
+        (live, "start", "+1s"),
+        (live, "order", "publish"),
+        (live, "follow", "true"),
+        (sockets, "rate", "2"),
+        (sockets, "paced", "true"),
+        (sockets, "start-paused", "true"),
+        (sockets, "at-end", "exit"),
+        (&["-", "tcp-listen://127.0.0.1:0"], "paced", "true"),
+    ] {
+        let error = built_for(sources, vec![flag(key, &[value])]).unwrap_err();
+        assert!(error.starts_with(&format!("--{key}: it is for ")), "{error}");
+        let variable = Key::find(key).unwrap().variable();
+        let built = built_for(sources, environment(&[(&variable, value)])).unwrap();
+        let alone = built_for(sources, Vec::new()).unwrap();
+        assert_eq!(built.options, alone.options, "{key} is left out");
+        assert_eq!(built.warnings.len(), 1, "{:?}", built.warnings);
+        assert!(built.warnings[0].starts_with(&format!("{variable} is left out: it is for ")));
+    }
+}
+
+#[test]
+fn options_that_fit_stay_and_those_that_say_the_default_fit_everywhere() {
+    for (sources, key, value) in [
+        (&["-"][..], "rate", "2"),
+        (&["-"], "loop", "false"),
+        (&["a.mcap"], "on-eof", "keep"),
+        (&["a.mcap", "-"], "shift", "now"),
+        (&["a.mcap", "-"], "on-eof", "exit"),
+        (&["-"], "at-end", "exit"),
+    ] {
+        let built = built_for(sources, vec![flag(key, &[value])]).unwrap();
+        assert!(built.warnings.is_empty(), "{:?}", built.warnings);
+    }
+    let followed = built_for(&["a.mcap"], file("follow = true\nfrom-start = true\non-eof = 'exit'").unwrap());
+    assert!(followed.unwrap().warnings.is_empty());
+}
+
+#[test]
+fn of_two_options_that_exclude_each_other_the_stronger_one_counts() {
+    let error = built_for(&["a.mcap"], vec![flag("loop", &["true"]), flag("at-end", &["exit"])]).unwrap_err();
+    assert_eq!(
+        error,
+        "--at-end: it and loop exclude each other: with loop the end never comes; leave one out"
+    );
+    let with_file = |text: &str, flags: Vec<Setting>| {
+        built_for(&["a.mcap"], [file(text).unwrap(), flags].concat()).unwrap()
+    };
+    let built = with_file("loop = true", vec![flag("at-end", &["exit"])]);
+    assert!(
+        !built.options.playback.looping && built.warnings[0].starts_with("bridge.toml:1: loop is left out")
+    );
+    let built = with_file("at-end = 'exit'\nloop = true", Vec::new());
+    assert!(built.options.playback.looping);
+    assert_eq!(built.warnings.len(), 1);
+}
+
+#[test]
+fn an_unknown_variable_is_named_with_the_nearest_setting() {
+    let names = ["FOXGLOVE_BRIDGE_LOP", "FOXGLOVE_BRIDGE_PORT", "FOXGLOVE_BRIDGE_CONFIG", "HOME"];
+    let of_kubernetes = ["FOXGLOVE_BRIDGE_SERVICE_HOST", "FOXGLOVE_BRIDGE_PORT_8765_TCP_ADDR"];
+    let warnings = unknown_variables(names.into_iter().chain(of_kubernetes).map(str::to_owned));
+    let expected = "FOXGLOVE_BRIDGE_LOP: there is no such setting; did you mean FOXGLOVE_BRIDGE_LOOP?";
+    assert_eq!(warnings, [expected]);
+    let far = unknown_variables(["FOXGLOVE_BRIDGE_BANANAS".to_owned()]);
+    assert_eq!(far, ["FOXGLOVE_BRIDGE_BANANAS: there is no such setting; see --help"]);
+}
+
+#[test]
+fn files_that_a_settings_file_names_are_beside_it() {
+    let text = "source = ['a.mcap', '/b.mcap', '-', 'tcp-listen://x:1']\nproto = 'p.proto'\nrecord = 'r.mcap'\n\
+                schema = ['/imu=imu.json', '/log=foxglove.Log']";
+    let settings = file::settings(text, Path::new("/etc/robot/bridge.toml")).unwrap();
+    let values: HashMap<_, _> =
+        settings.iter().map(|setting| (setting.key.name, setting.values.join(" "))).collect();
+    assert_eq!(values["source"], "/etc/robot/a.mcap /b.mcap - tcp-listen://x:1");
+    assert_eq!(values["proto"], "/etc/robot/p.proto");
+    assert_eq!(values["schema"], "/imu=/etc/robot/imu.json /log=foxglove.Log");
+    assert_eq!(values["record"], "r.mcap", "what is written is where the program runs");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_settings_file_without_end_is_not_read_into_memory() {
+    let error = file_settings(Path::new("/dev/zero")).unwrap_err().to_string();
+    assert!(error.starts_with("/dev/zero: has more than 1 MiB"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_source_that_can_be_read_only_once_is_for_stdin() {
+    let options = |source: &str| ServeOptions { sources: vec![source.to_owned()], ..ServeOptions::default() };
+    let error = check_files(&options("/dev/null")).unwrap_err().to_string();
+    assert!(error.starts_with("/dev/null is a device") && error.ends_with("serve - < /dev/null"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    for source in [folder.path().to_str().unwrap(), "missing.mcap", "-", "unix-listen:///x"] {
+        check_files(&options(source)).unwrap();
+    }
+}
+
+#[test]
+fn nothing_to_play_is_refused() {
+    let message = error(vec![flag("playback-duration", &["0s"])]);
+    assert!(message.starts_with("--playback-duration: '0s' plays nothing"), "{message}");
+}
+
+#[test]
+fn an_address_may_stand_as_in_a_url() {
+    for text in ["[::1]", "::1"] {
+        assert_eq!(options(vec![flag("host", &[text])]).host.to_string(), "::1");
+    }
+    assert!(error(vec![flag("host", &["[127.0.0.1"])]).contains("is not an address"));
+}
+
+#[test]
+fn the_longest_text_of_a_client_is_within_bounds() {
+    assert_eq!(options(vec![flag("client-text", &["2MiB"])]).client_text, 2 << 20);
+    assert!(error(vec![flag("client-text", &["1GiB"])]).contains("16 MiB"));
+    assert!(error(vec![flag("client-text", &["10B"])]).contains("10B"));
 }

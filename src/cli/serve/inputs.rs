@@ -13,7 +13,7 @@ use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{
-    self, Follow, FollowOptions, Incoming, Order, RangeMiss, Recording, SourceError, Stop, Stream,
+    self, Follow, FollowOptions, Incoming, RangeMiss, Recording, SourceError, Stop, Stream,
 };
 
 use super::startup;
@@ -64,14 +64,8 @@ impl Inputs {
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
         let is_live = |spec: &String| spec == "-" || Listener::is_meant(spec);
         let files: Vec<String> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
-        if options.live.follow && files.is_empty() {
-            bail!("--follow is for .mcap files that still grow; name one, or leave it out");
-        }
         let recordings = if options.live.follow { &[] } else { files.as_slice() };
         let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
-        if live.is_some() && recordings.is_empty() {
-            refuse_for_live(options)?;
-        }
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
                 "{file} and {live}: the time of a recording and that of live input don't fit together; --shift now \
@@ -117,22 +111,6 @@ fn with_way_out(error: SourceError) -> anyhow::Error {
         _ => return error.into(),
     };
     anyhow!("{error}; {way_out}")
-}
-
-/// Options that need a recording.
-fn refuse_for_live(options: &ServeOptions) -> anyhow::Result<()> {
-    let recording = &options.recording;
-    let given = [
-        ("--start", recording.start.is_some()),
-        ("--end", recording.end.is_some()),
-        ("--playback-duration", recording.duration.is_some()),
-        ("--order publish", recording.order == Order::Publish),
-        ("--loop", options.playback.looping),
-    ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((option, _)) => bail!("{option} is for recordings; live input is served once, as it comes"),
-        None => Ok(()),
-    }
 }
 
 fn open_recordings(

@@ -1,57 +1,83 @@
 //! `serve`: plays recordings to viewers, or forwards live input.
 
-use std::io::Write;
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::cli::config::{self, ConfigError, ServeOptions};
-use crate::cli::logging::LogOutput;
+use crate::cli::config::{self, Built, ConfigError, ServeOptions};
+use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
+use foxglove_bridge::internals::printable;
 use foxglove_bridge::server::{BindError, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
+use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
 use super::args::{LogArgs, ServeArgs};
-use super::keyboard::{Action, Keyboard};
+use super::keyboard::{self, Action, Keyboard};
 use super::progress::{self, PlayBar};
+use super::{Failure, LONGEST_ERROR, panics};
 
 mod engine;
 mod inputs;
+mod ready;
+mod signals;
 mod startup;
 mod stdin;
 
 use engine::{Engine, Finish};
 use inputs::Inputs;
+use startup::{Links, Surroundings};
 
-/// Serves until the end, a key or a signal.
-pub(crate) fn run(args: &ServeArgs, logging: &LogArgs, log: &LogOutput) -> Result<(), Failure> {
+/// Serves until the end, a key or a signal. `panicked` is cancelled when a thread has died.
+pub(crate) fn run(
+    args: &ServeArgs,
+    logging: &LogArgs,
+    log: &LogOutput,
+    panicked: &CancellationToken,
+) -> Result<(), Failure> {
     let options = options(args).map_err(|error| match error {
         ConfigError::File { path, source } => {
             Failure::Input(anyhow::Error::from(source).context(format!("--config {}", path.display())))
         }
         error => Failure::Input(error.into()),
     })?;
+    if let Some(ready) = &options.ready_file {
+        // of a run that was killed
+        ready::remove(ready);
+    }
+    signals::raise_descriptors();
     let inputs = Inputs::open(&options, log).map_err(Failure::Input)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .thread_name(panics::WORKER)
         .build()
-        .map_err(|error| Failure::Runtime(anyhow::Error::from(error).context("starting the runtime")))?;
-    let bar = options.progress && !logging.quiet && progress::on_terminal();
-    runtime.block_on(serve(options, inputs, bar, logging.quiet, log))
+        .map_err(runtime_failure("starting the runtime"))?;
+    let ready = options.ready_file.clone();
+    let outcome = runtime.block_on(serve(options, inputs, logging.quiet, log, panicked));
+    // what still waits for a client or the disk does not hold the program
+    runtime.shutdown_background();
+    if let Some(ready) = ready {
+        ready::remove(&ready);
+    }
+    outcome
+}
+
+fn runtime_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::Runtime(anyhow::Error::from(error).context(what))
 }
 
 async fn serve(
     options: ServeOptions,
     inputs: Inputs,
-    bar: bool,
     quiet: bool,
     log: &LogOutput,
+    panicked: &CancellationToken,
 ) -> Result<(), Failure> {
-    let runtime_failure = |what: &'static str| {
-        move |error: std::io::Error| Failure::Runtime(anyhow::Error::from(error).context(what))
-    };
+    let stop = panicked.child_token();
+    signals::survive_full_files().map_err(runtime_failure("waiting for signals"))?;
+    tokio::spawn(signals::handle(stop.clone(), log.clone()));
     let server = Server::bind(SocketAddr::new(options.host, options.port))
         .await
         .map_err(|error| match error {
@@ -61,26 +87,24 @@ async fn serve(
             BindError::Other(..) => Failure::Runtime(error.into()),
         })?
         .with_compression(options.compression)
+        .with_client_text(options.client_text)
         .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
-    let recorder = options.record.as_deref().map(|path| start_recording(path, &hub)).transpose()?;
+    let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
+    let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
-        let host_name = startup::host_name();
-        let lines = startup::lines(server.address(), host_name.as_deref(), &inputs.contents());
-        log.write_with(&mut || {
-            // a closed stderr leaves nobody to tell
-            std::io::stderr().write_all(lines.as_bytes()).ok();
-        });
+        links.say(&inputs.contents(), log);
     }
-    let stop = CancellationToken::new();
+    if let Some(path) = &options.ready_file {
+        ready::write(path, links.url()).map_err(Failure::Input)?;
+    }
     let finish = Finish::new(server.finisher());
     let engine =
         Engine::start(inputs, &hub, &options, &finish).map_err(runtime_failure("starting playback"))?;
-    // keys are read from stdin
-    let keyboard = (!engine.reads_stdin()).then(|| listen_to_keys(&engine, &stop)).flatten();
-    let showing = bar.then(|| tokio::spawn(show(PlayBar::start(log), engine.clone(), hub.clone())));
-    tokio::spawn(stop_on_signal(stop.clone()));
+    let keyboard = listen_to_keys(&engine, &stop, log);
+    let bar = options.progress && !quiet && progress::on_terminal();
+    let showing = bar.then(|| tokio::spawn(show(PlayBar::new(log), engine.clone(), hub.clone())));
     let outcome = server.run(hub, stop.cancelled_owned()).await;
     if let Some(showing) = showing {
         showing.abort();
@@ -99,13 +123,16 @@ async fn serve(
     }
     match recorded {
         Ok(Err(error)) => Err(Failure::Runtime(anyhow::Error::from(error).context("--record"))),
-        Ok(Ok(_)) | Err(_) => Ok(()),
+        Err(error) => Err(Failure::Runtime(anyhow::Error::from(error).context("ending playback"))),
+        Ok(Ok(_)) => Ok(()),
     }
 }
 
-fn start_recording(path: &Path, hub: &Hub) -> Result<Recorder, Failure> {
+fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {
     let path = sink::path_at(path, now());
-    let recorder = Recorder::start(&path, hub)
+    let played =
+        source::recording_files(&options.recordings()).map_err(|error| Failure::Input(error.into()))?;
+    let recorder = Recorder::start(&path, hub, &played)
         .map_err(|error| Failure::Input(anyhow::Error::from(error).context("--record")))?;
     tracing::info!("recording into {}", path.display());
     Ok(recorder)
@@ -129,10 +156,12 @@ fn now() -> Timestamp {
 }
 
 /// Keys of the terminal, if there is one.
-fn listen_to_keys(engine: &Engine, stop: &CancellationToken) -> Option<Keyboard> {
-    let (engine, stop) = (engine.clone(), stop.clone());
-    let keyboard = Keyboard::listen(move |action| match action {
+fn listen_to_keys(engine: &Engine, stop: &CancellationToken, log: &LogOutput) -> Option<Keyboard> {
+    let from = if engine.reads_stdin() { keyboard::From::BesideStdin } else { keyboard::From::Stdin };
+    let (engine, stop, log) = (engine.clone(), stop.clone(), log.clone());
+    let keyboard = Keyboard::listen(from, move |action| match action {
         Action::Playback(request) => engine.request(request),
+        Action::Help => log.say(Level::Info, keyboard::HELP, keyboard::HELP, &[]),
         Action::Quit => stop.cancel(),
     });
     keyboard.unwrap_or_else(|error| {
@@ -152,37 +181,8 @@ async fn show(mut bar: PlayBar, engine: Engine, hub: Hub) {
     }
 }
 
-/// The first SIGINT or SIGTERM stops in good order, the second at once.
-async fn stop_on_signal(stop: CancellationToken) {
-    for attempt in 0.. {
-        if let Err(error) = signal().await {
-            tracing::error!("signals can't be awaited: {error}");
-            return;
-        }
-        if attempt > 0 {
-            #[allow(clippy::exit, reason = "the user insists")]
-            std::process::exit(130);
-        }
-        stop.cancel();
-    }
-}
-
-#[cfg(unix)]
-async fn signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
-}
-
-/// File, environment and flags in one.
+/// File, environment and flags in one. What does not fit to what is served, and is not asked for by a flag, is left out
+/// with a warning.
 fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
     let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let file = args
@@ -192,5 +192,12 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
     let mut settings = file.map(|path| config::file_settings(&path)).transpose()?.unwrap_or_default();
     settings.extend(config::environment_settings(variable));
     settings.extend(args.settings());
-    config::build(settings)
+    let Built { options, mut warnings } = config::build(settings)?;
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    warnings.extend(config::unknown_variables(names));
+    for warning in warnings {
+        tracing::warn!("{}", printable(&warning, LONGEST_ERROR));
+    }
+    config::check_files(&options)?;
+    Ok(options)
 }

@@ -5,7 +5,8 @@
 //! messages (a lap, a restart, a retired channel, a playback state) wait in the queue for their turn. Before a new session
 //! there is a silence (see [`SILENCE`]). Bounds, in bytes:
 //!
-//! - **control**: a client that lets 16 MiB pile up is disconnected (see [`Outbox::overflowed`]);
+//! - **control**: a client that lets 16 MiB pile up, beside one list of channels, is disconnected (see
+//!   [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
 //!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
 //!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
@@ -34,7 +35,7 @@ pub use session::{Cause, SILENCE, Session, Sessions};
 use session::{Silence, Turn};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
-/// One frame over it is let in, since the list of channels can be larger.
+/// The largest list of channels does not count: it is as large as it is.
 const CONTROL_LIMIT: usize = 16 << 20;
 
 /// A client whose oldest message waits this long is behind: at a lap or a restart its backlog is of no use any more.
@@ -109,6 +110,8 @@ pub struct Outbox {
     limit: usize,
     control: VecDeque<Control>,
     control_bytes: usize,
+    /// Bytes of the largest list of channels.
+    largest_list: usize,
     overflowed: bool,
     data: BatchQueue<Ordered>,
     /// Control frames among the data.
@@ -134,6 +137,7 @@ impl Outbox {
             limit,
             control: VecDeque::new(),
             control_bytes: 0,
+            largest_list: 0,
             overflowed: false,
             data: BatchQueue::default(),
             ordered: 0,
@@ -181,7 +185,7 @@ impl Outbox {
         if kind == ControlKind::Channels && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
-        if self.admit(&frame) {
+        if self.admit(kind, &frame) {
             self.control.push_back(Control { kind, frame });
         }
     }
@@ -189,7 +193,7 @@ impl Outbox {
     /// Queues a frame after the messages that are queued already. A playback state that nobody asked for takes the place
     /// of one that is directly before it.
     pub fn push_ordered(&mut self, kind: ControlKind, frame: Encoded) {
-        if !self.admit(&frame) {
+        if !self.admit(kind, &frame) {
             return;
         }
         let control = Control { kind, frame };
@@ -212,8 +216,11 @@ impl Outbox {
         }
     }
 
-    fn admit(&mut self, frame: &Encoded) -> bool {
-        if self.control_bytes > CONTROL_LIMIT {
+    fn admit(&mut self, kind: ControlKind, frame: &Encoded) -> bool {
+        if matches!(kind, ControlKind::Session | ControlKind::Channels) {
+            self.largest_list = self.largest_list.max(frame.weight());
+        }
+        if self.control_bytes > CONTROL_LIMIT + self.largest_list {
             self.overflowed = true;
             return false;
         }

@@ -259,6 +259,21 @@ fn small_control_frames_count_with_what_they_take_in_memory() {
     assert!(admitted.count() < 200_000);
 }
 
+#[test]
+fn a_list_of_channels_is_as_large_as_it_is() {
+    for kind in [ControlKind::Session, ControlKind::Channels] {
+        let mut outbox = Outbox::new(1000, Sessions::AtOnce);
+        outbox.push_control(kind, Encoded::Text(Bytes::from(vec![b'x'; 40 << 20])));
+        let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));
+        for _ in 0..16 {
+            outbox.push_control(ControlKind::Other, frame.clone());
+            assert!(!outbox.overflowed());
+        }
+        outbox.push_control(ControlKind::Other, frame);
+        assert!(outbox.overflowed());
+    }
+}
+
 proptest! {
     /// Whatever is pushed, taken and purged: each channel's messages come in order, none twice, none from before a
     /// purge after it, the newest of each wanted channel is always among them, and memory stays within bounds.

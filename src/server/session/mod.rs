@@ -7,9 +7,13 @@ use bytes::Bytes;
 
 use crate::hub::{Client, Unsupported};
 use crate::model::SubscriptionId;
+use crate::printable::{SHORT, printable};
 use crate::protocol::{
     ClientMessage, DecodeError, PlaybackControlRequest, ServerMessage, Status, Subscription,
 };
+
+/// Bytes of the id of a playback control request: it is repeated to every client.
+const LONGEST_REQUEST_ID: usize = 1 << 10;
 
 /// The protocol with one client.
 pub(super) struct Session {
@@ -33,6 +37,15 @@ impl Session {
         self.on_decoded(ClientMessage::decode_binary(bytes));
     }
 
+    /// A text of `length` bytes came, of which nothing was kept: more than `limit`.
+    pub(super) fn on_long_text(&self, length: usize, limit: usize) {
+        let text = format!(
+            "a text message of {length} bytes is not carried out: this server takes {limit} bytes at most"
+        );
+        tracing::debug!("client {}: {text}", self.client.id());
+        self.status(Status::error(text));
+    }
+
     fn on_decoded(&self, decoded: Result<ClientMessage, DecodeError>) {
         match decoded {
             Ok(message) => self.on_message(message),
@@ -45,6 +58,9 @@ impl Session {
 
     fn on_message(&self, message: ClientMessage) {
         let client = &self.client;
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.log(&message);
+        }
         let done = match message {
             ClientMessage::Subscribe(subscriptions) => {
                 self.on_subscribe(&subscriptions);
@@ -78,6 +94,29 @@ impl Session {
         }
     }
 
+    /// Says what the client does.
+    fn log(&self, message: &ClientMessage) {
+        let id = self.client.id();
+        let (does, with) = match message {
+            ClientMessage::Subscribe(subscriptions) => {
+                let topic = |subscription: &Subscription| {
+                    let channel = self.client.channel(subscription.channel_id);
+                    channel
+                        .map_or_else(|| "nothing that is offered".to_owned(), |channel| channel.topic.clone())
+                };
+                ("subscribes to", subscriptions.iter().map(topic).collect::<Vec<_>>().join(", "))
+            }
+            ClientMessage::MessageData(message) => {
+                let (channel, bytes) = (message.channel_id.0, message.payload.len());
+                return tracing::trace!("client {id} publishes {bytes} bytes on its channel {channel}");
+            }
+            ClientMessage::ServiceCallRequest(call) => ("calls the service", call.service_id.0.to_string()),
+            ClientMessage::FetchAsset(request) => ("fetches", request.uri.clone()),
+            other => ("asks for", format!("{other:?}")),
+        };
+        tracing::debug!("client {id} {does} {}", printable(&with, 2 * SHORT));
+    }
+
     fn on_subscribe(&self, subscriptions: &[Subscription]) {
         for refused in self.client.subscribe(subscriptions, Instant::now()) {
             self.status(refused);
@@ -91,14 +130,21 @@ impl Session {
     }
 
     fn on_playback_control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
-        if request.speed.is_finite() && request.speed > 0.0 {
+        let PlaybackControlRequest { request_id, speed, .. } = &request;
+        if request_id.len() > LONGEST_REQUEST_ID {
+            self.status(Status::error(format!(
+                "a playback control request is not carried out: its id has {} bytes, {LONGEST_REQUEST_ID} are allowed",
+                request_id.len()
+            )));
+            return Ok(());
+        }
+        if speed.is_finite() && *speed > 0.0 {
             return self.client.control(request);
         }
         self.status(Status::error(format!(
-            "playback control request {:?}: speed {} is not a positive number",
-            request.request_id, request.speed
+            "playback control request {request_id:?}: speed {speed} is not a positive number"
         )));
-        Ok(())
+        self.client.refuse_control(request)
     }
 
     fn status(&self, status: Status) {

@@ -16,8 +16,8 @@ use crate::hub::{ClientId, ClientInfo, Hub, SlowClient};
 use crate::protocol::{
     AssetRequestId, CallId, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset,
     FetchAssetResponse, Frame, GetParameters, Level, Parameter, ParameterValues, PlaybackCommand,
-    PlaybackState, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, ServiceId, ServiceMessage,
-    SetParameters,
+    PlaybackState, PlaybackStatus, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, ServiceId,
+    ServiceMessage, SetParameters,
 };
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
@@ -462,6 +462,18 @@ fn playback_control_reaches_the_player_and_a_speed_that_is_none_is_refused() {
     for speed in [0.0, -1.0, f32::NAN, f32::INFINITY] {
         assert!(error(&client.say(control(speed))).contains("speed"));
     }
+    let state = PlaybackState {
+        status: PlaybackStatus::Paused,
+        current_time: Timestamp(4),
+        speed: 2.0,
+        did_seek: true,
+        request_id: None,
+    };
+    hub.publisher().playback_changed(state.clone());
+    client.news();
+    let [Sent::Status(status), Sent::State(answer)] = &client.say(control(0.0))[..] else { panic!() };
+    assert_eq!(status.level, Level::Error);
+    assert_eq!(*answer, PlaybackState { did_seek: false, request_id: Some("r".into()), ..state });
     assert!(requests.try_recv().is_err());
     unsupported(control(1.0), "playbackControl");
 }
@@ -486,6 +498,35 @@ fn a_client_that_floods_the_player_is_refused_until_that_has_answered() {
     assert!(error(&client.say(pause(1000))).contains("\"1000\""));
     drop(requests.recv());
     assert_eq!(client.say(pause(1001)), []);
+}
+
+#[test]
+fn the_id_of_a_playback_control_request_has_a_kibibyte_at_most() {
+    let hub = hub(SlowClient::Drop);
+    let (player, requests) = asked();
+    let range = TimeRange { start: Timestamp(0), end: Timestamp(9) };
+    hub.provide_playback(player, range).unwrap();
+    let mut client = Client::join(&hub);
+    let control = |length: usize| {
+        ClientMessage::PlaybackControlRequest(PlaybackControlRequest {
+            command: PlaybackCommand::Play,
+            speed: 1.0,
+            seek: None,
+            request_id: "x".repeat(length),
+        })
+    };
+    assert_eq!(client.say(control(1024)), []);
+    assert!(requests.try_recv().is_ok());
+    assert!(error(&client.say(control(1025))).contains("1025 bytes, 1024 are allowed"));
+    assert!(requests.try_recv().is_err());
+}
+
+#[test]
+fn a_text_that_is_too_long_gets_a_status_that_names_the_limit() {
+    let mut client = Client::join(&hub(SlowClient::Drop));
+    client.session.on_long_text(5_000_000, 1 << 20);
+    let sent = client.news();
+    assert!(error(&sent).contains("5000000 bytes") && error(&sent).contains("1048576"), "{sent:?}");
 }
 
 #[test]

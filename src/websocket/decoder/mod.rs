@@ -1,18 +1,22 @@
 //! WebSocket frames to messages (RFC 6455 section 5, and RFC 7692 for compressed ones).
 //!
 //! Bytes come in as they were read, cut anywhere; what breaks a rule ends the connection with the close code that
-//! belongs to it. A message, compressed or not, has a largest size, and memory is taken only for what has arrived.
+//! belongs to it. A message, compressed or not, has a largest size, and memory is taken only for what has arrived. Of
+//! text that is longer than the other end may send nothing is kept, and the connection goes on.
 
 use bytes::Bytes;
 
+use self::budget::Charge;
 use self::head::{Head, MAX_CONTROL, MAX_HEAD, Opcode, TOO_LARGE, invalid, protocol};
 use super::Role;
 use super::deflate::{Context, InflateError, Inflater};
 use super::mask::{self, Mask};
 use super::negotiation::Agreement;
 
+mod budget;
 mod head;
 
+pub use budget::Budget;
 pub use head::Violation;
 
 /// What the other end sent.
@@ -20,6 +24,8 @@ pub use head::Violation;
 pub enum Event {
     /// A text message.
     Text(String),
+    /// A text message of so many bytes, which is more than the other end may send; see [`Decoder::with_max_text`].
+    LongText(usize),
     /// A binary message.
     Binary(Bytes),
     /// To be answered by a pong with the same payload.
@@ -46,6 +52,23 @@ struct Message {
     /// Bytes that arrived for it: bounds the work that a compressed message makes, as its size bounds the memory.
     arrived: usize,
     data: Vec<u8>,
+    /// Bytes of a text that is too long; they are not kept.
+    discarded: usize,
+}
+
+impl Message {
+    /// Bytes that may still be in it.
+    fn room(&self, max_message: usize) -> usize {
+        max_message.saturating_sub(self.discarded)
+    }
+
+    /// Keeps nothing of a text that is too long.
+    fn discard(&mut self, max_text: usize) {
+        if self.is_text && (self.discarded > 0 || self.data.len() > max_text) {
+            self.discarded += self.data.len();
+            self.data = Vec::new();
+        }
+    }
 }
 
 /// The reading side of one end of a connection.
@@ -53,6 +76,9 @@ struct Message {
 pub struct Decoder {
     role: Role,
     max_message: usize,
+    max_text: usize,
+    /// What the message that has not arrived in full takes of a budget.
+    charge: Option<Charge>,
     head: [u8; MAX_HEAD],
     head_length: usize,
     frame: Option<Frame>,
@@ -71,6 +97,8 @@ impl Decoder {
         Self {
             role,
             max_message,
+            max_text: max_message,
+            charge: None,
             head: [0; MAX_HEAD],
             head_length: 0,
             frame: None,
@@ -83,6 +111,19 @@ impl Decoder {
             inflater: None,
             closed: false,
         }
+    }
+
+    /// Text messages have at most so many bytes, inflated; of a longer one only [`Event::LongText`] comes.
+    #[must_use]
+    pub fn with_max_text(self, max_text: usize) -> Self {
+        Self { max_text, ..self }
+    }
+
+    /// What has arrived of a message counts against a budget that is shared with other connections. Beyond it the
+    /// connection is closed with code 1013 (try again later).
+    #[must_use]
+    pub fn with_budget(self, budget: &Budget) -> Self {
+        Self { charge: Some(Charge::new(budget)), ..self }
     }
 
     /// Takes bytes from the front of `input` up to the end of the next event; None: they are all taken. After a close
@@ -151,7 +192,13 @@ impl Decoder {
             return Err(protocol("compression was not negotiated"));
         }
         let is_text = head.opcode == Opcode::Text;
-        self.message = Some(Message { is_text, compressed: head.compressed, arrived: 0, data: Vec::new() });
+        self.message = Some(Message {
+            is_text,
+            compressed: head.compressed,
+            arrived: 0,
+            data: Vec::new(),
+            discarded: 0,
+        });
         Ok(())
     }
 
@@ -169,7 +216,8 @@ impl Decoder {
                 message.arrived += now.len();
                 let context = self.compression.unwrap_or(Context::Alone);
                 let inflater = self.inflater.get_or_insert_with(|| Inflater::new(context));
-                inflate(inflater, &mut message.data, now, head.mask, frame.arrived, self.max_message)?;
+                let room = message.room(self.max_message);
+                inflate(inflater, &mut message.data, now, head.mask, frame.arrived, room)?;
             }
             (Some(message), false) => {
                 message.arrived += now.len();
@@ -177,6 +225,12 @@ impl Decoder {
                 append(&mut message.data, now, head.mask, frame.arrived, expected);
             }
             (None, false) => {}
+        }
+        if let (Some(message), false) = (&mut self.message, is_control) {
+            message.discard(self.max_text);
+            if let Some(charge) = &mut self.charge {
+                charge.set(message.data.capacity())?;
+            }
         }
         frame.arrived += now.len();
         if frame.arrived < head.length {
@@ -192,12 +246,18 @@ impl Decoder {
     fn end_message(&mut self) -> Result<Option<Event>, Violation> {
         let Some(mut message) = self.message.take() else { return Ok(None) };
         if let (true, Some(inflater)) = (message.compressed, &mut self.inflater) {
-            inflater.finish(&mut message.data, self.max_message).map_err(from_inflate)?;
+            let room = message.room(self.max_message);
+            inflater.finish(&mut message.data, room).map_err(from_inflate)?;
             if self.compression == Some(Context::Alone) {
                 self.inflater = None;
             }
         }
-        Ok(Some(if message.is_text {
+        if let Some(charge) = &mut self.charge {
+            charge.release();
+        }
+        Ok(Some(if message.discarded > 0 {
+            Event::LongText(message.discarded)
+        } else if message.is_text {
             Event::Text(String::from_utf8(message.data).map_err(|_error| invalid("text is not UTF-8"))?)
         } else {
             Event::Binary(message.data.into())

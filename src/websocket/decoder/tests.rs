@@ -208,6 +208,56 @@ fn a_compressed_message_is_bounded_by_its_inflated_size() {
 }
 
 #[test]
+fn of_a_text_that_is_too_long_nothing_is_kept_and_the_connection_goes_on() {
+    let mut fragments = frame(TEXT, &[b'x'; 700]);
+    fragments.extend(frame(CONTINUATION, &[b'x'; 700]));
+    fragments.extend(frame(FIN | CONTINUATION, &[b'x'; 700]));
+    let whole = frame(FIN | TEXT, &[b'x'; 1001]);
+    let compressed = frame(FIN | COMPRESSED | TEXT, &deflated(&[b'x'; 1_000_000]));
+    let fits = frame(FIN | TEXT, &[b'y'; 1000]);
+    let other = frame(FIN | BINARY, &[7; 5000]);
+    let bytes = [fragments, whole, compressed, fits, other].concat();
+    for cut in [1, 13, 999, usize::MAX] {
+        let agreement = negotiate(["permessage-deflate"]);
+        let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE, agreement).with_max_text(1000);
+        let mut events = Vec::new();
+        for mut piece in bytes.chunks(cut.min(bytes.len())) {
+            while let Some(event) = decoder.decode(&mut piece).unwrap() {
+                events.push(event);
+            }
+            let kept = decoder.message.as_ref().filter(|message| message.is_text);
+            assert!(kept.is_none_or(|message| message.data.capacity() <= 2048));
+        }
+        let long = [2100, 1001, 1_000_000].map(Event::LongText);
+        assert_eq!(events, [&long[..], &[text(&"y".repeat(1000)), binary(&[7; 5000])]].concat());
+    }
+}
+
+#[test]
+fn a_text_that_is_too_long_may_still_not_be_longer_than_a_message() {
+    let agreement = negotiate(["permessage-deflate"]);
+    let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE, agreement).with_max_text(1000);
+    let bomb = frame(FIN | COMPRESSED | TEXT, &deflated(&vec![b'x'; MAX_MESSAGE + 1]));
+    assert_eq!(decoder.decode(&mut &bomb[..]).unwrap_err().code, 1009);
+}
+
+#[test]
+fn unfinished_messages_of_all_connections_have_one_budget() {
+    let budget = Budget::new(1_000_000);
+    let decoder = || Decoder::new(Role::Server, MAX_MESSAGE, None).with_budget(&budget);
+    let begun = frame(BINARY, &[0; 600_000]);
+    let (mut one, mut other, mut small) = (decoder(), decoder(), decoder());
+    assert_eq!(one.decode(&mut &begun[..]), Ok(None));
+    assert_eq!(other.decode(&mut &begun[..]).unwrap_err().code, 1013);
+    assert_eq!(small.decode(&mut &frame(FIN | BINARY, &[1; 60_000])[..]), Ok(Some(binary(&[1; 60_000]))));
+    drop(other);
+    let end = frame(FIN | CONTINUATION, &[0; 1]);
+    assert!(matches!(one.decode(&mut &end[..]), Ok(Some(Event::Binary(_)))));
+    let mut third = decoder();
+    assert_eq!(third.decode(&mut &begun[..]), Ok(None), "what has ended is given back");
+}
+
+#[test]
 fn damaged_compressed_data_is_closed_with_1007() {
     let whole = deflated(b"a message that is long enough to be cut, and cut, and cut");
     for length in 1..whole.len() {

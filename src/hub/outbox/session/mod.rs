@@ -96,7 +96,7 @@ impl Outbox {
             Cause::Seek => self.silence.last_session.map(|last| last + SEEK_INTERVAL),
             Cause::Timeline => None,
         };
-        if frames.iter().all(|frame| self.admit(frame)) {
+        if frames.iter().all(|frame| self.admit(ControlKind::Session, frame)) {
             self.ordered += 1;
             self.data.push_other(Ordered::Session(Session { frames: frames.clone(), not_before }));
         }

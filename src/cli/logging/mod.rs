@@ -1,16 +1,18 @@
-//! Log lines on stderr, as text or JSON, that don't tear a progress bar.
+//! Log lines on stderr, as text or JSON.
 //!
-//! Lines go through a [`LogOutput`]. What draws on the terminal tells it how to step aside for a line
-//! ([`LogOutput::step_aside_with`]), so this module knows nothing of bars.
+//! All that the program writes to stderr goes through a [`LogOutput`], so that nobody but its thread ever waits for the
+//! terminal.
 
-use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
+
+mod output;
+
+pub(crate) use output::{Level, LogOutput};
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,17 +69,20 @@ pub(crate) enum LogError {
     Started(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
-/// Starts logging to stderr for the whole process. `RUST_LOG`, if set and not empty, wins over the verbosity.
-pub(crate) fn start(verbosity: Verbosity, format: LogFormat) -> Result<LogOutput, LogError> {
+/// Logs to `output` for the whole process. `RUST_LOG`, if set and not empty, wins over the verbosity.
+pub(crate) fn start(verbosity: Verbosity, format: LogFormat, output: &LogOutput) -> Result<(), LogError> {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::ERROR.into())
         .parse(rust_log.as_deref().unwrap_or(verbosity.directives()))?;
-    let output = LogOutput::default();
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let color = io::stderr().is_terminal() && !no_color;
-    tracing::subscriber::set_global_default(subscriber(filter, format, color, output.clone()))?;
-    Ok(output)
+    output.set_format(format);
+    tracing::subscriber::set_global_default(subscriber(filter, format, color(), output.clone()))?;
+    Ok(())
+}
+
+/// Whether stderr shows colors.
+pub(crate) fn color() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn subscriber<W>(
@@ -90,72 +95,19 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(color).with_writer(writer);
+    // it would print its own errors to stderr, which panics where that is closed
+    let builder = builder.log_internal_errors(false);
     match format {
         LogFormat::Text => Box::new(builder.with_target(false).finish()),
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish()),
     }
 }
 
-/// Clears the terminal's last lines, runs the argument, draws again.
-type StepAside = Arc<dyn Fn(&mut dyn FnMut()) + Send + Sync>;
-
-/// Where log lines go: stderr, with whatever is drawn there stepping aside for a moment.
-#[derive(Clone, Default)]
-pub(crate) struct LogOutput {
-    step_aside: Arc<Mutex<Option<StepAside>>>,
-}
-
-impl LogOutput {
-    /// From now on each line is written within `step_aside`, which must call its argument.
-    pub(crate) fn step_aside_with(&self, step_aside: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) {
-        *self.step_aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(step_aside));
-    }
-
-    /// From now on lines are written straight away again.
-    pub(crate) fn stop_stepping_aside(&self) {
-        *self.step_aside.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
-    /// Runs `write` while nothing else is drawn on the terminal; for other output beside a bar.
-    pub(crate) fn write_with(&self, write: &mut dyn FnMut()) {
-        // cloned, so that the lock is not held while the terminal is written
-        let step_aside = self.step_aside.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match step_aside {
-            Some(step_aside) => step_aside(write),
-            None => write(),
-        }
-    }
-}
-
-impl fmt::Debug for LogOutput {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogOutput").finish_non_exhaustive()
-    }
-}
-
-impl Write for LogOutput {
-    /// Takes a whole event, as the formatter hands it over in one piece.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut result = Ok(());
-        self.write_with(&mut || result = io::stderr().write_all(line));
-        result.map(|()| line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-impl<'a> MakeWriter<'a> for LogOutput {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        self.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     /// Collects what is logged.
@@ -213,21 +165,5 @@ mod tests {
         assert_eq!(lines[0]["message"], "failed");
         assert_eq!(lines[0]["clients"], 2);
         assert_eq!(lines[1]["level"], "INFO");
-    }
-
-    #[test]
-    fn what_is_drawn_steps_aside_for_each_line_until_told_otherwise() {
-        let times = Arc::new(Mutex::new(0));
-        let output = LogOutput::default();
-        let counter = Arc::clone(&times);
-        output.step_aside_with(move |write| {
-            *counter.lock().unwrap() += 1;
-            write();
-        });
-        let mut written = 0;
-        output.write_with(&mut || written += 1);
-        output.stop_stepping_aside();
-        output.write_with(&mut || written += 1);
-        assert_eq!((*times.lock().unwrap(), written), (1, 2));
     }
 }

@@ -1,0 +1,93 @@
+//! What was probably meant by arguments that don't exist here: those of other programs, and a file without a command.
+
+use std::path::Path;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Flags of `rosbag`, `mcap`, `foxglove_bridge` and their like, and what they are called here.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("--address", "--host"),
+    ("--bind", "--host"),
+    ("--listen", "--host"),
+    ("--speed", "--rate"),
+    ("--playback-rate", "--rate"),
+    ("--start-offset", "--start +12.5s"),
+    ("--offset", "--start +12.5s"),
+    ("--start-time", "--start"),
+    ("--end-time", "--end"),
+    ("--duration", "--playback-duration"),
+    ("--topics", "--topic"),
+    ("--repeat", "--loop"),
+    ("--pause", "--start-paused"),
+    ("--output", "--record"),
+];
+
+/// The answer with what was meant, if that is known.
+pub(crate) fn with_what_was_meant(mut answer: clap::Error) -> clap::Error {
+    let text = |kind: ContextKind, answer: &clap::Error| match answer.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    match answer.kind() {
+        ErrorKind::UnknownArgument => {
+            let Some(given) = text(ContextKind::InvalidArg, &answer) else { return answer };
+            let name = given.split('=').next().unwrap_or_default();
+            if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+                answer.insert(ContextKind::SuggestedArg, ContextValue::String((*meant).to_owned()));
+                answer.remove(ContextKind::Suggested);
+            }
+        }
+        ErrorKind::InvalidSubcommand => {
+            let Some(given) = text(ContextKind::InvalidSubcommand, &answer) else { return answer };
+            if is_source(&given) {
+                let meant = ContextValue::Strings(vec![format!("serve {given}"), format!("info {given}")]);
+                answer.insert(ContextKind::SuggestedSubcommand, meant);
+            }
+        }
+        _ => {}
+    }
+    answer
+}
+
+/// Whether it looks like something that can be served, and not like a command.
+fn is_source(text: &str) -> bool {
+    text == "-"
+        || text.contains("://")
+        || text.contains('.')
+        || text.contains('/')
+        || Path::new(text).exists()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::super::Cli;
+    use super::*;
+
+    fn said(arguments: &[&str]) -> String {
+        let words = ["foxglove-bridge"].iter().chain(arguments);
+        with_what_was_meant(Cli::try_parse_from(words).unwrap_err()).render().to_string()
+    }
+
+    #[test]
+    fn flags_of_other_programs_are_answered_with_those_of_this_one() {
+        for (other, meant) in OTHER_NAMES {
+            let text = said(&["serve", "a.mcap", other, "x"]);
+            assert!(text.contains(&format!("'{other}'")) && text.contains(&format!("'{meant}'")), "{text}");
+            let flag = meant.split(' ').next().unwrap();
+            let mut command = Cli::command();
+            command.build();
+            let serve = command.find_subcommand("serve").unwrap();
+            assert!(serve.get_arguments().any(|a| a.get_long() == flag.strip_prefix("--")), "{flag}");
+        }
+        assert!(said(&["serve", "a.mcap", "--speed=2"]).contains("'--rate'"));
+    }
+
+    #[test]
+    fn a_file_without_a_command_is_answered_with_the_commands() {
+        let text = said(&["drive.mcap"]);
+        assert!(text.contains("serve drive.mcap") && text.contains("info drive.mcap"), "{text}");
+        assert!(!said(&["frobnicate"]).contains("serve frobnicate"));
+    }
+}

@@ -1,0 +1,186 @@
+//! Which options fit to what is served. One that does not is an error if it is a flag; from a file or the environment,
+//! which may be meant for many sources, it is left out with a warning.
+
+use foxglove_bridge::input::listen::Listener;
+
+use super::{ConfigError, ServeOptions, Setting};
+
+/// What is served, as far as that decides which options mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Served {
+    /// Files and folders that are named.
+    files: bool,
+    stdin: bool,
+    sockets: bool,
+    follow: bool,
+}
+
+impl Served {
+    fn of(options: &ServeOptions) -> Self {
+        let sources = || options.sources.iter();
+        let stdin = sources().any(|spec| spec == "-");
+        let sockets = sources().any(|spec| Listener::is_meant(spec));
+        let files = sources().any(|spec| spec != "-" && !Listener::is_meant(spec));
+        Self { files, stdin, sockets, follow: options.live.follow && files }
+    }
+
+    fn recordings(self) -> bool {
+        self.files && !self.follow
+    }
+
+    fn live(self) -> bool {
+        self.stdin || self.sockets || self.follow
+    }
+
+    /// Stdin and nothing else: it can be played by log time.
+    fn stdin_alone(self) -> bool {
+        self.stdin && !(self.files || self.sockets)
+    }
+
+    fn lines(self) -> bool {
+        self.stdin || self.sockets
+    }
+}
+
+/// What an option needs, and why it means nothing without it.
+struct Rule {
+    keys: &'static [&'static str],
+    fits: fn(Served) -> bool,
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        keys: &["start", "end", "playback-duration", "order", "loop"],
+        fits: Served::recordings,
+        why: "it is for recordings; live input is served once, as it comes",
+    },
+    Rule {
+        keys: &["shift"],
+        fits: Served::recordings,
+        why: "it is for recordings; live input has the times of now already",
+    },
+    Rule {
+        keys: &["rate", "start-paused", "start-on", "start-on-clients", "at-end"],
+        fits: |served| served.recordings() || served.stdin_alone(),
+        why: "it is for what is played: recordings, or stdin alone; other live input is sent as it comes",
+    },
+    Rule {
+        keys: &["paced"],
+        fits: Served::stdin_alone,
+        why: "it is for stdin alone; recordings are played by log time anyway, other live input is sent as it comes",
+    },
+    Rule { keys: &["live"], fits: |served| served.stdin, why: "it is for an MCAP stream on stdin (-)" },
+    Rule {
+        keys: &["on-eof"],
+        fits: Served::live,
+        why: "it is for live input; for the end of a recording there is at-end",
+    },
+    Rule {
+        keys: &["follow"],
+        fits: |served| served.files,
+        why: "it is for .mcap files that still grow; name one, or leave it out",
+    },
+    Rule {
+        keys: &["from-start"],
+        fits: |served| served.follow,
+        why: "it is for files that are followed (follow)",
+    },
+    Rule {
+        keys: &["max-writers"],
+        fits: |served| served.sockets,
+        why: "it is for tcp-listen:// and unix-listen://",
+    },
+    Rule {
+        keys: &[
+            "default-topic",
+            "schema",
+            "json-as",
+            "proto",
+            "proto-path",
+            "raw",
+            "time-field",
+            "time-unit",
+            "nan",
+            "strict",
+            "max-line",
+        ],
+        fits: Served::lines,
+        why: "it is for JSON lines, on stdin (-) or sockets",
+    },
+];
+
+/// Two options that exclude each other.
+struct Conflict {
+    one: &'static str,
+    other: &'static str,
+    both: fn(&ServeOptions) -> bool,
+    why: &'static str,
+}
+
+const CONFLICTS: &[Conflict] = &[
+    Conflict {
+        one: "live",
+        other: "paced",
+        both: |options| options.live.immediate && options.live.paced,
+        why: "one sends input as it comes, the other by its log time",
+    },
+    Conflict {
+        one: "loop",
+        other: "at-end",
+        both: |options| {
+            options.playback.looping && options.playback.at_end != ServeOptions::default().playback.at_end
+        },
+        why: "with loop the end never comes",
+    },
+];
+
+/// Leaves out the settings that don't fit, and says which. `settings` are sorted, the strongest last.
+pub(super) fn fit(settings: &mut Vec<Setting>) -> Result<Vec<String>, ConfigError> {
+    let mut left_out = Vec::new();
+    let served = Served::of(&super::applied(settings)?);
+    for Rule { keys, fits, why } in RULES {
+        if !fits(served) {
+            leave_out(settings, &mut left_out, |setting| keys.contains(&setting.key.name), why)?;
+        }
+    }
+    for Conflict { one, other, both, why } in CONFLICTS {
+        if both(&super::applied(settings)?) {
+            let strength = |name: &str| {
+                let found = settings.iter().rev().find(|setting| setting.key.name == name);
+                found.map_or(0, |setting| setting.origin.strength())
+            };
+            // of equals the second
+            let (weaker, stronger) =
+                if strength(one) < strength(other) { (one, other) } else { (other, one) };
+            let why = format!("it and {stronger} exclude each other: {why}; leave one out");
+            leave_out(settings, &mut left_out, |setting| setting.key.name == *weaker, &why)?;
+        }
+    }
+    Ok(left_out)
+}
+
+/// Leaves out the settings that are meant and change something; Err if one is a flag.
+fn leave_out(
+    settings: &mut Vec<Setting>,
+    left_out: &mut Vec<String>,
+    is_meant: impl Fn(&Setting) -> bool,
+    why: &str,
+) -> Result<(), ConfigError> {
+    for setting in std::mem::take(settings) {
+        if !(is_meant(&setting) && changes_something(&setting)) {
+            settings.push(setting);
+        } else if setting.origin == super::Origin::Flag {
+            return Err(ConfigError::DoesNotFit { setting: setting.to_string(), why: why.to_owned() });
+        } else {
+            left_out.push(format!("{setting} is left out: {why}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it says something else than the default: `--loop=false` fits everywhere.
+fn changes_something(setting: &Setting) -> bool {
+    let mut options = ServeOptions::default();
+    setting.key.apply(&mut options, &setting.values).is_ok() && options != ServeOptions::default()
+}

@@ -1,0 +1,77 @@
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+
+/// An output into a channel that takes nothing until it is opened.
+struct Stalled {
+    output: LogOutput,
+    open: Option<Sender<()>>,
+    written: Receiver<Vec<u8>>,
+}
+
+impl Stalled {
+    fn new() -> Self {
+        let (open, opened) = channel();
+        let (sender, written) = channel();
+        let write = move |bytes: &[u8]| {
+            opened.recv().ok();
+            sender.send(bytes.to_vec()).ok();
+        };
+        Self { output: LogOutput::start_with(write, || true).unwrap(), open: Some(open), written }
+    }
+
+    /// Everything that is written once the output takes something again.
+    fn rest(&mut self) -> String {
+        self.open = None;
+        self.output.flush();
+        let bytes: Vec<u8> = self.written.try_iter().flatten().collect();
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+#[test]
+fn lines_that_find_no_room_are_left_out_and_counted_and_nobody_waits() {
+    let mut stalled = Stalled::new();
+    stalled.output.write_all(b"first\n").unwrap();
+    let line = [&[b'x'; 1023][..], b"\n"].concat();
+    let begin = Instant::now();
+    for _ in 0..3000 {
+        stalled.output.write_all(&line).unwrap();
+    }
+    stalled.output.flush();
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    let rest = stalled.rest();
+    let whole = rest.matches(&"x".repeat(1023)).count();
+    assert!((1023..=1024).contains(&whole), "{whole}");
+    let notice = format!("{} log lines were left out here: stderr was not read\n", 3000 - whole);
+    assert!(rest.starts_with("first\n") && rest.ends_with(&notice), "{notice}");
+}
+
+#[test]
+fn lines_appear_above_the_newest_bar() {
+    let mut stalled = Stalled::new();
+    stalled.output.set_bar(Some("one".into()));
+    while !stalled.output.shared.lock().writing {
+        std::thread::yield_now();
+    }
+    stalled.output.set_bar(Some("two".into()));
+    stalled.output.set_bar(Some("three".into()));
+    stalled.output.say(Level::Info, "a line", "", &[]);
+    assert_eq!(stalled.rest(), "one\r\x1b[2Ka line\nthree");
+    stalled.output.set_bar(None);
+    assert_eq!(stalled.rest(), "\r\x1b[2K");
+}
+
+#[test]
+fn as_json_what_is_said_is_one_object() {
+    let output = Stalled::new().output;
+    output.set_format(LogFormat::Json);
+    let line = rendered(LogFormat::Json, Level::Error, "error: x\ny", "x\ny", &[("code", "1")]);
+    let line = String::from_utf8(line).unwrap();
+    assert_eq!(line.matches('\n').count(), 1);
+    let object: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&object["level"], &object["message"]), (&"ERROR".into(), &"x\ny".into()));
+    assert_eq!(object["code"], "1");
+    assert!(object["timestamp"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(rendered(LogFormat::Text, Level::Info, "a\nb\n", "c", &[]), b"a\nb\n");
+}

@@ -1,0 +1,60 @@
+//! What others wrote, for people: names, addresses and headers as they can be shown on a terminal and in a log.
+
+use std::fmt::{self, Write as _};
+
+/// At most so many characters of what others wrote are repeated in a line.
+pub const SHORT: usize = 200;
+
+/// The first `limit` characters of a text, with `…` if it has more. Those that control a terminal, end a line or change
+/// the direction of the text are escaped, as in `\u{1b}`.
+pub fn printable(text: &str, limit: usize) -> Printable<'_> {
+    Printable { text, limit }
+}
+
+/// See [`printable`].
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'a> {
+    text: &'a str,
+    limit: usize,
+}
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.text.chars();
+        for c in chars.by_ref().take(self.limit) {
+            if is_harmless(c) { f.write_char(c)? } else { write!(f, "{}", c.escape_unicode())? }
+        }
+        if chars.next().is_some() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
+fn is_harmless(c: char) -> bool {
+    // marks that turn text around, and invisible ones that end lines
+    let turns =
+        matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !turns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        printable(text, 10).to_string()
+    }
+
+    #[test]
+    fn what_controls_a_terminal_is_escaped() {
+        assert_eq!(shown("a\x1b[31mb"), "a\\u{1b}[31mb");
+        assert_eq!(shown("a\nb\r\x07\u{9b}"), "a\\u{a}b\\u{d}\\u{7}\\u{9b}");
+        assert_eq!(shown("\u{202e}mcap"), "\\u{202e}mcap");
+        assert_eq!(shown("Müller 车"), "Müller 车");
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        assert_eq!(shown("0123456789"), "0123456789");
+        assert_eq!(shown("0123456789a"), "0123456789…");
+        assert_eq!(printable(&"é".repeat(1_000_000), SHORT).to_string().chars().count(), SHORT + 1);
+    }
+}
