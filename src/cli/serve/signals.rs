@@ -142,7 +142,7 @@ pub(super) fn raise_descriptors() {
         if limit.current.is_none_or(|current| current >= wanted) {
             return;
         }
-        match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit.clone() }) {
+        match setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }) {
             Ok(()) => return,
             Err(error) => tracing::debug!("{wanted} descriptors are refused: {error}"),
         }
