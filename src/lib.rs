@@ -89,7 +89,7 @@ pub mod internals {
     pub use crate::hub::queue::Item;
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::playback::clock::Clock;
-    pub use crate::printable::{SHORT, printable};
+    pub use crate::printable::{SHORT, is_harmless, printable};
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
     pub use crate::suggest::nearest;
     pub use crate::websocket;

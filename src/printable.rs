@@ -28,7 +28,8 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-fn is_harmless(c: char) -> bool {
+/// Whether a character only shows itself.
+pub fn is_harmless(c: char) -> bool {
     // marks that turn text around, and invisible ones that end lines
     let turns =
         matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');

@@ -73,6 +73,14 @@ class Server:
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), size, 0).decode()
 
+    async def says(self, text, seconds=10):
+        """Waits until it has logged a text: lines are written a moment after what they are about."""
+        for _ in range(seconds * 100):
+            if text in self.said():
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"not logged: {text!r}; but: {self.said()}")
+
     async def ready(self, seconds=30):
         """The port, once it is there; None if the program ended instead."""
         for _ in range(seconds * 100):

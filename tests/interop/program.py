@@ -169,7 +169,7 @@ async def file_limit():
         async with serving(DRIVE, "--rate", "10", "--loop", "--record", path, preexec_fn=limit) as server:
             client = await Client.connect(server, OLD, topics=None)
             await client.until(lambda events: sum(e[0] == "message" for e in events) > 2000, "messages")
-            check("what was recorded before can be read" in server.said(), server.said())
+            await server.says("what was recorded before can be read")
             server.process.send_signal(signal.SIGTERM)
             equal(await server.code(), 1, "exit code; " + server.said())
         check(0 < os.path.getsize(path) <= 200_000, os.path.getsize(path))
@@ -186,9 +186,7 @@ async def descriptors():
             one.sendall(b"GET / HTTP/1.1\r\nHo")
             slow.append(one)
         begin = time.monotonic()
-        while "connections can't be accepted" not in server.said():
-            check(time.monotonic() - begin < 5, server.said())
-            await asyncio.sleep(0.05)
+        await server.says("connections can't be accepted", 5)
         client = await Client.connect(server, OLD, topics=None)
         check(time.monotonic() - begin < 25, "a client had to wait for", time.monotonic() - begin, "s")
         await client.until(lambda events: sum(e[0] == "message" for e in events) > 10, "messages")
@@ -317,6 +315,8 @@ async def many_channels():
 async def json_log():
     """With --log-format json every line on stderr is an object, also the first ones and the last error."""
     async with serving_json(DRIVE) as (process, said):
+        while not said():
+            await asyncio.sleep(0.01)
         first = said()[0]
         check(first["message"].startswith("Serving drive.mcap (6.0 s, 12 channels"), first)
         check(first["websocket"].startswith("ws://localhost:"), first)
@@ -391,8 +391,12 @@ async def addresses():
                 if process.poll() is not None:
                     return  # no IPv6 here
                 await asyncio.sleep(0.01)
-            said = os.pread(log.fileno(), 10_000, 0).decode()
-            check(re.search(r"WebSocket   ws://\[::1\]:\d+\n", said), said)
+            for _ in range(500):
+                said = os.pread(log.fileno(), 10_000, 0).decode()
+                if re.search(r"WebSocket   ws://\[::1\]:\d+\n", said):
+                    return
+                await asyncio.sleep(0.01)
+            raise AssertionError(said)
         finally:
             process.kill()
             process.wait()

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Cli;
 
 /// Flags of `rosbag`, `mcap`, `foxglove_bridge` and their like, and what they are called here.
 const OTHER_NAMES: &[(&str, &str)] = &[
@@ -32,9 +35,20 @@ pub(crate) fn with_what_was_meant(mut answer: clap::Error) -> clap::Error {
         ErrorKind::UnknownArgument => {
             let Some(given) = text(ContextKind::InvalidArg, &answer) else { return answer };
             let name = given.split('=').next().unwrap_or_default();
-            if let Some((_, meant)) = OTHER_NAMES.iter().find(|(other, _)| *other == name) {
+            let of_serve = matches!(
+                answer.get(ContextKind::Usage),
+                Some(ContextValue::StyledStr(usage)) if usage.to_string().contains(" serve ")
+            );
+            let meant = OTHER_NAMES.iter().find(|(other, _)| of_serve && *other == name);
+            if let Some((_, meant)) = meant {
                 answer.insert(ContextKind::SuggestedArg, ContextValue::String((*meant).to_owned()));
                 answer.remove(ContextKind::Suggested);
+                // clap's own shows what it would have suggested
+                let mut cli = Cli::command();
+                cli.build();
+                if let Some(serve) = cli.find_subcommand_mut("serve") {
+                    answer.insert(ContextKind::Usage, ContextValue::StyledStr(serve.render_usage()));
+                }
             }
         }
         ErrorKind::InvalidSubcommand => {
@@ -60,9 +74,8 @@ fn is_source(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::Parser;
 
-    use super::super::Cli;
     use super::*;
 
     fn said(arguments: &[&str]) -> String {
@@ -81,7 +94,12 @@ mod tests {
             let serve = command.find_subcommand("serve").unwrap();
             assert!(serve.get_arguments().any(|a| a.get_long() == flag.strip_prefix("--")), "{flag}");
         }
-        assert!(said(&["serve", "a.mcap", "--speed=2"]).contains("'--rate'"));
+        let text = said(&["serve", "a.mcap", "--speed=2"]);
+        assert!(
+            text.contains("'--rate'") && text.contains("Usage: foxglove-bridge serve [OPTIONS]"),
+            "{text}"
+        );
+        assert!(!said(&["info", "a.mcap", "--speed"]).contains("--rate"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use foxglove_bridge::internals::is_harmless;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing_subscriber::fmt::MakeWriter;
@@ -222,7 +223,10 @@ impl State {
 /// reads what it logs.
 impl Write for LogOutput {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.shared.lock().push(line.to_vec());
+        let mut state = self.shared.lock();
+        let one_line = if state.format == LogFormat::Text { one_line(line) } else { line.to_vec() };
+        state.push(one_line);
+        drop(state);
         self.shared.changed.notify_all();
         Ok(line.len())
     }
@@ -238,6 +242,19 @@ impl<'a> MakeWriter<'a> for LogOutput {
     fn make_writer(&'a self) -> Self::Writer {
         self.clone()
     }
+}
+
+/// An event as one line: what others wrote does not end it, nor controls the terminal. (The formatter has escaped the
+/// escape characters within, those that are left are its colors.)
+fn one_line(event: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(event);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let mut line = String::with_capacity(text.len() + 1);
+    for c in text.chars() {
+        if is_harmless(c) || c == '\x1b' { line.push(c) } else { line.extend(c.escape_unicode()) }
+    }
+    line.push('\n');
+    line.into_bytes()
 }
 
 fn rendered(format: LogFormat, level: Level, text: &str, message: &str, fields: &[(&str, &str)]) -> Vec<u8> {
