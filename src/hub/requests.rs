@@ -82,7 +82,8 @@ impl Client {
         slot(&lock(&self.hub.0.state).slots).cloned().ok_or(Unsupported(capability))
     }
 
-    /// Passes a playback control request on. The answer is the state that the player publishes with the request's id.
+    /// Passes a playback control request on. The answer is the state that the player publishes with the request's id, or a
+    /// status if there is no player any more.
     pub(crate) fn control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
         let mut state = lock(&self.hub.0.state);
         let playback = state.slots.playback.as_ref().cloned();
@@ -97,8 +98,14 @@ impl Client {
             self.status(Status::error(format!("playback control request {:?}: {BUSY}", request.request_id)));
             return Ok(());
         };
+        let id = request.request_id.clone();
         let request = PlaybackRequest::of_client(self.id, request);
-        let answer = Responder::new(move |_published: Result<_, NoAnswer>| drop(pending));
+        let answer = Responder::new(move |published: Result<PlaybackState, NoAnswer>| {
+            if let Err(none) = published {
+                let text = format!("playback control request {id:?}: {none}");
+                pending.send(&ServerMessage::Status(Status::error(text)));
+            }
+        });
         call("playback control", || playback.request(request, answer));
         Ok(())
     }

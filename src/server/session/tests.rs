@@ -455,7 +455,7 @@ fn playback_control_reaches_the_player_and_a_speed_that_is_none_is_refused() {
         })
     };
     assert_eq!(client.say(control(2.0)), []);
-    let (PlaybackRequest { seek, rate, command, .. }, _) = requests.recv().unwrap();
+    let (PlaybackRequest { seek, rate, command, .. }, _answer) = requests.recv().unwrap();
     assert_eq!(seek, Some(Seek::To(Timestamp(5))));
     assert_eq!(rate, Some(RateChange::To(Rate::Times(2.0))));
     assert_eq!(command, Some(Command::Play));
@@ -497,6 +497,7 @@ fn a_client_that_floods_the_player_is_refused_until_that_has_answered() {
     }
     assert!(error(&client.say(pause(1000))).contains("\"1000\""));
     drop(requests.recv());
+    assert!(error(&client.news()).contains("\"0\""), "the player has stopped");
     assert_eq!(client.say(pause(1001)), []);
 }
 
