@@ -68,12 +68,14 @@
 pub mod hub;
 pub mod input;
 pub mod model;
+mod numeric_time;
 pub mod pattern;
 pub mod payload;
 pub mod playback;
 pub mod protocol;
 pub mod registry;
 pub mod server;
+mod shown;
 pub mod sink;
 pub mod source;
 mod suggest;

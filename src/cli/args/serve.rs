@@ -127,7 +127,7 @@ pub(crate) struct ServeArgs {
     /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
     #[arg(long, value_name = "N", help_heading = "Live input")]
     max_writers: Option<String>,
-    /// Topic of JSON lines that name none
+    /// Topic of JSON lines that name none; an object without topic, op, data and data_base64 is itself the data
     #[arg(long, value_name = "TOPIC", help_heading = "Live input")]
     default_topic: Option<String>,
     /// Schema of topics whose JSON lines name none, as in /log=foxglove.Log, or /imu=imu.json with a JSON Schema;
@@ -148,7 +148,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     raw: Option<String>,
-    /// Field of raw lines that holds the time, as in header.stamp [default: none, the time of arrival counts]
+    /// Read comma separated values: the first line names the fields of messages on the default topic
+    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    csv: Option<String>,
+    /// Field that holds the time of whole lines (see --raw, --csv), as in header.stamp [default: none, the time of arrival counts]
     #[arg(long, value_name = "FIELD", help_heading = "Live input")]
     time_field: Option<String>,
     /// What times in JSON lines count that are plain numbers [default: told by their size]
@@ -161,7 +165,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     strict: Option<String>,
-    /// Longest line that is read [default: 64MiB]
+    /// Longest line that is read [default: 8MiB]
     #[arg(long, value_name = "BYTES", help_heading = "Live input")]
     max_line: Option<String>,
 
@@ -227,6 +231,7 @@ impl ServeArgs {
             ("default-topic", one(&self.default_topic)),
             ("schema", self.schema.clone()),
             ("raw", one(&self.raw)),
+            ("csv", one(&self.csv)),
             ("time-field", one(&self.time_field)),
             ("time-unit", one(&self.time_unit)),
             ("nan", one(&self.nan)),

@@ -16,7 +16,7 @@ use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
 
-use super::inputs::{Inputs, LiveInputs};
+use super::inputs::{Inputs, LiveInputs, Pace};
 use super::stdin::{self, Piped, Stdin, Unknown};
 
 /// Ends the server once everything that is served has ended, and keeps how that was.
@@ -124,7 +124,8 @@ impl Engine {
         match stdin {
             // alone it may be played by log time, once it is known what it is
             Some(stdin) if !(has_others || options.live.immediate) => {
-                return self.sniff(stdin, hub, options, part);
+                let pace = if options.live.paced { Pace::ByTime } else { Pace::AsTheyCome };
+                return self.sniff(Stdin { pace, ..stdin }, hub, options, part);
             }
             Some(stdin) => streams.push(Box::new(Unknown::from(stdin))),
             None => {}
@@ -133,7 +134,7 @@ impl Engine {
         let writers = Writers {
             listeners,
             limit: options.live.max_writers,
-            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming))),
+            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming, Pace::AsTheyCome))),
         };
         self.start_live(streams, Some(writers), hub, options.live.on_eof, part)
     }

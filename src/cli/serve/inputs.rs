@@ -16,8 +16,8 @@ use foxglove_bridge::source::{
     self, Follow, FollowOptions, Incoming, Order, RangeMiss, Recording, SourceError, Stop, Stream,
 };
 
-use super::startup;
 use super::stdin::{self, Stdin};
+use super::{hints, startup};
 use crate::cli::progress::ScanBar;
 
 /// What is served, under ids of one registry.
@@ -48,15 +48,21 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn of(&self, name: String, incoming: Incoming) -> Box<dyn Stream> {
+    pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> Box<dyn Stream> {
         let stop = incoming.stop().clone();
-        Box::new(JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone()))
+        let lines = JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone());
+        let lines = lines.with_hints(hints::with_flags);
+        Box::new(if pace == Pace::ByTime { lines.paced() } else { lines })
     }
+}
 
-    /// Whether any line is a message as a whole.
-    pub(super) fn are_raw(&self) -> bool {
-        self.options.raw
-    }
+/// When lines are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As they come in.
+    AsTheyCome,
+    /// By their log time.
+    ByTime,
 }
 
 impl Inputs {
@@ -177,6 +183,7 @@ impl LiveInputs {
                 inputs.names.push(stdin::NAME.into());
                 inputs.stdin = Some(Stdin {
                     lines: inputs.lines.clone(),
+                    pace: Pace::AsTheyCome,
                     topics: topics.clone(),
                     registry: registry.clone(),
                     stop: stop.clone(),
