@@ -1,6 +1,6 @@
 //! One message's JSON to the bytes of its payload: protobuf, or the JSON that viewers read.
 //!
-//! [`Types`] knows the schemas `foxglove.*` and those that the user adds by `--proto`; a [`MessageType`] encodes. The input
+//! [`Types`] knows the schemas `foxglove.*` and those that the user adds ([`TypeOptions`]); a [`MessageType`] encodes. The input
 //! is the JSON mapping of protobuf: RFC 3339 times, durations like `"1.5s"`, enum names or numbers, base64 bytes, 64-bit
 //! integers as strings or numbers, names in camel or snake case. Times and durations may also be
 //! `{"sec":…,"nsec":…}`. A field that the type does not have is an error, so that nothing is lost unseen.
@@ -14,13 +14,14 @@ use std::sync::Arc;
 use crate::model::Schema;
 
 mod encode;
+mod imports;
 mod json_schema;
 mod load;
 mod protobuf;
 mod types;
 
 pub use encode::EncodeError;
-pub use load::TypesError;
+pub use load::{TypesError, TypesHint};
 pub use types::Types;
 
 /// What messages of a known type are sent as.
