@@ -32,7 +32,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings (.mcap) and folders of them, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
+    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
     /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
     source: Vec<String>,
 
@@ -113,7 +113,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
     #[arg(default_missing_value = "true")]
     paced: Option<String>,
-    /// At the end of the input: keep serving, for viewers to look, or exit, closing them [default: keep]
+    /// At the end of the input: keep serving, for viewers to look (what nobody has seen is played as a recording), or
+    /// exit, closing them [default: keep]
     #[arg(long, value_name = "keep|exit", help_heading = "Live input")]
     on_eof: Option<String>,
     /// The files that are named still grow: serve what is appended to them, beside other live input

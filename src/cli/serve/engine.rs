@@ -4,19 +4,23 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crate::cli::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
+use foxglove_bridge::hub::capability::playback::{Command, Playback, PlaybackRequest};
 use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
-use foxglove_bridge::input::{Live, OnEof, Writers};
+use foxglove_bridge::input::{EndOfPipe, Keeping, Live, OnEof, Writers};
 use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player};
 use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
-use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
+use foxglove_bridge::source::{
+    Extent, Kind, MemoryRecording, Playable, Recording, RecordingInfo, SourceError, Stop, Stream,
+};
 
 use super::inputs::{Inputs, LiveInputs, Pace};
+use super::startup;
 use super::stdin::{self, Piped, Stdin, Unknown};
 
 /// Ends the server once everything that is served has ended, and keeps how that was.
@@ -42,6 +46,25 @@ impl Finish {
     fn part(&self) -> Part {
         self.parts.fetch_add(1, Ordering::SeqCst);
         Part(self.clone())
+    }
+}
+
+fn tell_of_replay(info: &RecordingInfo, extent: Extent, left_out: u64) {
+    let contents = startup::recording(info);
+    match extent {
+        Extent::All => tracing::info!(
+            "stdin has ended before anybody subscribed: it is played as a recording, from the first subscription on: \
+             {contents}"
+        ),
+        Extent::LastMessages => tracing::info!(
+            "stdin has ended before anybody subscribed, and spans less than a second: who subscribes gets the last \
+             message of each topic"
+        ),
+    }
+    if left_out > 0 {
+        tracing::warn!(
+            "{left_out} older messages of stdin were not kept; a viewer that is there in time gets all"
+        );
     }
 }
 
@@ -158,13 +181,87 @@ impl Engine {
             let ends = options.live.on_eof == OnEof::Exit;
             let at_end = if ends { AtEnd::Exit } else { options.playback.at_end };
             let stream = Playable::Stream(self.throttle.stream(piped.stream));
-            self.play(stream, hub, PlaybackOptions { at_end, ..options.playback }, part)
+            let playback = PlaybackOptions { at_end, looping: false, ..options.playback };
+            self.play(stream, hub, playback, part)
+        } else if options.live.on_eof == OnEof::Keep {
+            self.keep(piped.stream, hub, options, part)
         } else {
             self.start_live(vec![piped.stream], None, hub, options.live.on_eof, part)
         };
         if let Err(error) = started {
             finish.part().end(Err(SourceError::Io { name: stdin::NAME.into(), error }));
         }
+    }
+
+    /// Forwards stdin; what it has given before anybody subscribed is played as a recording if it ends before that.
+    fn keep(&self, stream: Box<dyn Stream>, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+        let part = Arc::new(Mutex::new(Some(part)));
+        let (engine, to, playback, of_end) = (self.clone(), hub.clone(), options.playback, part.clone());
+        let keeping =
+            Keeping::new(stream, hub, move |end| engine.on_end_of_pipe(end, &to, playback, &of_end));
+        let on_finished = move |outcome| {
+            if let Some(part) = lock(&part).take() {
+                part.end(outcome);
+            }
+        };
+        let streams = vec![self.throttle.stream(Box::new(keeping))];
+        let live = Live::start(streams, None, hub, &self.stop, OnEof::Keep, on_finished)?;
+        lock(&self.running).live = Some(live);
+        Ok(())
+    }
+
+    fn on_end_of_pipe(
+        &self,
+        end: EndOfPipe,
+        hub: &Hub,
+        playback: PlaybackOptions,
+        part: &Mutex<Option<Part>>,
+    ) {
+        match end {
+            EndOfPipe::Watched => {}
+            EndOfPipe::Nothing => {
+                if let Some(part) = lock(part).take_if(|_| playback.at_end == AtEnd::Exit) {
+                    part.end(Ok(()));
+                }
+            }
+            EndOfPipe::Unwatched { recording, extent, left_out } => {
+                let Some(part) = lock(part).take() else { return };
+                let finish = part.0.clone();
+                tell_of_replay(recording.info(), extent, left_out);
+                if let Err(error) = self.replay(*recording, extent, hub, playback, part) {
+                    finish.part().end(Err(SourceError::Io { name: stdin::NAME.into(), error }));
+                }
+            }
+        }
+    }
+
+    /// Plays what stdin has given to nobody.
+    fn replay(
+        &self,
+        recording: MemoryRecording,
+        extent: Extent,
+        hub: &Hub,
+        playback: PlaybackOptions,
+        part: Part,
+    ) -> io::Result<()> {
+        let Some(range) = recording.info().range else { return Ok(()) };
+        let playback = match extent {
+            Extent::All => playback,
+            Extent::LastMessages => {
+                PlaybackOptions { looping: false, control: ControlBy::Program, ..playback }
+            }
+        };
+        let publisher = hub.publisher();
+        publisher.replay(range.start, Instant::now());
+        let recording = Playable::Recording(self.throttle.recording(Box::new(recording)));
+        self.play(recording, hub, playback, part)?;
+        // clients that are there already learn that it can be controlled
+        publisher.restart(range.start, publisher.on_slow_client(), Instant::now());
+        if hub.subscribers() > 0 {
+            // who subscribed before the player could see it
+            self.request(Command::Play.into());
+        }
+        Ok(())
     }
 
     fn start_live(
@@ -214,7 +311,9 @@ impl Engine {
         if sniffing.is_some_and(|thread| cfg!(unix) && thread.join().is_err()) {
             tracing::error!("the thread that reads stdin panicked");
         }
-        drop(std::mem::take(&mut *lock(&self.running)));
+        // a thread that ends may still want the lock
+        let running = std::mem::take(&mut *lock(&self.running));
+        drop(running);
         let throttled = self.throttle.left_out();
         if throttled > 0 {
             tracing::info!("{throttled} messages were left out by --throttle");

@@ -1,5 +1,7 @@
 //! What the library only knows as its own options, by the flags that set them.
 
+use anyhow::anyhow;
+use foxglove_bridge::payload::{TypesError, TypesHint};
 use foxglove_bridge::source::Hint;
 
 /// The end of a sentence about something that can't be used.
@@ -13,5 +15,17 @@ pub(super) fn with_flags(hint: Hint) -> &'static str {
         Hint::TimeUnit => "--time-unit says what the number counts",
         Hint::TimeField => "--time-field names it",
         Hint::Types => "--proto FILE adds types",
+    }
+}
+
+/// An error in files of types, with the flag that named them.
+pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
+    match error.hint() {
+        Some(TypesHint::Proto) => anyhow!("--proto {error}"),
+        Some(TypesHint::ProtoImports) => {
+            anyhow!("--proto {error}; name the folder that imports start from by --proto-path")
+        }
+        Some(TypesHint::ProtoPath) => anyhow!("--proto-path {error}"),
+        None => anyhow!("{error}"),
     }
 }

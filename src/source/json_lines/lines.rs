@@ -10,15 +10,15 @@ use super::assembly::Assembly;
 use super::csv::Header;
 use super::line::{self, BadLine, Kind};
 use super::notes::{InputCounts, Notes};
+use super::refuse::{self, TOPIC, not_an_object, number};
 use super::said::{self, ChannelLine, Fault, Message, Payload, Said, SchemaLine};
 use super::timing::{Held, Timing, Verdict};
-use super::unfinished::TOGETHER;
 use super::{JsonLinesOptions, LineForm, NanPolicy, nan, stray};
 use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::numeric_time::Zone;
 use crate::payload::MessageType;
 use crate::shown::shown_up_to;
-use crate::source::live::{Given, Input, LiveChannels, Refusal, Refused, Resolved, Traits, Wanted};
+use crate::source::live::{Given, Input, LiveChannels, Resolved, Traits, Wanted};
 use crate::source::{Hint, Hints, SourceError};
 use crate::time::Timestamp;
 
@@ -83,17 +83,6 @@ impl Yield<'_> {
     }
 }
 
-fn too_long(options: &JsonLinesOptions) -> BadLine {
-    let reason = format!("the line is longer than {} bytes", options.max_line);
-    BadLine::new(Kind::TooLong, 1, reason).with(Hint::MaxLine)
-}
-
-/// A line that has to go as those of all inputs are too long together.
-fn no_room() -> BadLine {
-    let reason = format!("there is no room: the unfinished lines of all inputs have {} MiB", TOGETHER >> 20);
-    BadLine::new(Kind::TooLong, 1, reason)
-}
-
 impl Lines {
     pub(super) fn new(name: String, options: Arc<JsonLinesOptions>, channels: Arc<LiveChannels>) -> Self {
         let (channels, notes) = (channels.input(), Notes::new(name.clone()));
@@ -136,13 +125,13 @@ impl Lines {
     /// Skips a line that was too long to be kept; in strict mode that is an error.
     pub(super) fn skip_too_long(&mut self) -> Option<SourceError> {
         let line = self.notes.line();
-        self.refuse(line, too_long(&self.options), b"")
+        self.refuse(line, refuse::too_long(&self.options), b"")
     }
 
     /// Skips a line for which there is no room; in strict mode that is an error.
     pub(super) fn skip_without_room(&mut self) -> Option<SourceError> {
         let line = self.notes.line();
-        self.refuse(line, no_room(), b"")
+        self.refuse(line, refuse::no_room(), b"")
     }
 
     /// The batches that a piece of the stream makes, and in strict mode the errors between them.
@@ -154,11 +143,13 @@ impl Lines {
             let stop = memchr::memchr(b'\n', &piece[start..]).map_or(end, |length| start + length);
             to.number = self.notes.line();
             let result = if stop - start > self.options.max_line {
-                Err(too_long(&self.options))
+                Err(refuse::too_long(&self.options))
             } else {
                 match whole {
                     Some(text) => Ok(&text[start..stop]),
-                    None => std::str::from_utf8(&piece[start..stop]).map_err(|error| not_text(&error)),
+                    None => {
+                        std::str::from_utf8(&piece[start..stop]).map_err(|error| refuse::not_text(&error))
+                    }
                 }
                 .and_then(|text| self.on_line(text, &mut to))
             };
@@ -322,7 +313,7 @@ impl Lines {
         };
         let traits = Traits { metadata: channel.metadata, latched: channel.latched };
         let resolved = self.channels.declare_channel(wanted, traits, to.arrival);
-        let resolved = resolved.map_err(|refusal| refused(refusal, 1))?;
+        let resolved = resolved.map_err(|refusal| refuse::refused(refusal, 1))?;
         self.remember(wanted, resolved, to);
         Ok(())
     }
@@ -346,9 +337,9 @@ impl Lines {
         };
         if !self.cache.get(wanted.topic).is_some_and(|known| known.holds(wanted, self.channels.generation()))
         {
-            let fits = |encoder: Option<&MessageType>| fits(message, encoder);
+            let fits = |encoder: Option<&MessageType>| refuse::fits(message, encoder);
             let resolved = self.channels.resolve(wanted, to.arrival, fits);
-            let resolved = resolved.map_err(|refusal| refused(refusal, message.column))?;
+            let resolved = resolved.map_err(|refusal| refuse::refused(refusal, message.column))?;
             self.remember(wanted, resolved, to);
         }
         let Some(Cached { resolved: Some(Resolved { live, encoder, .. }), .. }) =
@@ -454,50 +445,6 @@ impl Cached {
                 && self.schema.as_deref() == wanted.schema
                 && self.encoding.as_deref() == wanted.encoding
     }
-}
-
-/// Characters of a topic that are shown.
-const TOPIC: usize = 100;
-
-/// Whether a message can be sent as one of a channel that is not there yet.
-fn fits(message: &Message<'_>, encoder: Option<&MessageType>) -> Result<(), Refusal> {
-    let mut made = Vec::new();
-    match (&message.payload, encoder) {
-        (Payload::Base64(text), _) => said::decode_base64(text, &mut made),
-        (Payload::Json(json), Some(encoder)) => {
-            encoder.encode(json, &mut made).map_err(|error| error.to_string())
-        }
-        (Payload::Json(json), None) if !json.starts_with('{') => Err(not_an_object(&message.topic, json)),
-        (Payload::Json(_), None) => Ok(()),
-    }
-    .map_err(Refusal::of_payload)
-}
-
-fn not_an_object(topic: &str, json: &str) -> String {
-    let what = match json.as_bytes().first() {
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        _ => "a number",
-    };
-    let topic = shown_up_to(topic, TOPIC);
-    format!("the message on {topic} is {what}, and viewers need a JSON object; write {{\"value\":…}}")
-}
-
-fn refused(refusal: Refusal, column: usize) -> BadLine {
-    let kind = match refusal.of {
-        Refused::Channel => Kind::Channel,
-        Refused::Payload => Kind::Payload,
-    };
-    BadLine { hint: refusal.hint, ..BadLine::new(kind, column, refusal.reason) }
-}
-
-fn not_text(error: &std::str::Utf8Error) -> BadLine {
-    BadLine::new(Kind::NotText, error.valid_up_to() + 1, "the line is not UTF-8 from here on")
-}
-
-fn number(place: usize) -> Result<u32, BadLine> {
-    u32::try_from(place).map_err(|_error| BadLine::new(Kind::TooLong, 1, "the line is too long"))
 }
 
 /// Appends the payload of a line with null in the place of numbers that JSON does not have.

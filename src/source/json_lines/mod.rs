@@ -22,8 +22,11 @@ mod lines;
 mod nan;
 mod notes;
 mod options;
+mod recording;
+mod refuse;
 mod said;
 mod stray;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -34,6 +37,8 @@ pub use crate::numeric_time::TimeUnit;
 pub use nan::NanPolicy;
 pub use notes::InputCounts;
 pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
+pub use recording::{is_file_of_lines, open_recording};
+pub use tail::{Tail, TailFrom};
 
 use buffer::{LineBuffer, Piece};
 use lines::Lines;
@@ -99,6 +104,11 @@ impl<R: Read + Send> JsonLines<R> {
     pub fn paced(mut self) -> Self {
         self.lines.set_paced();
         self
+    }
+
+    /// What its channels are claimed by.
+    fn into_lines(self) -> Lines {
+        self.lines
     }
 
     /// What has been read so far; kept up to date.

@@ -14,22 +14,26 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Hint, SourceError, TopicRules};
+use super::{SourceError, TopicRules};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::payload::{MessageType, Types};
 use crate::registry::{ChannelSpec, Registry};
 use crate::shown::{shown, shown_up_to};
 use crate::time::Timestamp;
 
+mod form;
 mod json_schema;
+mod refusal;
 mod schema_for;
 mod schemas;
 
+pub(super) use refusal::{Refusal, Refused};
 pub use schema_for::SchemaFor;
 #[cfg(test)]
 mod tests;
 
-use schemas::{Meaning, Schemas};
+use form::form;
+use schemas::Schemas;
 
 /// Topics live at once. Viewers get slow long before; beyond, a writer most likely puts data into names.
 const MAX_CHANNELS: usize = 10_000;
@@ -112,37 +116,6 @@ pub(super) struct Resolved {
     pub(super) retired: Option<ChannelId>,
     /// State of the table that this was read from; see [`LiveChannels::generation`].
     pub(super) generation: u64,
-}
-
-/// Why there is no channel for a line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    /// What can't be had.
-    pub(super) of: Refused,
-    pub(super) reason: String,
-    pub(super) hint: Option<Hint>,
-}
-
-/// What can't be had of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// Its channel, or what that is made of.
-    Channel,
-    /// Its payload.
-    Payload,
-}
-
-impl Refusal {
-    /// The payload of a message can't be sent.
-    pub(super) fn of_payload(reason: String) -> Self {
-        Self { of: Refused::Payload, reason, hint: None }
-    }
-}
-
-impl From<String> for Refusal {
-    fn from(reason: String) -> Self {
-        Self { of: Refused::Channel, reason, hint: None }
-    }
 }
 
 /// The live channels of one server.
@@ -240,13 +213,6 @@ impl State {
             declared.retain(|(by, _)| *by != input);
         }
     }
-}
-
-/// What a channel is made of, but for its id.
-struct Form<'a> {
-    encoding: Cow<'a, str>,
-    schema: Option<Arc<Schema>>,
-    encoder: Option<Arc<MessageType>>,
 }
 
 impl LiveChannels {
@@ -485,49 +451,4 @@ fn one_change_less(
         format!("the schema or encoding of {topic} changes more than once per second; give each form a topic of its own")
     })?;
     Ok((left, if grown > 0 { now } else { since.min(now) }))
-}
-
-/// The form of a channel for messages of this meaning.
-fn form<'a>(meaning: &Meaning, encoding: Option<&'a str>, given: Given) -> Result<Form<'a>, String> {
-    if let Some(encoding) = encoding {
-        check_name(encoding)?;
-    }
-    let no_json = |encoding: &str| {
-        format!("data is JSON, but the message encoding is {encoding}: give the payload as data_base64")
-    };
-    let (usual, schema) = match meaning {
-        Meaning::Schemaless => (Some("json"), None),
-        Meaning::Declared(schema) => (schemas::usual_encoding(&schema.encoding), Some(schema)),
-        Meaning::Type(message) => {
-            let own = message.message_encoding();
-            // the type says how JSON is written; naming it as json, or as what it becomes, changes nothing
-            let fits = encoding
-                .is_none_or(|encoding| encoding == own || (encoding == "json" && given != Given::Bytes));
-            if !fits {
-                let (name, encoding) = (&message.schema().name, encoding.unwrap_or_default());
-                return Err(format!(
-                    "messages of {name} are sent as {own}, not as {encoding}; leave out encoding"
-                ));
-            }
-            let encoder = (given != Given::Bytes).then(|| message.clone());
-            return Ok(Form { encoding: own.into(), schema: Some(message.schema().clone()), encoder });
-        }
-    };
-    let encoding: Cow<'a, str> = match (encoding, usual) {
-        (Some(encoding), _) => encoding.into(),
-        (None, Some(_)) if given == Given::Bytes && schema.is_none() => {
-            return Err("data_base64 needs the encoding of the payload, and most often a schema".to_owned());
-        }
-        (None, Some(usual)) => usual.into(),
-        (None, None) => {
-            let encoding = schema.map(|schema| schema.encoding.as_str()).unwrap_or_default();
-            return Err(format!(
-                "a schema in {encoding} does not say what the message encoding is: give encoding"
-            ));
-        }
-    };
-    if given == Given::Json && encoding != "json" {
-        return Err(no_json(&encoding));
-    }
-    Ok(Form { encoding, schema: schema.cloned(), encoder: None })
 }

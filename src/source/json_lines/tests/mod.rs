@@ -13,6 +13,7 @@ mod beginnings;
 mod faults;
 mod forms;
 mod random;
+mod recording;
 
 const ARRIVAL: Timestamp = Timestamp(1_767_323_045_000_000_000);
 
