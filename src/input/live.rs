@@ -207,7 +207,11 @@ impl Shared {
     fn run(&self, mut stream: Box<dyn Stream>) {
         match self.forward(&mut *stream) {
             Ok(()) => tracing::debug!("{} has ended", stream.name()),
-            Err(error) => self.finish(Err(error)),
+            Err(error) => {
+                self.finish(Err(error));
+                self.inputs.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
         }
         if self.inputs.fetch_sub(1, Ordering::Relaxed) == 1 && !self.stop.is_stopped() {
             match self.on_eof {

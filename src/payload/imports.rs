@@ -46,7 +46,8 @@ impl Imports {
 
     /// Why the imports can't be followed, if so.
     pub(super) fn check(mut self) -> Result<(), String> {
-        let names: Vec<String> = self.files.keys().cloned().collect();
+        let mut names: Vec<String> = self.files.keys().cloned().collect();
+        names.sort_unstable();
         let mut all = 0u64;
         for name in names {
             self.count(&name)?;

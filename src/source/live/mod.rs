@@ -146,6 +146,8 @@ struct State {
     schemas: Schemas,
     /// By the names that lines have: what `op:channel` said, and in which input, the last at the end.
     declared: HashMap<String, Vec<(InputId, Declared)>>,
+    /// Inputs that have not ended.
+    present: BTreeSet<InputId>,
     /// By the names that are offered, before the registry makes them unique.
     live: HashMap<String, Topic>,
     /// Channels of all topics.
@@ -199,19 +201,21 @@ impl State {
         let before = declared.iter().position(|(by, _)| *by == input).map(|index| declared.remove(index).1);
         let is_new = before.as_ref() != Some(&declaration);
         declared.push((input, declaration));
+        let last = declared.len() - 1;
+        let mut index = 0;
+        declared.retain(|(by, _)| {
+            index += 1;
+            index > last || self.present.contains(by)
+        });
         is_new
     }
 
     fn leave(&mut self, input: InputId) {
-        for topic in self.live.values_mut() {
-            for channel in &mut topic.channels {
-                channel.by.remove(&input);
-            }
-        }
-        // the last word on a topic holds for those who come later
-        for declared in self.declared.values_mut().filter(|declared| declared.len() > 1) {
-            declared.retain(|(by, _)| *by != input);
-        }
+        self.live.values_mut().flat_map(|topic| &mut topic.channels).for_each(|channel| {
+            channel.by.remove(&input);
+        });
+        // what it has declared goes with the next declaration: the last word holds for those who come later
+        self.present.remove(&input);
     }
 }
 
@@ -227,6 +231,7 @@ impl LiveChannels {
         let state = State {
             schemas: Schemas::new(types, schemas)?,
             declared: HashMap::new(),
+            present: BTreeSet::new(),
             live: HashMap::new(),
             count: 0,
         };
@@ -246,7 +251,9 @@ impl LiveChannels {
 
     /// One more input.
     pub(super) fn input(self: &Arc<Self>) -> Input {
-        Input { channels: self.clone(), id: InputId(self.inputs.fetch_add(1, Ordering::Relaxed)) }
+        let id = InputId(self.inputs.fetch_add(1, Ordering::Relaxed));
+        self.lock().present.insert(id);
+        Input { channels: self.clone(), id }
     }
 
     fn changed(&self) {

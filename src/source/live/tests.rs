@@ -381,6 +381,14 @@ fn each_input_goes_by_its_own_declaration() {
     assert_eq!((schema(&one).as_str(), schema(&other).as_str()), ("foxglove.Log", "foxglove.Point2"));
     let silent = one.channels.input();
     assert_eq!(schema(&silent), "foxglove.Point2", "the last word");
+    drop(other);
+    assert_eq!(schema(&silent), "foxglove.Point2", "also of one that has ended");
+    for _ in 0..100 {
+        declare(&one.channels.input(), "foxglove.Point3");
+    }
+    assert_eq!(schema(&silent), "foxglove.Point3");
+    assert_eq!(schema(&one), "foxglove.Log");
+    assert_eq!(one.channels.lock().declared["/a"].len(), 2, "of those who are there, and the last");
 }
 
 #[test]
