@@ -62,9 +62,8 @@ fn tell_of_replay(info: &RecordingInfo, extent: Extent, left_out: u64) {
         ),
     }
     if left_out > 0 {
-        tracing::warn!(
-            "{left_out} older messages of stdin were not kept; a viewer that is there in time gets all"
-        );
+        let messages = startup::count(left_out, "older message");
+        tracing::warn!("{messages} of stdin not kept; a viewer that is there in time gets all");
     }
 }
 
@@ -98,6 +97,7 @@ pub(super) struct Engine {
     /// Waits for the first bytes of stdin.
     sniffing: Arc<Mutex<Option<JoinHandle<()>>>>,
     reads_stdin: bool,
+    is_live: bool,
 }
 
 /// Neither until it is known what comes in on stdin.
@@ -116,8 +116,9 @@ impl Engine {
     ) -> io::Result<Self> {
         let Inputs { recording, live, stop } = inputs;
         let reads_stdin = live.as_ref().is_some_and(|live| live.stdin.is_some());
-        let throttle = Throttle::new(options.throttle.clone());
-        let engine = Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin };
+        let (throttle, is_live) = (Throttle::new(options.throttle.clone()), live.is_some());
+        let engine =
+            Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin, is_live };
         let recording = recording.map(|recording| (recording, finish.part()));
         let live = live.map(|live| (live, finish.part()));
         if let Some((recording, part)) = recording {
@@ -126,6 +127,9 @@ impl Engine {
             let control = if live.is_some() { ControlBy::Program } else { options.playback.control };
             let playback = PlaybackOptions { control, ..options.playback };
             engine.play(recording, hub, playback, part)?;
+        }
+        if live.is_none() {
+            engine.warn_of_unused_rules();
         }
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
@@ -279,6 +283,12 @@ impl Engine {
         Ok(())
     }
 
+    fn warn_of_unused_rules(&self) {
+        for rule in self.throttle.unused() {
+            tracing::warn!("--throttle {}={}: it applies to no topic", rule.topics, rule.hertz);
+        }
+    }
+
     /// Whether stdin is taken.
     pub(super) fn reads_stdin(&self) -> bool {
         self.reads_stdin
@@ -316,7 +326,11 @@ impl Engine {
         drop(running);
         let throttled = self.throttle.left_out();
         if throttled > 0 {
-            tracing::info!("{throttled} messages were left out by --throttle");
+            let messages = startup::count(throttled, "message");
+            tracing::info!("{messages} left out by --throttle");
+        }
+        if self.is_live {
+            self.warn_of_unused_rules();
         }
     }
 }

@@ -34,12 +34,16 @@ pub(super) fn lines(address: SocketAddr, host_name: Option<&str>, contents: &str
 
 /// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
 pub(super) fn recording(info: &RecordingInfo) -> String {
-    let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let mut facts = Vec::new();
     facts.extend(info.range.map(|range| span(range.duration())));
     facts.push(count(info.channels.len() as u64, "channel"));
     facts.extend(info.message_count.map(|messages| count(messages, "message")));
     format!("{} ({})", info.name, facts.join(", "))
+}
+
+/// `1 message`, `2 messages`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// The name of this computer, for links from others; None where it is not known or would mislead.
