@@ -61,7 +61,7 @@ pub(crate) const OVERFLOW: &str = "lies beyond what can be sent (the year 2554)"
 
 /// Whether a time said its offset from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Zone {
+pub enum Zone {
     /// It did.
     Given,
     /// It did not: it is taken as UTC.

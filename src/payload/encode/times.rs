@@ -8,7 +8,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor}
 use serde_json::value::RawValue;
 
 use super::wire;
-use crate::numeric_time;
+use crate::numeric_time::{self, Zone};
 use crate::shown::shown_up_to;
 
 const NANOS: i128 = 1_000_000_000;
@@ -55,12 +55,13 @@ impl Time {
 }
 
 /// A time in any notation that a line's own times have; numbers are read as text, so that no digit is lost.
-pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Time, Zone), D::Error> {
     let text = <&RawValue>::deserialize(deserializer)?.get();
     if let Some(number) = numeric_time::number(text, None) {
         let time = number.map_err(|why| D::Error::custom(format!("{} {why}", shown_up_to(text, 40))))?;
         let time = Time::point(i128::from(time.nanos()));
-        return time.ok_or_else(|| D::Error::custom("not between the years 1 and 9999"));
+        let time = time.ok_or_else(|| D::Error::custom("not between the years 1 and 9999"))?;
+        return Ok((time, Zone::Given));
     }
     serde_json::Deserializer::from_str(text).deserialize_any(TimestampVisitor).map_err(|error| {
         let text = error.to_string();
@@ -75,7 +76,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tim
 struct TimestampVisitor;
 
 impl<'de> Visitor<'de> for TimestampVisitor {
-    type Value = Time;
+    type Value = (Time, Zone);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
@@ -83,17 +84,19 @@ impl<'de> Visitor<'de> for TimestampVisitor {
         )
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-        let nanos = match numeric_time::number(text, None) {
-            Some(number) => number.ok().map(|time| i128::from(time.nanos())),
-            None => numeric_time::iso(text).map(|(nanos, _zone)| nanos),
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let found = match numeric_time::number(text, None) {
+            Some(number) => number.ok().map(|time| (i128::from(time.nanos()), Zone::Given)),
+            None => numeric_time::iso(text),
         };
-        let time = nanos.and_then(Time::point);
+        let time = found.and_then(|(nanos, zone)| Some((Time::point(nanos)?, zone)));
         time.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Time, M::Error> {
-        Time::point(nanos(map, &self)?).ok_or_else(|| M::Error::custom("not between the years 1 and 9999"))
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+        let time = Time::point(nanos(map, &self)?);
+        let time = time.ok_or_else(|| M::Error::custom("not between the years 1 and 9999"))?;
+        Ok((time, Zone::Given))
     }
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::load::FOXGLOVE;
 use super::*;
+use crate::payload::Zone;
 
 /// Payloads made by the classes of PyPI `foxglove-sdk` 0.30.3 (`foxglove.messages`, `encode()`), and the same in JSON.
 const MADE_BY_FOXGLOVE: [(&str, &str, &str); 6] = [
@@ -161,6 +162,9 @@ fn times_are_taken_as_in_log_time_to_the_nanosecond() {
         let payload = encoded(&log, &format!("{{\"timestamp\":{written}}}"));
         assert_eq!(decoded(&log, &payload), serde_json::json!({"timestamp": time}), "{written}");
     }
+    let zone = |time: &str| log.encode(&format!("{{\"timestamp\":\"{time}\"}}"), &mut Vec::new()).unwrap();
+    assert_eq!(zone("2017-03-22T02:26:20"), Zone::Assumed);
+    assert_eq!(zone("2017-03-22T02:26:20Z"), Zone::Given);
     let error = |written: &str| {
         let json = format!("{{\"timestamp\":{written}}}");
         log.encode(&json, &mut Vec::new()).unwrap_err().to_string()

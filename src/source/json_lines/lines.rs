@@ -373,7 +373,10 @@ impl Lines {
         match (&message.payload, encoder) {
             (Payload::Base64(text), _) => said::decode_base64(text, made).map_err(bad)?,
             (Payload::Json(json), Some(encoder)) => {
-                encoder.encode(json, made).map_err(|error| bad(error.to_string()))?;
+                let zone = encoder.encode(json, made).map_err(|error| bad(error.to_string()))?;
+                if zone == Zone::Assumed {
+                    self.notes.assumed_zone();
+                }
             }
             (Payload::Json(json), None) if !json.starts_with('{') => {
                 return Err(bad(not_an_object(&message.topic, json)));

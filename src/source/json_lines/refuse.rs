@@ -18,7 +18,7 @@ pub(super) fn fits(message: &Message<'_>, encoder: Option<&MessageType>) -> Resu
     match (&message.payload, encoder) {
         (Payload::Base64(text), _) => said::decode_base64(text, &mut made),
         (Payload::Json(json), Some(encoder)) => {
-            encoder.encode(json, &mut made).map_err(|error| error.to_string())
+            encoder.encode(json, &mut made).map(|_zone| ()).map_err(|error| error.to_string())
         }
         (Payload::Json(json), None) if !json.starts_with('{') => Err(not_an_object(&message.topic, json)),
         (Payload::Json(_), None) => Ok(()),
