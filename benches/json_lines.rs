@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use foxglove_bridge::payload::{TypeOptions, Types};
 use foxglove_bridge::registry::Registry;
-use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
+use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions, LineForm};
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{Stop, Stream, TopicRules};
 
@@ -114,7 +114,7 @@ fn main() {
     measure("100 kB of base64", &text(image), &plain);
     let raw = JsonLinesOptions {
         default_topic: Some("/raw".into()),
-        raw: true,
+        form: LineForm::Raw,
         time_field: Some("header.stamp".into()),
         ..JsonLinesOptions::default()
     };

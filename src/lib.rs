@@ -68,6 +68,7 @@
 pub mod hub;
 pub mod input;
 pub mod model;
+mod numeric_time;
 pub mod pattern;
 pub mod payload;
 pub mod playback;
@@ -89,7 +90,7 @@ pub mod internals {
     pub use crate::hub::queue::Item;
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::playback::clock::Clock;
-    pub use crate::printable::{SHORT, is_harmless, printable};
+    pub use crate::printable::{SHORT, counted, is_harmless, printable};
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
     pub use crate::suggest::nearest;
     pub use crate::websocket;

@@ -5,6 +5,9 @@ use std::fmt::{self, Write as _};
 /// At most so many characters of what others wrote are repeated in a line.
 pub const SHORT: usize = 200;
 
+/// At most so many of a longer text, for example of the reason of an error.
+pub(crate) const LONG: usize = 400;
+
 /// The first `limit` characters of a text, with `…` if it has more. Those that control a terminal, end a line or change
 /// the direction of the text are escaped, as in `\u{1b}`.
 pub fn printable(text: &str, limit: usize) -> Printable<'_> {
@@ -22,7 +25,11 @@ impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut chars = self.text.chars();
         for c in chars.by_ref().take(self.limit) {
-            if is_harmless(c) { f.write_char(c)? } else { write!(f, "{}", c.escape_unicode())? }
+            match c {
+                c if is_harmless(c) => f.write_char(c)?,
+                '\n' | '\r' | '\t' => write!(f, "{}", c.escape_default())?,
+                c => write!(f, "{}", c.escape_unicode())?,
+            }
         }
         if chars.next().is_some() { f.write_char('…') } else { Ok(()) }
     }
@@ -31,9 +38,13 @@ impl fmt::Display for Printable<'_> {
 /// Whether a character only shows itself.
 pub fn is_harmless(c: char) -> bool {
     // marks that turn text around, and invisible ones that end lines
-    let turns =
-        matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let turns = matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
     !c.is_control() && !turns
+}
+
+/// A number of things: `1 bad line`, `2 bad lines`.
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -47,7 +58,7 @@ mod tests {
     #[test]
     fn what_controls_a_terminal_is_escaped() {
         assert_eq!(shown("a\x1b[31mb"), "a\\u{1b}[31mb");
-        assert_eq!(shown("a\nb\r\x07\u{9b}"), "a\\u{a}b\\u{d}\\u{7}\\u{9b}");
+        assert_eq!(shown("a\nb\r\x07\u{9b}"), "a\\nb\\r\\u{7}\\u{9b}");
         assert_eq!(shown("\u{202e}mcap"), "\\u{202e}mcap");
         assert_eq!(shown("Müller 车"), "Müller 车");
     }

@@ -24,7 +24,7 @@ use self::outbox::{Closing, ControlKind, Encoded, Outbox, Sessions};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
-use crate::model::Batch;
+use crate::model::{Batch, Channel};
 use crate::pattern::TopicPattern;
 use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, Status, time_frame};
 use crate::time::{TimeRange, Timestamp};
@@ -239,6 +239,11 @@ impl Hub {
     /// What puts messages into the hub.
     pub fn publisher(&self) -> Publisher {
         Publisher(self.clone())
+    }
+
+    /// Whether late subscribers of a channel get its last message.
+    pub(crate) fn latches(&self, channel: &Channel) -> bool {
+        latch::is_latched(channel, &self.0.options.latch)
     }
 
     /// What happens to slow clients when nothing else is asked for.

@@ -160,6 +160,15 @@ impl Publisher {
         lock(&self.0.0.state).restart(&self.0, time, policy, now);
     }
 
+    /// What was published before is published once more, from this time on: it is not recorded again, no late subscriber
+    /// gets latched messages of the end, and every client gets a new session.
+    pub fn replay(&self, time: Timestamp, now: Instant) {
+        self.0.end_taps();
+        let mut state = lock(&self.0.0.state);
+        state.latch.clear();
+        state.restart(&self.0, time, SlowClient::Drop, now);
+    }
+
     /// What playback is doing now, for clients that know playback states; after the messages published before.
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());

@@ -126,6 +126,17 @@ impl Hub {
     }
 }
 
+impl Hub {
+    /// Ends all taps: what is published from now on is nothing new.
+    pub(crate) fn end_taps(&self) {
+        for tap in std::mem::take(&mut lock(&self.0.state).taps) {
+            lock(&tap.waiting).closed = true;
+            tap.filled.notify_one();
+        }
+        self.emptier();
+    }
+}
+
 impl Tap {
     /// What is next; blocks until there is something, or the deadline has passed. What was returned before is done with.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {

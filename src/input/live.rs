@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::http;
 use super::listen::Listener;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{Hub, Publisher, SlowClient, lock};
@@ -90,7 +91,7 @@ impl Live {
         if let Some(Writers { listeners, limit, open }) = writers {
             for listener in listeners {
                 let open = open.clone();
-                live.shared.spawn("listener", move |shared| listen(&shared, &listener, limit, &*open))?;
+                live.shared.spawn("listener", move |shared| listen(&shared, &listener, limit, &open))?;
             }
         }
         Ok(live)
@@ -145,7 +146,7 @@ impl Drop for Place {
     }
 }
 
-fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &OpenWriter) {
+fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<OpenWriter>) {
     let (mut backoff, mut is_full_logged) = (Backoff::default(), false);
     loop {
         let (name, incoming) = match listener.accept(&shared.stop) {
@@ -170,9 +171,15 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &OpenWr
         };
         is_full_logged = false;
         tracing::debug!("writer {name} connected");
-        let stream = open(name, incoming);
+        let open = open.clone();
         let spawned = shared.spawn("writer", move |shared| {
-            shared.run_writer(stream);
+            match http::unless_request(incoming) {
+                Ok(Some(incoming)) => shared.run_writer(open(name, incoming)),
+                Ok(None) => tracing::warn!(
+                    "writer {name} sends an HTTP request and is disconnected: this is no web server"
+                ),
+                Err(error) => tracing::debug!("writer {name}: {error}"),
+            }
             drop(place);
         });
         if let Err(error) = spawned {
@@ -200,7 +207,11 @@ impl Shared {
     fn run(&self, mut stream: Box<dyn Stream>) {
         match self.forward(&mut *stream) {
             Ok(()) => tracing::debug!("{} has ended", stream.name()),
-            Err(error) => self.finish(Err(error)),
+            Err(error) => {
+                self.finish(Err(error));
+                self.inputs.fetch_sub(1, Ordering::Relaxed);
+                return;
+            }
         }
         if self.inputs.fetch_sub(1, Ordering::Relaxed) == 1 && !self.stop.is_stopped() {
             match self.on_eof {

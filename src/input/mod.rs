@@ -3,9 +3,12 @@
 //! [`Live`] runs each stream on a thread of its own and gives what it reads to the hub's publisher; [`listen`] has the
 //! sockets on which writers connect. Playback by log time is not here: a stream that is paced goes through a player.
 
+mod http;
+mod kept;
 pub mod listen;
 mod live;
 #[cfg(test)]
 mod tests;
 
+pub use kept::{EndOfPipe, Keeping};
 pub use live::{Live, OnEof, OpenWriter, Writers};

@@ -7,10 +7,14 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use protox::Compiler;
-use protox::file::{ChainFileResolver, DescriptorSetFileResolver, GoogleFileResolver, IncludeFileResolver};
+use protox::file::{
+    ChainFileResolver, DescriptorSetFileResolver, FileResolver, GoogleFileResolver, IncludeFileResolver,
+};
 
 use super::TypeOptions;
-use super::protobuf::{Message, Pool};
+use super::imports::{Imports, MAX_FILES};
+use super::protobuf::{Message, Pool, public_imports};
+use crate::printable::{LONG, printable};
 
 /// The schemas `foxglove.*`; `foxglove/README.md` says where from.
 pub(super) const FOXGLOVE: &[u8] = include_bytes!("foxglove/descriptors.binpb");
@@ -35,7 +39,7 @@ pub(super) fn by_name(pool: &Pool) -> impl Iterator<Item = (String, Message)> + 
 #[derive(Debug, thiserror::Error)]
 pub enum TypesError {
     /// A file can't be read.
-    #[error("--proto {}: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -43,7 +47,7 @@ pub enum TypesError {
         source: std::io::Error,
     },
     /// A folder can't be read.
-    #[error("--proto-path {}: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -51,7 +55,7 @@ pub enum TypesError {
         source: std::io::Error,
     },
     /// A file that is too large to be what it should be.
-    #[error("--proto {}: has {size} bytes, more than the {MAX_DESCRIPTOR_SET} that are read", path.display())]
+    #[error("{}: has {size} bytes, more than the {MAX_DESCRIPTOR_SET} that are read", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -59,21 +63,23 @@ pub enum TypesError {
         size: u64,
     },
     /// A definition that does not compile.
-    #[error("--proto {}: {reason}", path.display())]
+    #[error("{}: {reason}", path.display())]
     Definition {
         /// The file.
         path: PathBuf,
-        /// What is wrong, where, and the way out.
+        /// What is wrong, and where.
         reason: String,
+        /// Whether something that it imports is not found.
+        import_missing: bool,
     },
     /// Neither kind of file.
-    #[error("--proto {}: neither a .proto file nor a descriptor set (.desc, .binpb, .bin, .fds, .pb)", path.display())]
+    #[error("{}: neither a .proto file nor a descriptor set (.desc, .binpb, .bin, .fds, .pb)", path.display())]
     Kind {
         /// The file.
         path: PathBuf,
     },
     /// A type that two files define, each in its own way.
-    #[error("--proto: '{name}' is defined differently by {} and {}; leave one of them out", first.display(), second.display())]
+    #[error("'{name}' is defined differently by {} and {}; leave one of them out", first.display(), second.display())]
     Twice {
         /// Full name of the type.
         name: String,
@@ -85,6 +91,33 @@ pub enum TypesError {
     /// The schemas that the program brings along can't be read.
     #[error("the built-in schemas are broken: {0}")]
     Builtin(String),
+}
+
+/// The option that an error is about; the field of [`TypeOptions`] has the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TypesHint {
+    /// A file in `proto`.
+    Proto,
+    /// A file in `proto`, and `proto_path` has to name the folder from which its imports start.
+    ProtoImports,
+    /// A folder in `proto_path`.
+    ProtoPath,
+}
+
+impl TypesError {
+    /// What the user can change; None if that is nothing.
+    pub fn hint(&self) -> Option<TypesHint> {
+        match self {
+            Self::Folder { .. } => Some(TypesHint::ProtoPath),
+            Self::Definition { import_missing: true, .. } => Some(TypesHint::ProtoImports),
+            Self::File { .. }
+            | Self::TooLarge { .. }
+            | Self::Definition { .. }
+            | Self::Kind { .. }
+            | Self::Twice { .. } => Some(TypesHint::Proto),
+            Self::Builtin(_) => None,
+        }
+    }
 }
 
 /// The schemas `foxglove.*`.
@@ -119,9 +152,25 @@ fn extension(path: &Path) -> String {
 }
 
 fn compile(path: &Path, proto_path: &[PathBuf]) -> Result<Pool, TypesError> {
-    let definition = |reason| TypesError::Definition { path: path.to_owned(), reason };
+    let definition = |reason| TypesError::Definition { path: path.to_owned(), reason, import_missing: false };
+    let broken = |error: &protox::Error| TypesError::Definition {
+        path: path.to_owned(),
+        // its debug form is `file:line:column: what`, where it knows the place
+        reason: printable(&format!("{error:?}"), LONG).to_string(),
+        import_missing: error.is_file_not_found(),
+    };
     // absolute, so that the file is found below its folder however both are written
     let file = path.canonicalize().map_err(|source| TypesError::File { path: path.to_owned(), source })?;
+    let files = || resolver(&file, proto_path);
+    check_imports(&files()?, &file).map_err(definition)?;
+    let mut compiler = Compiler::with_file_resolver(files()?);
+    compiler.include_imports(true);
+    compiler.open_file(&file).map_err(|error| broken(&error))?;
+    Pool::decode(&compiler.encode_file_descriptor_set(), None).map_err(definition)
+}
+
+/// Where a file and what it imports are looked for.
+fn resolver(file: &Path, proto_path: &[PathBuf]) -> Result<ChainFileResolver, TypesError> {
     let mut files = ChainFileResolver::new();
     for folder in proto_path {
         let absolute = folder.canonicalize();
@@ -129,24 +178,29 @@ fn compile(path: &Path, proto_path: &[PathBuf]) -> Result<Pool, TypesError> {
         files.add(IncludeFileResolver::new(absolute));
     }
     // the file's own folder, so that a single file needs no option
-    files.add(IncludeFileResolver::new(file.parent().unwrap_or(&file).to_owned()));
+    files.add(IncludeFileResolver::new(file.parent().unwrap_or(file).to_owned()));
     let foxglove = DescriptorSetFileResolver::decode(FOXGLOVE);
     files.add(foxglove.map_err(|error| TypesError::Builtin(error.to_string()))?);
     files.add(GoogleFileResolver::new());
-    let mut compiler = Compiler::with_file_resolver(files);
-    compiler.include_imports(true);
-    compiler.open_file(&file).map_err(|error| definition(reason(&error)))?;
-    Pool::decode(&compiler.encode_file_descriptor_set(), None).map_err(definition)
+    Ok(files)
 }
 
-/// What the compiler says, with the place and the way out.
-fn reason(error: &protox::Error) -> String {
-    // its debug form is `file:line:column: what`, where it knows the place
-    let text = format!("{error:?}");
-    if error.is_file_not_found() {
-        return format!("{text}; name the folder that imports start from by --proto-path");
+/// Refuses imports that the compiler would take too long for. What it refuses itself is left to it, with its words.
+fn check_imports(files: &ChainFileResolver, file: &Path) -> Result<(), String> {
+    let mut imports = Imports::default();
+    let mut open: Vec<String> = files.resolve_path(file).into_iter().collect();
+    while let Some(name) = open.pop() {
+        if imports.has(&name) {
+            continue;
+        }
+        let Ok(file) = files.open_file(&name) else { return Ok(()) };
+        let file = file.file_descriptor_proto();
+        if !imports.add(&name, public_imports(file)) {
+            return Err(format!("it imports more than {MAX_FILES} files"));
+        }
+        open.extend(file.dependency.iter().cloned());
     }
-    text
+    imports.check()
 }
 
 fn read_set(path: &Path, builtin: &Pool) -> Result<Pool, TypesError> {
@@ -160,6 +214,7 @@ fn read_set(path: &Path, builtin: &Pool) -> Result<Pool, TypesError> {
     Pool::decode(&set, None).or_else(|reason| {
         Pool::decode(&set, Some(builtin)).map_err(|_error| TypesError::Definition {
             path: path.to_owned(),
+            import_missing: false,
             reason: format!("{reason}; make the set with its imports: protoc --include_imports -o FILE"),
         })
     })

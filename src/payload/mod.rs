@@ -1,9 +1,9 @@
 //! One message's JSON to the bytes of its payload: protobuf, or the JSON that viewers read.
 //!
-//! [`Types`] knows the schemas `foxglove.*` and those that the user adds by `--proto`; a [`MessageType`] encodes. The input
+//! [`Types`] knows the schemas `foxglove.*` and those that the user adds ([`TypeOptions`]); a [`MessageType`] encodes. The input
 //! is the JSON mapping of protobuf: RFC 3339 times, durations like `"1.5s"`, enum names or numbers, base64 bytes, 64-bit
 //! integers as strings or numbers, names in camel or snake case. Times and durations may also be
-//! `{"sec":…,"nsec":…}`. A field that the type does not have is an error, so that nothing is lost unseen.
+//! `{"sec":…,"nsec":…}`, times also numbers; levels of `foxglove.Log` also those of ROS and Python. A field that the type does not have is an error, so that nothing is lost unseen.
 //!
 //! Everything but `load.rs` is pure: bytes in, bytes out.
 
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::model::Schema;
 
 mod encode;
+mod imports;
 mod json_schema;
 pub(crate) mod latest;
 mod load;
@@ -21,8 +22,9 @@ mod protobuf;
 pub(crate) mod transforms;
 mod types;
 
+pub use crate::numeric_time::Zone;
 pub use encode::EncodeError;
-pub use load::TypesError;
+pub use load::{TypesError, TypesHint};
 pub use types::Types;
 
 /// What messages of a known type are sent as.
@@ -99,15 +101,16 @@ impl MessageType {
         }
     }
 
-    /// Appends the payload of one message to `out`, which an error leaves as it was.
-    pub fn encode(&self, json: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    /// Appends the payload of one message to `out`, which an error leaves as it was. Returns whether all its times said
+    /// their offset from UTC; those that did not were taken as UTC.
+    pub fn encode(&self, json: &str, out: &mut Vec<u8>) -> Result<Zone, EncodeError> {
         match &self.form {
             Form::Protobuf => encode::encode(&self.plan, json, out),
             Form::Json(viewer) => {
                 let mut message = Vec::new();
-                encode::encode(&self.plan, json, &mut message)?;
+                let zone = encode::encode(&self.plan, json, &mut message)?;
                 let start = out.len();
-                viewer.write(&message, out).map_err(|reason| {
+                viewer.write(&message, out).map(|()| zone).map_err(|reason| {
                     out.truncate(start);
                     EncodeError { type_name: self.plan.name.clone(), path: String::new(), reason }
                 })

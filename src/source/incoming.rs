@@ -1,6 +1,7 @@
 //! Bytes that come in from a descriptor, and end when the server does.
 
 use std::io::{self, Read};
+use std::time::Duration;
 
 use super::Stop;
 
@@ -17,7 +18,33 @@ impl Incoming {
     /// Reads from a descriptor.
     #[cfg(unix)]
     pub fn new(descriptor: impl Read + std::os::fd::AsFd + Send + 'static, stop: &Stop) -> Self {
-        Self { read: Box::new(Polled { descriptor, stop: stop.clone() }), stop: stop.clone() }
+        Self::timed(descriptor, stop, None)
+    }
+
+    /// The same; a read that waits longer than `patience` is [`io::ErrorKind::TimedOut`], and can be tried again.
+    #[cfg(unix)]
+    pub fn impatient(
+        descriptor: impl Read + std::os::fd::AsFd + Send + 'static,
+        stop: &Stop,
+        patience: Duration,
+    ) -> Self {
+        Self::timed(descriptor, stop, Some(patience))
+    }
+
+    #[cfg(unix)]
+    fn timed(
+        descriptor: impl Read + std::os::fd::AsFd + Send + 'static,
+        stop: &Stop,
+        patience: Option<Duration>,
+    ) -> Self {
+        let polled = Polled { descriptor, stop: stop.clone(), patience };
+        Self { read: Box::new(polled), stop: stop.clone() }
+    }
+
+    /// As [`Incoming::new`], since nothing can be timed here.
+    #[cfg(not(unix))]
+    pub fn impatient(read: impl Read + Send + 'static, stop: &Stop, _patience: Duration) -> Self {
+        Self::new(read, stop)
     }
 
     /// Reads from something that can't be polled here: only what is read after the next bytes sees the stop.
@@ -54,13 +81,14 @@ impl std::fmt::Debug for Incoming {
 struct Polled<D> {
     descriptor: D,
     stop: Stop,
+    patience: Option<Duration>,
 }
 
 #[cfg(unix)]
 impl<D: Read + std::os::fd::AsFd> Read for Polled<D> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.stop.wait_until_readable(&self.descriptor)?;
+            self.stop.wait_until_readable_for(&self.descriptor, self.patience)?;
             match self.descriptor.read(into) {
                 // somebody else was faster
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -90,6 +118,16 @@ mod tests {
         incoming.read_to_string(&mut text).unwrap();
         assert_eq!(text, "ab");
         writing.join().unwrap();
+    }
+
+    #[test]
+    fn an_impatient_read_can_be_tried_again() {
+        let stop = Stop::new().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut incoming = Incoming::impatient(reader, &stop, Duration::from_millis(5));
+        assert_eq!(incoming.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        writer.write_all(b"x").unwrap();
+        assert_eq!(incoming.read(&mut [0]).unwrap(), 1);
     }
 
     #[test]

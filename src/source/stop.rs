@@ -75,13 +75,25 @@ impl Stop {
     /// polled counts as readable.
     #[cfg(unix)]
     pub(crate) fn wait_until_readable(&self, descriptor: impl std::os::fd::AsFd) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, poll};
+        self.wait_until_readable_for(descriptor, None)
+    }
+
+    /// The same for so long at most, after which it is [`io::ErrorKind::TimedOut`].
+    #[cfg(unix)]
+    pub(crate) fn wait_until_readable_for(
+        &self,
+        descriptor: impl std::os::fd::AsFd,
+        time: Option<Duration>,
+    ) -> io::Result<()> {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut waited =
             [PollFd::new(&self.0.stopped, PollFlags::IN), PollFd::new(&descriptor, PollFlags::IN)];
+        let time = time.and_then(|time| Timespec::try_from(time).ok());
         loop {
-            match poll(&mut waited, None) {
+            match poll(&mut waited, time.as_ref()) {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
                 Ok(_) if !waited[0].revents().is_empty() => return Err(io::Error::other("stopped")),
                 Ok(_) if !waited[1].revents().is_empty() => return Ok(()),
                 Ok(_) => {}

@@ -3,6 +3,7 @@
 //! Log time is cut into periods, and of each period the first message is kept; periods are a grid, so that jitter does
 //! not halve the rate. A message that is earlier than the one kept before (a seek, a lap) is kept.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,8 @@ pub struct Throttle {
     rules: Vec<ThrottleRule>,
     topics: Mutex<Topics>,
     left_out: AtomicU64,
+    /// Rules that have met a topic.
+    used: Mutex<BTreeSet<usize>>,
 }
 
 /// By slot of the channel: what it is held to; None where no rule applies.
@@ -85,11 +88,19 @@ impl Throttle {
         self.left_out.load(Ordering::Relaxed)
     }
 
+    /// Rules that no topic has met so far.
+    pub fn unused(&self) -> Vec<&ThrottleRule> {
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let unused = self.rules.iter().enumerate().filter(|(index, _)| !used.contains(index));
+        unused.map(|(_, rule)| rule).collect()
+    }
+
     fn learn(&self, channels: &[Arc<Channel>]) {
         let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         for channel in channels {
-            if let Some(rule) = self.rules.iter().find(|rule| rule.topics.matches(&channel.topic)) {
-                topics.add(channel.id, period(rule.hertz));
+            if let Some(index) = self.rules.iter().position(|rule| rule.topics.matches(&channel.topic)) {
+                topics.add(channel.id, period(self.rules[index].hertz));
+                self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
             }
         }
     }
@@ -248,6 +259,8 @@ mod tests {
         let count = |channel| kept.iter().filter(|(id, _)| *id == channel).count();
         assert_eq!((count(1), count(2), count(3)), (2, 20, 2), "the first rule counts");
         assert_eq!(throttle.left_out(), 36);
+        let unused: Vec<_> = throttle.unused().iter().map(|rule| rule.topics.to_string()).collect();
+        assert_eq!(unused, ["/camera/b"], "the first rule had its topic");
     }
 
     #[test]

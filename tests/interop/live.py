@@ -383,6 +383,219 @@ async def sockets():
         equal(numbers, [*range(200), extra], topic)
 
 
+# ---- pipes without viewers, and files of lines ----
+
+def seconds(topic, times, latch=False):
+    """Lines of one topic at these times."""
+    return [{"op": "channel", "topic": topic, "latch": latch}, *(
+        {"topic": topic, "log_time": time, "data": {"t": time}} for time in times)]
+
+
+async def said(server, text, limit=20):
+    for _ in range(limit * 100):
+        if text in server.said():
+            return server.said()
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{text!r} was not said: {server.said()}")
+
+
+async def unwatched():
+    """A pipe that ends before anybody subscribed is played as a recording, and is recorded once."""
+    times = [1000 + n / 10 for n in range(21)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "out.mcap")
+        async with serving("-", "--record", path, stdin="pipe") as server:
+            await server.write(*seconds("/a", times))
+            server.stdin.close()
+            await said(server, "played as a recording")
+            client = await Client.connect(server, SDK, topics=None)
+            messages = await got(client, 21)
+            info = client.texts("serverInfo")[-1]
+            check("playbackControl" in info["capabilities"], info)
+            equal(info["dataStartTime"], {"sec": 1000, "nsec": 0}, "start")
+            equal([m[1] for m in messages], [round(time * 10) * SECOND // 10 for time in times], "times")
+            check_times(client.events)
+            equal(await interrupts(server), 0, "exit code; " + server.said())
+        equal(len(Recording(path).messages), 21, "messages that are recorded")
+    async with serving("-", "--loop", stdin="pipe") as server:
+        await server.write(*seconds("/a", [5, 5.5, 6]))
+        server.stdin.close()
+        client = await Client.connect(server, OLD, topics=None)
+        await got(client, 7)
+        check(len(client.texts("serverInfo")) >= 3, "each lap is a session")
+    async with serving("-", "--at-end", "exit", stdin="pipe") as server:
+        await server.write(*seconds("/a", [5, 5.5, 6]))
+        server.stdin.close()
+        client = await Client.connect(server, OLD, topics=None)
+        equal(await client.closed(), 1000, "close code")
+        equal([m[1] for m in messages_in(client.events)], [5 * SECOND, 11 * SECOND // 2, 6 * SECOND], "times")
+        equal(await server.code(), 0, "exit code; " + server.said())
+
+
+async def unwatched_moment():
+    """What spans less than a second is not played: who subscribes gets the last message of each topic."""
+    async with serving("-", stdin="pipe") as server:
+        await server.write(*seconds("/a", [7, 7.5]), *seconds("/b", [7.1]))
+        server.stdin.close()
+        await said(server, "less than a second")
+        for _ in range(2):
+            client = await Client.connect(server, OLD, topics=None)
+            messages = await got(client, 2)
+            equal(sorted(m[:2] for m in messages), [("/a", 15 * SECOND // 2), ("/b", 71 * SECOND // 10)], "messages")
+
+
+async def watched():
+    """A pipe that somebody watches is sent as it comes, and is over at its end."""
+    async with serving("-", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write({"op": "channel", "topic": "/a"})
+        await client.until(lambda _: client.subscribed, "the channel")
+        await asyncio.sleep(0.2)
+        await server.write(*seconds("/a", [1000, 1005, 1010])[1:])
+        await got(client, 3, 3)
+        server.stdin.close()
+        await said(server, "the input has ended")
+        check("recording" not in server.said(), server.said())
+
+
+async def lines_file():
+    """A file of JSON lines that is named is a recording; several are one."""
+    with tempfile.TemporaryDirectory() as folder:
+        def file(name, lines):
+            path = os.path.join(folder, name)
+            with open(path, "w") as out:
+                out.writelines((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
+            return path
+        one = file("one.jsonl", ["half a line}", *seconds("/a", [1000, 1000.5, 1001])])
+        two = file("two.log", seconds("/b", [1000.2, 1001.2]))
+        async with serving(one, two, "--at-end", "exit", "--rate", "4") as server:
+            check("one.jsonl and 1 more (1.2 s, 2 channels, 5 messages)" in server.said(), server.said())
+            client = await Client.connect(server, SDK, topics=None)
+            equal(await client.closed(), 1000, "close code")
+            equal([m[1] * 10 // SECOND for m in messages_in(client.events)], [10000, 10002, 10005, 10010, 10012], "times")
+            equal(await server.code(), 0, "exit code")
+        async with serving(one, "--start", "+0.4s", "--at-end", "exit") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await client.closed()
+            equal([m[1] * 10 // SECOND for m in messages_in(client.events)][-2:], [10005, 10010], "times")
+        table = file("table.csv", ["t,x,name", "1.5,2,a", "2.5,nan,b"])
+        async with serving(table, "--csv", "--default-topic", "/t", "--time-field", "t", "--at-end", "exit") as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await client.closed()
+            equal([m[2] for m in messages_in(client.events)],
+                  [b'{"t":1.5,"x":2,"name":"a"}', b'{"t":2.5,"x":null,"name":"b"}'], "rows")
+        server = Server(one, os.path.join(TESTDATA, "drive.mcap"))
+        try:
+            equal(await server.code(), 2, "exit code")
+            check("JSON lines and MCAP files" in server.said(), server.said())
+        finally:
+            server.stop()
+        async with serving("--follow", one) as server:
+            client = await Client.connect(server, OLD, topics=None)
+            await asyncio.sleep(0.2)
+            with open(one, "a") as out:
+                out.write(json.dumps({"op": "channel", "topic": "/new"}) + "\n")
+                out.flush()
+                await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+                await asyncio.sleep(0.2)
+                out.write(json.dumps({"topic": "/new", "log_time": 3, "data": {}}) + "\n")
+                out.flush()
+                equal([m[:2] for m in await got(client, 1)], [("/new", 3 * SECOND)], "what is appended")
+
+
+async def beginnings():
+    """First lines that can't be used are skipped; of a stream without any that can be the end is an error."""
+    async with serving("-", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write('n":1}}', "ets Jun  8 2016 00:22:57", b"\x1b[0;32mI (27) boot\x1b[0m\xff\n")
+        await asyncio.sleep(0.2)
+        check("WARN" not in server.said(), server.said())
+        await server.write({"op": "channel", "topic": "/a"})
+        await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+        check("3 lines before the first that can be used" in server.said(), server.said())
+    for arguments in ((), ("--on-eof", "exit"), ("--at-end", "exit"), ("--paced", "--on-eof", "exit"), ("--paced", "--at-end", "exit")):
+        for text, code in (('{"ax":1}', 2), ("", 0), ("# a comment", 0)):
+            if not arguments and not code:
+                continue
+            async with serving("-", *arguments, stdin="pipe") as server:
+                await server.write(text)
+                server.stdin.close()
+                equal(await server.code(10), code, f"exit code of {text!r}, {arguments}; " + server.said())
+                if code:
+                    check("--raw --default-topic" in server.said(), server.said())
+    for text in (b'{"topic":"/a\\nERROR forged\\u001b[2J","data":[1]}\n', b"\x1b[2Jx\n"):
+        async with serving("-", stdin="pipe") as server:
+            await server.write(text)
+            server.stdin.close()
+            equal(await server.code(10), 2, "exit code")
+            said = re.sub("\x1b\\[[0-9;]*m", "", server.said())
+            check("\x1b" not in said and "\nERROR forged" not in said, repr(said))
+
+
+async def no_whole_line():
+    """An input of which nothing can be used for ten seconds is told of, and goes on."""
+    async with serving("-", "--default-topic", "/t", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write("time,x,y", b"1.5,2")
+        told = await said(server, "nothing that can be used so far in 1 line")
+        check('"time,x,y"' in told and "--csv" in told, told)
+        await server.write("", '{"ax":1}')
+        await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+
+
+async def paced_times():
+    """A line without a time plays where playback is, an outlier is skipped, and a short stream may begin again."""
+    async with serving("-", "--paced", stdin="pipe") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write({"op": "channel", "topic": "/a"}, {"topic": "/a", "log_time": 1000.0, "data": {"i": 0}},
+                           {"topic": "/a", "data": {"i": 1}}, {"topic": "/a", "log_time": 1000.1, "data": {"i": 2}},
+                           {"topic": "/a", "log_time": 1767323045, "data": {"i": 3}},
+                           {"topic": "/a", "log_time": 1000.2, "data": {"i": 4}})
+        messages = await got(client, 4, 5)
+        equal([json.loads(m[2])["i"] for m in messages], [0, 1, 2, 4], "messages")
+        equal([m[1] * 10 // SECOND for m in messages], [10000, 10000, 10001, 10002], "times")
+        check("lies far after those around it" in server.said(), server.said())
+        await server.write(*({"topic": "/a", "log_time": 1000 + n / 10, "data": {"i": n}} for n in range(3)))
+        await got(client, 7, 5)
+        equal(len(client.texts("serverInfo")), 2, "sessions; " + server.said())
+
+
+async def web_page():
+    """A page in a browser can't put messages in: an HTTP request is no line."""
+    async with serving("tcp-listen://127.0.0.1:0") as server:
+        port = int(re.search(r"tcp-listen://127\.0\.0\.1:(\d+)", server.said())[1])
+        client = await Client.connect(server, OLD, topics=None)
+        page = socket.create_connection(("127.0.0.1", port))
+        page.settimeout(10)
+        page.sendall(b'POST / HTTP/1.1\r\nHost: x\r\n\r\n\n{"op":"channel","topic":"/forged"}\n')
+        try:
+            equal(page.recv(1), b"", "what the page reads")
+        except ConnectionResetError:
+            pass
+        writer = socket.create_connection(("127.0.0.1", port))
+        writer.sendall(b'{"op":"channel","topic":"/real"}\n')
+        await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+        equal([channel["topic"] for channel in client.channels.values()], ["/real"], "topics")
+        equal(server.said().count("HTTP request"), 1, "log lines; " + server.said())
+
+
+async def long_lines():
+    """Twenty writers with lines that never end take little memory together."""
+    async with serving("tcp-listen://127.0.0.1:0") as server:
+        port = int(re.search(r"tcp-listen://127\.0\.0\.1:(\d+)", server.said())[1])
+        writers = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+        piece = b"x" * (1 << 20)
+
+        def send():
+            for _ in range(20):
+                for writer in writers:
+                    writer.sendall(piece)
+        await asyncio.to_thread(send)
+        with open(f"/proc/{server.process.pid}/status") as status:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) >> 10
+        check(peak < 300, f"{peak} MiB")
+
+
 # ---- MCAP ----
 
 async def mcap_stream():
@@ -546,7 +759,7 @@ async def shifted():
 async def dont_mix():
     drive = os.path.join(TESTDATA, "drive.mcap")
     for arguments, hints in (
-            (("-", drive), ("--shift now", "port of its own")), (("-", "--loop"), ("--loop",)),
+            (("-", drive), ("--shift now", "port of its own")), (("tcp-listen://127.0.0.1:0", "--loop"), ("--loop",)),
             (("-", "--follow"), ("--follow",)), (("-", "-"), ("stdin",)),
             (("tcp-listen://127.0.0.1:0", "--start", "+1s"), ("--start",))):
         server = Server(*arguments)
@@ -695,6 +908,8 @@ async def live_mcap():
 
 
 TRIALS = dict(
+    unwatched=unwatched, unwatched_moment=unwatched_moment, watched=watched, lines_file=lines_file, beginnings=beginnings,
+    no_whole_line=no_whole_line, paced_times=paced_times, web_page=web_page, long_lines=long_lines,
     readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, static_live=static_live, time_anew=time_anew,
     sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, shifted=shifted, dont_mix=dont_mix,

@@ -35,7 +35,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings (.mcap) and folders of them, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
+    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
     /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
     source: Vec<String>,
 
@@ -119,7 +119,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
     #[arg(default_missing_value = "true")]
     paced: Option<String>,
-    /// At the end of the input: keep serving, for viewers to look, or exit, closing them [default: keep]
+    /// At the end of the input: keep serving, for viewers to look (what nobody has seen is played as a recording), or
+    /// exit, closing them [default: keep]
     #[arg(long, value_name = "keep|exit", help_heading = "Live input")]
     on_eof: Option<String>,
     /// The files that are named still grow: serve what is appended to them, beside other live input
@@ -133,7 +134,7 @@ pub(crate) struct ServeArgs {
     /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
     #[arg(long, value_name = "N", help_heading = "Live input")]
     max_writers: Option<String>,
-    /// Topic of JSON lines that name none
+    /// Topic of JSON lines that name none; an object without topic, op, data and data_base64 is itself the data
     #[arg(long, value_name = "TOPIC", help_heading = "Live input")]
     default_topic: Option<String>,
     /// Schema of topics whose JSON lines name none, as in /log=foxglove.Log, or /imu=imu.json with a JSON Schema;
@@ -154,7 +155,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     raw: Option<String>,
-    /// Field of raw lines that holds the time, as in header.stamp [default: none, the time of arrival counts]
+    /// Read comma separated values: the first line names the fields of messages on the default topic
+    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    csv: Option<String>,
+    /// Field that holds the time of whole lines (see --raw, --csv), as in header.stamp [default: none, the time of arrival counts]
     #[arg(long, value_name = "FIELD", help_heading = "Live input")]
     time_field: Option<String>,
     /// What times in JSON lines count that are plain numbers [default: told by their size]
@@ -167,7 +172,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     strict: Option<String>,
-    /// Longest line that is read [default: 64MiB]
+    /// Longest line that is read [default: 8MiB]
     #[arg(long, value_name = "BYTES", help_heading = "Live input")]
     max_line: Option<String>,
 
@@ -236,6 +241,7 @@ impl ServeArgs {
             ("default-topic", one(&self.default_topic)),
             ("schema", self.schema.clone()),
             ("raw", one(&self.raw)),
+            ("csv", one(&self.csv)),
             ("time-field", one(&self.time_field)),
             ("time-unit", one(&self.time_unit)),
             ("nan", one(&self.nan)),

@@ -11,7 +11,7 @@ use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
 use foxglove_bridge::server::LARGEST_MESSAGE;
-use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, TimeUnit};
+use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::source::{Order, Remap};
@@ -141,7 +141,8 @@ pub(crate) static KEYS: &[Key] = &[
             Ok(())
         })
     },
-    one("raw", |options, text| boolean(text).map(|raw| options.json_lines.raw = raw)),
+    one("raw", |options, text| form(options, text, LineForm::Raw)),
+    one("csv", |options, text| form(options, text, LineForm::Csv)),
     one("time-field", |options, text| {
         options.json_lines.time_field = (!text.is_empty()).then(|| text.to_owned());
         Ok(())
@@ -329,6 +330,24 @@ fn order(text: &str) -> Result<Order, String> {
         "log" => Ok(Order::Log),
         "publish" => Ok(Order::Publish),
         _ => Err(format!("'{text}' is neither log nor publish")),
+    }
+}
+
+/// Turns a form of lines on or off; there is one at a time.
+fn form(options: &mut ServeOptions, text: &str, form: LineForm) -> Result<(), String> {
+    let lines = &mut options.json_lines.form;
+    match boolean(text)? {
+        true if *lines != form && *lines != LineForm::Keyed => Err("lines are either raw or csv".to_owned()),
+        true => {
+            *lines = form;
+            Ok(())
+        }
+        false => {
+            if *lines == form {
+                *lines = LineForm::Keyed;
+            }
+            Ok(())
+        }
     }
 }
 

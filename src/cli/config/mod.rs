@@ -18,7 +18,7 @@ use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
 use foxglove_bridge::server::{CLIENT_TEXT, CLIENT_TIMEOUT};
 use foxglove_bridge::source::RecordingOptions;
-use foxglove_bridge::source::json_lines::JsonLinesOptions;
+use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::time::TimeSpec;
 
@@ -357,20 +357,16 @@ fn check_range(recording: &RecordingOptions, settings: &[Setting]) -> Result<(),
 
 /// Refuses options that mean nothing without another.
 fn check_lines(options: &JsonLinesOptions) -> Result<(), ConfigError> {
-    let JsonLinesOptions { raw, default_topic, time_field, .. } = options;
-    if *raw && default_topic.is_none() {
-        return Err(ConfigError::Missing {
-            key: "raw",
-            needed: "default-topic",
-            why: "the topic of its messages",
-        });
-    }
-    if time_field.is_some() && !raw {
-        return Err(ConfigError::Missing {
-            key: "time-field",
-            needed: "raw",
-            why: "other lines have log_time",
-        });
+    let JsonLinesOptions { form, default_topic, time_field, .. } = options;
+    let key = match form {
+        LineForm::Keyed if time_field.is_some() => "time-field",
+        LineForm::Keyed => return Ok(()),
+        LineForm::Raw => "raw",
+        LineForm::Csv => "csv",
+    };
+    if default_topic.is_none() {
+        let why = "the topic of messages that are whole lines";
+        return Err(ConfigError::Missing { key, needed: "default-topic", why });
     }
     Ok(())
 }

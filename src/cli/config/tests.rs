@@ -9,7 +9,7 @@ use foxglove_bridge::hub::Latch;
 use foxglove_bridge::payload::JsonAs;
 use foxglove_bridge::playback::Rate;
 use foxglove_bridge::source::Order;
-use foxglove_bridge::source::json_lines::{NanPolicy, TimeUnit};
+use foxglove_bridge::source::json_lines::{LineForm, NanPolicy, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::time::Timestamp;
 
@@ -161,7 +161,7 @@ fn how_json_lines_are_read_is_configured() {
     );
     let expected = JsonLinesOptions {
         default_topic: Some("/journal".into()),
-        raw: true,
+        form: LineForm::Raw,
         time_field: Some("header.stamp".into()),
         time_unit: Some(TimeUnit::Micros),
         nan: NanPolicy::String,
@@ -182,9 +182,16 @@ fn how_json_lines_are_read_is_configured() {
 #[test]
 fn options_that_need_another_say_so() {
     let message = line_error(vec![flag("raw", &["true"])]);
-    assert_eq!(message, "raw needs default-topic as well: the topic of its messages");
-    let message = line_error(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
-    assert_eq!(message, "time-field needs raw as well: other lines have log_time");
+    assert_eq!(message, "raw needs default-topic as well: the topic of messages that are whole lines");
+    for (key, value) in [("time-field", "t"), ("csv", "true")] {
+        assert!(
+            line_error(vec![flag(key, &[value])]).starts_with(&format!("{key} needs default-topic as well"))
+        );
+    }
+    let both =
+        line_error(vec![flag("raw", &["true"]), flag("csv", &["true"]), flag("default-topic", &["/t"])]);
+    assert_eq!(both, "--csv: lines are either raw or csv");
+    options(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
 }
 
 #[test]

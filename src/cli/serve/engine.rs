@@ -4,19 +4,24 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crate::cli::config::ServeOptions;
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::hub::capability::playback::{Playback, PlaybackRequest};
+use foxglove_bridge::hub::capability::playback::{Command, Playback, PlaybackRequest};
 use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
-use foxglove_bridge::input::{Live, OnEof, Writers};
+use foxglove_bridge::input::{EndOfPipe, Keeping, Live, OnEof, Writers};
+use foxglove_bridge::internals::counted;
 use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player};
 use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
-use foxglove_bridge::source::{Kind, Playable, SourceError, Stop, Stream};
+use foxglove_bridge::source::{
+    Extent, Kind, MemoryRecording, Playable, Recording, RecordingInfo, SourceError, Stop, Stream,
+};
 
-use super::inputs::{Inputs, LiveInputs};
+use super::inputs::{Inputs, LiveInputs, Pace};
+use super::startup;
 use super::stdin::{self, Piped, Stdin, Unknown};
 
 /// Ends the server once everything that is served has ended, and keeps how that was.
@@ -42,6 +47,24 @@ impl Finish {
     fn part(&self) -> Part {
         self.parts.fetch_add(1, Ordering::SeqCst);
         Part(self.clone())
+    }
+}
+
+fn tell_of_replay(info: &RecordingInfo, extent: Extent, left_out: u64) {
+    let contents = startup::recording(info);
+    match extent {
+        Extent::All => tracing::info!(
+            "stdin has ended before anybody subscribed: it is played as a recording, from the first subscription on: \
+             {contents}"
+        ),
+        Extent::LastMessages => tracing::info!(
+            "stdin has ended before anybody subscribed, and spans less than a second: who subscribes gets the last \
+             message of each topic"
+        ),
+    }
+    if left_out > 0 {
+        let messages = counted(left_out, "older message");
+        tracing::warn!("{messages} of stdin not kept; a viewer that is there in time gets all");
     }
 }
 
@@ -75,6 +98,7 @@ pub(super) struct Engine {
     /// Waits for the first bytes of stdin.
     sniffing: Arc<Mutex<Option<JoinHandle<()>>>>,
     reads_stdin: bool,
+    is_live: bool,
 }
 
 /// Neither until it is known what comes in on stdin.
@@ -93,8 +117,9 @@ impl Engine {
     ) -> io::Result<Self> {
         let Inputs { recording, live, stop } = inputs;
         let reads_stdin = live.as_ref().is_some_and(|live| live.stdin.is_some());
-        let throttle = Throttle::new(options.throttle.clone());
-        let engine = Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin };
+        let (throttle, is_live) = (Throttle::new(options.throttle.clone()), live.is_some());
+        let engine =
+            Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin, is_live };
         let recording = recording.map(|recording| (recording, finish.part()));
         let live = live.map(|live| (live, finish.part()));
         if let Some((recording, part)) = recording {
@@ -103,6 +128,9 @@ impl Engine {
             let control = if live.is_some() { ControlBy::Program } else { options.playback.control };
             let playback = PlaybackOptions { control, ..options.playback };
             engine.play(recording, hub, playback, part)?;
+        }
+        if live.is_none() {
+            engine.warn_of_unused_rules();
         }
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
@@ -124,7 +152,8 @@ impl Engine {
         match stdin {
             // alone it may be played by log time, once it is known what it is
             Some(stdin) if !(has_others || options.live.immediate) => {
-                return self.sniff(stdin, hub, options, part);
+                let pace = if options.live.paced { Pace::ByTime } else { Pace::AsTheyCome };
+                return self.sniff(Stdin { pace, ..stdin }, hub, options, part);
             }
             Some(stdin) => streams.push(Box::new(Unknown::from(stdin))),
             None => {}
@@ -133,7 +162,7 @@ impl Engine {
         let writers = Writers {
             listeners,
             limit: options.live.max_writers,
-            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming))),
+            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming, Pace::AsTheyCome))),
         };
         self.start_live(streams, Some(writers), hub, options.live.on_eof, part)
     }
@@ -157,13 +186,87 @@ impl Engine {
             let ends = options.live.on_eof == OnEof::Exit;
             let at_end = if ends { AtEnd::Exit } else { options.playback.at_end };
             let stream = Playable::Stream(self.throttle.stream(piped.stream));
-            self.play(stream, hub, PlaybackOptions { at_end, ..options.playback }, part)
+            let playback = PlaybackOptions { at_end, looping: false, ..options.playback };
+            self.play(stream, hub, playback, part)
+        } else if options.live.on_eof == OnEof::Keep {
+            self.keep(piped.stream, hub, options, part)
         } else {
             self.start_live(vec![piped.stream], None, hub, options.live.on_eof, part)
         };
         if let Err(error) = started {
             finish.part().end(Err(SourceError::Io { name: stdin::NAME.into(), error }));
         }
+    }
+
+    /// Forwards stdin; what it has given before anybody subscribed is played as a recording if it ends before that.
+    fn keep(&self, stream: Box<dyn Stream>, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+        let part = Arc::new(Mutex::new(Some(part)));
+        let (engine, to, playback, of_end) = (self.clone(), hub.clone(), options.playback, part.clone());
+        let keeping =
+            Keeping::new(stream, hub, move |end| engine.on_end_of_pipe(end, &to, playback, &of_end));
+        let on_finished = move |outcome| {
+            if let Some(part) = lock(&part).take() {
+                part.end(outcome);
+            }
+        };
+        let streams = vec![self.throttle.stream(Box::new(keeping))];
+        let live = Live::start(streams, None, hub, &self.stop, OnEof::Keep, on_finished)?;
+        lock(&self.running).live = Some(live);
+        Ok(())
+    }
+
+    fn on_end_of_pipe(
+        &self,
+        end: EndOfPipe,
+        hub: &Hub,
+        playback: PlaybackOptions,
+        part: &Mutex<Option<Part>>,
+    ) {
+        match end {
+            EndOfPipe::Watched => {}
+            EndOfPipe::Nothing => {
+                if let Some(part) = lock(part).take_if(|_| playback.at_end == AtEnd::Exit) {
+                    part.end(Ok(()));
+                }
+            }
+            EndOfPipe::Unwatched { recording, extent, left_out } => {
+                let Some(part) = lock(part).take() else { return };
+                let finish = part.0.clone();
+                tell_of_replay(recording.info(), extent, left_out);
+                if let Err(error) = self.replay(*recording, extent, hub, playback, part) {
+                    finish.part().end(Err(SourceError::Io { name: stdin::NAME.into(), error }));
+                }
+            }
+        }
+    }
+
+    /// Plays what stdin has given to nobody.
+    fn replay(
+        &self,
+        recording: MemoryRecording,
+        extent: Extent,
+        hub: &Hub,
+        playback: PlaybackOptions,
+        part: Part,
+    ) -> io::Result<()> {
+        let Some(range) = recording.info().range else { return Ok(()) };
+        let playback = match extent {
+            Extent::All => playback,
+            Extent::LastMessages => {
+                PlaybackOptions { looping: false, control: ControlBy::Program, ..playback }
+            }
+        };
+        let publisher = hub.publisher();
+        publisher.replay(range.start, Instant::now());
+        let recording = Playable::Recording(self.throttle.recording(Box::new(recording)));
+        self.play(recording, hub, playback, part)?;
+        // clients that are there already learn that it can be controlled
+        publisher.restart(range.start, publisher.on_slow_client(), Instant::now());
+        if hub.subscribers() > 0 {
+            // who subscribed before the player could see it
+            self.request(Command::Play.into());
+        }
+        Ok(())
     }
 
     fn start_live(
@@ -179,6 +282,12 @@ impl Engine {
         let live = Live::start(streams, writers, hub, &self.stop, on_eof, on_finished)?;
         lock(&self.running).live = Some(live);
         Ok(())
+    }
+
+    fn warn_of_unused_rules(&self) {
+        for rule in self.throttle.unused() {
+            tracing::warn!("--throttle {}={}: it applies to no topic", rule.topics, rule.hertz);
+        }
     }
 
     /// Whether stdin is taken.
@@ -213,10 +322,16 @@ impl Engine {
         if sniffing.is_some_and(|thread| cfg!(unix) && thread.join().is_err()) {
             tracing::error!("the thread that reads stdin panicked");
         }
-        drop(std::mem::take(&mut *lock(&self.running)));
+        // a thread that ends may still want the lock
+        let running = std::mem::take(&mut *lock(&self.running));
+        drop(running);
         let throttled = self.throttle.left_out();
         if throttled > 0 {
-            tracing::info!("{throttled} messages were left out by --throttle");
+            let messages = counted(throttled, "message");
+            tracing::info!("{messages} left out by --throttle");
+        }
+        if self.is_live {
+            self.warn_of_unused_rules();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is served: recordings and live input. Opened as far as that can be done before anybody connects.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::config::ServeOptions;
@@ -10,14 +10,16 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::payload::Types;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
-use foxglove_bridge::source::json_lines::{JsonLines, JsonLinesOptions};
+use foxglove_bridge::source::json_lines::{
+    JsonLines, JsonLinesOptions, LineForm, Tail, TailFrom, is_file_of_lines, open_recording,
+};
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{
     self, Follow, FollowOptions, Incoming, RangeMiss, Recording, SourceError, Stop, Stream,
 };
 
-use super::startup;
 use super::stdin::{self, Stdin};
+use super::{hints, startup};
 use crate::cli::progress::ScanBar;
 
 /// What is served, under ids of one registry.
@@ -47,16 +49,59 @@ pub(super) struct Lines {
     channels: Arc<LiveChannels>,
 }
 
+/// Whether a file that is named holds JSON lines, or what its user says are lines.
+fn holds_lines(file: &str, options: &ServeOptions) -> bool {
+    let path = Path::new(file);
+    let is_mcap = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"));
+    let is_said = options.json_lines.form != LineForm::Keyed && path.is_file() && !is_mcap;
+    is_said || is_file_of_lines(path)
+}
+
 impl Lines {
-    pub(super) fn of(&self, name: String, incoming: Incoming) -> Box<dyn Stream> {
-        let stop = incoming.stop().clone();
-        Box::new(JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone()))
+    fn new(options: &ServeOptions, registry: &Registry) -> anyhow::Result<Self> {
+        let types = Arc::new(Types::load(&options.types).map_err(|error| hints::of_types(&error))?);
+        let (topics, lines) = (options.recording.topics.clone(), &options.json_lines);
+        let channels =
+            LiveChannels::new(topics, types, &lines.schemas, registry.clone()).context("--schema")?;
+        Ok(Self { options: Arc::new(lines.clone()), channels })
     }
 
-    /// Whether any line is a message as a whole.
-    pub(super) fn are_raw(&self) -> bool {
-        self.options.raw
+    /// Files of lines as a recording.
+    fn recording(
+        &self,
+        files: &[String],
+        options: &ServeOptions,
+        log: &LogOutput,
+    ) -> anyhow::Result<Box<dyn Recording>> {
+        let mut scan = ScanBar::new(&name_of(files), log);
+        let paths: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+        let progress = &mut |progress| scan.update(progress);
+        open_recording(&paths, &self.options, &self.channels, hints::with_flags, &options.recording, progress)
+            .map_err(with_way_out)
     }
+
+    /// A file of lines that still grows.
+    fn tail(&self, path: &Path, from: TailFrom, stop: &Stop) -> Result<Box<dyn Stream>, SourceError> {
+        let (name, tail) = (path.display().to_string(), Tail::open(path, from, stop)?);
+        let lines = JsonLines::new(name, tail, stop, self.options.clone(), self.channels.clone());
+        Ok(Box::new(lines.with_hints(hints::with_flags)))
+    }
+
+    pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> Box<dyn Stream> {
+        let stop = incoming.stop().clone();
+        let lines = JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone());
+        let lines = lines.with_hints(hints::with_flags);
+        Box::new(if pace == Pace::ByTime { lines.paced() } else { lines })
+    }
+}
+
+/// When lines are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// As they come in.
+    AsTheyCome,
+    /// By their log time.
+    ByTime,
 }
 
 impl Inputs {
@@ -64,7 +109,18 @@ impl Inputs {
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
         let is_live = |spec: &String| spec == "-" || Listener::is_meant(spec);
         let files: Vec<String> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
+        if options.live.follow && files.is_empty() {
+            bail!("--follow is for files that still grow (.mcap, .jsonl); name one, or leave it out");
+        }
         let recordings = if options.live.follow { &[] } else { files.as_slice() };
+        let (lines_files, mcap_files): (Vec<&String>, Vec<&String>) =
+            recordings.iter().partition(|file| holds_lines(file, options));
+        if let (Some(lines), Some(mcap)) = (lines_files.first(), mcap_files.first()) {
+            bail!(
+                "{lines} and {mcap}: JSON lines and MCAP files don't play as one recording; make an MCAP file of the \
+                 lines (serve {lines} --rate max --start-on launch --at-end exit --record lines.mcap), or serve each on a port of its own"
+            );
+        }
         let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
@@ -73,13 +129,18 @@ impl Inputs {
             );
         }
         let (registry, stop) = (Registry::default(), Stop::new()?);
-        let recording = match recordings {
-            [] => None,
-            recordings => Some(open_recordings(recordings, options, &registry, log)?),
+        let lines = match (live, lines_files.as_slice()) {
+            (None, []) => None,
+            _ => Some(Lines::new(options, &registry)?),
         };
-        let live = match live {
-            None => None,
-            Some(_) => Some(LiveInputs::open(options, &registry, &stop, log)?),
+        let recording = match (recordings, lines_files.as_slice(), &lines) {
+            ([], _, _) => None,
+            (recordings, [_, ..], Some(lines)) => Some(lines.recording(recordings, options, log)?),
+            (recordings, _, _) => Some(open_recordings(recordings, options, &registry, log)?),
+        };
+        let live = match (live, lines) {
+            (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
+            _ => None,
         };
         Ok(Self { recording, live, stop })
     }
@@ -113,17 +174,21 @@ fn with_way_out(error: SourceError) -> anyhow::Error {
     anyhow!("{error}; {way_out}")
 }
 
+/// For people, while they are read.
+fn name_of(files: &[String]) -> String {
+    match files {
+        [file] => file.clone(),
+        files => format!("{} recordings", files.len()),
+    }
+}
+
 fn open_recordings(
     files: &[String],
     options: &ServeOptions,
     registry: &Registry,
     log: &LogOutput,
 ) -> anyhow::Result<Box<dyn Recording>> {
-    let name = match files {
-        [file] => file.clone(),
-        files => format!("{} recordings", files.len()),
-    };
-    let mut scan = ScanBar::new(&name, log);
+    let mut scan = ScanBar::new(&name_of(files), log);
     source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))
         .map_err(with_way_out)
 }
@@ -132,21 +197,13 @@ impl LiveInputs {
     fn open(
         options: &ServeOptions,
         registry: &Registry,
+        lines: Lines,
         stop: &Stop,
         log: &LogOutput,
     ) -> anyhow::Result<Self> {
-        let types = Arc::new(Types::load(&options.types)?);
         let topics = &options.recording.topics;
-        let lines = &options.json_lines;
-        let channels =
-            LiveChannels::new(topics.clone(), types, &lines.schemas, registry.clone()).context("--schema")?;
-        let mut inputs = Self {
-            names: Vec::new(),
-            streams: Vec::new(),
-            stdin: None,
-            listeners: Vec::new(),
-            lines: Lines { options: Arc::new(lines.clone()), channels },
-        };
+        let mut inputs =
+            Self { names: Vec::new(), streams: Vec::new(), stdin: None, listeners: Vec::new(), lines };
         for spec in &options.sources {
             if spec == "-" {
                 if inputs.stdin.is_some() {
@@ -155,6 +212,7 @@ impl LiveInputs {
                 inputs.names.push(stdin::NAME.into());
                 inputs.stdin = Some(Stdin {
                     lines: inputs.lines.clone(),
+                    pace: Pace::AsTheyCome,
                     topics: topics.clone(),
                     registry: registry.clone(),
                     stop: stop.clone(),
@@ -165,12 +223,17 @@ impl LiveInputs {
                 inputs.listeners.push(listener);
             } else if options.live.follow {
                 let path = Path::new(spec);
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                inputs.names.push(name.unwrap_or_default());
+                if holds_lines(spec, options) {
+                    let from = if options.live.from_start { TailFrom::Start } else { TailFrom::End };
+                    inputs.streams.push(inputs.lines.tail(path, from, stop)?);
+                    continue;
+                }
                 let mut scan = ScanBar::new(spec, log);
                 let follow = FollowOptions { from_start: options.live.from_start, topics: topics.clone() };
                 let follow =
                     Follow::open(path, follow, registry, stop, &mut |progress| scan.update(progress))?;
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                inputs.names.push(name.unwrap_or_default());
                 inputs.streams.push(Box::new(follow));
             }
         }

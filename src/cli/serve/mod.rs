@@ -20,6 +20,7 @@ use super::progress::{self, PlayBar};
 use super::{Failure, LONGEST_ERROR, panics};
 
 mod engine;
+mod hints;
 mod inputs;
 mod ready;
 mod signals;

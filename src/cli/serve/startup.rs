@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use foxglove_bridge::internals::{SHORT, printable};
+use foxglove_bridge::internals::{SHORT, counted, printable};
 use foxglove_bridge::source::RecordingInfo;
 
 use crate::cli::logging::{Level, LogOutput};
@@ -144,11 +144,10 @@ fn in_url(ip: IpAddr) -> String {
 
 /// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
 pub(super) fn recording(info: &RecordingInfo) -> String {
-    let count = |number: u64, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let mut facts = Vec::new();
     facts.extend(info.range.map(|range| span(range.duration())));
-    facts.push(count(info.channels.len() as u64, "channel"));
-    facts.extend(info.message_count.map(|messages| count(messages, "message")));
+    facts.push(counted(info.channels.len() as u64, "channel"));
+    facts.extend(info.message_count.map(|messages| counted(messages, "message")));
     format!("{} ({})", info.name, facts.join(", "))
 }
 

@@ -6,9 +6,10 @@ use std::io::{IsTerminal, Read};
 
 use foxglove_bridge::model::Batch;
 use foxglove_bridge::registry::Registry;
+use foxglove_bridge::source::json_lines::PATIENCE;
 use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, sniff};
 
-use super::inputs::Lines;
+use super::inputs::{Lines, Pace};
 
 /// What it is called in messages.
 pub(super) const NAME: &str = "stdin";
@@ -16,6 +17,8 @@ pub(super) const NAME: &str = "stdin";
 /// Stdin before its first byte.
 pub(super) struct Stdin {
     pub(super) lines: Lines,
+    /// How lines are played.
+    pub(super) pace: Pace,
     pub(super) topics: TopicRules,
     pub(super) registry: Registry,
     pub(super) stop: Stop,
@@ -35,16 +38,22 @@ impl Stdin {
         if std::io::stdin().is_terminal() {
             tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
         }
-        let mut stdin = Incoming::new(stdin().map_err(io)?, &self.stop);
+        let mut waiting = Incoming::new(stdin().map_err(io)?, &self.stop);
         let mut first = vec![0; 64 << 10];
-        let length = match stdin.read(&mut first) {
+        let length = match waiting.read(&mut first) {
             Err(_) if self.stop.is_stopped() => return Ok(None),
             length => length.map_err(io)?,
         };
         first.truncate(length);
         let kind = sniff(&first);
-        let beginning = String::from_utf8_lossy(&first[..length.min(12)]).into_owned();
-        let incoming = stdin.after(first);
+        let incoming = match kind {
+            // what comes, or does not, is told after a while
+            Kind::JsonLines | Kind::Unknown => {
+                Incoming::impatient(stdin().map_err(io)?, &self.stop, PATIENCE)
+            }
+            Kind::Mcap | Kind::Gzip | Kind::Zstd => waiting,
+        };
+        let incoming = incoming.after(first);
         match kind {
             Kind::Mcap => {
                 let stream = McapStream::new(NAME.into(), incoming, &self.stop, self.topics, self.registry);
@@ -52,12 +61,9 @@ impl Stdin {
             }
             Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
             Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
-            Kind::Unknown if !self.lines.are_raw() => Err(unusable(format!(
-                "begins with {beginning:?}, which is neither MCAP nor JSON lines (an object on each line); \
-                 see --raw for other JSON"
-            ))),
             Kind::JsonLines | Kind::Unknown => {
-                Ok(Some(Piped { kind: Kind::JsonLines, stream: self.lines.of(NAME.into(), incoming) }))
+                let stream = self.lines.of(NAME.into(), incoming, self.pace);
+                Ok(Some(Piped { kind: Kind::JsonLines, stream }))
             }
         }
     }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::plan::{FieldPlan, Kind, MessagePlan, Shape};
 use super::{Encoder, Step, scalar, times, wire};
+use crate::numeric_time::Zone;
 use crate::suggest::nearest;
 
 impl<'a> Encoder<'a> {
@@ -29,7 +30,14 @@ impl<'a> Encoder<'a> {
     fn contents<'de, D: Deserializer<'de>>(&mut self, kind: &Kind, deserializer: D) -> Result<(), D::Error> {
         match kind {
             Kind::Message(index) => self.message(*index, deserializer),
-            Kind::Timestamp => times::timestamp(deserializer).map(|time| time.write(self.out)),
+            Kind::Timestamp => {
+                let (time, zone) = times::timestamp(deserializer)?;
+                if zone == Zone::Assumed {
+                    self.zone = zone;
+                }
+                time.write(self.out);
+                Ok(())
+            }
             Kind::Duration => times::duration(deserializer).map(|time| time.write(self.out)),
             Kind::WellKnown(kind) => {
                 let json = <&RawValue>::deserialize(deserializer)?;

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::numeric_time::Zone;
+
 mod message;
 mod plan;
 mod scalar;
@@ -40,15 +42,17 @@ impl fmt::Display for EncodeError {
 impl std::error::Error for EncodeError {}
 
 /// Appends the message as protobuf to `out`, which an error leaves as it was.
-pub(super) fn encode(plan: &Plan, json: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+///
+/// Returns whether all times said their offset from UTC.
+pub(super) fn encode(plan: &Plan, json: &str, out: &mut Vec<u8>) -> Result<Zone, EncodeError> {
     let start = out.len();
     let mut deserializer = serde_json::Deserializer::from_str(json);
-    let mut encoder = Encoder { plan, out, path: Vec::new() };
+    let mut encoder = Encoder { plan, out, path: Vec::new(), zone: Zone::Given };
     let result = encoder.root(&mut deserializer).and_then(|()| {
         encoder.path.clear();
         deserializer.end()
     });
-    result.map_err(|error| {
+    result.map(|()| encoder.zone).map_err(|error| {
         let path = path_text(&encoder.path);
         encoder.out.truncate(start);
         EncodeError { type_name: plan.name.clone(), path, reason: reason(&error) }
@@ -61,6 +65,8 @@ struct Encoder<'a> {
     out: &'a mut Vec<u8>,
     /// Left as it is by an error, and hence its place.
     path: Vec<Step<'a>>,
+    /// Whether a time did not say its offset from UTC.
+    zone: Zone,
 }
 
 enum Step<'a> {

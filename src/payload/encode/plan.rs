@@ -62,6 +62,8 @@ pub(in crate::payload) enum Shape {
 /// An enum.
 #[derive(Debug)]
 pub(in crate::payload) struct EnumPlan {
+    /// Full name.
+    pub name: String,
     /// Names and numbers, in the order of the definition.
     pub values: Vec<(String, i32)>,
 }

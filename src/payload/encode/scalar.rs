@@ -140,6 +140,11 @@ fn whole(value: f64) -> Option<i128> {
     (value.fract() == 0.0 && value.abs() < 2e19).then_some(value as i128)
 }
 
+/// Whether a text is a number in digits, which may be too large.
+fn has_digits(text: &str) -> bool {
+    text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 struct DoubleVisitor;
 
 impl Visitor<'_> for DoubleVisitor {
@@ -162,13 +167,8 @@ impl Visitor<'_> for DoubleVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<f64, E> {
-        match text {
-            "NaN" => return Ok(f64::NAN),
-            "Infinity" => return Ok(f64::INFINITY),
-            "-Infinity" => return Ok(f64::NEG_INFINITY),
-            _ => {}
-        }
-        let value = text.parse().ok().filter(|value: &f64| value.is_finite());
+        // also the words for what is no number, in any case: NaN, inf, -Infinity
+        let value = text.parse::<f64>().ok().filter(|value| value.is_finite() || !has_digits(text));
         value.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 }
@@ -185,6 +185,28 @@ impl Visitor<'_> for BoolVisitor {
     fn visit_bool<E: Error>(self, value: bool) -> Result<bool, E> {
         Ok(value)
     }
+}
+
+/// The enum of `foxglove.Log`; its values go from 1, debug, to 5, fatal.
+const LOG_LEVEL: &str = "foxglove.Log.Level";
+
+/// The level that ROS 2 and Python write as 10, 20, … 50.
+fn ros_log_level(value: u64) -> Option<i32> {
+    (10..=50).contains(&value).then(|| i32::try_from(value / 10).unwrap_or_default())
+}
+
+/// The level that other programs call so.
+fn named_log_level(text: &str) -> Option<i32> {
+    let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    let names: [&[&str]; 6] = [
+        &["UNKNOWN", "NOTSET"],
+        &["DEBUG", "TRACE"],
+        &["INFO", "NOTICE"],
+        &["WARNING", "WARN"],
+        &["ERROR", "ERR"],
+        &["FATAL", "CRITICAL"],
+    ];
+    names.iter().position(|names| is(names)).and_then(|level| i32::try_from(level).ok())
 }
 
 struct EnumVisitor<'a> {
@@ -208,6 +230,11 @@ impl Visitor<'_> for EnumVisitor<'_> {
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<i32, E> {
+        if self.values.name == LOG_LEVEL
+            && let Some(level) = ros_log_level(value)
+        {
+            return Ok(level);
+        }
         i32::try_from(value).map_err(|_error| E::invalid_value(Unexpected::Unsigned(value), &self))
     }
 
@@ -219,6 +246,11 @@ impl Visitor<'_> for EnumVisitor<'_> {
     fn visit_str<E: Error>(self, text: &str) -> Result<i32, E> {
         if let Some((_, number)) = self.values.values.iter().find(|(name, _)| name == text) {
             return Ok(*number);
+        }
+        if self.values.name == LOG_LEVEL
+            && let Some(level) = named_log_level(text)
+        {
+            return Ok(level);
         }
         let names = self.values.values.iter().map(|(name, _)| name.as_str());
         Err(match nearest(text, names) {

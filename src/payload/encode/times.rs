@@ -1,11 +1,15 @@
-//! `google.protobuf.Timestamp` and `Duration`: as text, or as an object of seconds and nanoseconds.
+//! `google.protobuf.Timestamp` and `Duration`: as text, or as an object of seconds and nanoseconds; a time also as a
+//! number. A time that does not say its offset from UTC is UTC.
 
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde_json::value::RawValue;
 
 use super::wire;
+use crate::numeric_time::{self, Zone};
+use crate::printable::printable;
 
 const NANOS: i128 = 1_000_000_000;
 
@@ -50,8 +54,19 @@ impl Time {
     }
 }
 
-pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
-    deserializer.deserialize_any(TimestampVisitor)
+/// A time in any notation that a line's own times have; numbers are read as text, so that no digit is lost.
+pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(Time, Zone), D::Error> {
+    let text = <&RawValue>::deserialize(deserializer)?.get();
+    if let Some(number) = numeric_time::number(text, None) {
+        let time = number.map_err(|why| D::Error::custom(format!("{} {why}", printable(text, 40))))?;
+        let time = Time::point(i128::from(time.nanos()));
+        let time = time.ok_or_else(|| D::Error::custom("not between the years 1 and 9999"))?;
+        return Ok((time, Zone::Given));
+    }
+    serde_json::Deserializer::from_str(text).deserialize_any(TimestampVisitor).map_err(|error| {
+        let text = error.to_string();
+        D::Error::custom(text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason))
+    })
 }
 
 pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
@@ -61,19 +76,27 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Tim
 struct TimestampVisitor;
 
 impl<'de> Visitor<'de> for TimestampVisitor {
-    type Value = Time;
+    type Value = (Time, Zone);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time like \"2026-01-02T03:04:05.5Z\" or {\"sec\":1767323045,\"nsec\":500000000}")
+        f.write_str(
+            "a time like \"2026-01-02T03:04:05.5Z\", 1767323045.5 or {\"sec\":1767323045,\"nsec\":500000000}",
+        )
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Time, E> {
-        let time = text.parse::<jiff::Timestamp>().ok().and_then(|time| Time::point(time.as_nanosecond()));
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let found = match numeric_time::number(text, None) {
+            Some(number) => number.ok().map(|time| (i128::from(time.nanos()), Zone::Given)),
+            None => numeric_time::iso(text),
+        };
+        let time = found.and_then(|(nanos, zone)| Some((Time::point(nanos)?, zone)));
         time.ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Time, M::Error> {
-        Time::point(nanos(map, &self)?).ok_or_else(|| M::Error::custom("not between the years 1 and 9999"))
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Self::Value, M::Error> {
+        let time = Time::point(nanos(map, &self)?);
+        let time = time.ok_or_else(|| M::Error::custom("not between the years 1 and 9999"))?;
+        Ok((time, Zone::Given))
     }
 }
 

@@ -4,12 +4,15 @@ use std::collections::HashSet;
 use std::fmt;
 
 use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::prost_types::FileDescriptorSet;
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 
 mod plan;
 mod viewer;
 mod well_known;
+
+use super::imports::{Imports, check_size};
 
 pub(super) use viewer::Viewer;
 pub(super) use well_known::WellKnown;
@@ -21,7 +24,7 @@ pub(super) struct Pool(DescriptorPool);
 impl Pool {
     /// Reads a `FileDescriptorSet`; `base` has files that it may import without containing them.
     pub(super) fn decode(set: &[u8], base: Option<&Self>) -> Result<Self, String> {
-        check_syntax(set)?;
+        check(set)?;
         let mut pool = base.map_or_else(DescriptorPool::new, |base| base.0.clone());
         pool.decode_file_descriptor_set(set).map_err(|error| error.to_string())?;
         Ok(Self(pool))
@@ -33,15 +36,28 @@ impl Pool {
     }
 }
 
-/// Refuses files in a syntax that prost-reflect does not know, where it would panic.
-fn check_syntax(set: &[u8]) -> Result<(), String> {
+/// Refuses what prost-reflect would take too long or too much memory for, and files in a syntax that it does not know,
+/// where it would panic.
+fn check(set: &[u8]) -> Result<(), String> {
+    check_size(set)?;
     let set = FileDescriptorSet::decode(set).map_err(|error| error.to_string())?;
+    let mut imports = Imports::default();
+    for file in &set.file {
+        imports.add(file.name(), public_imports(file));
+    }
+    imports.check()?;
     match set.file.iter().find(|file| !matches!(file.syntax(), "" | "proto2" | "proto3")) {
         Some(file) => {
             Err(format!("{}: syntax '{}' is not known, only proto2 and proto3", file.name(), file.syntax()))
         }
         None => Ok(()),
     }
+}
+
+/// The files that a file imports for those who import it.
+pub(super) fn public_imports(file: &FileDescriptorProto) -> Vec<String> {
+    let name = |index: &i32| file.dependency.get(usize::try_from(*index).ok()?).cloned();
+    file.public_dependency.iter().filter_map(name).collect()
 }
 
 /// A type.

@@ -112,10 +112,12 @@ impl Found {
         let next = self.enums.len();
         let index = *self.enum_indices.entry(values.full_name().to_owned()).or_insert(next);
         if index == next {
+            let values_name = values.full_name().to_owned();
             // in the order of the definition, which the descriptor's own list does not keep
             let values = values.enum_descriptor_proto().value.iter();
             let values = values.map(|value| (value.name().to_owned(), value.number()));
-            self.enums.push(EnumPlan { values: values.collect() });
+            let name = values_name;
+            self.enums.push(EnumPlan { name, values: values.collect() });
         }
         index
     }

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::load::FOXGLOVE;
 use super::*;
+use crate::payload::Zone;
 
 /// Payloads made by the classes of PyPI `foxglove-sdk` 0.30.3 (`foxglove.messages`, `encode()`), and the same in JSON.
 const MADE_BY_FOXGLOVE: [(&str, &str, &str); 6] = [
@@ -127,4 +128,55 @@ fn a_type_is_found_by_its_name_and_looked_up_once() {
     assert_eq!(types.suggestion("foxglove.Logs").as_deref(), Some("foxglove.Log"));
     assert_eq!(types.suggestion("LocationFix").as_deref(), Some("foxglove.LocationFix"));
     assert_eq!(types.suggestion("std_msgs/msg/String"), None);
+}
+
+#[test]
+fn log_levels_of_ros_and_python_are_taken() {
+    let log = Types::load(&TypeOptions::default()).unwrap().find("foxglove.Log").unwrap();
+    for (level, expected) in [
+        ("\"WARN\"", "WARNING"),
+        ("\"warning\"", "WARNING"),
+        ("\"CRITICAL\"", "FATAL"),
+        ("10", "DEBUG"),
+        ("20", "INFO"),
+        ("30", "WARNING"),
+        ("40", "ERROR"),
+        ("50", "FATAL"),
+        ("3", "WARNING"),
+    ] {
+        let payload = encoded(&log, &format!("{{\"level\":{level}}}"));
+        assert_eq!(decoded(&log, &payload), serde_json::json!({"level": expected}), "{level}");
+    }
+}
+
+#[test]
+fn times_are_taken_as_in_log_time_to_the_nanosecond() {
+    let log = Types::load(&TypeOptions::default()).unwrap().find("foxglove.Log").unwrap();
+    let time = "2017-03-22T02:26:20.103843113Z";
+    for written in [
+        "1490149580.103843113",
+        "1490149580103843113",
+        "\"1490149580.103843113\"",
+        "\"2017-03-22T02:26:20.103843113\"",
+    ] {
+        let payload = encoded(&log, &format!("{{\"timestamp\":{written}}}"));
+        assert_eq!(decoded(&log, &payload), serde_json::json!({"timestamp": time}), "{written}");
+    }
+    let zone = |time: &str| log.encode(&format!("{{\"timestamp\":\"{time}\"}}"), &mut Vec::new()).unwrap();
+    assert_eq!(zone("2017-03-22T02:26:20"), Zone::Assumed);
+    assert_eq!(zone("2017-03-22T02:26:20Z"), Zone::Given);
+    let error = |written: &str| {
+        let json = format!("{{\"timestamp\":{written}}}");
+        log.encode(&json, &mut Vec::new()).unwrap_err().to_string()
+    };
+    assert!(
+        error("99999999999.5").contains("99999999999.5 lies beyond what can be sent"),
+        "{}",
+        error("99999999999.5")
+    );
+    assert!(
+        error("-1").contains("before 1970") && error("true").contains("expected a time"),
+        "{}",
+        error("true")
+    );
 }

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::payload::TypesHint;
 
 const IMU: &str =
     r#"syntax = "proto3"; package my.pkg; message Imu { double ax = 1; repeated Imu more = 2; }"#;
@@ -27,11 +28,8 @@ fn imports_are_found_beside_the_file_below_a_folder_given_and_built_in() {
     ];
     let mut own = Own::files(&files).naming(&["top.proto"]);
     let message = own.error();
-    assert!(
-        message.starts_with("--proto top.proto: top.proto:1:20: import 'a/part.proto' not found"),
-        "{message}"
-    );
-    assert!(message.ends_with("; name the folder that imports start from by --proto-path"), "{message}");
+    assert!(message.starts_with("top.proto: top.proto:1:20: import 'a/part.proto' not found"), "{message}");
+    assert_eq!(Types::load(&own.options).unwrap_err().hint(), Some(TypesHint::ProtoImports));
     own.options.proto_path = vec![own.path("include")];
     let top = own.load().find("Top").unwrap();
     let json = json!({"part": {"x": 1}, "log": {"level": "ERROR"}, "beside": {}});
@@ -47,7 +45,7 @@ fn the_file_that_is_named_is_read_however_its_path_is_written() {
     own.options.proto = vec![own.path("a/../imu.proto")];
     assert!(own.load().find("other.Imu").is_some());
     own.options.proto_path = vec![own.path("nowhere")];
-    assert!(own.error().starts_with("--proto-path nowhere: No such file"), "{}", own.error());
+    assert!(own.error().starts_with("nowhere: No such file"), "{}", own.error());
 }
 
 #[test]
@@ -82,20 +80,20 @@ fn a_descriptor_set_serves_as_well_with_and_without_its_built_in_imports() {
 #[test]
 fn an_error_names_file_line_and_column() {
     let own = Own::files(&[("bad.proto", "syntax = \"proto3\";\nmessage A {\n  int33 x = 1;\n}")]);
-    assert_eq!(own.error(), "--proto bad.proto: bad.proto:3:3: name 'int33' is not defined");
+    assert_eq!(own.error(), "bad.proto: bad.proto:3:3: name 'int33' is not defined");
     let own = Own::files(&[("bad.proto", "syntax = \"proto3\";\nmessage {")]);
     let message = own.error();
-    assert!(message.starts_with("--proto bad.proto: bad.proto:2:9: expected"), "{message}");
+    assert!(message.starts_with("bad.proto: bad.proto:2:9: expected"), "{message}");
     let message = Own::files(&[("bad.desc", "no descriptors")]).error();
-    assert!(message.starts_with("--proto bad.desc: ") && message.contains("--include_imports"), "{message}");
+    assert!(message.starts_with("bad.desc: ") && message.contains("--include_imports"), "{message}");
     // a set with `syntax = "editions"`
     let message = Own::files(&[("new.binpb", "\n\x0f\n\x03a.bb\x08editions")]).error();
-    assert!(message.starts_with("--proto new.binpb: a.b: syntax 'editions' is not known"), "{message}");
+    assert!(message.starts_with("new.binpb: a.b: syntax 'editions' is not known"), "{message}");
     let message = Own::files(&[("readme.txt", "")]).error();
-    assert!(message.starts_with("--proto readme.txt: neither a .proto file nor"), "{message}");
+    assert!(message.starts_with("readme.txt: neither a .proto file nor"), "{message}");
     let missing = TypeOptions { proto: vec![PathBuf::from("missing.proto")], ..TypeOptions::default() };
     let message = Types::load(&missing).unwrap_err().to_string();
-    assert!(message.starts_with("--proto missing.proto: No such file"), "{message}");
+    assert!(message.starts_with("missing.proto: No such file"), "{message}");
 }
 
 #[test]
@@ -106,7 +104,7 @@ fn files_may_agree_on_a_type_but_not_differ() {
     let differing = Own::files(&[("a/imu.proto", IMU), ("b/imu.proto", &other)]);
     assert_eq!(
         differing.error(),
-        "--proto: 'my.pkg.Imu' is defined differently by a/imu.proto and b/imu.proto; leave one of them out"
+        "'my.pkg.Imu' is defined differently by a/imu.proto and b/imu.proto; leave one of them out"
     );
 }
 
@@ -144,4 +142,28 @@ fn more_fields_than_a_word_has_bits_are_told_apart() {
     let json: serde_json::Map<_, _> = (1..=200).map(|number| (format!("f{number}"), json!(number))).collect();
     assert_eq!(decoded(&wide, &encoded(&wide, &json!(json).to_string())), json!(json));
     assert_eq!(error(&wide, r#"{"f64":1,"f65":1,"f130":1,"f65":2}"#), "field f65 of Wide: given twice");
+}
+
+#[test]
+fn imports_that_multiply_are_refused_at_once() {
+    let file = |n: usize| {
+        let imports: String =
+            (n + 1..(n + 31).min(200)).map(|i| format!("import public \"{i}.proto\";\n")).collect();
+        format!("syntax = \"proto3\";\n{imports}message M{n} {{}}\n")
+    };
+    let files: Vec<_> = (0..200).map(|n| (format!("{n}.proto"), file(n))).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let started = std::time::Instant::now();
+    let error = Own::files(&files).naming(&["0.proto"]).error();
+    assert!(error.contains("too many paths"), "{error}");
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn a_set_of_a_million_empty_files_is_refused() {
+    let own = Own::files(&[("imu.proto", IMU)]);
+    let path = own.path("empty.desc");
+    std::fs::write(&path, b"\x0a\x00".repeat(1_000_000)).unwrap();
+    let options = TypeOptions { proto: vec![path], ..TypeOptions::default() };
+    assert!(Types::load(&options).unwrap_err().to_string().contains("more than 10000 files"));
 }

@@ -19,6 +19,9 @@ use crate::time::Timestamp;
 /// is ahead of that client is in memory once, however many there are.
 const LEAD: usize = 2 << 20;
 
+/// The longest gap between messages of a stream that is waited for.
+const LONGEST_GAP: Duration = Duration::from_secs(24 * 3600);
+
 /// Lateness that is made up for; beyond it the clock is set back.
 const MAX_LAG: Duration = Duration::from_millis(100);
 
@@ -36,8 +39,10 @@ impl Machine {
     }
 
     fn advance_waiting(&mut self, stage: &mut impl Stage, now: Instant) -> Option<Instant> {
+        // of a stream that ends without a channel nobody can subscribe to anything
+        let is_hopeless = self.channels.is_empty() && self.ahead.next() == Next::End;
         let Phase::Waiting { start, .. } = &mut self.phase else { return None };
-        if self.start_on == StartOn::Launch {
+        if self.start_on == StartOn::Launch || is_hopeless {
             start.get_or_insert_with(|| Start::at(now));
         }
         let start_at = start.as_ref()?.at;
@@ -68,6 +73,7 @@ impl Machine {
                 return Some(until);
             }
             self.restart_at(time, stage, now);
+            self.skip_gap(time, stage, now);
             let due = match self.timeline.clock.due(time) {
                 Some(due) if due <= now => due,
                 later => return Some(self.wait_until(time, later, stage, now)),
@@ -106,6 +112,19 @@ impl Machine {
             let policy = self.policy(stage);
             stage.restart(time, policy, now);
         }
+    }
+
+    /// Does not wait for the next message of a stream, which can't be sought, if it is very far away.
+    fn skip_gap(&mut self, time: Timestamp, stage: &mut impl Stage, now: Instant) {
+        let gap = time.since(self.position(now));
+        if self.is_recording() || gap <= LONGEST_GAP {
+            return;
+        }
+        tracing::warn!(
+            "the next message is {:.0} hours later, at {time}: the gap is skipped",
+            gap.as_secs_f64() / 3600.0
+        );
+        self.set_clock(time, stage, now);
     }
 
     /// When to come again if the next message is not due yet.

@@ -108,7 +108,7 @@ impl Machine {
         };
         let material = match kind {
             SourceKind::Recording => Material::Recorded,
-            SourceKind::Stream => Material::Streamed { watch: RestartWatch::default() },
+            SourceKind::Stream => Material::Streamed { watch: RestartWatch::of_paced() },
         };
         let shift = match options.shift {
             TimeShift::Off => None,

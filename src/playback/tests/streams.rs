@@ -132,3 +132,36 @@ async fn a_stream_can_be_paused_but_not_sought() {
     viewer.until(Sent::Unadvertised(vec![1])).await;
     viewer.until(Sent::Advertised(vec![2])).await;
 }
+
+#[tokio::test]
+async fn a_stream_that_ends_without_a_channel_waits_for_nobody() {
+    for outcome in [None, Some("broken")] {
+        let hub = hub(SlowClient::Drop);
+        let (input, stream) = fed();
+        let (_player, mut told) = play(stream, &hub, Rate::Times(1.0));
+        if let Some(reason) = outcome {
+            let error = SourceError::Unusable { name: "fed".into(), reason: reason.into() };
+            input.send(Err(error)).unwrap();
+        }
+        drop(input);
+        assert_eq!(told.recv().await.unwrap().is_err(), outcome.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_gap_of_years_in_a_stream_is_not_waited_for() {
+    let Watched { input, player: _player, mut viewer, .. } = watched(Rate::Times(1.0)).await;
+    input.send(Ok(messages(&[(1, 10), (1, 1_700_000_000)]))).unwrap();
+    viewer.until(Sent::Message(1, 1_700_000_000)).await;
+}
+
+#[tokio::test]
+async fn a_short_stream_that_begins_again_is_a_restart() {
+    let Watched { input, player: _player, mut viewer, .. } = watched(Rate::Times(10.0)).await;
+    let mut lap = messages(&[(1, 10), (1, 10)]);
+    lap.entries[1].log_time = Timestamp(10_500_000_000);
+    for _ in 0..2 {
+        input.send(Ok(lap.clone())).unwrap();
+    }
+    viewer.until(Sent::Session).await;
+}

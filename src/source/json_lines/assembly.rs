@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::model::{Batch, Entry};
+use crate::time::Timestamp;
 
 /// Messages found so far, whose payloads lie in the piece itself, or were made from it.
 #[derive(Debug, Default)]
@@ -33,6 +34,13 @@ impl Assembly {
 
     pub(super) fn is_empty(&self) -> bool {
         self.batch.entries.is_empty() && self.batch.announcements.is_empty() && self.batch.retired.is_empty()
+    }
+
+    /// Puts all messages so far at this time.
+    pub(super) fn set_times(&mut self, time: Timestamp) {
+        for entry in &mut self.batch.entries {
+            (entry.log_time, entry.publish_time) = (time, time);
+        }
     }
 
     /// Adds a message whose payload lies in the piece.

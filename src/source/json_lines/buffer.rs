@@ -6,6 +6,8 @@ use std::io::{self, Read};
 
 use bytes::Bytes;
 
+use super::unfinished::{Share, TOGETHER};
+
 /// Asked of the system at once. Pipes give at most 64 KiB, sockets more; beyond 256 KiB reads get no cheaper.
 const PIECE: usize = 256 << 10;
 
@@ -16,6 +18,8 @@ pub(super) enum Piece {
     Lines(Bytes),
     /// A line that is longer than allowed; it is skipped.
     TooLong,
+    /// A line for which there is no room, as those of all inputs are too long; it is skipped.
+    NoRoom,
     /// The stream has ended.
     End,
 }
@@ -28,11 +32,17 @@ pub(super) struct LineBuffer {
     max_line: usize,
     /// Inside a line that is too long.
     skipping: bool,
+    share: Share,
 }
 
 impl LineBuffer {
-    pub(super) fn new(max_line: usize) -> Self {
-        Self { bytes: vec![0; PIECE], filled: 0, max_line, skipping: false }
+    pub(super) fn new(max_line: usize, share: Share) -> Self {
+        Self { bytes: vec![0; PIECE], filled: 0, max_line, skipping: false, share }
+    }
+
+    /// What has come of the next line.
+    pub(super) fn begun(&self) -> &[u8] {
+        &self.bytes[..self.filled]
     }
 
     /// Waits until there is at least one whole line, and returns all whole lines that one read gave.
@@ -42,7 +52,10 @@ impl LineBuffer {
                 self.skip_line();
                 return Ok(Piece::TooLong);
             }
-            self.make_room();
+            if !self.make_room() {
+                self.skip_line();
+                return Ok(Piece::NoRoom);
+            }
             let count = match stream.read(&mut self.bytes[self.filled..]) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -79,6 +92,11 @@ impl LineBuffer {
             let lines = Bytes::copy_from_slice(&self.bytes[..end]);
             self.bytes.copy_within(end..self.filled, 0);
             self.filled = rest;
+            if rest <= PIECE {
+                self.bytes.truncate(PIECE);
+                self.bytes.shrink_to_fit();
+            }
+            self.count();
             return lines;
         }
         let mut next = vec![0; PIECE.max(rest)];
@@ -86,7 +104,13 @@ impl LineBuffer {
         let mut lines = std::mem::replace(&mut self.bytes, next);
         lines.truncate(end);
         self.filled = rest;
+        self.count();
         lines.into()
+    }
+
+    /// Gives back what it needs no more.
+    fn count(&mut self) {
+        self.share.resize(self.bytes.len() - PIECE, usize::MAX);
     }
 
     /// Forgets the line that has begun, and what is still to come of it.
@@ -96,19 +120,29 @@ impl LineBuffer {
         if self.bytes.len() > PIECE {
             self.bytes = vec![0; PIECE];
         }
+        self.count();
     }
 
     /// Grows for a line that is longer than a piece, so that each byte of it is moved a few times at most.
-    fn make_room(&mut self) {
+    /// False if all inputs together have too much.
+    fn make_room(&mut self) -> bool {
         if self.filled > self.bytes.len() / 2 && self.filled + PIECE / 2 > self.bytes.len() {
             let size = (self.bytes.len() * 2).min(self.max_line.saturating_add(PIECE));
-            self.bytes.resize(size.max(self.filled + PIECE / 2), 0);
+            let size = size.max(self.filled + PIECE / 2);
+            if !self.share.resize(size - PIECE, TOGETHER.max(self.max_line.saturating_add(PIECE))) {
+                return false;
+            }
+            self.bytes.resize(size, 0);
         }
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -130,7 +164,7 @@ mod tests {
 
     fn lines(bytes: &[u8], sizes: Vec<usize>, max_line: usize) -> Vec<String> {
         let mut stream = Stutter { bytes, sizes: sizes.into_iter().cycle() };
-        let mut buffer = LineBuffer::new(max_line);
+        let mut buffer = LineBuffer::new(max_line, Share::default());
         let mut found = Vec::new();
         loop {
             match buffer.next(&mut stream).unwrap() {
@@ -141,7 +175,7 @@ mod tests {
                         if line.len() > max_line { "too long".to_owned() } else { line.to_owned() }
                     }));
                 }
-                Piece::TooLong => found.push("too long".to_owned()),
+                Piece::TooLong | Piece::NoRoom => found.push("too long".to_owned()),
                 Piece::End => return found,
             }
         }
@@ -149,7 +183,7 @@ mod tests {
 
     #[test]
     fn lines_come_as_soon_as_they_are_whole() {
-        let mut buffer = LineBuffer::new(100);
+        let mut buffer = LineBuffer::new(100, Share::default());
         let mut stream = Stutter { bytes: b"a\nb\nc", sizes: vec![3].into_iter().cycle() };
         assert_eq!(buffer.next(&mut stream).unwrap(), Piece::Lines("a\n".into()));
         assert_eq!(buffer.next(&mut stream).unwrap(), Piece::Lines("b\n".into()));
@@ -162,7 +196,7 @@ mod tests {
         let long = "x".repeat(5 * PIECE);
         let text = format!("a\n{long}\nb\n");
         assert_eq!(lines(text.as_bytes(), vec![PIECE, 7, 10_000], 6 * PIECE), ["a", &long, "b"]);
-        let mut buffer = LineBuffer::new(6 * PIECE);
+        let mut buffer = LineBuffer::new(6 * PIECE, Share::default());
         let mut stream = text.as_bytes();
         while buffer.next(&mut stream).unwrap() != Piece::End {}
         assert_eq!(buffer.bytes.len(), PIECE);
@@ -171,7 +205,7 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_skipped_without_being_kept() {
         let text = format!("a\n{}\nb\n", "x".repeat(20 * PIECE));
-        let mut buffer = LineBuffer::new(1000);
+        let mut buffer = LineBuffer::new(1000, Share::default());
         let mut stream = text.as_bytes();
         let mut found = Vec::new();
         loop {
@@ -182,6 +216,49 @@ mod tests {
             assert!(buffer.bytes.len() <= PIECE + 1000);
         }
         assert_eq!(found, [Piece::Lines("a\n".into()), Piece::TooLong, Piece::Lines("b\n".into())]);
+    }
+
+    #[test]
+    fn unfinished_lines_of_all_inputs_share_a_bound() {
+        struct Endless;
+        impl Read for Endless {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                into.fill(b'x');
+                Ok(into.len())
+            }
+        }
+        const LINE: usize = 8 << 20;
+        let all = Arc::new(AtomicUsize::new(0));
+        let mut buffers: Vec<_> = (0..40).map(|_| LineBuffer::new(LINE, Share::of(&all))).collect();
+        // each has a line that grows, a read of each after the other
+        let mut refused = 0;
+        for _ in 0..60 {
+            for buffer in &mut buffers {
+                // a read that fails leaves what has come of the line
+                let mut once = Endless.take((PIECE / 2) as u64).chain(Failing);
+                match buffer.next(&mut once) {
+                    Ok(piece) => {
+                        refused += usize::from(piece == Piece::NoRoom);
+                        assert!(matches!(piece, Piece::NoRoom | Piece::TooLong));
+                    }
+                    Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+                }
+            }
+            let held: usize = buffers.iter().map(|buffer| buffer.bytes.len() - PIECE).sum();
+            assert_eq!(held, all.load(Ordering::Relaxed));
+            assert!(held <= TOGETHER, "{held}");
+        }
+        assert!(refused > 0);
+        drop(buffers);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    struct Failing;
+
+    impl Read for Failing {
+        fn read(&mut self, _into: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
     }
 
     proptest! {

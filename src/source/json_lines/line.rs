@@ -7,17 +7,62 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde_json::value::RawValue;
 
 use super::times::shortened;
+use crate::printable::{LONG, printable};
+use crate::source::{Hint, Hints};
+
+/// What can be wrong with a line. The user is shown the first line of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// No JSON.
+    Syntax,
+    /// No JSON object.
+    NotAnObject,
+    /// No UTF-8.
+    NotText,
+    /// Longer than allowed.
+    TooLong,
+    /// It names no topic.
+    NoTopic,
+    /// It has no payload, or two.
+    NoPayload,
+    /// A key has a value that it can't have.
+    Value,
+    /// A time is none, or lies far from those around it.
+    Time,
+    /// NaN or Infinity.
+    Nan,
+    /// Its channel or schema can't be had.
+    Channel,
+    /// The payload can't be sent.
+    Payload,
+}
 
 /// Why a line is not used: where in the line (bytes, from 1), what is wrong, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BadLine {
+    pub(super) kind: Kind,
     pub(super) column: usize,
     pub(super) reason: String,
+    pub(super) hint: Option<Hint>,
 }
 
 impl BadLine {
-    pub(super) fn new(column: usize, reason: impl Into<String>) -> Self {
-        Self { column, reason: reason.into() }
+    pub(super) fn new(kind: Kind, column: usize, reason: impl Into<String>) -> Self {
+        Self { kind, column, reason: reason.into(), hint: None }
+    }
+
+    /// The same with an option that helps.
+    pub(super) fn with(self, hint: Hint) -> Self {
+        Self { hint: Some(hint), ..self }
+    }
+
+    /// In one sentence, whatever of the line is in it.
+    pub(super) fn told(&self, hints: Hints) -> String {
+        let reason = printable(&self.reason, LONG);
+        match self.hint {
+            Some(hint) => format!("{reason}; {}", hints(hint)),
+            None => reason.to_string(),
+        }
     }
 
     /// What the parser says.
@@ -32,7 +77,7 @@ impl BadLine {
             _ if reason == "trailing characters" => "; each line holds one JSON object",
             _ => "",
         };
-        Self::new(error.column(), format!("{reason}{hint}"))
+        Self::new(Kind::Syntax, error.column(), format!("{reason}{hint}"))
     }
 }
 
@@ -54,6 +99,8 @@ pub(super) struct Line<'a> {
     pub(super) schema_base64: Option<&'a RawValue>,
     pub(super) latch: Option<&'a RawValue>,
     pub(super) metadata: Option<&'a RawValue>,
+    /// One of the keys is there that make a line more than the data of a message.
+    pub(super) is_keyed: bool,
 }
 
 impl<'a> Line<'a> {
@@ -78,7 +125,8 @@ impl<'de> Visitor<'de> for LineVisitor {
         let mut line = Line::default();
         while let Some(slot) = map.next_key_seed(SlotSeed)? {
             match slot {
-                Some(slot) => {
+                Some((key, slot)) => {
+                    line.is_keyed |= key == Key::Speaking;
                     let value = map.next_value::<&'de RawValue>()?;
                     *slot(&mut line) = (value.get() != "null").then_some(value);
                 }
@@ -91,26 +139,33 @@ impl<'de> Visitor<'de> for LineVisitor {
 
 type Slot = for<'l, 'a> fn(&'l mut Line<'a>) -> &'l mut Option<&'a RawValue>;
 
+/// Whether a key says that the line is more than the data of a message.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Speaking,
+    Other,
+}
+
 /// Reads a key: where its value goes, if it is a known one.
 struct SlotSeed;
 
 impl<'de> DeserializeSeed<'de> for SlotSeed {
-    type Value = Option<Slot>;
+    type Value = Option<(Key, Slot)>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Slot>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for SlotSeed {
-    type Value = Option<Slot>;
+    type Value = Option<(Key, Slot)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: Error>(self, key: &str) -> Result<Option<Slot>, E> {
-        Ok(Some(match key {
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        let slot: Slot = match key {
             "topic" => |line| &mut line.topic,
             "data" => |line| &mut line.data,
             "data_base64" => |line| &mut line.data_base64,
@@ -126,7 +181,9 @@ impl Visitor<'_> for SlotSeed {
             "latch" => |line| &mut line.latch,
             "metadata" => |line| &mut line.metadata,
             _ => return Ok(None),
-        }))
+        };
+        let speaks = matches!(key, "topic" | "op" | "data" | "data_base64");
+        Ok(Some((if speaks { Key::Speaking } else { Key::Other }, slot)))
     }
 }
 
@@ -141,9 +198,13 @@ pub(super) fn string<'a>(line: &str, key: &str, value: &'a RawValue) -> Result<C
     match text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) if !inner.contains('\\') => Ok(Cow::Borrowed(inner)),
         Some(_) => serde_json::from_str::<String>(text).map(Cow::Owned).map_err(|error| {
-            BadLine::new(column(line, text), format!("{key}: {}", BadLine::syntax(&error).reason))
+            let reason = format!("{key}: {}", BadLine::syntax(&error).reason);
+            BadLine::new(Kind::Value, column(line, text), reason)
         }),
-        None => Err(BadLine::new(column(line, text), format!("{key} {} is not a string", shortened(text)))),
+        None => {
+            let reason = format!("{key} {} is not a string", shortened(text));
+            Err(BadLine::new(Kind::Value, column(line, text), reason))
+        }
     }
 }
 
@@ -170,7 +231,7 @@ impl<'de> Visitor<'de> for PathVisitor<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let first = self.0.split_once('.').map(|(first, _)| first);
         let (mut whole, mut nested) = (None, None);
-        while let Some(Key(key)) = map.next_key()? {
+        while let Some(Name(key)) = map.next_key()? {
             if key == self.0 {
                 whole = Some(map.next_value()?);
             } else if Some(&*key) == first {
@@ -185,7 +246,7 @@ impl<'de> Visitor<'de> for PathVisitor<'_> {
 
 /// A key, borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
@@ -215,13 +276,13 @@ mod tests {
     #[test]
     fn faults_are_told_with_their_column_and_the_way_out() {
         let bad = |line: &str| BadLine::syntax(&Line::parse(line).unwrap_err());
-        assert_eq!(bad(r#"{"topic":"/a",}"#), BadLine::new(15, "trailing comma"));
+        assert_eq!(bad(r#"{"topic":"/a",}"#), BadLine::new(Kind::Syntax, 15, "trailing comma"));
         assert!(bad("{").reason.contains("jq -c"));
         assert!(bad("{}{}").reason.contains("one JSON object"));
         assert!(bad("[1]").reason.contains("expected a JSON object"), "{}", bad("[1]").reason);
         let line = r#"{"topic":5}"#;
         let error = string(line, "topic", Line::parse(line).unwrap().topic.unwrap()).unwrap_err();
-        assert_eq!(error, BadLine::new(10, "topic 5 is not a string"));
+        assert_eq!(error, BadLine::new(Kind::Value, 10, "topic 5 is not a string"));
     }
 
     #[test]

@@ -2,36 +2,48 @@
 //!
 //! Payloads are passed on byte for byte, without a copy where a read gave much of them, and parsed no further than to
 //! find their end. A line that can't be used is skipped and counted, whatever it holds; with [`JsonLinesOptions::strict`]
-//! it is an error. Bound: one line of the longest size allowed, and one read.
+//! it is an error. Bound: one line of the longest size allowed, and one read; and a bound on what the unfinished lines of
+//! all inputs of a server have together.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::live::LiveChannels;
-use super::{SourceError, Stop, Stream};
+use super::{Hints, SourceError, Stop, Stream};
 use crate::model::Batch;
 use crate::time::Timestamp;
 
 mod assembly;
 mod buffer;
+mod csv;
 mod line;
 mod lines;
 mod nan;
 mod notes;
 mod options;
+mod recording;
+mod refuse;
 mod said;
+mod stray;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod times;
+mod timing;
+mod unfinished;
 
+pub use crate::numeric_time::TimeUnit;
 pub use nan::NanPolicy;
 pub use notes::InputCounts;
-pub use options::{JsonLinesOptions, LARGEST_MAX_LINE};
-pub use times::TimeUnit;
+pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
+pub use recording::{is_file_of_lines, open_recording};
+pub use tail::{Tail, TailFrom};
 
 use buffer::{LineBuffer, Piece};
 use lines::Lines;
+pub use notes::PATIENCE;
+use unfinished::Share;
 
 /// JSON lines as a stream.
 ///
@@ -58,7 +70,8 @@ impl<R: Read + Send> JsonLines<R> {
         options: Arc<JsonLinesOptions>,
         channels: Arc<LiveChannels>,
     ) -> Self {
-        let buffer = LineBuffer::new(options.max_line.min(LARGEST_MAX_LINE));
+        let share = Share::of(channels.unfinished());
+        let buffer = LineBuffer::new(options.max_line.min(LARGEST_MAX_LINE), share);
         let lines = Lines::new(name.clone(), options, channels);
         Self {
             name,
@@ -76,6 +89,26 @@ impl<R: Read + Send> JsonLines<R> {
     #[must_use]
     pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Names the way out of what is wrong as a program's users know it.
+    #[must_use]
+    pub fn with_hints(mut self, hints: Hints) -> Self {
+        self.lines.set_hints(hints);
+        self
+    }
+
+    /// For playback by log time: a line without a time is of the time of the line before it, and one whose time is far
+    /// ahead of all others is skipped.
+    #[must_use]
+    pub fn paced(mut self) -> Self {
+        self.lines.set_paced();
+        self
+    }
+
+    /// What its channels are claimed by.
+    fn into_lines(self) -> Lines {
+        self.lines
     }
 
     /// What has been read so far; kept up to date.
@@ -108,19 +141,24 @@ impl<R: Read + Send> Stream for JsonLines<R> {
             }
             match self.buffer.next(&mut self.stream) {
                 Err(_) if self.stop.is_stopped() => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::TimedOut => self.lines.on_time(self.buffer.begun()),
                 Err(error) => {
                     self.ended = true;
-                    self.lines.end();
-                    return Err(SourceError::Io { name: self.name.clone(), error });
+                    self.ready = self.lines.end((self.clock)());
+                    self.ready.retain(Result::is_ok);
+                    self.ready.reverse();
+                    self.ready.insert(0, Err(SourceError::Io { name: self.name.clone(), error }));
                 }
                 Ok(Piece::Lines(piece)) => {
                     self.ready = self.lines.read(&piece, (self.clock)());
                     self.ready.reverse();
                 }
-                Ok(Piece::TooLong) => self.ready.extend(self.lines.skip().map(Err)),
+                Ok(Piece::TooLong) => self.ready.extend(self.lines.skip_too_long().map(Err)),
+                Ok(Piece::NoRoom) => self.ready.extend(self.lines.skip_without_room().map(Err)),
                 Ok(Piece::End) => {
                     self.ended = true;
-                    self.lines.end();
+                    self.ready = self.lines.end((self.clock)());
+                    self.ready.reverse();
                 }
             }
         }

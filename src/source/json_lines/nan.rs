@@ -1,14 +1,15 @@
-//! Numbers that JSON does not have, and that Python prints all the same: `NaN`, `Infinity`, `-Infinity`.
+//! Numbers that JSON does not have, and that programs print all the same: `NaN`, `Infinity`, `-Infinity` (Python), `nan`,
+//! `inf`, `-nan` (C), in any case.
 
 use std::str::FromStr;
 
-/// What becomes of a bare `NaN`, `Infinity` or `-Infinity`.
+/// What becomes of a bare `NaN`, `Infinity` or `-Infinity`, however it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NanPolicy {
     /// `null`. In messages that are encoded to protobuf they stay what they are: it has them.
     #[default]
     Null,
-    /// A string of the same letters.
+    /// A string: `"NaN"`, `"Infinity"` or `"-Infinity"`.
     String,
     /// The line is bad.
     Reject,
@@ -27,7 +28,20 @@ impl FromStr for NanPolicy {
     }
 }
 
-const WORDS: [&str; 3] = ["NaN", "Infinity", "-Infinity"];
+/// As they are written, in lower case, and as strings.
+const WORDS: [(&str, &str); 6] = [
+    ("nan", "NaN"),
+    ("-nan", "NaN"),
+    ("infinity", "Infinity"),
+    ("-infinity", "-Infinity"),
+    ("inf", "Infinity"),
+    ("-inf", "-Infinity"),
+];
+
+/// What a text means that is such a number as a whole.
+pub(super) fn word(text: &str) -> Option<&'static str> {
+    WORDS.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| meaning)
+}
 
 /// A line without bare numbers of that kind: they are `null`, or strings. Also the place of the first; None if there
 /// is none. Whatever else is wrong with the line stays wrong.
@@ -39,8 +53,8 @@ pub(super) fn replaced(line: &str, as_strings: bool) -> Option<(String, usize)> 
         match bytes[at] {
             b'\\' if in_string => at += 1,
             b'"' => in_string = !in_string,
-            b'N' | b'I' | b'-' if !in_string => {
-                if let Some(word) = word_at(bytes, at) {
+            b'N' | b'n' | b'I' | b'i' | b'-' if !in_string => {
+                if let Some((length, word)) = word_at(bytes, at) {
                     first.get_or_insert(at);
                     made.push_str(&line[copied..at]);
                     if as_strings {
@@ -48,7 +62,7 @@ pub(super) fn replaced(line: &str, as_strings: bool) -> Option<(String, usize)> 
                     } else {
                         made.push_str("null");
                     }
-                    at += word.len();
+                    at += length;
                     copied = at;
                     continue;
                 }
@@ -61,15 +75,18 @@ pub(super) fn replaced(line: &str, as_strings: bool) -> Option<(String, usize)> 
     first.map(|first| (made, first))
 }
 
-fn word_at(bytes: &[u8], at: usize) -> Option<&'static str> {
+/// The length and the meaning of the number that begins here.
+fn word_at(bytes: &[u8], at: usize) -> Option<(usize, &'static str)> {
     let is_letter =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let before = at.checked_sub(1).and_then(|before| bytes.get(before));
-    WORDS.into_iter().find(|word| {
-        bytes[at..].starts_with(word.as_bytes())
+    let found = WORDS.into_iter().find(|(word, _)| {
+        let text = bytes.get(at..at + word.len());
+        text.is_some_and(|text| text.eq_ignore_ascii_case(word.as_bytes()))
             && !is_letter(bytes.get(at + word.len()))
             && !is_letter(before)
-    })
+    });
+    found.map(|(word, meaning)| (word.len(), meaning))
 }
 
 #[cfg(test)]
@@ -89,8 +106,20 @@ mod tests {
     }
 
     #[test]
+    fn they_are_read_as_c_prints_them_in_any_case() {
+        let line = r#"{"a":[nan,-nan,inf,-inf,INF,-Infinity,NAN],"n":null,"i":"inf"}"#;
+        let (strings, _) = replaced(line, true).unwrap();
+        let words = r#""NaN","NaN","Infinity","-Infinity","Infinity","-Infinity","NaN""#;
+        assert_eq!(strings, format!(r#"{{"a":[{words}],"n":null,"i":"inf"}}"#));
+        assert_eq!(
+            (word("NAN"), word("-Inf"), word("info"), word("")),
+            (Some("NaN"), Some("-Infinity"), None, None)
+        );
+    }
+
+    #[test]
     fn other_faults_stay() {
-        assert_eq!(replaced(r#"{"a":-1,"b":Nan,"c":NaNa,"d":xNaN}"#, false), None);
+        assert_eq!(replaced(r#"{"a":-1,"b":Nane,"c":NaNa,"d":xNaN}"#, false), None);
         assert_eq!(replaced(r#"{"a":"NaN"}"#, true), None);
         assert_eq!(replaced("", true), None);
         assert_eq!(replaced(r#"{"a":"é","b":NaN,"#, true).unwrap().0, r#"{"a":"é","b":"NaN","#);

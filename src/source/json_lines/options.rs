@@ -6,14 +6,28 @@ use crate::source::live::SchemaFor;
 /// The longest line that can be allowed, so that offsets fit into 32 bits; as for a record of a recording.
 pub const LARGEST_MAX_LINE: usize = 1 << 30;
 
+/// What lines are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineForm {
+    /// Objects whose keys say what they are. With a default topic an object without `topic`, `op`, `data` and
+    /// `data_base64` is itself the data.
+    #[default]
+    Keyed,
+    /// Each is as a whole the payload of a message on the default topic.
+    Raw,
+    /// Values separated by commas, semicolons or tabs, whose names stand in the first line: messages on the default
+    /// topic.
+    Csv,
+}
+
 /// How JSON lines are read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JsonLinesOptions {
     /// Topic of lines that name none.
     pub default_topic: Option<String>,
-    /// Whether each line as a whole is the payload of a message on the default topic.
-    pub raw: bool,
-    /// Where the log time of a raw line stands: `time`, `header.stamp`. The time of arrival if None.
+    /// What a line is.
+    pub form: LineForm,
+    /// Where the log time stands in lines that are data as a whole: `time`, `header.stamp`. The time of arrival if None.
     pub time_field: Option<String>,
     /// The unit of times that are plain numbers; by their size if None.
     pub time_unit: Option<TimeUnit>,
@@ -31,12 +45,12 @@ impl Default for JsonLinesOptions {
     fn default() -> Self {
         Self {
             default_topic: None,
-            raw: false,
+            form: LineForm::Keyed,
             time_field: None,
             time_unit: None,
             nan: NanPolicy::Null,
             strict: false,
-            max_line: 64 << 20,
+            max_line: 8 << 20,
             schemas: Vec::new(),
         }
     }

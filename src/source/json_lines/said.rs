@@ -9,11 +9,10 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::JsonLinesOptions;
-use super::line::{BadLine, Line, column, string, value_at};
-use super::times::{self, shortened};
-use crate::source::recorded_as_latched;
-use crate::time::Timestamp;
+use super::line::{BadLine, Kind, Line, column, string, value_at};
+use super::times::{self, Parsed, shortened};
+use super::{JsonLinesOptions, LineForm};
+use crate::source::{Hint, recorded_as_latched};
 
 /// The standard alphabet, with or without padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -38,8 +37,8 @@ pub(super) struct Message<'a> {
     pub(super) payload: Payload<'a>,
     /// Where the payload begins in the line, in bytes from 1.
     pub(super) column: usize,
-    pub(super) log_time: Option<Timestamp>,
-    pub(super) publish_time: Option<Timestamp>,
+    pub(super) log_time: Option<Parsed>,
+    pub(super) publish_time: Option<Parsed>,
     pub(super) sequence: Option<u32>,
 }
 
@@ -85,10 +84,13 @@ impl From<BadLine> for Fault {
 impl<'a> Said<'a> {
     /// Reads a line, trimmed.
     pub(super) fn read(text: &'a str, options: &JsonLinesOptions) -> Result<Self, Fault> {
-        if options.raw {
-            return raw(text, options).map(Self::Message);
+        if options.form != LineForm::Keyed {
+            return whole(text, None, options).map(Self::Message);
         }
         let line = Line::parse(text).map_err(Fault::Syntax)?;
+        if !line.is_keyed && options.default_topic.is_some() {
+            return whole(text, line.log_time, options).map(Self::Message);
+        }
         let Some(op) = line.op else { return Ok(Self::Message(message(text, &line, line.data, options)?)) };
         let name = string(text, "op", op)?;
         Ok(match &*name {
@@ -100,7 +102,7 @@ impl<'a> Said<'a> {
                     "op '{}' is unknown; it is publish, schema or channel, and a message needs none",
                     shortened(other)
                 );
-                return Err(BadLine::new(column(text, op.get()), reason).into());
+                return Err(BadLine::new(Kind::Value, column(text, op.get()), reason).into());
             }
         })
     }
@@ -115,10 +117,10 @@ fn topic<'a>(text: &str, line: &Line<'a>, options: &JsonLinesOptions) -> Result<
     match (line.topic, &options.default_topic) {
         (Some(topic), _) => string(text, "topic", topic),
         (None, Some(topic)) => Ok(Cow::Owned(topic.clone())),
-        (None, None) => Err(BadLine::new(
-            1,
-            "there is no topic; default_topic names one, and raw takes whole lines as messages",
-        )),
+        (None, None) => {
+            let hint = if line.is_keyed { Hint::DefaultTopic } else { Hint::WholeLines };
+            Err(BadLine::new(Kind::NoTopic, 1, "there is no topic").with(hint))
+        }
     }
 }
 
@@ -127,10 +129,13 @@ fn time(
     key: &str,
     value: Option<&RawValue>,
     options: &JsonLinesOptions,
-) -> Result<Option<Timestamp>, BadLine> {
+) -> Result<Option<Parsed>, BadLine> {
     let read = |value: &RawValue| {
-        times::parse(value.get(), options.time_unit)
-            .map_err(|reason| BadLine::new(column(text, value.get()), format!("{key} {reason}")))
+        times::parse(value.get(), options.time_unit).map_err(|fault| {
+            let reason = format!("{key} {fault}");
+            let bad = BadLine::new(Kind::Time, column(text, value.get()), reason);
+            if fault.why == times::OVERFLOW { bad.with(Hint::TimeUnit) } else { bad }
+        })
     };
     value.map(read).transpose()
 }
@@ -146,13 +151,20 @@ fn message<'a>(
         (None, Some(data)) => (Payload::Base64(string(text, "data_base64", data)?), data),
         (Some(_), Some(both)) => {
             let reason = "there is data and data_base64; a message has one of them";
-            return Err(BadLine::new(column(text, both.get()), reason));
+            return Err(BadLine::new(Kind::NoPayload, column(text, both.get()), reason));
         }
-        (None, None) => return Err(BadLine::new(1, "there is neither data nor data_base64")),
+        (None, None) => {
+            // one that names no topic either is most likely data itself
+            if !line.is_keyed {
+                topic(text, line, options)?;
+            }
+            return Err(BadLine::new(Kind::NoPayload, 1, "there is neither data nor data_base64"));
+        }
     };
     let sequence = line.sequence.map(|value| {
         let reason = || format!("sequence {} is not a number below 2^32", shortened(value.get()));
-        value.get().parse().map_err(|_error| BadLine::new(column(text, value.get()), reason()))
+        let bad = |_error| BadLine::new(Kind::Value, column(text, value.get()), reason());
+        value.get().parse().map_err(bad)
     });
     Ok(Message {
         topic: topic(text, line, options)?,
@@ -166,20 +178,26 @@ fn message<'a>(
     })
 }
 
-/// The whole line is the payload.
-fn raw<'a>(text: &'a str, options: &JsonLinesOptions) -> Result<Message<'a>, Fault> {
+/// The whole line is the payload; `log_time` is what it has under that key.
+fn whole<'a>(
+    text: &'a str,
+    log_time: Option<&'a RawValue>,
+    options: &JsonLinesOptions,
+) -> Result<Message<'a>, Fault> {
     let Some(topic) = options.default_topic.clone() else {
-        return Err(BadLine::new(1, "whole lines as messages need a topic: set default_topic").into());
+        let bad = BadLine::new(Kind::NoTopic, 1, "whole lines as messages need a topic");
+        return Err(bad.with(Hint::DefaultTopic).into());
     };
     let value: &RawValue = serde_json::from_str(text).map_err(Fault::Syntax)?;
     let log_time = match &options.time_field {
         Some(path) => {
             let found = value_at(value.get(), path).ok_or_else(|| {
-                BadLine::new(1, format!("there is no field {path} (time_field) with the time"))
+                let reason = format!("there is no field {path} with the time");
+                BadLine::new(Kind::Time, 1, reason).with(Hint::TimeField)
             })?;
             time(text, path, Some(found), options)?
         }
-        None => None,
+        None => time(text, "log_time", log_time, options)?,
     };
     Ok(Message {
         topic: Cow::Owned(topic),
@@ -195,9 +213,9 @@ fn raw<'a>(text: &'a str, options: &JsonLinesOptions) -> Result<Message<'a>, Fau
 
 fn schema<'a>(text: &'a str, line: &Line<'a>) -> Result<SchemaLine<'a>, BadLine> {
     let name = optional(text, "name", line.name)?.filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| BadLine::new(1, "a schema needs a name"))?;
+    let name = name.ok_or_else(|| BadLine::new(Kind::Value, 1, "a schema needs a name"))?;
     let encoding = optional(text, "encoding", line.encoding)?.unwrap_or(Cow::Borrowed("jsonschema"));
-    let bad = |value: &RawValue, reason: &str| BadLine::new(column(text, value.get()), reason);
+    let bad = |value: &RawValue, reason: &str| BadLine::new(Kind::Value, column(text, value.get()), reason);
     let binary = matches!(&*encoding, "protobuf" | "flatbuffer");
     let data = match (line.schema, line.schema_base64) {
         (Some(value), _) if binary => {
@@ -217,7 +235,9 @@ fn schema<'a>(text: &'a str, line: &Line<'a>) -> Result<SchemaLine<'a>, BadLine>
         (Some(_), Some(value)) => {
             return Err(bad(value, "there is schema and schema_base64; give one of them"));
         }
-        (None, None) => return Err(BadLine::new(1, "there is neither schema nor schema_base64")),
+        (None, None) => {
+            return Err(BadLine::new(Kind::Value, 1, "there is neither schema nor schema_base64"));
+        }
     };
     Ok(SchemaLine { name, encoding, data })
 }
@@ -229,8 +249,9 @@ fn channel<'a>(
 ) -> Result<ChannelLine<'a>, BadLine> {
     let mut metadata = BTreeMap::new();
     if let Some(value) = line.metadata {
-        let values: BTreeMap<String, &RawValue> = serde_json::from_str(value.get())
-            .map_err(|_error| BadLine::new(column(text, value.get()), "metadata is not an object"))?;
+        let values: BTreeMap<String, &RawValue> = serde_json::from_str(value.get()).map_err(|_error| {
+            BadLine::new(Kind::Value, column(text, value.get()), "metadata is not an object")
+        })?;
         for (key, value) in values {
             // whatever is not a string stands there as the JSON that it is
             let value =
@@ -243,7 +264,9 @@ fn channel<'a>(
         // metadata that was copied from a recording
         None => recorded_as_latched(&metadata),
         Some("false") => false,
-        Some(other) => return Err(BadLine::new(column(text, other), "latch is neither true nor false")),
+        Some(other) => {
+            return Err(BadLine::new(Kind::Value, column(text, other), "latch is neither true nor false"));
+        }
     };
     Ok(ChannelLine {
         topic: topic(text, line, options)?,

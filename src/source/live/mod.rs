@@ -4,37 +4,50 @@
 //! channel with the first batch in which *it* uses the id, so that it does not matter whose batch arrives first; the
 //! input that makes a change retires the old id, unless inputs of another kind have the same channel. Announcements and
 //! messages that arrive after the end of their channel are left out by the hub.
+//!
+//! What an input that is still there uses is not taken away from it: another input that gives the topic another form
+//! gets a channel beside it, `/topic#2`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{SourceError, TopicRules};
 use crate::model::{Channel, ChannelId, Schema};
 use crate::payload::{MessageType, Types};
+use crate::printable::{LONG, printable};
 use crate::registry::{ChannelSpec, Registry};
 use crate::time::Timestamp;
 
+mod form;
 mod json_schema;
+mod refusal;
 mod schema_for;
 mod schemas;
 mod writers;
 
+pub(super) use refusal::{Refusal, Refused};
 pub use schema_for::SchemaFor;
 #[cfg(test)]
 mod tests;
 
-use schemas::{Meaning, Schemas};
-pub(super) use writers::Writer;
-use writers::Writers;
+use form::form;
+use schemas::Schemas;
+use writers::{Writer, Writers};
 
 /// Topics live at once. Viewers get slow long before; beyond, a writer most likely puts data into names.
 const MAX_CHANNELS: usize = 10_000;
 
+/// Channels beside each other on one topic: of so many writers most are wrong.
+const MAX_BESIDE: usize = 16;
+
 /// Bytes of the name of a topic, a schema or an encoding: with the bound above all names together stay small.
 const MAX_NAME: usize = 1024;
+
+/// Characters of a name that are shown.
+const SHOWN_NAME: usize = 100;
 
 /// Bytes of a channel's metadata; a QoS profile takes a few hundred.
 const MAX_METADATA: usize = 4096;
@@ -115,16 +128,34 @@ pub struct LiveChannels {
     /// Counts changes after which what was resolved before may no longer hold.
     generation: AtomicU64,
     writers: Writers,
+    inputs: AtomicU64,
+    /// Bytes of the lines of all inputs that have no end yet.
+    unfinished: Arc<AtomicUsize>,
     state: Mutex<State>,
 }
+
+/// One input among those that share the channels; what it uses is free for others once it is dropped.
+#[derive(Debug)]
+pub(super) struct Input {
+    channels: Arc<LiveChannels>,
+    id: InputId,
+    writer: Writer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct InputId(u64);
 
 #[derive(Debug)]
 struct State {
     schemas: Schemas,
-    /// By the names that lines have: what `op:channel` said.
-    declared: HashMap<String, Declared>,
+    /// By the names that lines have: what `op:channel` said, and in which input, the last at the end.
+    declared: HashMap<String, Vec<(InputId, Declared)>>,
+    /// Inputs that have not ended.
+    present: BTreeSet<InputId>,
     /// By the names that are offered, before the registry makes them unique.
     live: HashMap<String, Topic>,
+    /// Channels of all topics.
+    count: usize,
 }
 
 /// What lines of a topic need not say themselves.
@@ -145,18 +176,51 @@ pub(super) struct Traits {
 
 #[derive(Debug)]
 struct Topic {
-    live: Arc<LiveChannel>,
-    /// What was claimed; the channel may have more metadata, and may be latched, by what others say of it.
-    spec: ChannelSpec,
+    notes: Arc<TopicNotes>,
+    channels: Vec<Used>,
     /// Changes left at once, as of a time.
     changes: (u32, Timestamp),
 }
 
-/// What a channel is made of, but for its id.
-struct Form<'a> {
-    encoding: Cow<'a, str>,
-    schema: Option<Arc<Schema>>,
-    encoder: Option<Arc<MessageType>>,
+/// A channel of a topic, and the inputs that use it; at most one for each input.
+#[derive(Debug)]
+struct Used {
+    live: Arc<LiveChannel>,
+    /// What was claimed; the channel may have more metadata, and may be latched, by what others say of it.
+    spec: ChannelSpec,
+    by: BTreeSet<InputId>,
+}
+
+impl State {
+    /// What an input has declared of a topic, or else what another one has.
+    fn declared(&self, input: InputId, topic: &str) -> Declared {
+        let Some(declared) = self.declared.get(topic) else { return Declared::default() };
+        let own = declared.iter().find(|(by, _)| *by == input).or(declared.last());
+        own.map(|(_, declared)| declared.clone()).unwrap_or_default()
+    }
+
+    /// Takes note of a declaration; whether it says something new.
+    fn declare(&mut self, input: InputId, topic: &str, declaration: Declared) -> bool {
+        let declared = self.declared.entry(topic.to_owned()).or_default();
+        let before = declared.iter().position(|(by, _)| *by == input).map(|index| declared.remove(index).1);
+        let is_new = before.as_ref() != Some(&declaration);
+        declared.push((input, declaration));
+        let last = declared.len() - 1;
+        let mut index = 0;
+        declared.retain(|(by, _)| {
+            index += 1;
+            index > last || self.present.contains(by)
+        });
+        is_new
+    }
+
+    fn leave(&mut self, input: InputId) {
+        self.live.values_mut().flat_map(|topic| &mut topic.channels).for_each(|channel| {
+            channel.by.remove(&input);
+        });
+        // what it has declared goes with the next declaration: the last word holds for those who come later
+        self.present.remove(&input);
+    }
 }
 
 impl LiveChannels {
@@ -168,10 +232,23 @@ impl LiveChannels {
         schemas: &[SchemaFor],
         registry: Registry,
     ) -> Result<Arc<Self>, SourceError> {
-        let state =
-            State { schemas: Schemas::new(types, schemas)?, declared: HashMap::new(), live: HashMap::new() };
-        let (generation, writers) = (AtomicU64::new(0), Writers::default());
-        Ok(Arc::new(Self { registry, rules, generation, writers, state: Mutex::new(state) }))
+        let state = State {
+            schemas: Schemas::new(types, schemas)?,
+            declared: HashMap::new(),
+            present: BTreeSet::new(),
+            live: HashMap::new(),
+            count: 0,
+        };
+        let (generation, inputs, unfinished, writers) = Default::default();
+        Ok(Arc::new(Self {
+            registry,
+            rules,
+            generation,
+            inputs,
+            unfinished,
+            writers,
+            state: Mutex::new(state),
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -179,65 +256,16 @@ impl LiveChannels {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A new writer.
-    pub(super) fn join(&self) -> Writer {
-        self.writers.join()
+    /// What all inputs count the bytes of their unfinished lines in.
+    pub(super) fn unfinished(&self) -> &Arc<AtomicUsize> {
+        &self.unfinished
     }
 
-    /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved again.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    /// The channel for a message, new if need be; None if the user leaves out the topic. `now` bounds the pace at which a
-    /// topic changes.
-    pub(super) fn resolve(&self, wanted: Wanted<'_>, now: Timestamp) -> Result<Option<Resolved>, String> {
-        let Some(offered) = self.offered(wanted.topic)? else { return Ok(None) };
-        self.bring_about(&mut self.lock(), &offered, wanted, now).map(Some)
-    }
-
-    /// Declares a channel, and makes it; None if the user leaves out the topic.
-    pub(super) fn declare_channel(
-        &self,
-        wanted: Wanted<'_>,
-        traits: Traits,
-        now: Timestamp,
-    ) -> Result<Option<Resolved>, String> {
-        let Some(offered) = self.offered(wanted.topic)? else { return Ok(None) };
-        if traits.metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA {
-            return Err(format!("the metadata has more than {MAX_METADATA} bytes"));
-        }
-        let declaration = Declared {
-            schema: wanted.schema.map(str::to_owned),
-            encoding: wanted.encoding.map(str::to_owned),
-            traits,
-        };
-        let mut state = self.lock();
-        if state.declared.len() >= MAX_CHANNELS && !state.declared.contains_key(wanted.topic) {
-            return Err(too_many());
-        }
-        let before = state.declared.insert(wanted.topic.to_owned(), declaration);
-        let resolved = self.bring_about(&mut state, &offered, wanted, now);
-        match (&resolved, before) {
-            (Ok(_), before) if before.as_ref() != state.declared.get(wanted.topic) => self.changed(),
-            (Ok(_), _) => {}
-            (Err(_), Some(before)) => drop(state.declared.insert(wanted.topic.to_owned(), before)),
-            (Err(_), None) => drop(state.declared.remove(wanted.topic)),
-        }
-        // read again: the declaration itself counts as a change
-        resolved.map(|resolved| Some(Resolved { generation: self.generation(), ..resolved }))
-    }
-
-    /// Declares a schema that lines can name from now on.
-    pub(super) fn declare_schema(&self, schema: Schema) -> Result<(), String> {
-        for name in [&schema.name, &schema.encoding] {
-            check_name(name)?;
-        }
-        let mut state = self.lock();
-        if state.schemas.declare(schema)? {
-            self.changed();
-        }
-        Ok(())
+    /// One more input.
+    pub(super) fn input(self: &Arc<Self>) -> Input {
+        let id = InputId(self.inputs.fetch_add(1, Ordering::Relaxed));
+        self.lock().present.insert(id);
+        Input { channels: self.clone(), id, writer: self.writers.join() }
     }
 
     fn changed(&self) {
@@ -248,15 +276,90 @@ impl LiveChannels {
         check_name(topic)?;
         Ok(self.rules.offered(topic))
     }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        self.channels.lock().leave(self.id);
+    }
+}
+
+impl Input {
+    /// The number that tells its messages from those of others on one channel, for
+    /// [`Entry::origin`](crate::model::Entry::origin).
+    pub(super) fn origin(&self) -> u32 {
+        self.writer.number()
+    }
+
+    /// Counts the changes of channels and schemas: what was resolved under another number has to be resolved again.
+    pub(super) fn generation(&self) -> u64 {
+        self.channels.generation.load(Ordering::Acquire)
+    }
+
+    /// The channel for a message, new if need be; None if the user leaves out the topic. `now` bounds the pace at which a
+    /// topic changes. A channel is not made before `fits` has taken the message as one of it, given what encodes it.
+    pub(super) fn resolve(
+        &self,
+        wanted: Wanted<'_>,
+        now: Timestamp,
+        fits: impl FnOnce(Option<&MessageType>) -> Result<(), Refusal>,
+    ) -> Result<Option<Resolved>, Refusal> {
+        let Some(offered) = self.channels.offered(wanted.topic)? else { return Ok(None) };
+        let mut state = self.channels.lock();
+        let declared = state.declared(self.id, wanted.topic);
+        self.bring_about(&mut state, &offered, wanted, declared, now, fits).map(Some)
+    }
+
+    /// Declares a channel, and makes it; None if the user leaves out the topic.
+    pub(super) fn declare_channel(
+        &self,
+        wanted: Wanted<'_>,
+        traits: Traits,
+        now: Timestamp,
+    ) -> Result<Option<Resolved>, Refusal> {
+        let Some(offered) = self.channels.offered(wanted.topic)? else { return Ok(None) };
+        if traits.metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MAX_METADATA {
+            return Err(format!("the metadata has more than {MAX_METADATA} bytes").into());
+        }
+        let declaration = Declared {
+            schema: wanted.schema.map(str::to_owned),
+            encoding: wanted.encoding.map(str::to_owned),
+            traits,
+        };
+        let mut state = self.channels.lock();
+        if state.declared.len() >= MAX_CHANNELS && !state.declared.contains_key(wanted.topic) {
+            return Err(too_many().into());
+        }
+        let resolved =
+            self.bring_about(&mut state, &offered, wanted, declaration.clone(), now, |_encoder| Ok(()))?;
+        if state.declare(self.id, wanted.topic, declaration) {
+            self.channels.changed();
+        }
+        // read again: the declaration itself counts as a change
+        Ok(Some(Resolved { generation: self.generation(), ..resolved }))
+    }
+
+    /// Declares a schema that lines can name from now on.
+    pub(super) fn declare_schema(&self, schema: Schema) -> Result<(), String> {
+        for name in [&schema.name, &schema.encoding] {
+            check_name(name)?;
+        }
+        let mut state = self.channels.lock();
+        if state.schemas.declare(schema)? {
+            self.channels.changed();
+        }
+        Ok(())
+    }
 
     fn bring_about(
         &self,
         state: &mut State,
         offered: &str,
         wanted: Wanted<'_>,
+        declared: Declared,
         now: Timestamp,
-    ) -> Result<Resolved, String> {
-        let declared = state.declared.get(wanted.topic).cloned().unwrap_or_default();
+        fits: impl FnOnce(Option<&MessageType>) -> Result<(), Refusal>,
+    ) -> Result<Resolved, Refusal> {
         let schema = wanted.schema.or(declared.schema.as_deref());
         let meaning = state.schemas.meaning(wanted.topic, schema)?;
         let encoding = wanted.encoding.or(declared.encoding.as_deref());
@@ -269,36 +372,81 @@ impl LiveChannels {
             latched: declared.traits.latched,
         };
         let resolved =
-            |live, retired| Resolved { live, encoder: form.encoder, retired, generation: self.generation() };
-        let before = match state.live.get(offered) {
-            Some(topic) if topic.spec == spec => return Ok(resolved(topic.live.clone(), None)),
-            Some(topic) => Some((topic.live.clone(), one_change_less(topic.changes, offered, now)?)),
-            None if state.live.len() >= MAX_CHANNELS => return Err(too_many()),
-            None => None,
+            |live, encoder, retired| Resolved { live, encoder, retired, generation: self.generation() };
+        let mut topic = state.live.get_mut(offered);
+        if let Some(topic) = &mut topic
+            && let Some(same) = topic.channels.iter_mut().find(|channel| channel.spec == spec)
+        {
+            same.by.insert(self.id);
+            let live = same.live.clone();
+            let left = topic.leave(self.id, live.channel.id);
+            let retired = left.and_then(|left| self.release(&left, &mut state.count));
+            return Ok(resolved(live, form.encoder, retired));
+        }
+        fits(form.encoder.as_deref())?;
+        let free = topic.as_ref().and_then(|topic| topic.free_for(self.id));
+        let changes = match &topic {
+            Some(topic) if free.is_none() && topic.channels.len() >= MAX_BESIDE => {
+                return Err(format!("{MAX_BESIDE} writers give the topic as many different forms").into());
+            }
+            Some(topic) => one_change_less(topic.changes, offered, now)?,
+            None => (CHANGES_AT_ONCE, now),
         };
-        let (notes, changes, old) = match before {
-            Some((live, changes)) => (live.topic.clone(), changes, Some(live.channel.id)),
-            None => (Arc::default(), (CHANGES_AT_ONCE, now), None),
-        };
+        if free.is_none() && state.count >= MAX_CHANNELS {
+            return Err(too_many().into());
+        }
+        let topic = state.live.entry(offered.to_owned()).or_insert_with(|| Topic {
+            notes: Arc::default(),
+            channels: Vec::new(),
+            changes,
+        });
+        topic.changes = changes;
         // before the claim, so that the topic is free for the new channel
-        let retired = old.filter(|old| self.registry.release(*old));
-        let claim = self.registry.claim(spec.clone()).map_err(|error| {
-            state.live.remove(offered);
-            error.to_string()
-        })?;
+        let replaced = free.map(|free| topic.channels.remove(free));
+        let retired = replaced.as_ref().and_then(|replaced| self.release(replaced, &mut state.count));
+        for channel in &mut topic.channels {
+            channel.by.remove(&self.id);
+        }
+        let claim = self.channels.registry.claim(spec.clone()).map_err(|error| error.to_string())?;
         if let Some(warning) = claim.warning() {
-            tracing::warn!("{warning}");
+            tracing::warn!("{}", printable(&warning, LONG));
         }
-        if old.is_some() {
+        if replaced.is_some() {
+            let topic = printable(offered, SHOWN_NAME);
             tracing::warn!(
-                "{offered}: its schema, encoding or metadata has changed, so the topic is offered again; if several \
-                 programs write it, give each a topic of its own"
+                "{topic}: its schema, encoding or metadata has changed, so the topic is offered again"
             );
-            self.changed();
         }
-        let live = Arc::new(LiveChannel { channel: claim.channel, topic: notes });
-        state.live.insert(offered.to_owned(), Topic { live: live.clone(), spec, changes });
-        Ok(resolved(live, retired))
+        let live = Arc::new(LiveChannel { channel: claim.channel, topic: topic.notes.clone() });
+        topic.channels.push(Used { live: live.clone(), spec, by: BTreeSet::from([self.id]) });
+        state.count += 1;
+        Ok(resolved(live, form.encoder, retired))
+    }
+
+    /// Gives back a channel that nobody here uses any more; its id, if nobody else has it either.
+    fn release(&self, channel: &Used, count: &mut usize) -> Option<ChannelId> {
+        *count -= 1;
+        self.channels.changed();
+        let id = channel.live.channel.id;
+        self.channels.registry.release(id).then_some(id)
+    }
+}
+
+impl Topic {
+    /// The channel that an input may replace: its own, or one that no input uses any more.
+    fn free_for(&self, input: InputId) -> Option<usize> {
+        let is_own = |channel: &Used| channel.by.iter().eq([&input]);
+        let own = self.channels.iter().position(is_own);
+        own.or_else(|| self.channels.iter().position(|channel| channel.by.is_empty()))
+    }
+
+    /// An input uses this channel now, and none else. Returns the one that it has left, if nobody uses that any more.
+    fn leave(&mut self, input: InputId, now: ChannelId) -> Option<Used> {
+        let left = self
+            .channels
+            .iter_mut()
+            .position(|channel| channel.live.channel.id != now && channel.by.remove(&input))?;
+        self.channels[left].by.is_empty().then(|| self.channels.remove(left))
     }
 }
 
@@ -324,55 +472,8 @@ fn one_change_less(
     let grown = now.since(since).as_nanos() / CHANGE_INTERVAL.as_nanos();
     let left = left.saturating_add(u32::try_from(grown).unwrap_or(u32::MAX)).min(CHANGES_AT_ONCE);
     let left = left.checked_sub(1).ok_or_else(|| {
-        format!(
-            "the schema or encoding of {topic} changes more than once per second; \
-             if several programs write it, give each a topic of its own"
-        )
+        let topic = printable(topic, SHOWN_NAME);
+        format!("the schema or encoding of {topic} changes more than once per second; give each form a topic of its own")
     })?;
     Ok((left, if grown > 0 { now } else { since.min(now) }))
-}
-
-/// The form of a channel for messages of this meaning.
-fn form<'a>(meaning: &Meaning, encoding: Option<&'a str>, given: Given) -> Result<Form<'a>, String> {
-    if let Some(encoding) = encoding {
-        check_name(encoding)?;
-    }
-    let no_json = |encoding: &str| {
-        format!("data is JSON, but the message encoding is {encoding}: give the payload as data_base64")
-    };
-    let (usual, schema) = match meaning {
-        Meaning::Schemaless => (Some("json"), None),
-        Meaning::Declared(schema) => (schemas::usual_encoding(&schema.encoding), Some(schema)),
-        Meaning::Type(message) => {
-            let own = message.message_encoding();
-            // the type says how JSON is written; naming it as json, or as what it becomes, changes nothing
-            let fits = encoding
-                .is_none_or(|encoding| encoding == own || (encoding == "json" && given != Given::Bytes));
-            if !fits {
-                let (name, encoding) = (&message.schema().name, encoding.unwrap_or_default());
-                return Err(format!(
-                    "messages of {name} are sent as {own}, not as {encoding}; leave out encoding"
-                ));
-            }
-            let encoder = (given != Given::Bytes).then(|| message.clone());
-            return Ok(Form { encoding: own.into(), schema: Some(message.schema().clone()), encoder });
-        }
-    };
-    let encoding: Cow<'a, str> = match (encoding, usual) {
-        (Some(encoding), _) => encoding.into(),
-        (None, Some(_)) if given == Given::Bytes && schema.is_none() => {
-            return Err("data_base64 needs the encoding of the payload, and most often a schema".to_owned());
-        }
-        (None, Some(usual)) => usual.into(),
-        (None, None) => {
-            let encoding = schema.map(|schema| schema.encoding.as_str()).unwrap_or_default();
-            return Err(format!(
-                "a schema in {encoding} does not say what the message encoding is: give encoding"
-            ));
-        }
-    };
-    if given == Given::Json && encoding != "json" {
-        return Err(no_json(&encoding));
-    }
-    Ok(Form { encoding, schema: schema.cloned(), encoder: None })
 }

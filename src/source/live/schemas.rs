@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use super::{SchemaFor, json_schema};
+use super::{Refusal, SHOWN_NAME, SchemaFor, json_schema};
 use crate::model::Schema;
 use crate::pattern::TopicPattern;
 use crate::payload::{MessageType, Types};
-use crate::source::SourceError;
+use crate::printable::{LONG, printable};
+use crate::source::{Hint, SourceError};
 
 /// Bytes of all schemas that lines have declared and that are in use, as the current ones or on a channel. A large set of
 /// message definitions has some hundred kilobytes.
@@ -44,9 +45,9 @@ impl Schemas {
         for choice in chosen {
             let is_file = choice.name.ends_with(".json");
             let meaning = if is_file { from_file(&choice.name) } else { schemas.named(&choice.name) };
-            let meaning = meaning.map_err(|reason| SourceError::Unusable {
+            let meaning = meaning.map_err(|refusal| SourceError::Unusable {
                 name: format!("{}={}", choice.topic, choice.name),
-                reason,
+                reason: refusal.reason,
             })?;
             schemas.chosen.push((choice.topic.clone(), meaning));
         }
@@ -54,7 +55,7 @@ impl Schemas {
     }
 
     /// What messages of a topic are, if their lines name this schema, or none.
-    pub(super) fn meaning(&self, topic: &str, name: Option<&str>) -> Result<Meaning, String> {
+    pub(super) fn meaning(&self, topic: &str, name: Option<&str>) -> Result<Meaning, Refusal> {
         match name {
             Some("") => Ok(Meaning::Schemaless),
             Some(name) => self.named(name),
@@ -65,7 +66,7 @@ impl Schemas {
         }
     }
 
-    fn named(&self, name: &str) -> Result<Meaning, String> {
+    fn named(&self, name: &str) -> Result<Meaning, Refusal> {
         if let Some(schema) = self.declared.get(name) {
             return Ok(Meaning::Declared(schema.clone()));
         }
@@ -74,11 +75,10 @@ impl Schemas {
         }
         let name = name.chars().take(80).collect::<String>();
         Err(match self.types.suggestion(&name) {
-            Some(suggestion) => format!("there is no schema '{name}'; did you mean '{suggestion}'?"),
+            Some(suggestion) => format!("there is no schema '{name}'; did you mean '{suggestion}'?").into(),
             None => {
-                format!(
-                    "there is no schema '{name}'; a line with op schema declares one, and .proto files add types"
-                )
+                let reason = format!("there is no schema '{name}'; a line with op schema declares one");
+                Refusal { hint: Some(Hint::Types), ..reason.into() }
             }
         })
     }
@@ -109,12 +109,16 @@ impl Schemas {
 
 fn warn_of_limits(name: &str, limit: Option<json_schema::Limit>) {
     if let Some(limit) = limit {
-        tracing::warn!("schema {name}: {limit}, so some viewers will not list its topics");
+        let (name, limit) = (printable(name, SHOWN_NAME), limit.to_string());
+        tracing::warn!(
+            "schema {name}: {}, so some viewers will not list its topics",
+            printable(&limit, LONG)
+        );
     }
 }
 
 /// A JSON Schema of the user's; its name is its title, or else that of the file.
-fn from_file(path: &str) -> Result<Meaning, String> {
+fn from_file(path: &str) -> Result<Meaning, Refusal> {
     let data = std::fs::read(path).map_err(|error| error.to_string())?;
     let limit = json_schema::limits(&data)?;
     let file = std::path::Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -9,12 +9,12 @@ fn types() -> Arc<Types> {
     Arc::new(Types::load(&TypeOptions::default()).unwrap())
 }
 
-fn channels_with(rules: TopicRules, schemas: &[&str]) -> Result<Arc<LiveChannels>, SourceError> {
+fn channels_with(rules: TopicRules, schemas: &[&str]) -> Result<Input, SourceError> {
     let schemas: Vec<SchemaFor> = schemas.iter().map(|text| text.parse().unwrap()).collect();
-    LiveChannels::new(rules, types(), &schemas, Registry::default())
+    Ok(LiveChannels::new(rules, types(), &schemas, Registry::default())?.input())
 }
 
-fn channels() -> Arc<LiveChannels> {
+fn channels() -> Input {
     channels_with(TopicRules::default(), &[]).unwrap()
 }
 
@@ -32,12 +32,16 @@ fn object(name: &str, property: &str) -> Schema {
 }
 
 #[track_caller]
-fn resolve(channels: &LiveChannels, wanted: Wanted<'_>) -> Resolved {
-    channels.resolve(wanted, NOW).unwrap().unwrap()
+fn resolve(channels: &Input, wanted: Wanted<'_>) -> Resolved {
+    channels.resolve(wanted, NOW, takes_all).unwrap().unwrap()
 }
 
-fn refused(channels: &LiveChannels, wanted: Wanted<'_>) -> String {
-    channels.resolve(wanted, NOW).unwrap_err()
+fn refused(channels: &Input, wanted: Wanted<'_>) -> String {
+    channels.resolve(wanted, NOW, takes_all).unwrap_err().reason
+}
+
+fn takes_all(_encoder: Option<&MessageType>) -> Result<(), Refusal> {
+    Ok(())
 }
 
 #[test]
@@ -109,6 +113,7 @@ fn a_declared_channel_is_there_before_its_messages_with_its_metadata() {
         channels
             .declare_channel(declare, Traits { metadata: long, latched: false }, NOW)
             .unwrap_err()
+            .reason
             .contains("4096 bytes")
     );
     let wrong = Wanted { given: Given::Nothing, ..json("/map", Some("Nope")) };
@@ -175,7 +180,7 @@ fn topics_are_left_out_and_renamed_and_two_may_become_one() {
     let mut rules = TopicRules::default();
     rules.filter.exclude.push("/secret".parse().unwrap());
     let channels = channels_with(rules, &[]).unwrap();
-    assert!(channels.resolve(json("/secret", Some("Nope")), NOW).unwrap().is_none());
+    assert!(channels.resolve(json("/secret", Some("Nope")), NOW, takes_all).unwrap().is_none());
 }
 
 #[test]
@@ -210,13 +215,13 @@ fn a_topic_that_changes_too_often_is_held_and_may_change_again_later() {
     let channels = channels();
     let at = |number: u64, now: Timestamp| {
         let schema = if number.is_multiple_of(2) { Some("foxglove.Log") } else { None };
-        channels.resolve(json("/a", schema), now)
+        channels.resolve(json("/a", schema), now, takes_all)
     };
     at(0, NOW).unwrap();
     for number in 1..=u64::from(CHANGES_AT_ONCE) {
         assert!(at(number, NOW).unwrap().unwrap().retired.is_some(), "{number}");
     }
-    let held = at(11, NOW).unwrap_err();
+    let held = at(11, NOW).unwrap_err().reason;
     assert!(held.contains("more than once per second"), "{held}");
     assert!(at(10, NOW).unwrap().unwrap().retired.is_none(), "what it is now it may be");
     let later = NOW.saturating_add(CHANGE_INTERVAL);
@@ -268,7 +273,7 @@ fn a_schema_that_changes_a_thousand_times_never_has_an_id_twice_and_takes_few_sl
     for change in 0..1000u32 {
         channels.declare_schema(object("Imu", &format!("a{change}"))).unwrap();
         let now = NOW.saturating_add(CHANGE_INTERVAL * change);
-        let resolved = channels.resolve(json("/imu", Some("Imu")), now).unwrap().unwrap();
+        let resolved = channels.resolve(json("/imu", Some("Imu")), now, takes_all).unwrap().unwrap();
         let channel = &resolved.live.channel;
         assert_eq!((resolved.retired, channel.topic.as_str()), (before, "/imu"));
         assert!(ids.insert(channel.id), "{:?} for the second time", channel.id);
@@ -294,7 +299,7 @@ fn claim_by_another(registry: &Registry, encoding: &str) -> ChannelId {
 fn a_channel_that_another_input_has_too_is_the_same_and_stays_when_it_changes_here() {
     let registry = Registry::default();
     let other = claim_by_another(&registry, "json");
-    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry.clone()).unwrap();
+    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry.clone()).unwrap().input();
     assert_eq!(resolve(&channels, json("/a", None)).live.channel.id, other);
     let changed = resolve(&channels, json("/a", Some("foxglove.Log")));
     assert_eq!(changed.retired, None, "the other input goes on with it");
@@ -309,7 +314,7 @@ fn a_channel_that_another_input_has_too_is_the_same_and_stays_when_it_changes_he
 fn a_topic_of_another_input_with_another_encoding_is_offered_beside_it() {
     let registry = Registry::default();
     let other = claim_by_another(&registry, "cdr");
-    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry).unwrap();
+    let channels = LiveChannels::new(TopicRules::default(), types(), &[], registry).unwrap().input();
     let resolved = resolve(&channels, json("/a", None));
     assert_eq!((resolved.live.channel.topic.as_str(), resolved.retired), ("/a#2", None));
     assert_ne!(resolved.live.channel.id, other);
@@ -326,4 +331,71 @@ fn a_latch_that_is_declared_is_a_change_of_the_channel() {
     let declared = channels.declare_channel(declare, traits, NOW).unwrap().unwrap();
     assert_eq!(declared.retired, Some(first.id));
     assert!(declared.live.channel.latched && declared.live.channel.metadata.is_empty());
+}
+
+#[test]
+fn an_input_that_gives_a_topic_another_form_gets_a_channel_beside_that_of_another() {
+    let one = channels();
+    let other = one.channels.input();
+    let (plain, log) = (json("/a", None), json("/a", Some("foxglove.Log")));
+    let first = resolve(&one, plain);
+    let second = resolve(&other, log);
+    assert_eq!((second.live.channel.topic.as_str(), second.retired), ("/a#2", None));
+    let generation = one.generation();
+    for _ in 0..100 {
+        assert_eq!(resolve(&one, plain).live.channel.id, first.live.channel.id);
+        assert_eq!(resolve(&other, log).live.channel.id, second.live.channel.id);
+    }
+    assert_eq!(one.generation(), generation, "nothing is offered again");
+    // the form of the other one: its own channel is left and ends
+    let joined = resolve(&other, plain);
+    assert_eq!(
+        (joined.live.channel.id, joined.retired),
+        (first.live.channel.id, Some(second.live.channel.id))
+    );
+}
+
+#[test]
+fn what_an_input_used_that_has_ended_is_replaced() {
+    let one = channels();
+    let other = one.channels.input();
+    let first = resolve(&other, json("/a", None));
+    drop(other);
+    let second = resolve(&one, json("/a", Some("foxglove.Log")));
+    assert_eq!(second.retired, Some(first.live.channel.id));
+    assert_eq!(second.live.channel.topic, "/a");
+}
+
+#[test]
+fn each_input_goes_by_its_own_declaration() {
+    let one = channels();
+    let other = one.channels.input();
+    let declare = |input: &Input, schema| {
+        let wanted = Wanted { given: Given::Nothing, ..json("/a", Some(schema)) };
+        input.declare_channel(wanted, Traits::default(), NOW).unwrap().unwrap()
+    };
+    declare(&one, "foxglove.Log");
+    declare(&other, "foxglove.Point2");
+    let schema =
+        |input: &Input| resolve(input, json("/a", None)).live.channel.schema.clone().unwrap().name.clone();
+    assert_eq!((schema(&one).as_str(), schema(&other).as_str()), ("foxglove.Log", "foxglove.Point2"));
+    let silent = one.channels.input();
+    assert_eq!(schema(&silent), "foxglove.Point2", "the last word");
+    drop(other);
+    assert_eq!(schema(&silent), "foxglove.Point2", "also of one that has ended");
+    for _ in 0..100 {
+        declare(&one.channels.input(), "foxglove.Point3");
+    }
+    assert_eq!(schema(&silent), "foxglove.Point3");
+    assert_eq!(schema(&one), "foxglove.Log");
+    assert_eq!(one.channels.lock().declared["/a"].len(), 2, "of those who are there, and the last");
+}
+
+#[test]
+fn a_message_that_can_not_be_sent_leaves_no_channel_behind() {
+    let channels = channels();
+    let refuses = |_encoder: Option<&MessageType>| Err(Refusal::of_payload("is an array".into()));
+    assert_eq!(channels.resolve(json("/a", None), NOW, refuses).unwrap_err().reason, "is an array");
+    assert_eq!(channels.channels.lock().count, 0);
+    assert_eq!(resolve(&channels, json("/b", None)).live.channel.id, ChannelId(1));
 }

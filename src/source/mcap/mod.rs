@@ -16,8 +16,8 @@ mod survey;
 mod tests;
 mod walker;
 
-pub(super) use recording::Timeline;
 #[doc(hidden)]
 pub use recording::merge;
+pub(super) use recording::{Timeline, played_range};
 pub use stream::{Follow, FollowOptions, McapStream};
 pub(super) use survey::info::summary;

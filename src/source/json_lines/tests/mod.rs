@@ -9,8 +9,11 @@ use crate::payload::{TypeOptions, Types};
 use crate::registry::Registry;
 use crate::source::TopicRules;
 
+mod beginnings;
 mod faults;
+mod forms;
 mod random;
+mod recording;
 
 const ARRIVAL: Timestamp = Timestamp(1_767_323_045_000_000_000);
 
@@ -308,10 +311,10 @@ fn inputs_share_channels_and_notice_what_others_change() {
     let mut first = input(Stutter { bytes: lines, at: 0, sizes: vec![25], reads: 0 }, &options, &channels);
     assert_eq!(first.next().unwrap().unwrap().entries[0].channel, ChannelId(1));
     let batch = one("{\"topic\":\"/a\",\"schema\":\"foxglove.Log\",\"data\":{}}").next().unwrap().unwrap();
-    assert_eq!((batch.retired.as_slice(), batch.entries[0].channel), (&[ChannelId(1)][..], ChannelId(2)));
+    assert_eq!((batch.retired.as_slice(), batch.entries[0].channel), (&[][..], ChannelId(2)));
+    assert_eq!(batch.announcements[0].topic, "/a#2", "the first one still uses the topic");
     let batch = first.next().unwrap().unwrap();
-    assert_eq!((batch.retired.as_slice(), batch.entries[0].channel), (&[ChannelId(2)][..], ChannelId(3)));
-    assert_eq!(batch.announcements.len(), 1);
+    assert_eq!((batch.announcements.len(), batch.entries[0].channel), (0, ChannelId(1)));
 }
 
 #[test]
@@ -358,7 +361,8 @@ fn numbers_that_json_lacks_become_what_the_user_chose() {
     let rejected = with(NanPolicy::Reject);
     assert_eq!(rejected.bad, 2);
     assert!(
-        rejected.errors[0].contains("line 1, column 27: NaN and Infinity are not JSON; the options null")
+        rejected.errors[0]
+            .contains("line 1, column 27: NaN and Infinity are not JSON; nan says what becomes")
     );
     let worse = &read_with(r#"{"topic":"/a","data":{"x":NaN,"y":}}"#, &strict()).errors[0];
     assert!(worse.contains("expected value"), "{worse}");
@@ -378,7 +382,7 @@ fn numbers_that_json_lacks_stay_what_they_are_in_protobuf() {
 #[test]
 fn a_raw_line_is_the_message() {
     let raw = JsonLinesOptions {
-        raw: true,
+        form: LineForm::Raw,
         default_topic: Some("/journal".into()),
         time_field: Some("__REALTIME_TIMESTAMP".into()),
         ..strict()
@@ -395,12 +399,12 @@ fn a_raw_line_is_the_message() {
     assert_eq!((message.channel.topic.as_str(), message.log_time), ("/journal", 1_490_149_580_103_843_000));
     assert_eq!(outcome.errors.len(), 3, "{:?}", outcome.errors);
     assert!(outcome.errors[0].contains("there is no field __REALTIME_TIMESTAMP"));
-    assert!(outcome.errors[1].contains("not a JSON object"));
+    assert!(outcome.errors[1].contains("not a JSON object") && outcome.errors[2].contains("JSON array"));
 
     let raw = JsonLinesOptions { time_field: None, ..raw };
     let outcome = read_with("{\"a\":NaN}\n[1]\n", &raw);
     assert_eq!(outcome.texts(), ["{\"a\":null}"]);
-    assert!(outcome.errors[0].contains("not a JSON object"));
+    assert!(outcome.errors[0].contains("JSON array"));
     let encoded = JsonLinesOptions { schemas: vec!["/journal=foxglove.Log".parse().unwrap()], ..raw.clone() };
     assert_eq!(read_with("{\"message\":\"hi\"}", &encoded).messages[0].payload, b"\x1a\x02hi");
     let nowhere = JsonLinesOptions { default_topic: None, ..raw };

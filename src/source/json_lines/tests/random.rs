@@ -54,7 +54,9 @@ proptest! {
         prop_assert_eq!(&cut, &whole);
 
         let lenient = JsonLinesOptions { strict: false, ..options };
-        let skipped = read_with(lines.join(&b'\n'), &lenient);
+        let mut text = b"{\"topic\":\"/first\",\"data\":{}}\n".to_vec();
+        text.extend(lines.join(&b'\n'));
+        let skipped = read_with(text, &lenient);
         prop_assert!(skipped.errors.is_empty());
         prop_assert_eq!(skipped.bad, whole.bad);
     }

@@ -196,7 +196,10 @@ fn union(one: Option<TimeRange>, other: Option<TimeRange>) -> Option<TimeRange> 
 }
 
 /// The part of the timeline that the options choose, or why there is none.
-fn played_range(whole: TimeRange, options: &RecordingOptions) -> Result<TimeRange, RangeMiss> {
+pub(in crate::source) fn played_range(
+    whole: TimeRange,
+    options: &RecordingOptions,
+) -> Result<TimeRange, RangeMiss> {
     let start = options.start.map_or(whole.start, |spec| spec.resolve(whole.start));
     let mut end = options.end.map_or(whole.end, |spec| spec.resolve(whole.start));
     if let Some(duration) = options.duration {

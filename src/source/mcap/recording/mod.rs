@@ -9,4 +9,5 @@ pub mod merge;
 mod segments;
 mod timeline;
 
+pub(in crate::source) use files::played_range;
 pub(in crate::source) use timeline::Timeline;

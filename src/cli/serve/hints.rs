@@ -1,0 +1,31 @@
+//! What the library only knows as its own options, by the flags that set them.
+
+use anyhow::anyhow;
+use foxglove_bridge::payload::{TypesError, TypesHint};
+use foxglove_bridge::source::Hint;
+
+/// The end of a sentence about something that can't be used.
+pub(super) fn with_flags(hint: Hint) -> &'static str {
+    match hint {
+        Hint::DefaultTopic => "--default-topic /t names one",
+        Hint::WholeLines => "--raw --default-topic /t takes whole lines as messages",
+        Hint::Csv => "--csv --default-topic /t reads comma separated values",
+        Hint::MaxLine => "--max-line allows more",
+        Hint::Nan => "--nan says what becomes of them",
+        Hint::TimeUnit => "--time-unit says what the number counts",
+        Hint::TimeField => "--time-field names it",
+        Hint::Types => "--proto FILE adds types",
+    }
+}
+
+/// An error in files of types, with the flag that named them.
+pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
+    match error.hint() {
+        Some(TypesHint::Proto) => anyhow!("--proto {error}"),
+        Some(TypesHint::ProtoImports) => {
+            anyhow!("--proto {error}; name the folder that imports start from by --proto-path")
+        }
+        Some(TypesHint::ProtoPath) => anyhow!("--proto-path {error}"),
+        None => anyhow!("{error}"),
+    }
+}
