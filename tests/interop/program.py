@@ -118,10 +118,16 @@ async def stderr_slow():
     """A reader that comes back gets the lines that found room, and how many did not."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    async with started(DRIVE, "--loop", "--rate", "max", "-vv", stderr=writer) as (process, address):
+    async with started("-", "-vv", stdin=subprocess.PIPE, stderr=writer) as (process, address):
         os.close(writer)
+        process.stdin.write(b'{"op":"channel","topic":"/a"}\n')
+        process.stdin.flush()
         client = await Client.connect(address, OLD, topics=None)
-        await client.until(lambda events: sum(e[0] == "message" for e in events) > 30_000, "messages", 60)
+        await client.until(lambda _: client.subscribed, "the channel")
+        await asyncio.sleep(0.2)
+        lines = b'{"topic":"/a","data":{}}\n' * 20_000
+        await asyncio.to_thread(lambda: (process.stdin.write(lines), process.stdin.flush()))
+        await client.until(lambda events: len(events) > 20_000, "messages", 60)
         await client.socket.close()
         said = b""
         while len(said) < 3 << 20 and not re.search(rb"\d+ log lines were left out here", said[-8192:]):

@@ -120,9 +120,10 @@ impl LogOutput {
         self.shared.changed.notify_all();
     }
 
-    /// Shows a bar below the lines, in the place of the one before; None: no bar.
+    /// Shows a bar below the lines, in the place of the one before; None: no bar. Between lines of JSON there is none.
     pub(crate) fn set_bar(&self, bar: Option<String>) {
         let mut state = self.shared.lock();
+        let bar = bar.filter(|_| state.format == LogFormat::Text);
         if state.bar != bar {
             state.bar = bar;
             state.bar_changed = true;

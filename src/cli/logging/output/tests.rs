@@ -75,8 +75,12 @@ fn lines_appear_above_the_newest_bar() {
 
 #[test]
 fn as_json_what_is_said_is_one_object() {
-    let output = Stalled::new().output;
-    output.set_format(LogFormat::Json);
+    let mut stalled = Stalled::new();
+    stalled.output.set_format(LogFormat::Json);
+    stalled.output.set_bar(Some("a bar".into()));
+    stalled.output.say(Level::Info, "text", "message", &[]);
+    let object: Value = serde_json::from_str(&stalled.rest()).unwrap();
+    assert_eq!(object["message"], "message");
     let line = rendered(LogFormat::Json, Level::Error, "error: x\ny", "x\ny", &[("code", "1")]);
     let line = String::from_utf8(line).unwrap();
     assert_eq!(line.matches('\n').count(), 1);
