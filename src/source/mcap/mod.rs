@@ -7,6 +7,7 @@
 
 mod channels;
 mod chunk;
+mod fields;
 mod pool;
 mod recording;
 mod records;

@@ -4,8 +4,7 @@
 
 use std::io;
 
-use mcap::records::{Record, op};
-
+use super::fields::ChunkHead;
 use crate::model::{ChannelId, Entry};
 use crate::source::bytes::RangeRead;
 use crate::source::{Order, SourceError};
@@ -36,15 +35,6 @@ const MESSAGE_HEADER: usize = 22;
 pub(super) fn record_header(bytes: &[u8]) -> Option<(u8, u64)> {
     let (opcode, rest) = bytes.split_first()?;
     Some((*opcode, u64::from_le_bytes(*rest.first_chunk()?)))
-}
-
-/// Parses a record other than a message; None if its content is not what its opcode says.
-pub(super) fn parse(opcode: u8, body: &[u8]) -> Option<Record<'_>> {
-    // the parser of attachments expects room for the trailing CRC
-    if opcode == op::ATTACHMENT && body.len() < 28 {
-        return None;
-    }
-    mcap::read::parse_record(opcode, body).ok()
 }
 
 /// Visits every record of a decompressed chunk: opcode, offset of its body, body. Stops with the offset of a record
@@ -83,28 +73,9 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
     Some((channel, entry))
 }
 
-/// What stands before the records of a chunk.
-pub(super) struct ChunkHead {
-    pub(super) compression: String,
-    pub(super) compressed: u64,
-    pub(super) uncompressed: u64,
-    /// Bytes from the body's beginning to its records.
-    pub(super) length: u64,
-}
-
 /// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
 pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
-    let body = bytes.get(9..)?;
-    let uncompressed = u64::from_le_bytes(*body.get(16..)?.first_chunk()?);
-    let name = to_usize(u64::from(u32::from_le_bytes(*body.get(28..)?.first_chunk()?)));
-    let compression = body.get(32..)?.get(..name)?;
-    let compressed = u64::from_le_bytes(*body.get(32 + name..)?.first_chunk()?);
-    Some(ChunkHead {
-        compression: String::from_utf8_lossy(compression).into_owned(),
-        compressed,
-        uncompressed,
-        length: 32 + name as u64 + 8,
-    })
+    ChunkHead::decode(bytes.get(9..)?)
 }
 
 /// What the first bytes ([`FOREIGN_HEAD`] are enough) of something else say about it.

@@ -115,7 +115,8 @@ impl SegmentReader {
         {
             return Err(damaged("the record is longer than the file, or than 1 GiB".into()));
         }
-        let mut raw = self.unpacker.memory(to_usize(segment.length));
+        let raw = self.unpacker.try_memory(to_usize(segment.length));
+        let mut raw = raw.map_err(|error| damaged(error.to_string()))?;
         self.file.read_at(raw.as_mut(), segment.offset).map_err(|error| failed(&*self.file, error))?;
         if !segment.is_chunk {
             return Ok(raw.freeze());

@@ -16,7 +16,8 @@ use super::definitions::{Change, Definitions};
 use crate::model::{Batch, Channel, Entry};
 use crate::registry::Registry;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
-use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
+use crate::source::mcap::fields::Definition;
+use crate::source::mcap::records::{RECORD_HEADER, message, walk};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::{Order, SourceError, TopicRules};
 
@@ -158,8 +159,8 @@ impl Linear {
                     }
                 }
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                WalkStep::TooLarge { offset } => {
-                    self.fail(self.damaged(offset, "the record is larger than 1 GiB; it is left out"));
+                WalkStep::TooLarge { offset, reason } => {
+                    self.fail(self.damaged(offset, format!("{reason}; it is left out")));
                 }
                 WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
                 WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
@@ -248,10 +249,10 @@ impl Linear {
     }
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
-        let record = parse(opcode, &self.walker.window()[body.clone()]);
-        let change = match record {
-            Some(record) if self.walker.is_summary() => self.definitions.on_repeat(record),
-            Some(record) => self.definitions.on_record(record),
+        let definition = Definition::decode(opcode, &self.walker.window()[body.clone()]);
+        let change = match definition {
+            Some(definition) if self.walker.is_summary() => self.definitions.on_repeat(definition),
+            Some(definition) => self.definitions.on_definition(definition),
             None => Err("the definition of a channel or schema can't be read".into()),
         };
         self.walker.pass(body);
@@ -323,7 +324,7 @@ impl Linear {
                     let (channel, entry) = message(body, at, Order::Log)?;
                     self.push(channel, entry);
                 }
-                op::SCHEMA | op::CHANNEL => match self.definitions.on_record(parse(opcode, body)?) {
+                op::SCHEMA | op::CHANNEL => match self.definitions.on_definition(Definition::decode(opcode, body)?) {
                     Ok(change) => {
                         if self.ends_batch(&change) {
                             self.flush(records.clone());

@@ -17,7 +17,7 @@ use mcap::records::op;
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
 use super::records::{
-    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
+    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
     to_usize,
 };
 
@@ -57,7 +57,7 @@ pub(super) enum WalkStep {
     /// A record that is not needed in memory, or the head of a chunk whose records come one by one. It is skipped.
     Skipped { opcode: u8, offset: u64, length: u64 },
     /// A record that is too large. It is skipped.
-    TooLarge { offset: u64 },
+    TooLarge { offset: u64, reason: &'static str },
     /// Something that can't be read, and nothing after it can.
     Broken { offset: u64, reason: &'static str },
     /// Something else than MCAP from the first byte on.
@@ -261,9 +261,13 @@ impl Walker {
 
     fn whole(&mut self, opcode: u8, whole: u64) -> Option<WalkStep> {
         let offset = self.offset();
-        if whole > MAX_IN_MEMORY {
+        let (limit, reason) = match opcode {
+            op::SCHEMA | op::CHANNEL => (MAX_DEFINITIONS as u64, "the definition is larger than 256 MiB"),
+            _ => (MAX_IN_MEMORY, "the record is larger than 1 GiB"),
+        };
+        if whole > limit {
             self.window.skip(whole);
-            return Some(WalkStep::TooLarge { offset });
+            return Some(WalkStep::TooLarge { offset, reason });
         }
         let whole = to_usize(whole);
         if self.window.unread().len() < whole {
