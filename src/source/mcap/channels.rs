@@ -57,6 +57,11 @@ impl PartIds {
         Self { from, table: Table::Dense(dense) }
     }
 
+    /// Where it begins.
+    pub(super) fn from(&self) -> Offset {
+        self.from
+    }
+
     pub(super) fn meaning(&self, id: u16) -> IdMeaning {
         match &self.table {
             Table::Dense(by_id) => by_id.get(usize::from(id)).copied().unwrap_or_default(),

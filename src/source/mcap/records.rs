@@ -3,6 +3,7 @@
 //! Specification: <https://mcap.dev/spec>.
 
 use std::io;
+use std::ops::Range;
 
 use super::fields::ChunkHead;
 use crate::model::{ChannelId, Entry};
@@ -25,6 +26,10 @@ pub(super) const MAX_DEFINITIONS: usize = 256 << 20;
 /// An uncompressed chunk larger than this is never in memory whole: its records are read as if there were no chunk.
 pub(super) const LARGE_CHUNK: u64 = 256 << 20;
 
+/// Of a decompressed chunk larger than this, messages are copied into batches: a batch that waits for a client must not
+/// keep all of it in memory.
+pub(super) const COPIED_FROM: usize = 64 << 20;
+
 /// First bytes that are enough to name another format.
 pub(super) const FOREIGN_HEAD: usize = 16;
 
@@ -42,13 +47,19 @@ pub(super) fn record_header(bytes: &[u8]) -> Option<(u8, u64)> {
 pub(super) fn walk(bytes: &[u8], mut visit: impl FnMut(u8, usize, &[u8]) -> Option<()>) -> Result<(), usize> {
     let mut at = 0;
     while at < bytes.len() {
-        let (opcode, length) = record_header(&bytes[at..]).ok_or(at)?;
-        let body = at + 9;
-        let end = body.checked_add(usize::try_from(length).map_err(|_too_large| at)?).ok_or(at)?;
-        visit(opcode, body, bytes.get(body..end).ok_or(at)?).ok_or(at)?;
-        at = end;
+        let (opcode, body) = inner_record(bytes, at).ok_or(at)?;
+        visit(opcode, body.start, &bytes[body.clone()]).ok_or(at)?;
+        at = body.end;
     }
     Ok(())
+}
+
+/// Opcode and body of the record at `at` of a decompressed chunk; None if it does not fit.
+pub(super) fn inner_record(bytes: &[u8], at: usize) -> Option<(u8, Range<usize>)> {
+    let (opcode, length) = record_header(bytes.get(at..)?)?;
+    let body = at + 9;
+    let end = body.checked_add(usize::try_from(length).ok()?)?;
+    (end <= bytes.len()).then_some((opcode, body..end))
 }
 
 /// The channel (of the file) and what is known of a message; `offset` is that of the record's body in its buffer.

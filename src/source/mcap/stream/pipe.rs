@@ -63,7 +63,7 @@ impl<R: Read + Send> Stream for McapStream<R> {
             match work {
                 Work::Suspect { .. } => self.linear.give_up(),
                 Work::Ready => {}
-                Work::More | Work::Unwritten if self.linear.is_broken() => self.input = None,
+                Work::More | Work::Unwritten if self.linear.is_foreign() => self.input = None,
                 Work::More | Work::Unwritten => match self.linear.fill(input) {
                     Ok(true) => {}
                     Ok(false) => {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::ids::FileChannel;
 use super::chunk::Unpacker;
 use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
@@ -23,7 +22,7 @@ pub(super) mod info;
 mod scan;
 mod summary;
 
-pub(super) use ids::FilePart;
+pub(super) use ids::{FileChannel, FilePart};
 pub(super) use index::{Index, Segment};
 pub(super) use summary::read_index;
 
@@ -120,6 +119,15 @@ impl Survey {
                 .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });
         }
     }
+}
+
+/// The same by reading the file through, where its summary turned out not to say all.
+pub(super) fn read_through(
+    file: &dyn RangeRead,
+    pool: &Arc<ChunkPool>,
+    order: Order,
+) -> Result<Survey, SourceError> {
+    scan::scan(file, Unpacker::new(pool.clone()), order, None, &mut |_| {})
 }
 
 /// Finds out what a file holds: by its summary if that will do, else by reading it through. What is not an MCAP file is

@@ -87,7 +87,7 @@ impl Scan<'_> {
             match self.walker.step() {
                 // never: the file is not being written
                 WalkStep::Unwritten => break,
-                WalkStep::More if self.walker.is_broken() => break,
+                WalkStep::More if self.walker.is_foreign() => break,
                 WalkStep::More => {
                     let filled = self.walker.fill(&mut Forward(self.file), &self.unpacker);
                     if !filled.map_err(|error| failed(self.file, error))? {
@@ -160,7 +160,11 @@ impl Scan<'_> {
         let part = self.ids.part();
         let taken = match definition {
             Some(definition) => self.ids.on_definition(definition, (offset, 0), section),
-            None => Err("the definition of a channel or schema can't be read".into()),
+            None => {
+                self.end_run();
+                self.fault(offset, "the definition of a channel or schema can't be read");
+                return self.walker.pass_unusable(body);
+            }
         };
         self.walker.pass(body);
         if self.ids.part() != part {
@@ -196,6 +200,7 @@ impl Scan<'_> {
         let size = count_chunk(&mut self.survey, record);
         if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
             self.fault(offset, reason);
+            return self.walker.pass_unusable(body);
         }
         self.walker.pass(body);
     }

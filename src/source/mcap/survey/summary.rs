@@ -11,7 +11,7 @@ use std::sync::Arc;
 use mcap::records::op;
 
 use super::ids::{FileChannel, FilePart};
-use super::index::{Index, Presence, Segment};
+use super::index::{Index, Presence, Segment, checksum};
 use super::{Method, Survey, extras, footer};
 use crate::model::Schema;
 use crate::source::bytes::RangeRead;
@@ -86,7 +86,13 @@ impl SummarySection {
                     self.statistics = Some(StatisticsRecord::decode(record).ok_or(unreadable)?);
                 }
                 op::SCHEMA | op::CHANNEL => {
-                    self.on_definition(Definition::decode(opcode, record).ok_or(unreadable)?)?;
+                    let definition = Definition::decode(opcode, record).ok_or(unreadable)?;
+                    let id = match &definition {
+                        Definition::Schema(schema) => schema.id,
+                        Definition::Channel(channel) => channel.id,
+                    };
+                    self.survey.index.defined.extend(checksum(opcode, record).map(|sum| ((opcode, id), sum)));
+                    self.on_definition(definition)?;
                 }
                 _ => {}
             }
@@ -225,6 +231,9 @@ impl SummarySection {
                 _ => {}
             }
             at = at.saturating_add(RECORD_HEADER).saturating_add(length);
+            if at > explained.peek().map_or(self.start, |(start, _)| *start) {
+                return Err("its chunk index does not fit its records".into());
+            }
         }
         Err("it has very many records outside of chunks".into())
     }

@@ -2,8 +2,9 @@
 //! to be read through.
 //!
 //! This is the one place that says what damage costs. A record that is whole but can't be used costs itself alone. Where
-//! there is no record, nothing after it can be read. What is cut off at the end is lost. Recordings may follow each
-//! other, also where one broke off between two records.
+//! there is no record, nothing up to the next recording can be read. What is cut off at the end is lost. Recordings may
+//! follow each other, also where one broke off: a record that can't be used may have been cut off there, and reading goes
+//! on with the recording that begins within it.
 //!
 //! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
 //! skipped, however large.
@@ -28,6 +29,17 @@ const UNFINISHED: u64 = u64::MAX;
 
 /// Bytes of a chunk that hold its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
+
+/// Magic, and opcode and length of the header record after it: what a recording begins with.
+const BEGINNING: usize = 17;
+
+/// No header is longer.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// No record is longer: a length beyond it is no length.
+const MAX_LENGTH: u64 = 1 << 50;
+
+const NO_RECORD: &str = "there is no record here; nothing up to the next recording can be read";
 
 const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
 
@@ -58,7 +70,7 @@ pub(super) enum WalkStep {
     Skipped { opcode: u8, offset: u64, length: u64 },
     /// A record that is too large. It is skipped.
     TooLarge { offset: u64, reason: &'static str },
-    /// Something that can't be read, and nothing after it can.
+    /// Something that can't be read, and nothing after it can, up to the next recording.
     Broken { offset: u64, reason: &'static str },
     /// Something else than MCAP from the first byte on.
     Foreign { reason: &'static str },
@@ -75,7 +87,10 @@ enum Phase {
     Closing,
     /// After it: another recording may follow.
     Between,
-    Broken,
+    /// Where there is no record, on the way to the next recording.
+    Lost,
+    /// After the beginning of something else.
+    Foreign,
 }
 
 /// See the module's documentation.
@@ -127,7 +142,7 @@ impl Walker {
             Phase::Data | Phase::Summary if pending => Some("it ends within a record"),
             Phase::Closing => Some("it ends within the recording's footer"),
             Phase::Between if pending => Some(AFTER_END),
-            Phase::Data | Phase::Summary | Phase::Between | Phase::Broken => None,
+            Phase::Data | Phase::Summary | Phase::Between | Phase::Lost | Phase::Foreign => None,
         }
     }
 
@@ -146,8 +161,9 @@ impl Walker {
         self.phase == Phase::Summary
     }
 
-    pub(super) fn is_broken(&self) -> bool {
-        self.phase == Phase::Broken
+    /// Whether nothing more can come: it is something else than MCAP.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.phase == Phase::Foreign
     }
 
     /// Looks at what comes next; call until it says [`WalkStep::More`].
@@ -157,7 +173,8 @@ impl Walker {
                 return WalkStep::More;
             }
             let step = match self.phase {
-                Phase::Broken => return WalkStep::More,
+                Phase::Foreign => return WalkStep::More,
+                Phase::Lost => self.find_recording(),
                 Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
                 Phase::Data | Phase::Summary => self.record(),
             };
@@ -174,8 +191,21 @@ impl Walker {
 
     fn broken(&mut self, reason: &'static str) -> Option<WalkStep> {
         let offset = self.offset();
-        self.phase = Phase::Broken;
+        self.phase = Phase::Lost;
         Some(WalkStep::Broken { offset, reason })
+    }
+
+    /// None: a recording begins here.
+    fn find_recording(&mut self) -> Option<WalkStep> {
+        let bytes = self.window.unread();
+        let found = beginning_in(bytes);
+        let passed = found.unwrap_or(bytes.len().saturating_sub(BEGINNING - 1));
+        self.window.pass_to(self.window.position() + passed);
+        if found.is_none() {
+            return self.more(BEGINNING);
+        }
+        self.phase = Phase::Between;
+        None
     }
 
     /// To be read again when there is something else.
@@ -195,7 +225,7 @@ impl Walker {
                 Phase::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
                 Phase::Opening => {
                     let reason = foreign(bytes).unwrap_or(NOT_MCAP);
-                    self.phase = Phase::Broken;
+                    self.phase = Phase::Foreign;
                     Some(WalkStep::Foreign { reason })
                 }
                 Phase::Closing => self.broken("the recording's footer is damaged"),
@@ -222,7 +252,7 @@ impl Walker {
             return if self.is_growing {
                 self.unwritten()
             } else {
-                self.broken("there is no record here; nothing after it can be read")
+                self.broken(NO_RECORD)
             };
         }
         let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
@@ -230,6 +260,9 @@ impl Walker {
         if bytes.starts_with(MAGIC) {
             self.phase = Phase::Between;
             return None;
+        }
+        if length > MAX_LENGTH && length != UNFINISHED {
+            return self.broken(NO_RECORD);
         }
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
@@ -307,6 +340,15 @@ impl Walker {
         self.window.pass_to(body.end);
     }
 
+    /// Passes a record that can't be used. If it was cut off where another recording begins, that comes next.
+    pub(super) fn pass_unusable(&mut self, body: &Range<usize>) {
+        let cut = self.window.bytes().get(body.clone()).and_then(beginning_in);
+        self.window.pass_to(cut.map_or(body.end, |cut| body.start + cut));
+        if cut.is_some() {
+            self.phase = Phase::Between;
+        }
+    }
+
     /// Forgets what of the window was not passed, to read it again.
     pub(super) fn read_again(&mut self) {
         self.window.read_again();
@@ -336,5 +378,19 @@ impl Walker {
     /// Reads once, or skips; false if there was nothing.
     pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
         self.window.fill(self.need, input, unpacker)
+    }
+}
+
+/// Where in `bytes` a recording begins.
+fn beginning_in(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == MAGIC[0])?;
+        let begins = bytes[at..].starts_with(MAGIC)
+            && matches!(record_header(&bytes[at + MAGIC.len()..]), Some((op::HEADER, length)) if length <= MAX_HEADER);
+        if begins {
+            return Some(at);
+        }
+        at += 1;
     }
 }
