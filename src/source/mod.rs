@@ -51,7 +51,7 @@ pub(crate) use backoff::Backoff;
 pub use error::{ErrorKind, RangeMiss, SourceError};
 pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
-pub use sniff::{Kind, sniff};
+pub use sniff::{Kind, foreign, sniff};
 pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, TopicRules};

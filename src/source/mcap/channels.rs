@@ -13,7 +13,9 @@ pub(super) type Offset = (u64, usize);
 
 /// One sentence for an id that is given again within a recording; for the first, which stands for all.
 pub(super) fn reused_warning(id: u16, old: &str, new: &str) -> String {
-    format!("channel id {id} stands for {old} at first and for {new} later; such topics are told apart by their places")
+    format!(
+        "channel id {id} stands for {old} at first and for {new} later; such topics are told apart by their places"
+    )
 }
 
 /// What an id stands for.

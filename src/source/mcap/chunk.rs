@@ -71,9 +71,7 @@ impl Unpacker {
         let size = to_usize(head.uncompressed);
         let mut plain = self.pool.try_take(size).map_err(|error| error.to_string())?;
         let read = match head.compression.as_str() {
-            "zstd" => {
-                zstd::bulk::decompress_to_buffer(data, plain.as_mut()).map_err(|_cause| damaged())?
-            }
+            "zstd" => zstd::bulk::decompress_to_buffer(data, plain.as_mut()).map_err(|_cause| damaged())?,
             "lz4" => {
                 let mut decoder = lz4_flex::frame::FrameDecoder::new(data);
                 decoder.read_exact(plain.as_mut()).map_err(|_cause| damaged())?;

@@ -30,9 +30,6 @@ pub(super) const LARGE_CHUNK: u64 = 256 << 20;
 /// keep all of it in memory.
 pub(super) const COPIED_FROM: usize = 64 << 20;
 
-/// First bytes that are enough to name another format.
-pub(super) const FOREIGN_HEAD: usize = 16;
-
 /// Bytes of a message record before its payload.
 const MESSAGE_HEADER: usize = 22;
 
@@ -87,25 +84,6 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
 /// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
 pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
     ChunkHead::decode(bytes.get(9..)?)
-}
-
-/// What the first bytes ([`FOREIGN_HEAD`] are enough) of something else say about it.
-pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
-    Some(match start {
-        bytes if bytes.starts_with(&MAGIC[..5]) => {
-            "is an MCAP file of another version of the format; record or convert it as version 0"
-        }
-        bytes if bytes.starts_with(b"#ROSBAG V2.0") => {
-            "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"
-        }
-        bytes if bytes.starts_with(b"SQLite format 3") => {
-            "is an SQLite file (a ROS 2 .db3 bag?), not an MCAP file; convert it with 'mcap convert in.db3 out.mcap'"
-        }
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => "is compressed with zstd; decompress it first with 'zstd -d'",
-        [0x1F, 0x8B, ..] => "is compressed with gzip; decompress it first with 'gunzip'",
-        [0x04, 0x22, 0x4D, 0x18, ..] => "is compressed with lz4; decompress it first with 'lz4 -d'",
-        _ => return None,
-    })
 }
 
 /// A size in memory; sizes beyond the address space fail to allocate, not to convert.

@@ -78,12 +78,7 @@ impl BatchBuilder {
         self.is_empty() || (!self.is_full() && self.bytes + entry.length as usize <= BATCH_BYTES)
     }
 
-    fn append_copies(
-        &mut self,
-        decoded: &mut Decoded,
-        first: usize,
-        belongs: impl Fn(u64) -> bool,
-    ) -> usize {
+    fn append_copies(&mut self, decoded: &mut Decoded, first: usize, belongs: impl Fn(u64) -> bool) -> usize {
         let buffer = decoded.buffer.clone();
         let mut taken = 0;
         for entry in decoded.from(first) {

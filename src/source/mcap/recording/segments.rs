@@ -19,7 +19,7 @@ use crate::source::mcap::survey::{Index, Segment};
 use crate::time::{TimeRange, Timestamp};
 
 /// Messages in the table of a segment at most: 40 MiB. One of many small messages has several tables, one at a time.
-const TABLE: usize = if cfg!(test) { 16 } else { 1 << 20 };
+const TABLE: usize = if cfg!(test) { 4 } else { 1 << 20 };
 
 /// A segment in memory.
 #[derive(Debug, Clone, Default)]
@@ -181,8 +181,7 @@ impl SegmentReader {
     ) -> Result<Decoded, SourceError> {
         let buffer = self.plain(segment)?;
         let chosen = Chosen { selection: selection.clone(), place: (segment.part, segment.offset), range };
-        let table =
-            Table::of(&buffer, &chosen, None).map_err(|at| self.damaged_record(segment, at))?;
+        let table = Table::of(&buffer, &chosen, None).map_err(|at| self.damaged_record(segment, at))?;
         let rest = table.rest(chosen);
         let redefines = self.redefines(index, &buffer);
         let Table { entries, undefined, .. } = table;

@@ -103,6 +103,11 @@ impl Definitions {
         self.channels.contains_key(&id)
     }
 
+    /// Whether nothing is defined.
+    pub(super) fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.claimed.is_empty()
+    }
+
     /// All channels that are offered, by their ids.
     pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
         let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();

@@ -226,11 +226,17 @@ impl Linear {
 
     /// There will be no more bytes.
     pub(super) fn end(&mut self) {
-        let Some(reason) = self.walker.unfinished() else { return };
-        let error = if self.walker.is_opening() {
+        let offset = self.walker.offset();
+        let unfinished = self.walker.unfinished();
+        let error = if let (true, Some(reason)) = (self.walker.is_opening(), unfinished) {
             self.unusable(reason)
+        } else if self.definitions.is_empty() && !self.walker.is_complete() && !self.walker.is_foreign() {
+            let reason = unfinished.unwrap_or("it ends without a footer");
+            self.unusable(&format!("byte {offset}: {reason}; there is no message to recover"))
+        } else if let Some(reason) = unfinished {
+            self.damaged(offset, reason)
         } else {
-            self.damaged(self.walker.offset(), reason)
+            return;
         };
         self.fail(error);
     }

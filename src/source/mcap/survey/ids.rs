@@ -9,9 +9,9 @@ use std::sync::Arc;
 use crate::model::Schema;
 use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;
+use crate::source::mcap::channels::reused_warning;
 use crate::source::mcap::fields::{ChannelRecord, Definition};
 use crate::source::mcap::records::MAX_DEFINITIONS;
-use crate::source::mcap::channels::reused_warning;
 use crate::source::recorded_as_latched;
 
 /// Entries in the tables of all parts: at most some 500 MiB, if each has one. Files with more are not from recorders.

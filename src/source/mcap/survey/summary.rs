@@ -113,7 +113,8 @@ impl SummarySection {
             }
             Definition::Channel(channel) => {
                 let known = self.channels.entry(channel.id).or_insert_with(|| channel.clone());
-                let meaning = |of: &ChannelRecord| (of.topic.clone(), of.message_encoding.clone(), of.schema_id);
+                let meaning =
+                    |of: &ChannelRecord| (of.topic.clone(), of.message_encoding.clone(), of.schema_id);
                 meaning(known) != meaning(&channel)
             }
             Definition::Schema(_) => false,
@@ -275,8 +276,9 @@ impl SummarySection {
 /// message at 0 for none.
 fn range(index: &Index, statistics: &StatisticsRecord) -> TimeRange {
     // without channels, a chunk at time 0 has no messages, or has one at 0
-    let is_dated =
-        |segment: &&Segment| segment.presence.0 < segment.presence.1 || segment.end > 0 || statistics.start_time == 0;
+    let is_dated = |segment: &&Segment| {
+        segment.presence.0 < segment.presence.1 || segment.end > 0 || statistics.start_time == 0
+    };
     let dated = || index.segments.iter().filter(is_dated);
     let start = dated().map(|segment| segment.start).min().unwrap_or(statistics.start_time);
     let end = dated().map(|segment| segment.end).max().unwrap_or(statistics.end_time).max(start);

@@ -18,9 +18,9 @@ use mcap::records::op;
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
 use super::records::{
-    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
-    to_usize,
+    LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, record_header, to_usize,
 };
+use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
 mod window;
 
@@ -99,6 +99,8 @@ pub(super) struct Walker {
     /// Bytes the window must hold for the next step.
     need: usize,
     phase: Phase,
+    /// Bytes left of a record that can't be used, in which perhaps another recording begins.
+    undecided: usize,
     /// Records that end up to here are old: of them only definitions count.
     pub(super) old_until: u64,
     /// Whether the file is being written: what is not a record yet is not damage.
@@ -113,6 +115,7 @@ impl Walker {
             window: Window::new(unpacker),
             need: MAGIC.len(),
             phase: Phase::Opening,
+            undecided: 0,
             old_until: 0,
             is_growing: false,
             fixed_from: 0,
@@ -135,7 +138,8 @@ impl Walker {
 
     /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
     pub(super) fn unfinished(&self) -> Option<&'static str> {
-        let pending = self.window.is_pending();
+        let is_passed = self.undecided > 0 && self.window.unread().len() == self.undecided;
+        let pending = self.window.is_pending() && !is_passed;
         match self.phase {
             Phase::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
             Phase::Opening => Some(foreign(self.window.unread()).unwrap_or(NOT_MCAP)),
@@ -175,6 +179,7 @@ impl Walker {
             let step = match self.phase {
                 Phase::Foreign => return WalkStep::More,
                 Phase::Lost => self.find_recording(),
+                Phase::Data | Phase::Summary if self.undecided > 0 => self.decide(self.undecided),
                 Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
                 Phase::Data | Phase::Summary => self.record(),
             };
@@ -199,12 +204,30 @@ impl Walker {
     fn find_recording(&mut self) -> Option<WalkStep> {
         let bytes = self.window.unread();
         let found = beginning_in(bytes);
-        let passed = found.unwrap_or(bytes.len().saturating_sub(BEGINNING - 1));
+        let (Beginning::At(passed) | Beginning::PerhapsAt(passed)) = found else {
+            self.window.pass_to(self.window.position() + bytes.len());
+            return self.more(BEGINNING);
+        };
         self.window.pass_to(self.window.position() + passed);
-        if found.is_none() {
+        if matches!(found, Beginning::PerhapsAt(_)) {
             return self.more(BEGINNING);
         }
         self.phase = Phase::Between;
+        None
+    }
+
+    /// Whether a recording begins in the last bytes of a record that can't be used; None: now that is known.
+    fn decide(&mut self, rest: usize) -> Option<WalkStep> {
+        let begins = is_beginning(self.window.unread());
+        if begins.is_none() {
+            return self.more(BEGINNING);
+        }
+        self.undecided = 0;
+        if begins == Some(true) {
+            self.phase = Phase::Between;
+        } else {
+            self.window.pass_to(self.window.position() + rest);
+        }
         None
     }
 
@@ -222,7 +245,15 @@ impl Walker {
                 return self.unwritten();
             }
             return match self.phase {
-                Phase::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
+                // nothing else begins as MCAP does
+                Phase::Opening
+                    if bytes.len() < FOREIGN_HEAD
+                        && compared == MAGIC.len()
+                        && !bytes.starts_with(&MAGIC[..5]) =>
+                {
+                    self.more(FOREIGN_HEAD)
+                }
+                Phase::Opening if compared < MAGIC.len() => self.more(MAGIC.len()),
                 Phase::Opening => {
                     let reason = foreign(bytes).unwrap_or(NOT_MCAP);
                     self.phase = Phase::Foreign;
@@ -249,11 +280,7 @@ impl Walker {
     fn record(&mut self) -> Option<WalkStep> {
         let bytes = self.window.unread();
         if bytes.first() == Some(&0) {
-            return if self.is_growing {
-                self.unwritten()
-            } else {
-                self.broken(NO_RECORD)
-            };
+            return if self.is_growing { self.unwritten() } else { self.broken(NO_RECORD) };
         }
         let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
         // a recording that was begun where another one broke off
@@ -342,10 +369,16 @@ impl Walker {
 
     /// Passes a record that can't be used. If it was cut off where another recording begins, that comes next.
     pub(super) fn pass_unusable(&mut self, body: &Range<usize>) {
-        let cut = self.window.bytes().get(body.clone()).and_then(beginning_in);
-        self.window.pass_to(cut.map_or(body.end, |cut| body.start + cut));
-        if cut.is_some() {
-            self.phase = Phase::Between;
+        match beginning_in(&self.window.bytes()[body.clone()]) {
+            Beginning::At(cut) => {
+                self.window.pass_to(body.start + cut);
+                self.phase = Phase::Between;
+            }
+            Beginning::PerhapsAt(cut) => {
+                self.window.pass_to(body.start + cut);
+                self.undecided = body.len() - cut;
+            }
+            Beginning::Nowhere => self.window.pass_to(body.end),
         }
     }
 
@@ -366,7 +399,7 @@ impl Walker {
     /// Goes on with another stream.
     pub(super) fn restart(&mut self) {
         self.window.restart();
-        (self.old_until, self.need, self.fixed_from) = (0, MAGIC.len(), 0);
+        (self.old_until, self.need, self.fixed_from, self.undecided) = (0, MAGIC.len(), 0, 0);
         self.phase = Phase::Opening;
     }
 
@@ -381,16 +414,36 @@ impl Walker {
     }
 }
 
-/// Where in `bytes` a recording begins.
-fn beginning_in(bytes: &[u8]) -> Option<usize> {
+/// What some bytes say about the beginning of a recording in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// It is here.
+    At(usize),
+    /// The bytes end before it is clear.
+    PerhapsAt(usize),
+    Nowhere,
+}
+
+/// Looks for a recording that begins in `bytes`.
+fn beginning_in(bytes: &[u8]) -> Beginning {
     let mut at = 0;
-    loop {
-        at += bytes.get(at..)?.iter().position(|byte| *byte == MAGIC[0])?;
-        let begins = bytes[at..].starts_with(MAGIC)
-            && matches!(record_header(&bytes[at + MAGIC.len()..]), Some((op::HEADER, length)) if length <= MAX_HEADER);
-        if begins {
-            return Some(at);
+    while let Some(next) = bytes[at..].iter().position(|byte| *byte == MAGIC[0]) {
+        at += next;
+        match is_beginning(&bytes[at..]) {
+            Some(true) => return Beginning::At(at),
+            Some(false) => at += 1,
+            None => return Beginning::PerhapsAt(at),
         }
-        at += 1;
+    }
+    Beginning::Nowhere
+}
+
+/// Whether a recording begins here; None if there are not enough bytes to know.
+fn is_beginning(bytes: &[u8]) -> Option<bool> {
+    let fits = MAGIC.iter().chain(&[op::HEADER]).zip(bytes).all(|(wanted, byte)| wanted == byte);
+    match bytes.get(MAGIC.len()..).and_then(record_header) {
+        _ if !fits => Some(false),
+        Some((_, length)) => Some(length <= MAX_HEADER),
+        None => None,
     }
 }
