@@ -123,7 +123,7 @@ fn whatever_is_changed_in_a_recording_it_is_read_or_refused() {
     let recordings = recordings();
     assert!(!recordings.is_empty());
     let folder = tempfile::tempdir().unwrap();
-    let mut random = Random(seed * 0x9E37_79B9_7F4A_7C15 + 1);
+    let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15) | 1);
     let mut faults = Vec::new();
     for number in 0..count {
         let original = &recordings[random.below(recordings.len())];

@@ -54,7 +54,7 @@ pub use latched::recorded_as_latched;
 pub use sniff::{Kind, foreign, sniff};
 pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
-pub use topics::{Remap, TopicRules};
+pub use topics::{Remap, RuleKind, TopicRules, UnmatchedRule};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,8 +93,12 @@ pub struct RecordingInfo {
     pub message_count: Option<u64>,
     /// Whether it begins before what will be played, so that there may be messages to show at the start.
     pub has_past: bool,
+    /// From its first to its last message, whatever is played of it; None where there is no message.
+    pub whole: Option<TimeRange>,
     /// Its channels.
     pub channels: Vec<Arc<Channel>>,
+    /// All its topics, by the names that it has for them, chosen or not; in order.
+    pub topics: Vec<String>,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }

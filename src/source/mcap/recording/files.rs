@@ -163,6 +163,8 @@ impl<'a> Joint<'a> {
             name,
             range: chosen,
             message_count: self.message_count.filter(|_| whole),
+            whole: self.whole,
+            topics: self.topics.into_iter().collect(),
             has_past: range.zip(self.whole).is_some_and(|(range, whole)| range.start > whole.start),
             channels,
             warnings: self.warnings,
