@@ -121,7 +121,10 @@ fn in_folder(spec: &str, folder: &Path, warnings: &mut Vec<String>) -> Result<Ve
             names.push((shown, path));
         } else if let Some(command) = decompressor(&shown) {
             compressed.push((shown, command));
-        } else if path.extension().is_some_and(|extension| CONVERTIBLE.iter().any(|known| extension == *known)) {
+        } else if path
+            .extension()
+            .is_some_and(|extension| CONVERTIBLE.iter().any(|known| extension == *known))
+        {
             convertible.push(shown);
         }
     }
@@ -225,7 +228,8 @@ mod tests {
 
     #[test]
     fn parts_that_are_left_out_are_named() {
-        let some = folder(&["part_0.mcap", "part_1.mcap.zstd", "part_2.mcap.gz", "part_0.mcap.zst", "a.txt.gz"]);
+        let some =
+            folder(&["part_0.mcap", "part_1.mcap.zstd", "part_2.mcap.gz", "part_0.mcap.zst", "a.txt.gz"]);
         let found = named(&[spec(some.path())]).unwrap();
         assert_eq!(names(&found), ["part_0.mcap"]);
         assert_eq!(found.warnings.len(), 2, "{:?}", found.warnings);

@@ -82,9 +82,10 @@ impl TopicRules {
         let is_idle = |pattern: &&TopicPattern| !topics.iter().any(|topic| pattern.matches(topic));
         let included = self.filter.include.iter().filter(is_idle);
         let excluded = self.filter.exclude.iter().filter(is_idle);
-        let remapped = self.remap.iter().filter(|remap| {
-            !topics.iter().any(|topic| *topic == remap.from && self.filter.allows(topic))
-        });
+        let remapped = self
+            .remap
+            .iter()
+            .filter(|remap| !topics.iter().any(|topic| *topic == remap.from && self.filter.allows(topic)));
         included
             .map(|pattern| unmatched(RuleKind::Include, pattern.to_string()))
             .chain(excluded.map(|pattern| unmatched(RuleKind::Exclude, pattern.to_string())))

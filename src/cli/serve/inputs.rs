@@ -16,8 +16,8 @@ use foxglove_bridge::source::{
     self, Follow, FollowOptions, Incoming, Order, RangeMiss, Recording, SourceError, Stop, Stream,
 };
 
-use super::startup;
 use super::stdin::{self, Stdin};
+use super::{idle, startup};
 use crate::cli::progress::ScanBar;
 
 /// What is served, under ids of one registry.
@@ -83,6 +83,11 @@ impl Inputs {
             [] => None,
             recordings => Some(open_recordings(recordings, options, &registry, log)?),
         };
+        if let (Some(recording), None) = (&recording, live) {
+            for warning in idle::warnings(recording.info(), options) {
+                tracing::warn!("{warning}");
+            }
+        }
         let live = match live {
             None => None,
             Some(_) => Some(LiveInputs::open(options, &registry, &stop, log)?),

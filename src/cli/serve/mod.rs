@@ -18,6 +18,7 @@ use super::keyboard::{Action, Keyboard};
 use super::progress::{self, PlayBar};
 
 mod engine;
+mod idle;
 mod inputs;
 mod startup;
 mod stdin;

@@ -7,6 +7,7 @@
 
 mod channels;
 mod chunk;
+mod damage;
 mod fields;
 mod pool;
 mod recording;

@@ -1,6 +1,7 @@
 //! Reads a segment of a recording and decodes it to messages.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -253,7 +254,10 @@ impl SegmentReader {
         }
         let raw = self.unpacker.try_memory(to_usize(segment.length));
         let mut raw = raw.map_err(|error| damaged(error.to_string()))?;
-        self.file.read_at(raw.as_mut(), segment.offset).map_err(|error| failed(&*self.file, error))?;
+        self.file.read_at(raw.as_mut(), segment.offset).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => damaged("the file has become shorter since it was opened".into()),
+            _ => failed(&*self.file, error),
+        })?;
         if !segment.is_chunk {
             return Ok(raw.freeze());
         }

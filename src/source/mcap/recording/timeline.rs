@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::ahead::{Ahead, Job, Ready};
 use super::backfill::backfill;
@@ -18,6 +19,7 @@ use super::merge::{Extended, Merge, Place, Position};
 use super::segments::Decoded;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::registry::Registry;
+use crate::source::mcap::damage::DamageLog;
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::records::to_usize;
 use crate::source::mcap::survey::read_through;
@@ -67,6 +69,7 @@ pub(in crate::source) struct Timeline {
     /// What went wrong after the last batch; returned before the next one.
     failed: Option<SourceError>,
     undefined_warned: bool,
+    damage: DamageLog,
     /// Channels that were found while it played, to be announced with the next messages.
     found: Vec<Arc<Channel>>,
 }
@@ -102,6 +105,7 @@ impl Timeline {
             merge: Merge::default(),
             failed: None,
             undefined_warned: false,
+            damage: DamageLog::default(),
             found: Vec::new(),
         };
         timeline.seek(Timestamp::MIN);
@@ -348,19 +352,28 @@ impl Recording for Timeline {
             return Err(error);
         }
         let mut batch = self.merge.batch();
-        match self.fill(&mut batch).map_err(SourceError::of_a_part) {
-            Err(error) if batch.is_empty() => return Err(error),
-            // what was read before the damage is played first
-            Err(error) => self.failed = Some(error),
-            Ok(()) => {}
+        while let Err(error) = self.fill(&mut batch).map_err(SourceError::of_a_part) {
+            match self.damage.on(error, Instant::now()) {
+                Some(error) if batch.is_empty() => return Err(error),
+                // what was read before the damage is played first
+                Some(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+                None if batch.is_empty() => {}
+                None => break,
+            }
         }
-        let batch = batch.finish();
-        Ok(batch.map(|batch| Batch { announcements: std::mem::take(&mut self.found), ..batch }))
+        match batch.finish() {
+            Some(batch) => Ok(Some(Batch { announcements: std::mem::take(&mut self.found), ..batch })),
+            None => self.damage.at_end().map_or(Ok(None), Err),
+        }
     }
 
     fn seek(&mut self, to: Timestamp) {
         self.from = to;
         self.failed = None;
+        self.damage = DamageLog::default();
         self.ahead.clear();
         self.merge.clear();
         let before = std::mem::take(&mut self.playing);
