@@ -167,16 +167,18 @@ impl Playable {
 ///
 /// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
-    specs: &[String],
+    specs: &[impl AsRef<Path>],
     options: &RecordingOptions,
     registry: &Registry,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Box<dyn Recording>, SourceError> {
-    if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
+    let specs: Vec<&Path> = specs.iter().map(AsRef::as_ref).collect();
+    let is_stream = |spec: &str| spec == "-" || spec.contains("://");
+    if let Some(stream) = specs.iter().filter_map(|spec| spec.to_str()).find(|spec| is_stream(spec)) {
         let reason = "this is not a recording; give the path of an .mcap file";
-        return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
+        return Err(SourceError::Unusable { name: stream.to_owned(), reason: reason.to_owned() });
     }
-    let named = paths::named(specs)?;
+    let named = paths::named(&specs)?;
     if named.files.is_empty() {
         let reason = "no recording is named; name an .mcap file or a folder of them".into();
         return Err(SourceError::Unusable { name: "source".into(), reason });

@@ -27,13 +27,13 @@ pub(super) struct Named {
 }
 
 /// Finds the recordings. Only folders are looked into; whether a named file exists is for whoever opens it to see.
-pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
+pub(super) fn named(specs: &[impl AsRef<Path>]) -> Result<Named, SourceError> {
     let mut named = Named::default();
     let mut seen = BTreeSet::new();
     for spec in specs {
-        let path = Path::new(spec);
+        let path = spec.as_ref();
         let found: Vec<_> = if path.is_dir() {
-            let found = in_folder(spec, path, &mut named.warnings)?;
+            let found = in_folder(path, &mut named.warnings)?;
             found.into_iter().map(|path| NamedFile { path, in_folder: true }).collect()
         } else {
             vec![NamedFile { path: path.to_owned(), in_folder: false }]
@@ -49,7 +49,7 @@ pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
         }
     }
     named.name = match (specs, named.files.as_slice()) {
-        ([folder], [NamedFile { in_folder: true, .. }, ..]) => folder_name(Path::new(folder)),
+        ([folder], [NamedFile { in_folder: true, .. }, ..]) => folder_name(folder.as_ref()),
         (_, [file]) => file_name(&file.path),
         (_, [first, rest @ ..]) => format!("{} and {} more", file_name(&first.path), rest.len()),
         (_, []) => String::new(),
@@ -106,8 +106,8 @@ fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> S
 }
 
 /// A part that is left out is warned of: a gap in the timeline would look like one of the recorder.
-fn in_folder(spec: &str, folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, SourceError> {
-    let io = |error| SourceError::Io { name: spec.to_owned(), error };
+fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, SourceError> {
+    let io = |error| SourceError::Io { name: folder.display().to_string(), error };
     let mut names = Vec::new();
     let (mut compressed, mut convertible) = (Vec::new(), Vec::new());
     for entry in folder.read_dir().map_err(io)? {
@@ -132,7 +132,7 @@ fn in_folder(spec: &str, folder: &Path, warnings: &mut Vec<String>) -> Result<Ve
     convertible.sort_by(|one, other| natural(one, other));
     if names.is_empty() {
         let reason = nothing_in_folder(&compressed, &convertible);
-        return Err(SourceError::Unusable { name: spec.to_owned(), reason });
+        return Err(SourceError::Unusable { name: folder.display().to_string(), reason });
     }
     // decompressed beside it, it may be there already
     let missing = compressed.into_iter().filter(|(shown, _)| {
@@ -260,10 +260,10 @@ mod tests {
 
     #[test]
     fn files_keep_the_order_in_which_they_are_named_also_those_that_are_missing() {
-        let found = named(&["/no/b.mcap".into(), "/no/a.mcap".into(), "/no/c.mcap".into()]).unwrap();
+        let found = named(&["/no/b.mcap", "/no/a.mcap", "/no/c.mcap"]).unwrap();
         assert_eq!(names(&found), ["b.mcap", "a.mcap", "c.mcap"]);
         assert_eq!(found.name, "b.mcap and 2 more");
-        assert_eq!(named(&["/no/a.mcap".into()]).unwrap().name, "a.mcap");
+        assert_eq!(named(&["/no/a.mcap"]).unwrap().name, "a.mcap");
     }
 
     proptest! {

@@ -44,7 +44,7 @@ const fn list(name: &'static str, set: fn(&mut ServeOptions, &[String]) -> Resul
 /// All keys, in the order of the documentation.
 pub(crate) static KEYS: &[Key] = &[
     list("source", |options, values| {
-        options.sources = values.to_vec();
+        options.sources = values.iter().map(Into::into).collect();
         Ok(())
     }),
     one("host", |options, text| host(text).map(|host| options.host = host)),

@@ -4,6 +4,7 @@
 //! from [`ServeOptions::default`], the only place that knows defaults, and applies settings in the order
 //! file, environment, flag; the last one wins. After that no code looks at flags.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ use keys::Key;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     /// Recordings to play; never empty once built.
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<OsString>,
     /// Address to listen on.
     pub(crate) host: IpAddr,
     /// Port to listen on; 0: any free one.

@@ -34,7 +34,7 @@ pub(super) fn warnings(info: &RecordingInfo, options: &ServeOptions) -> Vec<Stri
         let start = spec.resolve(whole.start);
         if start < whole.start {
             warnings.push(format!(
-                "--start {start} is before the recording, which begins at {}; playback starts there",
+                "--start {start} is before the recording, which begins at {}; playback starts there (+10s counts from the first message)",
                 whole.start
             ));
         }

@@ -1,5 +1,6 @@
 //! What is served: recordings and live input. Opened as far as that can be done before anybody connects.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,8 +63,8 @@ impl Lines {
 impl Inputs {
     /// Opens what `options.sources` names.
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
-        let is_live = |spec: &String| spec == "-" || Listener::is_meant(spec);
-        let files: Vec<String> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
+        let is_live = |spec: &OsString| spec == "-" || spec.to_str().is_some_and(Listener::is_meant);
+        let files: Vec<OsString> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
         if options.live.follow && files.is_empty() {
             bail!("--follow is for .mcap files that still grow; name one, or leave it out");
         }
@@ -74,8 +75,10 @@ impl Inputs {
         }
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
-                "{file} and {live}: the time of a recording and that of live input don't fit together; --shift now \
-                 plays the recording as if it were recorded now, or serve each on a port of its own"
+                "{} and {}: the time of a recording and that of live input don't fit together; --shift now \
+                 plays the recording as if it were recorded now, or serve each on a port of its own",
+                file.display(),
+                live.display(),
             );
         }
         let (registry, stop) = (Registry::default(), Stop::new()?);
@@ -141,13 +144,13 @@ fn refuse_for_live(options: &ServeOptions) -> anyhow::Result<()> {
 }
 
 fn open_recordings(
-    files: &[String],
+    files: &[OsString],
     options: &ServeOptions,
     registry: &Registry,
     log: &LogOutput,
 ) -> anyhow::Result<Box<dyn Recording>> {
     let name = match files {
-        [file] => file.clone(),
+        [file] => file.display().to_string(),
         files => format!("{} recordings", files.len()),
     };
     let mut scan = ScanBar::new(&name, log);
@@ -186,13 +189,13 @@ impl LiveInputs {
                     registry: registry.clone(),
                     stop: stop.clone(),
                 });
-            } else if Listener::is_meant(spec) {
+            } else if let Some(spec) = spec.to_str().filter(|spec| Listener::is_meant(spec)) {
                 let listener = Listener::bind(spec)?;
                 inputs.names.push(listener.name().to_owned());
                 inputs.listeners.push(listener);
             } else if options.live.follow {
                 let path = Path::new(spec);
-                let mut scan = ScanBar::new(spec, log);
+                let mut scan = ScanBar::new(&path.display().to_string(), log);
                 let follow = FollowOptions { from_start: options.live.from_start, topics: topics.clone() };
                 let follow =
                     Follow::open(path, follow, registry, stop, &mut |progress| scan.update(progress))?;

@@ -193,5 +193,10 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
     let mut settings = file.map(|path| config::file_settings(&path)).transpose()?.unwrap_or_default();
     settings.extend(config::environment_settings(variable));
     settings.extend(args.settings());
-    config::build(settings)
+    let mut options = config::build(settings)?;
+    if !args.source.is_empty() {
+        // settings are text, and a file's name need not be
+        options.sources.clone_from(&args.source);
+    }
+    Ok(options)
 }
