@@ -193,7 +193,7 @@ fn files(count: usize, run: usize) -> Vec<Vec<(Place, Decoded)>> {
             segment: u32::try_from(piece).unwrap(),
             offset: piece as u64 * 1000,
         };
-        (place, Decoded { buffer: buffer.clone(), entries, undefined: 0 })
+        (place, Decoded::new(buffer.clone(), entries))
     };
     // the first one last, to be popped
     (0..count).map(|file| (0..pieces).rev().map(|number| piece(file, number)).collect()).collect()

@@ -13,6 +13,89 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.env_remove("RUST_LOG").envs(variables.iter().copied()).output().unwrap()
 }
 
+/// A recording of one message on `/odom`, without a summary.
+fn small_recording() -> Vec<u8> {
+    let record = |opcode: u8, body: &[u8]| [&[opcode][..], &(body.len() as u64).to_le_bytes(), body].concat();
+    let text = |text: &str| [&u32::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat();
+    let channel = [&[1, 0, 0, 0][..], &text("/odom"), &text("json"), &[0; 4]].concat();
+    let time = 1_700_000_000_000_000_000u64.to_le_bytes();
+    let message = [&[1, 0, 0, 0, 0, 0][..], &time, &time, b"{}"].concat();
+    let magic = b"\x89MCAP0\r\n";
+    let records =
+        [record(1, &[0; 8]), record(4, &channel), record(5, &message), record(15, &[0; 4])].concat();
+    [&magic[..], &records, &record(2, &[0; 20]), magic].concat()
+}
+
+/// Plays to the end with what is given on stdin; what it logged.
+#[track_caller]
+fn played(arguments: &[&std::ffi::OsStr], stdin: &[u8], code: i32) -> String {
+    use std::io::Write;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
+    command.args(["serve", "-p", "0", "--no-progress", "--rate", "max"]).args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin).ok();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    said
+}
+
+#[test]
+fn an_option_that_matches_nothing_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    std::fs::write(&path, small_recording()).unwrap();
+    let options =
+        ["--at-end=exit", "--remap=topic1:=/x", "--throttle=nosuch=5", "-xnosuch", "--latch=nosuch"];
+    let mut arguments: Vec<&std::ffi::OsStr> = options.iter().map(AsRef::as_ref).collect();
+    arguments.extend(["--start=10".as_ref(), path.as_os_str()]);
+    let said = played(&arguments, b"", 0);
+    for word in [
+        "--remap topic1=/x",
+        "--throttle nosuch=5",
+        "--exclude nosuch",
+        "--latch nosuch",
+        "--start 0.000000010 s",
+    ] {
+        assert_eq!(said.matches(word).count(), 1, "{word}: {said}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_whose_name_is_not_utf8_is_played() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(std::ffi::OsStr::from_bytes(b"b\xff.mcap"));
+    std::fs::write(&path, small_recording()).unwrap();
+    let said = played(&["--start-on=launch".as_ref(), "--at-end=exit".as_ref(), path.as_os_str()], b"", 0);
+    assert!(said.contains("Serving b\u{fffd}.mcap (") && said.contains("1 message"), "{said}");
+}
+
+#[test]
+fn a_stream_in_which_nothing_can_be_read_fails_at_once() {
+    let magic = b"\x89MCAP0\r\n";
+    let exit: [&std::ffi::OsStr; 2] = ["-".as_ref(), "--on-eof=exit".as_ref()];
+    let keep = [exit[0]];
+    for (stdin, word) in [
+        (&b"\x89MCAP1\r\n\0\0\0\0\0\0\0\0"[..], "another version"),
+        (b"\x89MCAP0\n\x01\x08\0\0\0\0\0\0\0", "text mode"),
+        (b"\x89MCA", "not an MCAP recording"),
+        (magic, "no message to recover"),
+    ] {
+        for arguments in [&exit[..], &keep] {
+            let said = played(arguments, stdin, 2);
+            assert!(said.lines().last().unwrap().contains(word), "{said}");
+        }
+    }
+    let record = |opcode: u8, length: usize| {
+        [&[opcode][..], &(length as u64).to_le_bytes(), &vec![0; length]].concat()
+    };
+    let empty = [&magic[..], &record(1, 8), &record(15, 4), &record(2, 20), magic].concat();
+    played(&exit, &empty, 0);
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

@@ -1,5 +1,6 @@
 //! Sockets on which robot processes hand in JSON lines: `tcp-listen://127.0.0.1:9000`, `unix-listen:///run/robot.sock`.
 
+use std::ffi::OsStr;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 #[cfg(unix)]
@@ -58,8 +59,8 @@ impl Drop for SocketFile {
 
 impl Listener {
     /// Whether a source is named as a socket to listen on.
-    pub fn is_meant(spec: &str) -> bool {
-        spec.starts_with(TCP) || spec.starts_with(UNIX)
+    pub fn is_meant(spec: impl AsRef<OsStr>) -> bool {
+        spec.as_ref().to_str().is_some_and(|spec| spec.starts_with(TCP) || spec.starts_with(UNIX))
     }
 
     /// Listens.

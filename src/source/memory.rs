@@ -138,7 +138,9 @@ impl MemoryRecording {
                 message_count: None,
                 has_past: extent == Extent::LastMessages
                     || played.zip(whole).is_some_and(|(played, whole)| played.start > whole.start),
+                whole,
                 channels: channels.into_values().collect(),
+                topics: Vec::new(),
                 warnings,
             },
             range,

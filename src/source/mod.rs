@@ -55,10 +55,10 @@ pub use hint::{Hint, Hints};
 pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use memory::{Extent, Gathered, MemoryRecording};
-pub use sniff::{Kind, sniff};
+pub use sniff::{Kind, foreign, sniff};
 pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
-pub use topics::{Remap, TopicRules};
+pub use topics::{Remap, RuleKind, TopicRules, UnmatchedRule};
 
 /// Which of a message's times makes the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -97,8 +97,13 @@ pub struct RecordingInfo {
     pub message_count: Option<u64>,
     /// Whether it begins before what will be played, so that there may be messages to show at the start.
     pub has_past: bool,
+    /// From its first to its last message, whatever is played of it; None where there is no message.
+    pub whole: Option<TimeRange>,
     /// Its channels.
     pub channels: Vec<Arc<Channel>>,
+    /// All its topics, by the names that it has for them, chosen or not; in order. Empty where only the chosen ones are
+    /// known.
+    pub topics: Vec<String>,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }
@@ -172,16 +177,18 @@ impl Playable {
 ///
 /// `progress` is called now and then while files without a usable index are read through once.
 pub fn open(
-    specs: &[String],
+    specs: &[impl AsRef<Path>],
     options: &RecordingOptions,
     registry: &Registry,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Box<dyn Recording>, SourceError> {
-    if let Some(stream) = specs.iter().find(|spec| *spec == "-" || spec.contains("://")) {
+    let specs: Vec<&Path> = specs.iter().map(AsRef::as_ref).collect();
+    let is_stream = |spec: &str| spec == "-" || spec.contains("://");
+    if let Some(stream) = specs.iter().filter_map(|spec| spec.to_str()).find(|spec| is_stream(spec)) {
         let reason = "this is not a recording; give the path of an .mcap file";
-        return Err(SourceError::Unusable { name: stream.clone(), reason: reason.to_owned() });
+        return Err(SourceError::Unusable { name: stream.to_owned(), reason: reason.to_owned() });
     }
-    let named = paths::named(specs)?;
+    let named = paths::named(&specs)?;
     if named.files.is_empty() {
         let reason = "no recording is named; name an .mcap file or a folder of them".into();
         return Err(SourceError::Unusable { name: "source".into(), reason });
@@ -190,7 +197,7 @@ pub fn open(
 }
 
 /// The files that [`open`] opens for what the user named, folders looked into.
-pub fn recording_files(specs: &[String]) -> Result<Vec<PathBuf>, SourceError> {
+pub fn recording_files(specs: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(paths::named(specs)?.files.into_iter().map(|file| file.path).collect())
 }
 

@@ -27,13 +27,14 @@ pub(super) struct Named {
 }
 
 /// Finds the recordings. Only folders are looked into; whether a named file exists is for whoever opens it to see.
-pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
+pub(super) fn named(specs: &[impl AsRef<Path>]) -> Result<Named, SourceError> {
     let mut named = Named::default();
     let mut seen = BTreeSet::new();
     for spec in specs {
-        let path = Path::new(spec);
+        let path = spec.as_ref();
         let found: Vec<_> = if path.is_dir() {
-            in_folder(spec, path)?.into_iter().map(|path| NamedFile { path, in_folder: true }).collect()
+            let found = in_folder(path, &mut named.warnings)?;
+            found.into_iter().map(|path| NamedFile { path, in_folder: true }).collect()
         } else {
             vec![NamedFile { path: path.to_owned(), in_folder: false }]
         };
@@ -48,7 +49,7 @@ pub(super) fn named(specs: &[String]) -> Result<Named, SourceError> {
         }
     }
     named.name = match (specs, named.files.as_slice()) {
-        ([folder], [NamedFile { in_folder: true, .. }, ..]) => folder_name(Path::new(folder)),
+        ([folder], [NamedFile { in_folder: true, .. }, ..]) => folder_name(folder.as_ref()),
         (_, [file]) => file_name(&file.path),
         (_, [first, rest @ ..]) => format!("{} and {} more", file_name(&first.path), rest.len()),
         (_, []) => String::new(),
@@ -66,21 +67,81 @@ fn folder_name(path: &Path) -> String {
     path.canonicalize().map_or_else(|_error| file_name(path), |path| file_name(&path))
 }
 
-fn in_folder(spec: &str, folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let io = |error| SourceError::Io { name: spec.to_owned(), error };
+/// How parts of recordings are compressed as a whole, by the end of their names, and what undoes it.
+const COMPRESSED: [(&str, &str); 8] = [
+    ("zst", "zstd -d"),
+    ("zstd", "zstd -d"),
+    ("gz", "gunzip"),
+    ("lz4", "lz4 -d"),
+    ("xz", "xz -d"),
+    ("bz2", "bunzip2"),
+    ("zip", "unzip"),
+    ("7z", "7z x"),
+];
+
+/// Recordings of other formats, by the end of their names.
+const CONVERTIBLE: [&str; 2] = ["db3", "bag"];
+
+/// What undoes the compression of a recording with this name; None for other names.
+fn decompressor(name: &str) -> Option<&'static str> {
+    let (stem, extension) = name.rsplit_once('.')?;
+    let is_recording = stem.len() > 5 && stem.as_bytes()[stem.len() - 5..].eq_ignore_ascii_case(b".mcap");
+    let known = COMPRESSED.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known));
+    known.filter(|_| is_recording).map(|(_, command)| *command)
+}
+
+/// Why a folder has nothing to play, and what is in it instead.
+fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> String {
+    let first = "there is no .mcap file in this folder (its subfolders don't count)";
+    let more = |count: usize| if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    if let Some((name, command)) = compressed.first() {
+        let more = more(compressed.len());
+        return format!("{first}, but {name}{more}, compressed; decompress first with '{command}'");
+    }
+    if let Some(name) = convertible.first() {
+        let more = more(convertible.len());
+        return format!("{first}, but {name}{more}; convert first with 'mcap convert {name} out.mcap'");
+    }
+    format!("{first}; name the files or their folder")
+}
+
+/// A part that is left out is warned of: a gap in the timeline would look like one of the recorder.
+fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, SourceError> {
+    let io = |error| SourceError::Io { name: folder.display().to_string(), error };
     let mut names = Vec::new();
+    let (mut compressed, mut convertible) = (Vec::new(), Vec::new());
     for entry in folder.read_dir().map_err(io)? {
         let name = entry.map_err(io)?.file_name();
         let (shown, path) = (name.to_string_lossy().into_owned(), folder.join(&name));
         let is_recording = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"));
-        if is_recording && !shown.starts_with('.') && path.is_file() {
+        if shown.starts_with('.') || !path.is_file() {
+            continue;
+        }
+        if is_recording {
             names.push((shown, path));
+        } else if let Some(command) = decompressor(&shown) {
+            compressed.push((shown, command));
+        } else if path
+            .extension()
+            .is_some_and(|extension| CONVERTIBLE.iter().any(|known| extension == *known))
+        {
+            convertible.push(shown);
         }
     }
+    compressed.sort_by(|(one, _), (other, _)| natural(one, other));
+    convertible.sort_by(|one, other| natural(one, other));
     if names.is_empty() {
-        let reason = "there is no .mcap file in this folder (its subfolders don't count); name the files or their folder";
-        return Err(SourceError::Unusable { name: spec.to_owned(), reason: reason.to_owned() });
+        let reason = nothing_in_folder(&compressed, &convertible);
+        return Err(SourceError::Unusable { name: folder.display().to_string(), reason });
     }
+    // decompressed beside it, it may be there already
+    let missing = compressed.into_iter().filter(|(shown, _)| {
+        let stem = shown.rsplit_once('.').map_or("", |(stem, _)| stem);
+        !names.iter().any(|(name, _)| name == stem)
+    });
+    warnings.extend(missing.map(|(shown, command)| {
+        format!("{shown} is compressed and is left out; decompress it first with '{command}'")
+    }));
     names.sort_by(|(one, _), (other, _)| natural(one, other));
     Ok(names.into_iter().map(|(_, path)| path).collect())
 }
@@ -166,6 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_are_left_out_are_named() {
+        let some =
+            folder(&["part_0.mcap", "part_1.mcap.zstd", "part_2.mcap.gz", "part_0.mcap.zst", "a.txt.gz"]);
+        let found = named(&[spec(some.path())]).unwrap();
+        assert_eq!(names(&found), ["part_0.mcap"]);
+        assert_eq!(found.warnings.len(), 2, "{:?}", found.warnings);
+        assert!(found.warnings[0].starts_with("part_1.mcap.zstd ") && found.warnings[0].contains("zstd -d"));
+        assert!(found.warnings[1].starts_with("part_2.mcap.gz ") && found.warnings[1].contains("gunzip"));
+        for (files, word) in [
+            (&["p_1.mcap.zst", "p_0.mcap.zst"][..], "but p_0.mcap.zst and 1 more, compressed"),
+            (&["bag_0.db3", "metadata.yaml"], "mcap convert bag_0.db3"),
+            (&["a.bag"], "mcap convert a.bag"),
+            (&["notes.txt"], "name the files"),
+        ] {
+            let error = named(&[spec(folder(files).path())]).unwrap_err().to_string();
+            assert!(error.contains("no .mcap file") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
     #[cfg(unix)]
     fn a_file_that_is_named_twice_is_played_once() {
         let folder = folder(&["a.mcap", "b.mcap"]);
@@ -179,10 +260,10 @@ mod tests {
 
     #[test]
     fn files_keep_the_order_in_which_they_are_named_also_those_that_are_missing() {
-        let found = named(&["/no/b.mcap".into(), "/no/a.mcap".into(), "/no/c.mcap".into()]).unwrap();
+        let found = named(&["/no/b.mcap", "/no/a.mcap", "/no/c.mcap"]).unwrap();
         assert_eq!(names(&found), ["b.mcap", "a.mcap", "c.mcap"]);
         assert_eq!(found.name, "b.mcap and 2 more");
-        assert_eq!(named(&["/no/a.mcap".into()]).unwrap().name, "a.mcap");
+        assert_eq!(named(&["/no/a.mcap"]).unwrap().name, "a.mcap");
     }
 
     proptest! {

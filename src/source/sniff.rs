@@ -47,9 +47,91 @@ fn text(first: &[u8]) -> Kind {
     }
 }
 
+/// First bytes that are enough for [`foreign`].
+pub(super) const FOREIGN_HEAD: usize = 64;
+
+/// What else than an MCAP recording begins with these bytes, and the way out: words that follow a file's name. None if
+/// nothing is known of it.
+pub fn foreign(first: &[u8]) -> Option<&'static str> {
+    if let Some(known) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
+        return Some(known.1);
+    }
+    let text = String::from_utf8_lossy(&first[..first.len().min(FOREIGN_HEAD)]).to_ascii_lowercase();
+    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if text.starts_with("<!doctype html") || text.starts_with("<html") {
+        return Some(
+            "is a web page, not a recording (a page to sign in, or of an error?); download it again",
+        );
+    }
+    if text.starts_with('{') {
+        return Some("is JSON, not an MCAP recording; JSON lines are taken from stdin");
+    }
+    let is_empty = first.len() >= FOREIGN_HEAD && first.iter().all(|byte| *byte == 0);
+    is_empty.then_some("begins with zeros: its content was never written, or is lost")
+}
+
+/// A file's first bytes; the first one that fits counts.
+const MAGICS: [(&[u8], &str); 16] = [
+    (b"\x89MCAP0\n", TEXT_MODE),
+    (b"\x89MCAP0\r\r\n", TEXT_MODE),
+    (b"\x89MCAP", "is an MCAP file of another version of the format; record or convert it as version 0"),
+    (b"#ROSBAG V2.0", "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"),
+    (b"#ROSBAG", "is a ROS 1 bag of an old version; convert it with 'rosbag fix', then with 'mcap convert'"),
+    (
+        b"SQLite format 3",
+        "is an SQLite file (a ROS 2 .db3 bag?), not an MCAP file; convert it with 'mcap convert in.db3 out.mcap'",
+    ),
+    (
+        b"version https://git-lfs",
+        "is a pointer of Git LFS, not the recording itself; fetch that with 'git lfs pull'",
+    ),
+    (b"ULog\x01\x12\x35", "is a PX4 ULog file, not an MCAP file; convert it to MCAP first"),
+    (b"\x28\xB5\x2F\xFD", "is compressed with zstd; decompress it first with 'zstd -d'"),
+    (b"\x1F\x8B", "is compressed with gzip; decompress it first with 'gunzip'"),
+    (b"\x04\x22\x4D\x18", "is compressed with lz4; decompress it first with 'lz4 -d'"),
+    (b"\xFD7zXZ\0", "is compressed with xz; decompress it first with 'xz -d'"),
+    (b"BZh", "is compressed with bzip2; decompress it first with 'bunzip2'"),
+    (b"PK\x03\x04", "is a zip archive; extract the recording from it first with 'unzip'"),
+    (b"7z\xBC\xAF\x27\x1C", "is a 7z archive; extract the recording from it first with '7z x'"),
+    (b"\xEF\xBB\xBF\x89MCAP", TEXT_MODE),
+];
+
+const TEXT_MODE: &str = "is an MCAP file that was damaged by a copy in text mode, which changes line ends (CR LF to LF \
+                         or back); copy the original again, in binary mode";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_recording_is_named_with_the_way_out() {
+        for (first, word) in [
+            (&b"\x89MCAP0\n\x01"[..], "text mode"),
+            (b"\x89MCAP0\r\r\n\x01", "text mode"),
+            (b"\x89MCAP1\r\n", "another version"),
+            (b"#ROSBAG V2.0\n", "mcap convert in.bag"),
+            (b"#ROSBAG V1.1\n", "rosbag fix"),
+            (b"SQLite format 3\0", "mcap convert in.db3"),
+            (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+            (b"ULog\x01\x12\x35\x01", "ULog"),
+            (b"\x28\xB5\x2F\xFD\x04", "zstd -d"),
+            (b"\x1F\x8B\x08", "gunzip"),
+            (b"\x04\x22\x4D\x18\x04", "lz4 -d"),
+            (b"\xFD7zXZ\0\0", "xz -d"),
+            (b"BZh91AY", "bunzip2"),
+            (b"PK\x03\x04\x14", "unzip"),
+            (b"\r\n<!DOCTYPE HTML>", "web page"),
+            (b"<html lang=en>", "web page"),
+            (b"{\"topic\":\"/a\"}", "stdin"),
+            (&[0; 64], "zeros"),
+        ] {
+            let said = foreign(first).unwrap_or_default();
+            assert!(said.contains(word), "{first:?}: {said}");
+        }
+        for unknown in [&b""[..], b"\x89MC", b"time,x\n1,2\n", &[0; 63]] {
+            assert_eq!(foreign(unknown), None, "{unknown:?}");
+        }
+    }
 
     #[test]
     fn every_kind_is_recognized_by_its_first_bytes_and_by_fewer() {

@@ -34,14 +34,8 @@ pub(crate) fn complete(data: &Path) {
 pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let path = data.join(name);
     if name == HOPELESS {
-        let error = open(
-            &[path.to_str().unwrap().into()],
-            &RecordingOptions::default(),
-            &Registry::default(),
-            &mut |_| {},
-        )
-        .err()
-        .unwrap();
+        let error =
+            open(&[&path], &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
         assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
         assert!(recording_summary(&path, &mut |_| {}).is_err());
         return;

@@ -10,8 +10,7 @@ use super::common::temporary;
 /// The refusal of a path, which must be one line that names it.
 fn refusal(path: &Path) -> String {
     let spec = path.to_str().unwrap();
-    let error =
-        open(&[spec.into()], &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
+    let error = open(&[path], &RecordingOptions::default(), &Registry::default(), &mut |_| {}).err().unwrap();
     assert!(matches!(error, SourceError::Unusable { .. }), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with(spec) && !text.contains('\n'), "{text}");
@@ -33,7 +32,7 @@ pub(crate) fn other_formats(data: &Path) {
 
 pub(crate) fn made_up() {
     let mcap = b"\x89MCAP0\r\n";
-    let contents: [(&str, &[u8], &str); 8] = [
+    let contents: [(&str, &[u8], &str); 14] = [
         ("empty.mcap", b"", "give the path of"),
         ("text.mcap", b"time,speed\n0,1\n1,2\n", "give the path of"),
         ("short", b"\x89MC", "give the path of"),
@@ -42,6 +41,16 @@ pub(crate) fn made_up() {
         ("recording.mcap.lz4", b"\x04\x22\x4d\x18\x04\x00\x01\x00", "lz4 -d"),
         ("version.mcap", b"\x89MCAP1\r\n\x01\x00", "version"),
         ("magic_only.mcap", mcap, "no message to recover"),
+        ("copied.mcap", b"\x89MCAP0\n\x01\x08\0\0\0\0\0\0\0", "text mode"),
+        (
+            "lfs.mcap",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:6c65\nsize 19001054\n",
+            "git lfs pull",
+        ),
+        ("recording.mcap.xz", b"\xFD7zXZ\0\0\x04", "xz -d"),
+        ("recording.mcap.bz2", b"BZh91AY&SY", "bunzip2"),
+        ("recordings.zip", b"PK\x03\x04\x14\0", "unzip"),
+        ("page.mcap", b"<!DOCTYPE html>\n<html>", "web page"),
     ];
     for (name, content, hint) in contents {
         let (_folder, path) = temporary(name, content);
@@ -63,7 +72,7 @@ pub(crate) fn pipe() {
     let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
     assert!(made.success());
     let text = refusal(&path);
-    assert!(text.contains("give the path of"), "{text}");
+    assert!(text.contains("is a pipe") && text.contains("serve - <"), "{text}");
 }
 
 #[cfg(not(unix))]

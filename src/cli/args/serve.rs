@@ -1,5 +1,6 @@
 //! The flags of `serve`, one for each key of the settings.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::cli::config::keys::Key;
@@ -37,7 +38,7 @@ Examples:
 pub(crate) struct ServeArgs {
     /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
     /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
-    source: Vec<String>,
+    pub(crate) source: Vec<OsString>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS", help_heading = "Server")]
@@ -212,7 +213,7 @@ impl ServeArgs {
     pub(crate) fn settings(&self) -> Vec<Setting> {
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let given = [
-            ("source", self.source.clone()),
+            ("source", self.source.iter().map(|source| source.to_string_lossy().into_owned()).collect()),
             ("host", one(&self.host)),
             ("port", one(&self.port)),
             ("name", one(&self.name)),

@@ -1,6 +1,8 @@
 //! Which options fit to what is served. One that does not is an error if it is a flag; from a file or the environment,
 //! which may be meant for many sources, it is left out with a warning.
 
+use std::path::Path;
+
 use foxglove_bridge::input::listen::Listener;
 
 use super::{ConfigError, ServeOptions, Setting};
@@ -10,6 +12,8 @@ use super::{ConfigError, ServeOptions, Setting};
 struct Served {
     /// Files and folders that are named.
     files: bool,
+    /// Whether a file that is named can hold JSON lines.
+    lines_files: bool,
     stdin: bool,
     sockets: bool,
     follow: bool,
@@ -19,9 +23,12 @@ impl Served {
     fn of(options: &ServeOptions) -> Self {
         let sources = || options.sources.iter();
         let stdin = sources().any(|spec| spec == "-");
-        let sockets = sources().any(|spec| Listener::is_meant(spec));
-        let files = sources().any(|spec| spec != "-" && !Listener::is_meant(spec));
-        Self { files, stdin, sockets, follow: options.live.follow && files }
+        let sockets = sources().any(Listener::is_meant);
+        let named = || sources().filter(|spec| *spec != "-" && !Listener::is_meant(spec)).map(Path::new);
+        let is_mcap = |path: &Path| path.extension().is_some_and(|name| name.eq_ignore_ascii_case("mcap"));
+        let files = named().next().is_some();
+        let lines_files = named().any(|path| !is_mcap(path) && !path.is_dir());
+        Self { files, lines_files, stdin, sockets, follow: options.live.follow && files }
     }
 
     fn recordings(self) -> bool {
@@ -38,7 +45,7 @@ impl Served {
     }
 
     fn lines(self) -> bool {
-        self.stdin || self.sockets
+        self.stdin || self.sockets || self.lines_files
     }
 }
 
@@ -79,7 +86,7 @@ const RULES: &[Rule] = &[
     Rule {
         keys: &["follow"],
         fits: |served| served.files,
-        why: "it is for .mcap files that still grow; name one, or leave it out",
+        why: "it is for files that still grow (.mcap, .jsonl); name one, or leave it out",
     },
     Rule {
         keys: &["from-start"],
@@ -99,6 +106,7 @@ const RULES: &[Rule] = &[
             "proto",
             "proto-path",
             "raw",
+            "csv",
             "time-field",
             "time-unit",
             "nan",
@@ -106,7 +114,7 @@ const RULES: &[Rule] = &[
             "max-line",
         ],
         fits: Served::lines,
-        why: "it is for JSON lines, on stdin (-) or sockets",
+        why: "it is for JSON lines: on stdin (-), on sockets, in .jsonl files",
     },
 ];
 

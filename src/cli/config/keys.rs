@@ -63,7 +63,7 @@ pub(crate) static KEYS: &[Key] = &[
     Key {
         reads: Reads::Whole,
         ..list("source", |options, values| {
-            options.sources = values.to_vec();
+            options.sources = values.iter().map(Into::into).collect();
             Ok(())
         })
     },

@@ -4,6 +4,7 @@
 //! from [`ServeOptions::default`], the only place that knows defaults, and applies settings in the order
 //! file, environment, flag; the last one wins. After that no code looks at flags.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
@@ -42,7 +43,7 @@ const LARGEST_FILE: u64 = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ServeOptions {
     /// Recordings to play; never empty once built.
-    pub(crate) sources: Vec<String>,
+    pub(crate) sources: Vec<OsString>,
     /// Address to listen on.
     pub(crate) host: IpAddr,
     /// Port to listen on; 0: any free one.
@@ -79,8 +80,8 @@ pub(crate) struct ServeOptions {
 
 impl ServeOptions {
     /// What is played: the files and folders that are named, unless they are followed.
-    pub(crate) fn recordings(&self) -> Vec<String> {
-        let is_file = |spec: &&String| *spec != "-" && !Listener::is_meant(spec);
+    pub(crate) fn recordings(&self) -> Vec<OsString> {
+        let is_file = |spec: &&OsString| *spec != "-" && !Listener::is_meant(spec);
         self.sources.iter().filter(is_file).filter(|_| !self.live.follow).cloned().collect()
     }
 }
@@ -301,12 +302,12 @@ fn applied(settings: &[Setting]) -> Result<ServeOptions, ConfigError> {
 
 /// Refuses sources that can only be read once, like devices and pipes: recordings are read at any place.
 pub(crate) fn check_files(options: &ServeOptions) -> Result<(), ConfigError> {
-    let is_file = |spec: &&String| *spec != "-" && !Listener::is_meant(spec);
+    let is_file = |spec: &&OsString| *spec != "-" && !Listener::is_meant(spec);
     for spec in options.sources.iter().filter(is_file) {
         // a file that is missing is reported by who opens it
         let what = std::fs::metadata(spec).ok().and_then(|metadata| special(metadata.file_type()));
         if let Some(what) = what {
-            return Err(ConfigError::NotAFile { path: spec.clone(), what });
+            return Err(ConfigError::NotAFile { path: spec.display().to_string(), what });
         }
     }
     Ok(())

@@ -191,7 +191,17 @@ fn options_that_need_another_say_so() {
     let both =
         line_error(vec![flag("raw", &["true"]), flag("csv", &["true"]), flag("default-topic", &["/t"])]);
     assert_eq!(both, "--csv: lines are either raw or csv");
-    options(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
+    line_options(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
+}
+
+#[test]
+fn options_for_json_lines_are_for_files_of_them_too() {
+    let lines = || vec![flag("csv", &["true"]), flag("default-topic", &["/t"])];
+    for source in ["log.jsonl", "table.csv"] {
+        build([vec![flag("source", &[source])], lines()].concat()).unwrap();
+    }
+    let message = error(lines());
+    assert!(message.contains("it is for JSON lines"), "{message}");
 }
 
 #[test]
@@ -362,7 +372,7 @@ fn a_settings_file_without_end_is_not_read_into_memory() {
 #[test]
 #[cfg(unix)]
 fn a_source_that_can_be_read_only_once_is_for_stdin() {
-    let options = |source: &str| ServeOptions { sources: vec![source.to_owned()], ..ServeOptions::default() };
+    let options = |source: &str| ServeOptions { sources: vec![source.into()], ..ServeOptions::default() };
     let error = check_files(&options("/dev/null")).unwrap_err().to_string();
     assert!(error.starts_with("/dev/null is a device") && error.ends_with("serve - < /dev/null"), "{error}");
     let folder = tempfile::tempdir().unwrap();

@@ -9,8 +9,8 @@ use foxglove_bridge::source::recorded_as_latched;
 
 use super::rate;
 
-/// Longest metadata value shown in full, in characters; `--json` has all.
-const VALUE_LIMIT: usize = 100;
+/// Longest name or value shown in full, in characters; `--json` has all.
+const CELL_LIMIT: usize = 100;
 
 /// Several lines, aligned; control characters of names are escaped, as a file may contain anything.
 pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
@@ -41,7 +41,7 @@ pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
                 rows.push(row([&name, "", ""]));
             }
             for (key, value) in &record.values {
-                rows.push(row([&name, &plain(key), &shortened(&plain(value))]));
+                rows.push(row([&name, &plain(key), &plain(value)]));
                 name.clear();
             }
         }
@@ -58,7 +58,7 @@ pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
 
 fn facts(name: &str, summary: &RecordingSummary) -> String {
     let state = if summary.complete { "complete" } else { "incomplete" };
-    let mut facts = vec![row(["file", &plain(name)])];
+    let mut facts = vec![vec!["file".to_owned(), plain(name)]];
     facts.push(row(["size", &format!("{}, {state}", bytes(summary.size_bytes))]));
     for (key, value) in [("library", &summary.library), ("profile", &summary.profile)] {
         if !value.is_empty() {
@@ -126,7 +126,7 @@ enum Align {
 }
 
 fn row<const N: usize>(cells: [&str; N]) -> Row {
-    cells.map(str::to_owned).into()
+    cells.map(shortened).into()
 }
 
 /// A table below an empty line.
@@ -146,9 +146,12 @@ fn table(rows: &[Row], align: &[Align]) -> String {
         let cells: Vec<_> = row
             .iter()
             .enumerate()
-            .map(|(column, cell)| match align.get(column) {
-                Some(Align::Right) => format!("{cell:>width$}", width = widths[column]),
-                Some(Align::Left) | None => format!("{cell:<width$}", width = widths[column]),
+            .map(|(column, cell)| {
+                let blanks = " ".repeat(widths[column] - cell_width(row, column));
+                match align.get(column) {
+                    Some(Align::Right) => blanks + cell,
+                    Some(Align::Left) | None => cell.clone() + &blanks,
+                }
             })
             .collect();
         line(&mut out, &cells.join("  "));
@@ -172,12 +175,10 @@ fn plain(text: &str) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= VALUE_LIMIT {
-        return text.to_owned();
+    match text.char_indices().nth(CELL_LIMIT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
-    let mut short: String = text.chars().take(VALUE_LIMIT).collect();
-    short.push('…');
-    short
 }
 
 /// A size with one digit after the point: `562.1 kB`.
@@ -254,8 +255,28 @@ drive     robot  rover
         odd.channels[0].topic = "/a\u{1b}[31m\nb".to_owned();
         let text = render("a", &odd);
         assert!(!text.contains('\u{1b}') && text.contains("/a\\u{1b}[31m\\nb"), "{text}");
+        assert_eq!(shortened(&"é".repeat(100)), "é".repeat(100));
         assert_eq!(shortened(&"x".repeat(101)).chars().count(), 101);
         assert_eq!(shortened(&"x".repeat(101)).chars().last(), Some('…'));
+    }
+
+    #[test]
+    fn long_names_are_shortened_wherever_they_stand() {
+        let long = "é".repeat(70_000);
+        let mut odd = summary();
+        odd.library = long.clone();
+        odd.channels[0].topic = long.clone();
+        odd.channels[0].schema_name = Some(long.clone());
+        odd.channels[0].message_encoding = long.clone();
+        odd.chunks[0].compression = long.clone();
+        odd.attachments[0].name = long.clone();
+        odd.metadata[0].name = long.clone();
+        odd.metadata[0].values.insert(long.clone(), long.clone());
+        let text = render("a", &odd);
+        let short = format!("{}…", "é".repeat(CELL_LIMIT));
+        assert_eq!(text.matches(&short).count(), 8, "{text}");
+        assert!(text.lines().all(|line| line.chars().count() < 5 * CELL_LIMIT));
+        assert!(super::super::json::render("a", &odd).contains(&long));
     }
 
     #[test]

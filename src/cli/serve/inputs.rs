@@ -1,5 +1,6 @@
 //! What is served: recordings and live input. Opened as far as that can be done before anybody connects.
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use crate::cli::config::ServeOptions;
 use crate::cli::logging::LogOutput;
 use anyhow::{Context, anyhow, bail};
 use foxglove_bridge::input::listen::Listener;
+use foxglove_bridge::internals::printable;
 use foxglove_bridge::payload::Types;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
@@ -19,7 +21,8 @@ use foxglove_bridge::source::{
 };
 
 use super::stdin::{self, Stdin};
-use super::{hints, startup};
+use super::{hints, idle, startup};
+use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
 
 /// What is served, under ids of one registry.
@@ -50,7 +53,7 @@ pub(super) struct Lines {
 }
 
 /// Whether a file that is named holds JSON lines, or what its user says are lines.
-fn holds_lines(file: &str, options: &ServeOptions) -> bool {
+fn holds_lines(file: &OsStr, options: &ServeOptions) -> bool {
     let path = Path::new(file);
     let is_mcap = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"));
     let is_said = options.json_lines.form != LineForm::Keyed && path.is_file() && !is_mcap;
@@ -69,7 +72,7 @@ impl Lines {
     /// Files of lines as a recording.
     fn recording(
         &self,
-        files: &[String],
+        files: &[OsString],
         options: &ServeOptions,
         log: &LogOutput,
     ) -> anyhow::Result<Box<dyn Recording>> {
@@ -107,15 +110,16 @@ pub(super) enum Pace {
 impl Inputs {
     /// Opens what `options.sources` names.
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
-        let is_live = |spec: &String| spec == "-" || Listener::is_meant(spec);
-        let files: Vec<String> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
+        let is_live = |spec: &OsString| spec == "-" || Listener::is_meant(spec);
+        let files: Vec<OsString> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
         if options.live.follow && files.is_empty() {
             bail!("--follow is for files that still grow (.mcap, .jsonl); name one, or leave it out");
         }
         let recordings = if options.live.follow { &[] } else { files.as_slice() };
-        let (lines_files, mcap_files): (Vec<&String>, Vec<&String>) =
+        let (lines_files, mcap_files): (Vec<&OsString>, Vec<&OsString>) =
             recordings.iter().partition(|file| holds_lines(file, options));
         if let (Some(lines), Some(mcap)) = (lines_files.first(), mcap_files.first()) {
+            let (lines, mcap) = (lines.display(), mcap.display());
             bail!(
                 "{lines} and {mcap}: JSON lines and MCAP files don't play as one recording; make an MCAP file of the \
                  lines (serve {lines} --rate max --start-on launch --at-end exit --record lines.mcap), or serve each on a port of its own"
@@ -124,8 +128,10 @@ impl Inputs {
         let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
-                "{file} and {live}: the time of a recording and that of live input don't fit together; --shift now \
-                 plays the recording as if it were recorded now, or serve each on a port of its own"
+                "{} and {}: the time of a recording and that of live input don't fit together; --shift now \
+                 plays the recording as if it were recorded now, or serve each on a port of its own",
+                file.display(),
+                live.display(),
             );
         }
         let (registry, stop) = (Registry::default(), Stop::new()?);
@@ -138,6 +144,11 @@ impl Inputs {
             (recordings, [_, ..], Some(lines)) => Some(lines.recording(recordings, options, log)?),
             (recordings, _, _) => Some(open_recordings(recordings, options, &registry, log)?),
         };
+        if let (Some(recording), None) = (&recording, live) {
+            for warning in idle::warnings(recording.info(), options) {
+                tracing::warn!("{}", printable(&warning, LONGEST_ERROR));
+            }
+        }
         let live = match (live, lines) {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
@@ -175,15 +186,15 @@ fn with_way_out(error: SourceError) -> anyhow::Error {
 }
 
 /// For people, while they are read.
-fn name_of(files: &[String]) -> String {
+fn name_of(files: &[OsString]) -> String {
     match files {
-        [file] => file.clone(),
+        [file] => file.display().to_string(),
         files => format!("{} recordings", files.len()),
     }
 }
 
 fn open_recordings(
-    files: &[String],
+    files: &[OsString],
     options: &ServeOptions,
     registry: &Registry,
     log: &LogOutput,
@@ -217,7 +228,7 @@ impl LiveInputs {
                     registry: registry.clone(),
                     stop: stop.clone(),
                 });
-            } else if Listener::is_meant(spec) {
+            } else if let Some(spec) = spec.to_str().filter(|spec| Listener::is_meant(spec)) {
                 let listener = Listener::bind(spec)?;
                 inputs.names.push(listener.name().to_owned());
                 inputs.listeners.push(listener);
@@ -230,7 +241,7 @@ impl LiveInputs {
                     inputs.streams.push(inputs.lines.tail(path, from, stop)?);
                     continue;
                 }
-                let mut scan = ScanBar::new(spec, log);
+                let mut scan = ScanBar::new(&path.display().to_string(), log);
                 let follow = FollowOptions { from_start: options.live.from_start, topics: topics.clone() };
                 let follow =
                     Follow::open(path, follow, registry, stop, &mut |progress| scan.update(progress))?;

@@ -21,6 +21,7 @@ use super::{Failure, LONGEST_ERROR, panics};
 
 mod engine;
 mod hints;
+mod idle;
 mod inputs;
 mod ready;
 mod signals;
@@ -193,7 +194,11 @@ fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
     let mut settings = file.map(|path| config::file_settings(&path)).transpose()?.unwrap_or_default();
     settings.extend(config::environment_settings(variable));
     settings.extend(args.settings());
-    let Built { options, mut warnings } = config::build(settings)?;
+    let Built { mut options, mut warnings } = config::build(settings)?;
+    if !args.source.is_empty() {
+        // settings are text, and a file's name need not be
+        options.sources.clone_from(&args.source);
+    }
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     warnings.extend(config::unknown_variables(names));
     for warning in warnings {

@@ -156,7 +156,10 @@ impl Machine {
                 }
                 self.announce(stage, now);
             }
-            ReaderEvent::End { .. } => self.ahead.on_end(),
+            ReaderEvent::End { .. } => {
+                self.ahead.on_end();
+                self.on_nothing_to_subscribe(now);
+            }
             ReaderEvent::Failed { error, .. } => self.on_failed(error, stage, now),
             ReaderEvent::State { token, mut batch, .. } => {
                 self.ahead.on_state(&mut batch);
@@ -178,6 +181,7 @@ impl Machine {
             (Material::Streamed { .. }, Failed::Retried { .. }) if error.kind() == ErrorKind::Fatal => {
                 self.ahead.stop();
                 self.failure = Some(error);
+                self.on_nothing_to_subscribe(now);
             }
             (_, Failed::Retried { log: false }) => {}
             (_, Failed::Retried { log: true }) => {
@@ -190,6 +194,13 @@ impl Machine {
                 let text = "a damaged part of the recording is left out; the server's log says where";
                 stage.notice(&Status::warning(text.to_owned()));
             }
+        }
+    }
+
+    /// A stream that ends without a channel does not wait for clients: nobody can subscribe to nothing.
+    fn on_nothing_to_subscribe(&mut self, now: Instant) {
+        if let (true, Phase::Waiting { start, .. }) = (self.channels.is_empty(), &mut self.phase) {
+            start.get_or_insert_with(|| Start::at(now));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A file of the local system.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, FileType, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -61,13 +61,30 @@ pub(in crate::source) fn open_regular(path: &Path) -> Result<(File, Metadata), S
         return Err(SourceError::Unusable { name, reason });
     }
     // opening a pipe would wait for its writer
-    if !path.metadata().map_err(unusable)?.is_file() {
-        let reason = "is not a regular file; give the path of an .mcap file".into();
-        return Err(SourceError::Unusable { name, reason });
+    let kind = path.metadata().map_err(unusable)?.file_type();
+    if !kind.is_file() {
+        let reason = if is_pipe(kind) {
+            "is a pipe, which can be read only once; pass it on as standard input ('… serve - < PIPE'), or give the path \
+             of an .mcap file"
+        } else {
+            "is not a regular file; give the path of an .mcap file"
+        };
+        return Err(SourceError::Unusable { name, reason: reason.into() });
     }
     let file = File::open(path).map_err(unusable)?;
     let metadata = file.metadata().map_err(unusable)?;
     Ok((file, metadata))
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_kind: FileType) -> bool {
+    false
 }
 
 #[cfg(unix)]

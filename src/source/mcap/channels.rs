@@ -11,6 +11,13 @@ use crate::source::Order;
 /// the decompressed chunk (0 outside of chunks).
 pub(super) type Offset = (u64, usize);
 
+/// One sentence for an id that is given again within a recording; for the first, which stands for all.
+pub(super) fn reused_warning(id: u16, old: &str, new: &str) -> String {
+    format!(
+        "channel id {id} stands for {old} at first and for {new} later; such topics are told apart by their places"
+    )
+}
+
 /// What an id stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum IdMeaning {
@@ -50,6 +57,11 @@ impl PartIds {
             dense[usize::from(id)] = meaning;
         }
         Self { from, table: Table::Dense(dense) }
+    }
+
+    /// Where it begins.
+    pub(super) fn from(&self) -> Offset {
+        self.from
     }
 
     pub(super) fn meaning(&self, id: u16) -> IdMeaning {

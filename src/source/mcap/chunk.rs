@@ -1,14 +1,15 @@
 //! Unpacks chunks, wherever their bytes come from: decompress, then check.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mcap::records::{ChunkHeader, Record, op};
+use mcap::records::op;
 
+use super::fields::{ChunkHead, Definition};
 use super::pool::{ChunkPool, Pooled};
-use super::records::{MAX_IN_MEMORY, message, parse, to_usize, walk};
+use super::records::{MAX_IN_MEMORY, message, to_usize, walk};
 use crate::source::Order;
 
 /// The records of a chunk.
@@ -36,41 +37,44 @@ impl Unpacker {
         self.pool.take(length)
     }
 
+    /// The same; an error if there is not as much memory.
+    pub(super) fn try_memory(&self, length: usize) -> io::Result<Pooled> {
+        self.pool.try_take(length)
+    }
+
     /// The records of the chunk with this body; the error is what is wrong with it.
     pub(super) fn unpack(&self, body: &[u8]) -> Result<Plain, String> {
-        let (header, data) = match parse(op::CHUNK, body) {
-            Some(Record::Chunk { header, data }) => (header, data),
-            _ => return Err("the chunk's header can't be read".into()),
-        };
-        if header.uncompressed_size > MAX_IN_MEMORY {
-            return Err(format!("the chunk claims {} bytes, more than 1 GiB", header.uncompressed_size));
+        let head = ChunkHead::decode(body).ok_or("the chunk's header can't be read")?;
+        let start = to_usize(head.length);
+        let range = start..start.saturating_add(to_usize(head.compressed));
+        let data = body.get(range.clone()).ok_or("the chunk claims more data than it has")?;
+        if head.uncompressed > MAX_IN_MEMORY {
+            return Err(format!("the chunk claims {} bytes, more than 1 GiB", head.uncompressed));
         }
-        let plain = if header.compression.is_empty() {
-            let end = body.len() - trailing(body, &data);
-            Plain::Within(end - data.len()..end)
+        let plain = if head.compression.is_empty() {
+            Plain::Within(range)
         } else {
-            Plain::Own(self.decompress(&header, &data)?)
+            Plain::Own(self.decompress(&head, data)?)
         };
         let records = match &plain {
             Plain::Own(plain) => plain,
             Plain::Within(range) => &body[range.clone()],
         };
-        if header.uncompressed_crc != 0 && crc32fast::hash(records) != header.uncompressed_crc {
+        if head.crc != 0 && crc32fast::hash(records) != head.crc {
             return Err("the chunk's CRC does not match its content".into());
         }
         Ok(plain)
     }
 
-    fn decompress(&self, header: &ChunkHeader, data: &[u8]) -> Result<Bytes, String> {
-        let size = to_usize(header.uncompressed_size);
-        let mut plain = self.pool.take(size);
-        let read = match header.compression.as_str() {
-            "zstd" => {
-                zstd::bulk::decompress_to_buffer(data, plain.as_mut()).map_err(|error| error.to_string())?
-            }
+    fn decompress(&self, head: &ChunkHead, data: &[u8]) -> Result<Bytes, String> {
+        let damaged = || format!("the chunk's {} data is damaged", head.compression);
+        let size = to_usize(head.uncompressed);
+        let mut plain = self.pool.try_take(size).map_err(|error| error.to_string())?;
+        let read = match head.compression.as_str() {
+            "zstd" => zstd::bulk::decompress_to_buffer(data, plain.as_mut()).map_err(|_cause| damaged())?,
             "lz4" => {
                 let mut decoder = lz4_flex::frame::FrameDecoder::new(data);
-                decoder.read_exact(plain.as_mut()).map_err(|error| error.to_string())?;
+                decoder.read_exact(plain.as_mut()).map_err(|_cause| damaged())?;
                 size
             }
             other => {
@@ -86,18 +90,12 @@ impl Unpacker {
     }
 }
 
-/// Bytes of a chunk's body after its data.
-fn trailing(body: &[u8], data: &[u8]) -> usize {
-    let end = data.as_ptr_range().end;
-    body.as_ptr_range().end.addr() - end.addr()
-}
-
 /// Checks that all records of a decompressed chunk can be read; the error says which can't. Nothing of a chunk is taken
 /// before.
 pub(super) fn check(records: &[u8]) -> Result<(), String> {
     walk(records, |opcode, at, body| match opcode {
         op::MESSAGE => message(body, at, Order::Log).map(drop),
-        op::SCHEMA | op::CHANNEL => parse(opcode, body).map(drop),
+        op::SCHEMA | op::CHANNEL => Definition::decode(opcode, body).map(drop),
         _ => Some(()),
     })
     .map_err(|at| format!("the chunk's record at its byte {at} is damaged"))

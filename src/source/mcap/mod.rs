@@ -7,6 +7,8 @@
 
 mod channels;
 mod chunk;
+mod damage;
+mod fields;
 mod pool;
 mod recording;
 mod records;

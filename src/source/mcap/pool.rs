@@ -1,11 +1,15 @@
 //! Memory of chunks that is used again.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 /// Memory kept for the next chunk, in bytes: fresh memory of a chunk's size costs a page fault for every 4 KiB.
 const POOL_LIMIT: usize = 8 << 20;
+
+/// Memory of this size or more is asked for in a way that can fail: what a file claims may be more than there is.
+const LARGE: usize = 16 << 20;
 
 /// Buffers that are not in use; shared by the files of a timeline.
 #[derive(Debug, Default)]
@@ -22,6 +26,16 @@ impl ChunkPool {
             bytes = vec![0; length];
         }
         Pooled { bytes, length, pool: self.clone() }
+    }
+
+    /// The same; an error if there is not as much memory.
+    pub(super) fn try_take(self: &Arc<Self>, length: usize) -> io::Result<Pooled> {
+        // zeroed memory that can be refused would have to be written to; this is given back untouched
+        if length >= LARGE && Vec::<u8>::new().try_reserve_exact(length).is_err() {
+            let reason = format!("there is not enough memory for {length} bytes");
+            return Err(io::Error::new(io::ErrorKind::OutOfMemory, reason));
+        }
+        Ok(self.take(length))
     }
 
     fn give_back(&self, bytes: Vec<u8>) {

@@ -3,9 +3,9 @@
 //! Specification: <https://mcap.dev/spec>.
 
 use std::io;
+use std::ops::Range;
 
-use mcap::records::{Record, op};
-
+use super::fields::ChunkHead;
 use crate::model::{ChannelId, Entry};
 use crate::source::bytes::RangeRead;
 use crate::source::{Order, SourceError};
@@ -26,8 +26,9 @@ pub(super) const MAX_DEFINITIONS: usize = 256 << 20;
 /// An uncompressed chunk larger than this is never in memory whole: its records are read as if there were no chunk.
 pub(super) const LARGE_CHUNK: u64 = 256 << 20;
 
-/// First bytes that are enough to name another format.
-pub(super) const FOREIGN_HEAD: usize = 16;
+/// Of a decompressed chunk larger than this, messages are copied into batches: a batch that waits for a client must not
+/// keep all of it in memory.
+pub(super) const COPIED_FROM: usize = 64 << 20;
 
 /// Bytes of a message record before its payload.
 const MESSAGE_HEADER: usize = 22;
@@ -38,27 +39,24 @@ pub(super) fn record_header(bytes: &[u8]) -> Option<(u8, u64)> {
     Some((*opcode, u64::from_le_bytes(*rest.first_chunk()?)))
 }
 
-/// Parses a record other than a message; None if its content is not what its opcode says.
-pub(super) fn parse(opcode: u8, body: &[u8]) -> Option<Record<'_>> {
-    // the parser of attachments expects room for the trailing CRC
-    if opcode == op::ATTACHMENT && body.len() < 28 {
-        return None;
-    }
-    mcap::read::parse_record(opcode, body).ok()
-}
-
 /// Visits every record of a decompressed chunk: opcode, offset of its body, body. Stops with the offset of a record
 /// that does not fit, or that `visit` can't read.
 pub(super) fn walk(bytes: &[u8], mut visit: impl FnMut(u8, usize, &[u8]) -> Option<()>) -> Result<(), usize> {
     let mut at = 0;
     while at < bytes.len() {
-        let (opcode, length) = record_header(&bytes[at..]).ok_or(at)?;
-        let body = at + 9;
-        let end = body.checked_add(usize::try_from(length).map_err(|_too_large| at)?).ok_or(at)?;
-        visit(opcode, body, bytes.get(body..end).ok_or(at)?).ok_or(at)?;
-        at = end;
+        let (opcode, body) = inner_record(bytes, at).ok_or(at)?;
+        visit(opcode, body.start, &bytes[body.clone()]).ok_or(at)?;
+        at = body.end;
     }
     Ok(())
+}
+
+/// Opcode and body of the record at `at` of a decompressed chunk; None if it does not fit.
+pub(super) fn inner_record(bytes: &[u8], at: usize) -> Option<(u8, Range<usize>)> {
+    let (opcode, length) = record_header(bytes.get(at..)?)?;
+    let body = at + 9;
+    let end = body.checked_add(usize::try_from(length).ok()?)?;
+    (end <= bytes.len()).then_some((opcode, body..end))
 }
 
 /// The channel (of the file) and what is known of a message; `offset` is that of the record's body in its buffer.
@@ -84,47 +82,9 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
     Some((channel, entry))
 }
 
-/// What stands before the records of a chunk.
-pub(super) struct ChunkHead {
-    pub(super) compression: String,
-    pub(super) compressed: u64,
-    pub(super) uncompressed: u64,
-    /// Bytes from the body's beginning to its records.
-    pub(super) length: u64,
-}
-
 /// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
 pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
-    let body = bytes.get(9..)?;
-    let uncompressed = u64::from_le_bytes(*body.get(16..)?.first_chunk()?);
-    let name = to_usize(u64::from(u32::from_le_bytes(*body.get(28..)?.first_chunk()?)));
-    let compression = body.get(32..)?.get(..name)?;
-    let compressed = u64::from_le_bytes(*body.get(32 + name..)?.first_chunk()?);
-    Some(ChunkHead {
-        compression: String::from_utf8_lossy(compression).into_owned(),
-        compressed,
-        uncompressed,
-        length: 32 + name as u64 + 8,
-    })
-}
-
-/// What the first bytes ([`FOREIGN_HEAD`] are enough) of something else say about it.
-pub(super) fn foreign(start: &[u8]) -> Option<&'static str> {
-    Some(match start {
-        bytes if bytes.starts_with(&MAGIC[..5]) => {
-            "is an MCAP file of another version of the format; record or convert it as version 0"
-        }
-        bytes if bytes.starts_with(b"#ROSBAG V2.0") => {
-            "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"
-        }
-        bytes if bytes.starts_with(b"SQLite format 3") => {
-            "is an SQLite file (a ROS 2 .db3 bag?), not an MCAP file; convert it with 'mcap convert in.db3 out.mcap'"
-        }
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => "is compressed with zstd; decompress it first with 'zstd -d'",
-        [0x1F, 0x8B, ..] => "is compressed with gzip; decompress it first with 'gunzip'",
-        [0x04, 0x22, 0x4D, 0x18, ..] => "is compressed with lz4; decompress it first with 'lz4 -d'",
-        _ => return None,
-    })
+    ChunkHead::decode(bytes.get(9..)?)
 }
 
 /// A size in memory; sizes beyond the address space fail to allocate, not to convert.

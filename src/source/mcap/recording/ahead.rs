@@ -1,7 +1,8 @@
 //! Decodes segments ahead of need, on threads of their own, in the order in which they will be played.
 //!
 //! Bound: [`READ_AHEAD`] bytes of decoded data that has not been taken yet, twice as many where segments are so large that
-//! threads would be idle, and at least one segment. After a seek it is one segment, and more with each that is taken: seeks
+//! threads would be idle, and at least one segment. One that is very large, or larger than the index says, is not decoded
+//! ahead. After a seek it is one segment, and more with each that is taken: seeks
 //! come in swarms, and what is decoded for one is in the way of the next.
 
 use std::collections::VecDeque;
@@ -21,6 +22,9 @@ use crate::time::TimeRange;
 /// Decoded data that waits to be played, in bytes.
 const READ_AHEAD: usize = 8 << 20;
 
+/// A segment larger than this is decoded when it is needed, and nothing else is in memory.
+const LARGE: usize = 64 << 20;
+
 /// Segments that may be ahead for each that was taken since a seek.
 const RAMP: usize = 2;
 
@@ -37,14 +41,26 @@ pub(super) struct Job {
 struct DecodeRequest {
     job: Job,
     generation: u64,
-    reply: SyncSender<Result<Decoded, SourceError>>,
+    reply: SyncSender<Reply>,
+}
+
+type Reply = Result<Ready, SourceError>;
+
+/// What became of a request.
+pub(super) enum Ready {
+    Decoded(Decoded),
+    /// It was not decoded, since it has more bytes than the index says.
+    Larger {
+        /// As many.
+        size: u64,
+    },
 }
 
 struct Pending {
     key: Position,
     place: Option<Place>,
     bytes: usize,
-    reply: Receiver<Result<Decoded, SourceError>>,
+    reply: Receiver<Reply>,
 }
 
 /// See the module's documentation. The threads end when this is dropped.
@@ -83,10 +99,15 @@ impl Ahead {
         self.taken = 0;
     }
 
-    /// Whether more may be asked for.
-    pub(super) fn has_room(&self) -> bool {
+    /// Whether a segment of a size may be asked for, while so many bytes are being played.
+    pub(super) fn has_room(&self, size: u64, playing: usize) -> bool {
+        let size = to_usize(size);
+        if size > LARGE {
+            return self.pending.is_empty() && playing == 0;
+        }
         let limit = if self.pending.len() < self.threads.len() { 2 * READ_AHEAD } else { READ_AHEAD };
-        self.pending.is_empty() || (self.bytes < limit && self.pending.len() < RAMP * self.taken)
+        let is_within = self.bytes < limit && self.bytes.saturating_add(size) <= LARGE;
+        self.pending.is_empty() || (is_within && self.pending.len() < RAMP * self.taken)
     }
 
     /// Where what was asked for first stands.
@@ -96,16 +117,32 @@ impl Ahead {
 
     /// Asks for a segment; `place` comes back with it.
     pub(super) fn request(&mut self, key: Position, place: Place, job: Job) {
-        let (reply, receiver) = sync_channel(1);
         let bytes = to_usize(job.segment.size);
-        self.bytes += bytes;
-        self.pending.push_back(Pending { key, place: Some(place), bytes, reply: receiver });
+        self.bytes = self.bytes.saturating_add(bytes);
+        let reply = self.send(job);
+        self.pending.push_back(Pending { key, place: Some(place), bytes, reply });
+    }
+
+    /// Asks again for what was asked for of a file.
+    pub(super) fn request_again(&mut self, file: u32, job: impl Fn(Place) -> Option<Job>) {
+        let mut pending = std::mem::take(&mut self.pending);
+        for pending in &mut pending {
+            if let Some(job) = pending.place.filter(|place| place.file == file).and_then(&job) {
+                pending.reply = self.send(job);
+            }
+        }
+        self.pending = pending;
+    }
+
+    fn send(&self, job: Job) -> Receiver<Reply> {
+        let (reply, receiver) = sync_channel(1);
         let request = DecodeRequest { job, generation: self.generation.load(Ordering::Relaxed), reply };
         if let Some(jobs) = &self.jobs
             && jobs.send(request).is_err()
         {
             tracing::error!("the decoding threads have stopped");
         }
+        receiver
     }
 
     /// Puts an error in the place of a segment that can't be asked for.
@@ -117,7 +154,7 @@ impl Ahead {
     }
 
     /// What was asked for first; waits for it. Its place is None for [`Ahead::fail`].
-    pub(super) fn take(&mut self) -> Option<(Option<Place>, Result<Decoded, SourceError>)> {
+    pub(super) fn take(&mut self) -> Option<(Option<Place>, Reply)> {
         let pending = self.pending.pop_front()?;
         self.taken += 1;
         self.bytes = self.bytes.saturating_sub(pending.bytes);
@@ -151,7 +188,12 @@ fn work(inbox: &Mutex<Receiver<DecodeRequest>>, generation: &AtomicU64, range: T
         if asked_in != generation.load(Ordering::Relaxed) {
             continue;
         }
-        let decoded = job.file.reader.decode(&job.segment, &job.selection, range);
+        let size = job.file.reader.size(&job.segment);
+        let decoded = if size > job.segment.size {
+            Ok(Ready::Larger { size })
+        } else {
+            job.file.decode(&job.segment, &job.selection, range).map(Ready::Decoded)
+        };
         // whoever closes the file then, closes it
         drop(job);
         // after a seek there is no receiver

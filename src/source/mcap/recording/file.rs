@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::segments::SegmentReader;
+use super::segments::{Decoded, SegmentReader};
 use crate::model::ChannelId;
 use crate::source::SourceError;
 use crate::source::bytes::{LocalFile, RangeRead};
@@ -20,8 +20,20 @@ use crate::time::TimeRange;
 /// A file that is open: it can be decoded.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    pub(super) reader: SegmentReader,
+    pub(super) reader: Arc<SegmentReader>,
     pub(super) index: Arc<Index>,
+}
+
+impl OpenFile {
+    /// The messages of a segment that are chosen and lie in the range.
+    pub(super) fn decode(
+        &self,
+        segment: &Segment,
+        selection: &Arc<Selection>,
+        range: TimeRange,
+    ) -> Result<Decoded, SourceError> {
+        self.reader.decode(&self.index, segment, selection, range)
+    }
 }
 
 /// Whether an open file has a file descriptor of its own.
@@ -95,7 +107,7 @@ impl RecordingFile {
             occurring: occurring(&survey, &selection).map(Arc::from),
             selection: Arc::new(selection),
             kept: Kept::Open(Arc::new(OpenFile {
-                reader: SegmentReader::new(Box::new(file), 0, pool.clone()),
+                reader: Arc::new(SegmentReader::new(Box::new(file), 0, pool.clone())),
                 index: Arc::new(survey.index),
             })),
         }
@@ -130,7 +142,21 @@ impl RecordingFile {
             Descriptor::Kept => file,
             Descriptor::ForEachRead => file.without_descriptor(&self.path),
         };
-        Ok(Arc::new(OpenFile { reader: SegmentReader::new(Box::new(file), number, pool.clone()), index }))
+        let reader = Arc::new(SegmentReader::new(Box::new(file), number, pool.clone()));
+        Ok(Arc::new(OpenFile { reader, index }))
+    }
+
+    /// Takes what ids really mean, which the file's summary did not say; the file with it.
+    pub(super) fn redefine(&mut self, open: &OpenFile, selection: Selection) -> Arc<OpenFile> {
+        let index = Arc::new(open.index.in_parts(&selection.parts));
+        let open = Arc::new(OpenFile { reader: open.reader.clone(), index: index.clone() });
+        self.selection = Arc::new(selection);
+        self.occurring = None;
+        self.kept = match self.kept {
+            Kept::Open(_) => Kept::Open(open.clone()),
+            Kept::Nothing | Kept::Index(_) => Kept::Index(index),
+        };
+        open
     }
 
     /// Whether there can be messages of one of these channels.

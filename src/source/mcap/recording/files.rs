@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{RecordingFile, has_chosen};
-use crate::model::ChannelId;
+use crate::model::{Channel, ChannelId};
 use crate::registry::{ChannelSpec, Registry};
 use crate::source::bytes::LocalFile;
 use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
 use crate::source::mcap::pool::ChunkPool;
-use crate::source::mcap::survey::{FilePart, Survey, survey};
+use crate::source::mcap::survey::{FileChannel, FilePart, Survey, survey};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
+use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError, TopicRules};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are listed one by one; of hundreds of files each can have some.
@@ -106,28 +106,13 @@ impl<'a> Joint<'a> {
     }
 
     fn add(&mut self, path: &Path, opened: LocalFile, survey: Survey, pool: &Arc<ChunkPool>) {
-        let mut meanings = Vec::new();
         let mut problems = Vec::new();
-        for channel in &survey.channels {
-            let raw = channel.channel.clone();
-            let Some(topic) = self.options.topics.offered(&raw.topic).map(|topic| topic.into_owned()) else {
-                self.topics.insert(raw.topic);
-                meanings.push(IdMeaning::LeftOut);
-                continue;
-            };
-            problems.extend(channel.problem());
-            meanings.push(match self.registry.claim(ChannelSpec { topic, ..raw }) {
-                Ok(claim) => {
-                    problems.extend(claim.warning());
-                    self.claimed.insert(claim.channel.id);
-                    IdMeaning::Played(claim.channel.id)
-                }
-                Err(error) => {
-                    problems.push(error.to_string());
-                    IdMeaning::LeftOut
-                }
-            });
-        }
+        let meanings = claim(&survey, &self.options.topics, self.registry, &mut problems);
+        self.topics.extend(survey.channels.iter().map(|channel| channel.channel.topic.clone()));
+        self.claimed.extend(meanings.iter().filter_map(|meaning| match meaning {
+            IdMeaning::Played(channel) => Some(*channel),
+            IdMeaning::LeftOut | IdMeaning::Undefined => None,
+        }));
         self.any_chosen |=
             meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
         let name = file_name(path);
@@ -178,12 +163,60 @@ impl<'a> Joint<'a> {
             name,
             range: chosen,
             message_count: self.message_count.filter(|_| whole),
+            whole: self.whole,
+            topics: self.topics.into_iter().collect(),
             has_past: range.zip(self.whole).is_some_and(|(range, whole)| range.start > whole.start),
             channels,
             warnings: self.warnings,
         };
         Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
     }
+}
+
+/// What each channel of a file means: chosen ones are claimed. `problems`: what the user should know.
+fn claim(
+    survey: &Survey,
+    rules: &TopicRules,
+    registry: &Registry,
+    problems: &mut Vec<String>,
+) -> Vec<IdMeaning> {
+    let mut meaning = |channel: &FileChannel| {
+        let raw = channel.channel.clone();
+        let Some(topic) = rules.offered(&raw.topic).map(|topic| topic.into_owned()) else {
+            return IdMeaning::LeftOut;
+        };
+        problems.extend(channel.problem());
+        match registry.claim(ChannelSpec { topic, ..raw }) {
+            Ok(claim) => {
+                problems.extend(claim.warning());
+                IdMeaning::Played(claim.channel.id)
+            }
+            Err(error) => {
+                problems.push(error.to_string());
+                IdMeaning::LeftOut
+            }
+        }
+    };
+    survey.channels.iter().map(&mut meaning).collect()
+}
+
+/// Which messages of a file are played, found out once more, and its channels.
+pub(super) fn select(
+    survey: &Survey,
+    options: &RecordingOptions,
+    registry: &Registry,
+) -> (Selection, Vec<Arc<Channel>>) {
+    let mut problems = Vec::new();
+    let meanings = claim(survey, &options.topics, registry, &mut problems);
+    for problem in survey.warnings.iter().chain(&problems) {
+        tracing::warn!("{problem}");
+    }
+    let channels = meanings.iter().filter_map(|meaning| match meaning {
+        IdMeaning::Played(channel) => registry.channel(*channel),
+        IdMeaning::LeftOut | IdMeaning::Undefined => None,
+    });
+    let channels = channels.collect();
+    (Selection { parts: parts(survey, &meanings), order: options.order }, channels)
 }
 
 fn union(one: Option<TimeRange>, other: Option<TimeRange>) -> Option<TimeRange> {

@@ -8,18 +8,22 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::ahead::{Ahead, Job};
+use super::ahead::{Ahead, Job, Ready};
 use super::backfill::{Sought, backfill};
 use super::batch::BatchBuilder;
 use super::file::{Descriptor, OpenFile, RecordingFile, next_wanted};
-use super::files::{Files, open_files};
+use super::files::{Files, open_files, select};
 use super::merge::{Extended, Merge, Place, Position};
 use super::segments::Decoded;
 use crate::model::{Batch, Channel, ChannelId};
 use crate::payload::transforms::Transforms;
 use crate::registry::Registry;
+use crate::source::mcap::damage::DamageLog;
 use crate::source::mcap::pool::ChunkPool;
+use crate::source::mcap::records::to_usize;
+use crate::source::mcap::survey::read_through;
 use crate::source::paths::Named;
 use crate::source::{Recording, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
@@ -52,6 +56,8 @@ pub(in crate::source) struct Timeline {
     files: Vec<RecordingFile>,
     info: RecordingInfo,
     range: TimeRange,
+    options: RecordingOptions,
+    registry: Registry,
     pool: Arc<ChunkPool>,
     ahead: Ahead,
     from: Timestamp,
@@ -66,6 +72,13 @@ pub(in crate::source) struct Timeline {
     undefined_warned: bool,
     /// What of each channel counts in a backfill.
     sought: BTreeMap<ChannelId, Sought>,
+    damage: DamageLog,
+    /// Channels that were found while it played, to be announced with the next messages.
+    found: Vec<Arc<Channel>>,
+}
+
+fn sought(channel: &Channel) -> Sought {
+    Sought { transforms: Transforms::of(channel), is_latched: channel.latched }
 }
 
 /// For a file beside so many others that are open.
@@ -84,15 +97,13 @@ impl Timeline {
         let Files { files, info, range } = open_files(named, &pool, options, registry, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
-        let sought = |channel: &Arc<Channel>| {
-            let transforms = Transforms::of(channel);
-            (channel.id, Sought { transforms, is_latched: channel.latched })
-        };
-        let sought = info.channels.iter().map(sought).collect();
+        let sought = info.channels.iter().map(|channel| (channel.id, sought(channel))).collect();
         let mut timeline = Self {
             files,
             info,
             range,
+            options: options.clone(),
+            registry: registry.clone(),
             pool,
             ahead,
             from: Timestamp::MIN,
@@ -103,6 +114,8 @@ impl Timeline {
             failed: None,
             undefined_warned: false,
             sought,
+            damage: DamageLog::default(),
+            found: Vec::new(),
         };
         timeline.seek(Timestamp::MIN);
         Ok(timeline)
@@ -128,11 +141,13 @@ impl Timeline {
     }
 
     fn request_ahead(&mut self) {
-        while self.ahead.has_room() {
-            match self.next_unrequested() {
-                None => return,
-                Some((key, Unrequested::Segment(number))) => self.request(key, number),
-                Some((key, Unrequested::File)) => {
+        while let Some((key, next)) = self.next_unrequested() {
+            if !self.ahead.has_room(self.size_of(&next), self.merge.bytes()) {
+                return;
+            }
+            match next {
+                Unrequested::Segment(number) => self.request(key, number),
+                Unrequested::File => {
                     let ahead = self.playing.values().filter(|playing| !playing.started).count();
                     if ahead >= FILES_AHEAD && self.ahead.next_key().is_some() {
                         return;
@@ -141,6 +156,27 @@ impl Timeline {
                 }
             }
         }
+    }
+
+    /// Asks for what comes next, whatever its size: it is needed now.
+    fn request_now(&mut self) {
+        while self.ahead.next_key().is_none()
+            && let Some((key, next)) = self.next_unrequested()
+        {
+            self.merge.make_room(to_usize(self.size_of(&next)));
+            match next {
+                Unrequested::Segment(number) => self.request(key, number),
+                Unrequested::File => self.open_file(key),
+            }
+        }
+    }
+
+    /// Bytes in memory of what has not been asked for, as the index says.
+    fn size_of(&self, next: &Unrequested) -> u64 {
+        let Unrequested::Segment(number) = next else { return 0 };
+        let playing = self.playing.get(number);
+        let next = playing.and_then(|playing| playing.file.index.segments.get(playing.next?));
+        next.map_or(0, |segment| segment.size)
     }
 
     /// What is to be played from where the last seek went.
@@ -195,43 +231,93 @@ impl Timeline {
     /// Begins the next segment.
     fn begin_next(&mut self) -> Result<(), SourceError> {
         self.request_ahead();
+        self.request_now();
         let taken = self.ahead.take();
         if let Some((Some(place), _)) = &taken
             && let Some(playing) = self.playing.get_mut(&place.file)
         {
             playing.started = true;
         }
-        self.request_ahead();
         // without a place it is a file that does not open
         let Some((Some(place), decoded)) = taken else {
             return taken.map_or(Ok(()), |(_, failed)| failed.map(drop));
         };
-        let decoded = decoded.inspect_err(|_| self.release(place.file))?;
+        let decoded = match decoded {
+            Ok(Ready::Decoded(decoded)) => Ok(decoded),
+            Ok(Ready::Larger { size }) => {
+                self.merge.make_room(to_usize(size));
+                self.decode(place)
+            }
+            Err(error) => Err(error),
+        };
+        let decoded = match decoded {
+            Ok(decoded) if decoded.redefines => {
+                drop(decoded);
+                self.redefine(place.file).and_then(|()| self.decode(place))
+            }
+            decoded => decoded,
+        };
+        let mut decoded = decoded.inspect_err(|_| self.release(place.file))?;
         if decoded.undefined > 0 && !self.undefined_warned {
             self.undefined_warned = true;
             let name = self.playing.get(&place.file).map_or("", |playing| playing.file.reader.file.name());
             tracing::warn!("{name}: messages of channels that the file does not define are left out");
         }
-        let next = decoded.entries.partition_point(|entry| entry.log_time < self.from);
+        let next = decoded.first_at(self.from);
         if !self.merge.push(place, decoded, next) {
             self.release(place.file);
         }
+        // once it is known how much memory this one takes
+        self.request_ahead();
         Ok(())
     }
 
-    fn decode_again(&self, place: Place) -> Result<Option<Decoded>, SourceError> {
-        let Some(playing) = self.playing.get(&place.file) else { return Ok(None) };
+    /// Decodes a segment of an open file, here and now.
+    fn decode(&self, place: Place) -> Result<Decoded, SourceError> {
+        let Some(playing) = self.playing.get(&place.file) else { return Ok(Decoded::default()) };
         let segment = &playing.file.index.segments[place.segment as usize];
         let selection = &self.files[place.file as usize].selection;
-        playing.file.reader.decode(segment, selection, self.range).map(Some)
+        playing.file.decode(segment, selection, self.range)
+    }
+
+    /// A chunk gives an id of its file another meaning than the summary does: only reading the file through tells what
+    /// ids mean where.
+    fn redefine(&mut self, number: u32) -> Result<(), SourceError> {
+        let Some(playing) = self.playing.get_mut(&number) else { return Ok(()) };
+        let file = &*playing.file.reader.file;
+        let name = file.name();
+        tracing::warn!(
+            "{name}: its summary does not tell that channel ids change their meaning; the file is read through"
+        );
+        let survey = read_through(file, &self.pool, self.options.order)?;
+        let (selection, channels) = select(&survey, &self.options, &self.registry);
+        let closed = &mut self.files[number as usize];
+        playing.file = closed.redefine(&playing.file, selection);
+        let (file, selection) = (playing.file.clone(), closed.selection.clone());
+        self.ahead.request_again(number, |place| {
+            let segment = file.index.segments.get(place.segment as usize)?.clone();
+            Some(Job { file: file.clone(), segment, selection: selection.clone() })
+        });
+        for channel in channels {
+            if !self.info.channels.iter().any(|known| known.id == channel.id) {
+                self.info.channels.push(channel.clone());
+                self.sought.insert(channel.id, sought(&channel));
+                self.found.push(channel);
+            }
+        }
+        Ok(())
     }
 
     /// Appends what comes next of the segments that have begun; false if there is nothing.
     fn extend(&mut self, batch: &mut BatchBuilder, planned: Option<Position>) -> Result<bool, SourceError> {
         if let Some(place) = self.merge.parked() {
-            let decoded = self.decode_again(place);
+            let size = self.playing.get(&place.file).map_or(0, |playing| {
+                playing.file.reader.size(&playing.file.index.segments[place.segment as usize])
+            });
+            self.merge.make_room(to_usize(size));
+            let decoded = self.decode(place);
             let (decoded, error) =
-                decoded.map_or_else(|error| (None, Some(error)), |decoded| (decoded, None));
+                decoded.map_or_else(|error| (None, Some(error)), |decoded| (Some(decoded), None));
             if !self.merge.resume(decoded) {
                 self.release(place.file);
                 return error.map_or(Ok(true), Err);
@@ -276,18 +362,28 @@ impl Recording for Timeline {
             return Err(error);
         }
         let mut batch = self.merge.batch();
-        match self.fill(&mut batch).map_err(SourceError::of_a_part) {
-            Err(error) if batch.is_empty() => return Err(error),
-            // what was read before the damage is played first
-            Err(error) => self.failed = Some(error),
-            Ok(()) => {}
+        while let Err(error) = self.fill(&mut batch).map_err(SourceError::of_a_part) {
+            match self.damage.on(error, Instant::now()) {
+                Some(error) if batch.is_empty() => return Err(error),
+                // what was read before the damage is played first
+                Some(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+                None if batch.is_empty() => {}
+                None => break,
+            }
         }
-        Ok(batch.finish())
+        match batch.finish() {
+            Some(batch) => Ok(Some(Batch { announcements: std::mem::take(&mut self.found), ..batch })),
+            None => self.damage.at_end().map_or(Ok(None), Err),
+        }
     }
 
     fn seek(&mut self, to: Timestamp) {
         self.from = to;
         self.failed = None;
+        self.damage = DamageLog::default();
         self.ahead.clear();
         self.merge.clear();
         let before = std::mem::take(&mut self.playing);
@@ -316,8 +412,8 @@ impl Recording for Timeline {
                 self.files[number as usize].open(number, &self.pool, descriptor)
             }
         };
-        let sought = |channel: &ChannelId| (*channel, self.sought.get(channel).copied().unwrap_or_default());
-        backfill(&self.files, &open, before, channels.iter().map(sought).collect())
+        let of = |channel: &ChannelId| (*channel, self.sought.get(channel).copied().unwrap_or_default());
+        backfill(&self.files, &open, before, channels.iter().map(of).collect())
     }
 
     fn latch(&mut self, channels: &[ChannelId]) {

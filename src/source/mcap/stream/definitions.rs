@@ -8,11 +8,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mcap::records::{self, Record};
-
 use crate::model::{Channel, ChannelId, Schema};
 use crate::registry::{ChannelSpec, Registry};
+use crate::source::mcap::channels::reused_warning;
+use crate::source::mcap::fields::{ChannelRecord, Definition, replaced_warning};
 use crate::source::mcap::records::MAX_DEFINITIONS;
 use crate::source::{TopicRules, recorded_as_latched};
 
@@ -50,6 +49,24 @@ pub(super) struct Definitions {
     /// [`MAX_DEFINITIONS`].
     limit: usize,
     warnings: Vec<String>,
+    warned_of: WarnedOf,
+}
+
+/// What is warned of once in a stream.
+#[derive(Debug, Default)]
+struct WarnedOf {
+    replaced: Once,
+    reused: Once,
+}
+
+#[derive(Debug, Default)]
+struct Once(bool);
+
+impl Once {
+    /// True the first time.
+    fn is_new(&mut self) -> bool {
+        !std::mem::replace(&mut self.0, true)
+    }
 }
 
 impl Definitions {
@@ -66,6 +83,7 @@ impl Definitions {
             channel_bytes: 0,
             limit: MAX_DEFINITIONS,
             warnings: Vec::new(),
+            warned_of: WarnedOf::default(),
         }
     }
 
@@ -85,6 +103,11 @@ impl Definitions {
         self.channels.contains_key(&id)
     }
 
+    /// Whether nothing is defined.
+    pub(super) fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.claimed.is_empty()
+    }
+
     /// All channels that are offered, by their ids.
     pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
         let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();
@@ -98,41 +121,37 @@ impl Definitions {
     }
 
     /// Takes a schema or a channel; the error says why it is refused.
-    pub(super) fn on_record(&mut self, record: Record<'_>) -> Result<Change, String> {
-        match record {
-            Record::Schema { header, data } if header.id != 0 => {
-                let known = self.schemas.get(&header.id);
-                if known.is_some_and(|schema| {
-                    schema.name == header.name && schema.encoding == header.encoding && schema.data == *data
-                }) {
+    pub(super) fn on_definition(&mut self, definition: Definition) -> Result<Change, String> {
+        if let Some(what) = definition.replaced()
+            && self.warned_of.replaced.is_new()
+        {
+            self.warnings.push(replaced_warning(&what));
+        }
+        match definition {
+            Definition::Schema(record) if record.id != 0 => {
+                if self.schemas.get(&record.id).is_some_and(|schema| **schema == record.schema) {
                     return Ok(Change::default());
                 }
-                let schema = Schema {
-                    name: header.name,
-                    encoding: header.encoding,
-                    data: Bytes::copy_from_slice(&data),
-                };
-                self.schemas.remove(&header.id);
-                let schema = self.distinct(schema)?;
-                self.schemas.insert(header.id, schema);
+                self.schemas.remove(&record.id);
+                let schema = self.distinct(record.schema)?;
+                self.schemas.insert(record.id, schema);
                 Ok(Change::default())
             }
-            Record::Channel(channel) => self.on_channel(channel),
-            _ => Ok(Change::default()),
+            Definition::Channel(channel) => self.on_channel(channel),
+            Definition::Schema(_) => Ok(Change::default()),
         }
     }
 
     /// Takes what a summary repeats: only what was not defined before is new.
-    pub(super) fn on_repeat(&mut self, record: Record<'_>) -> Result<Change, String> {
-        let known = match &record {
-            Record::Schema { header, .. } => self.schemas.contains_key(&header.id),
-            Record::Channel(channel) => self.channels.contains_key(&channel.id),
-            _ => true,
+    pub(super) fn on_repeat(&mut self, definition: Definition) -> Result<Change, String> {
+        let known = match &definition {
+            Definition::Schema(schema) => self.schemas.contains_key(&schema.id),
+            Definition::Channel(channel) => self.channels.contains_key(&channel.id),
         };
-        if known { Ok(Change::default()) } else { self.on_record(record) }
+        if known { Ok(Change::default()) } else { self.on_definition(definition) }
     }
 
-    fn on_channel(&mut self, channel: records::Channel) -> Result<Change, String> {
+    fn on_channel(&mut self, channel: ChannelRecord) -> Result<Change, String> {
         let schema = self.schemas.get(&channel.schema_id).cloned();
         let missing = schema.is_none() && channel.schema_id != 0;
         let raw = ChannelSpec {
@@ -145,7 +164,12 @@ impl Definitions {
         if self.channels.get(&channel.id).is_some_and(|known| known.raw == raw) {
             return Ok(Change::default());
         }
-        self.channels.remove(&channel.id);
+        if let Some(before) = self.channels.remove(&channel.id)
+            && before.raw.topic != raw.topic
+            && self.warned_of.reused.is_new()
+        {
+            self.warnings.push(reused_warning(channel.id, &before.raw.topic, &raw.topic));
+        }
         let Some(topic) = self.rules.offered(&raw.topic).map(|topic| topic.into_owned()) else {
             self.channels.insert(channel.id, Known { raw, offered: None });
             return Ok(Change::default());
@@ -247,24 +271,18 @@ fn size(channel: &ChannelSpec) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use mcap::records::SchemaHeader;
-
     use super::*;
+    use crate::source::mcap::fields::{SchemaRecord, Text};
 
-    fn schema(id: u16, data: &str) -> Record<'_> {
-        let header = SchemaHeader { id, name: "X".into(), encoding: "jsonschema".into() };
-        Record::Schema { header, data: data.as_bytes().into() }
+    fn schema(id: u16, data: &str) -> Definition {
+        let data = data.to_owned().into();
+        let schema = Schema { name: "X".into(), encoding: "jsonschema".into(), data };
+        Definition::Schema(SchemaRecord { id, schema, text: Text::Utf8 })
     }
 
-    fn channel(id: u16, schema_id: u16, topic: &str) -> Record<'static> {
+    fn channel(id: u16, schema_id: u16, topic: &str) -> Definition {
         let (topic, message_encoding) = (topic.into(), "json".into());
-        Record::Channel(records::Channel {
-            id,
-            schema_id,
-            topic,
-            message_encoding,
-            metadata: BTreeMap::new(),
-        })
+        Definition::Channel(ChannelRecord { id, schema_id, topic, message_encoding, ..Default::default() })
     }
 
     fn definitions() -> Definitions {
@@ -275,18 +293,18 @@ mod tests {
     fn definitions_have_a_bound() {
         let mut definitions = Definitions { limit: 3 << 20, ..definitions() };
         let large = |number: usize| format!("{number}{}", "x".repeat(1 << 20));
-        assert!(definitions.on_record(schema(1, &large(1))).is_ok());
-        assert!(definitions.on_record(channel(1, 1, "/a")).unwrap().announced.is_some());
-        assert!(definitions.on_record(schema(2, &large(2))).is_ok());
-        let refused = definitions.on_record(schema(3, &large(3))).unwrap_err();
+        assert!(definitions.on_definition(schema(1, &large(1))).is_ok());
+        assert!(definitions.on_definition(channel(1, 1, "/a")).unwrap().announced.is_some());
+        assert!(definitions.on_definition(schema(2, &large(2))).is_ok());
+        let refused = definitions.on_definition(schema(3, &large(3))).unwrap_err();
         assert!(refused.contains("larger than 3 MiB"), "{refused}");
         // one that is like another takes no room
-        assert!(definitions.on_record(schema(3, &large(1))).is_ok());
+        assert!(definitions.on_definition(schema(3, &large(1))).is_ok());
         // nor do those that are redefined, or of earlier recordings, unless they are offered
-        assert!(definitions.on_record(schema(2, &large(4))).is_ok());
+        assert!(definitions.on_definition(schema(2, &large(4))).is_ok());
         definitions.begin_recording();
-        assert!(definitions.on_record(schema(1, &large(5))).is_ok());
-        assert!(definitions.on_record(schema(2, &large(6))).is_err());
+        assert!(definitions.on_definition(schema(1, &large(5))).is_ok());
+        assert!(definitions.on_definition(schema(2, &large(6))).is_err());
         assert!(definitions.held() < 3 << 20);
         assert_eq!(definitions.offered().len(), 1);
     }
@@ -294,12 +312,12 @@ mod tests {
     #[test]
     fn a_missing_schema_is_warned_of_and_the_channel_is_offered_without() {
         let mut definitions = definitions();
-        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        let change = definitions.on_definition(channel(1, 7, "/a")).unwrap();
         assert_eq!(change.announced.unwrap().schema, None);
         assert!(definitions.take_warnings()[0].contains("schema 7 is not defined"));
         // it is defined later
-        assert!(definitions.on_record(schema(7, "{}")).unwrap().announced.is_none());
-        let change = definitions.on_record(channel(1, 7, "/a")).unwrap();
+        assert!(definitions.on_definition(schema(7, "{}")).unwrap().announced.is_none());
+        let change = definitions.on_definition(channel(1, 7, "/a")).unwrap();
         assert_eq!(change.retired, [ChannelId(1)]);
         assert!(change.announced.unwrap().schema.is_some());
     }
@@ -308,8 +326,8 @@ mod tests {
     fn what_is_defined_again_changes_nothing() {
         let mut definitions = definitions();
         for round in 0..3 {
-            definitions.on_record(schema(1, "{}")).unwrap();
-            let change = definitions.on_record(channel(4, 1, "/a")).unwrap();
+            definitions.on_definition(schema(1, "{}")).unwrap();
+            let change = definitions.on_definition(channel(4, 1, "/a")).unwrap();
             assert_eq!(change.announced.is_some(), round == 0);
             assert!(change.retired.is_empty());
             assert_eq!(definitions.channel(4), Some(ChannelId(1)));

@@ -149,7 +149,7 @@ impl Follow {
                 Work::Suspect { .. } => self.linear.give_up(),
                 Work::Unwritten => break,
                 Work::More => {
-                    let filled = !self.linear.is_broken()
+                    let filled = !self.linear.is_foreign()
                         && self
                             .linear
                             .fill(file)
@@ -193,7 +193,7 @@ impl Follow {
                 self.suspect_polls += 1;
                 self.linear.read_again();
             }
-            Work::More if !self.linear.is_broken() => match self.linear.fill(file) {
+            Work::More if !self.linear.is_foreign() => match self.linear.fill(file) {
                 Ok(true) => {
                     self.reported = false;
                     return Ok(true);

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use crate::source::SourceError;
 use crate::source::bytes::open_regular;
-use crate::source::mcap::records::{FOREIGN_HEAD, MAGIC, foreign};
+use crate::source::mcap::records::MAGIC;
 use crate::source::mcap::walker::ForwardRead;
+use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
 /// Bytes before the place where reading goes on that are compared, in case the file was rewritten meanwhile: enough
 /// for a few small messages and their times.

@@ -1,6 +1,6 @@
 //! Records one after the other to batches: what a stream and a growing file have in common.
 //!
-//! A chunk makes one batch, sorted by log time, and so do the messages outside of chunks that are readable without
+//! A chunk makes one batch, sorted by log time (several, if it is very large), and so do the messages outside of chunks that are readable without
 //! waiting. Batches come in the order of the records. A message before the end of its channel is in an earlier batch.
 //! Of the stream only the definitions are kept.
 
@@ -16,7 +16,8 @@ use super::definitions::{Change, Definitions};
 use crate::model::{Batch, Channel, Entry};
 use crate::registry::Registry;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
-use crate::source::mcap::records::{RECORD_HEADER, message, parse, walk};
+use crate::source::mcap::fields::Definition;
+use crate::source::mcap::records::{COPIED_FROM, RECORD_HEADER, inner_record, message};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::{Order, SourceError, TopicRules};
 
@@ -35,6 +36,36 @@ pub(super) enum Work {
     Suspect { end: u64 },
 }
 
+/// Messages of a chunk in one batch at most.
+const CHUNK_MESSAGES: usize = if cfg!(test) { 64 } else { 1 << 20 };
+
+/// Bytes of payload in one batch at most, of a chunk whose messages are copied.
+const COPIED: usize = 4 << 20;
+
+/// A chunk that is being worked on.
+struct OpenChunk {
+    /// Where it begins in the stream.
+    offset: u64,
+    records: Bytes,
+    /// Where its next record is.
+    at: usize,
+    /// Whether only its definitions count.
+    old: bool,
+    /// Payloads, if it is too large to be kept for a batch.
+    copied: Vec<u8>,
+}
+
+impl OpenChunk {
+    fn is_copied(&self) -> bool {
+        self.records.len() > COPIED_FROM
+    }
+
+    /// What the payloads of a batch lie in.
+    fn take_buffer(&mut self) -> Bytes {
+        if self.is_copied() { std::mem::take(&mut self.copied).into() } else { self.records.clone() }
+    }
+}
+
 /// See the module's documentation.
 pub(super) struct Linear {
     name: String,
@@ -47,6 +78,8 @@ pub(super) struct Linear {
     loose: Range<usize>,
     ready: VecDeque<Result<Batch, SourceError>>,
     suspect: Option<(Range<usize>, SourceError)>,
+    /// A chunk of which messages are still to come.
+    chunk: Option<OpenChunk>,
     /// Recordings that began, one after the other.
     recordings: u64,
     /// Messages of channels that were not defined.
@@ -66,6 +99,7 @@ impl Linear {
             loose: 0..0,
             ready: VecDeque::new(),
             suspect: None,
+            chunk: None,
             recordings: 0,
             undefined: 0,
             warnings: Vec::new(),
@@ -114,8 +148,8 @@ impl Linear {
     }
 
     /// Whether nothing more of this stream can be read.
-    pub(super) fn is_broken(&self) -> bool {
-        self.walker.is_broken()
+    pub(super) fn is_foreign(&self) -> bool {
+        self.walker.is_foreign()
     }
 
     /// Reads once; false if there was nothing. Only when [`Linear::work`] asks for it.
@@ -128,6 +162,10 @@ impl Linear {
         loop {
             if !self.ready.is_empty() {
                 return Work::Ready;
+            }
+            if let Some(chunk) = self.chunk.take() {
+                self.work_on_chunk(chunk);
+                continue;
             }
             match self.walker.step() {
                 step @ (WalkStep::More | WalkStep::Unwritten) => {
@@ -158,8 +196,8 @@ impl Linear {
                     }
                 }
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                WalkStep::TooLarge { offset } => {
-                    self.fail(self.damaged(offset, "the record is larger than 1 GiB; it is left out"));
+                WalkStep::TooLarge { offset, reason } => {
+                    self.fail(self.damaged(offset, format!("{reason}; it is left out")));
                 }
                 WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
                 WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
@@ -170,7 +208,7 @@ impl Linear {
     /// Leaves the suspect chunk out, with an error.
     pub(super) fn give_up(&mut self) {
         if let Some((body, error)) = self.suspect.take() {
-            self.walker.pass(&body);
+            self.walker.pass_unusable(&body);
             self.fail(error);
         }
     }
@@ -188,11 +226,17 @@ impl Linear {
 
     /// There will be no more bytes.
     pub(super) fn end(&mut self) {
-        let Some(reason) = self.walker.unfinished() else { return };
-        let error = if self.walker.is_opening() {
+        let offset = self.walker.offset();
+        let unfinished = self.walker.unfinished();
+        let error = if let (true, Some(reason)) = (self.walker.is_opening(), unfinished) {
             self.unusable(reason)
+        } else if self.definitions.is_empty() && !self.walker.is_complete() && !self.walker.is_foreign() {
+            let reason = unfinished.unwrap_or("it ends without a footer");
+            self.unusable(&format!("byte {offset}: {reason}; there is no message to recover"))
+        } else if let Some(reason) = unfinished {
+            self.damaged(offset, reason)
         } else {
-            self.damaged(self.walker.offset(), reason)
+            return;
         };
         self.fail(error);
     }
@@ -200,6 +244,7 @@ impl Linear {
     /// Goes on with another file.
     pub(super) fn restart(&mut self) {
         self.suspect = None;
+        self.chunk = None;
         self.walker.restart();
         self.definitions.begin_recording();
         self.recordings = 0;
@@ -248,11 +293,15 @@ impl Linear {
     }
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
-        let record = parse(opcode, &self.walker.window()[body.clone()]);
-        let change = match record {
-            Some(record) if self.walker.is_summary() => self.definitions.on_repeat(record),
-            Some(record) => self.definitions.on_record(record),
-            None => Err("the definition of a channel or schema can't be read".into()),
+        let definition = Definition::decode(opcode, &self.walker.window()[body.clone()]);
+        let change = match definition {
+            Some(definition) if self.walker.is_summary() => self.definitions.on_repeat(definition),
+            Some(definition) => self.definitions.on_definition(definition),
+            None => {
+                self.walker.pass_unusable(body);
+                let reason = "the definition of a channel or schema can't be read; it is left out";
+                return self.fail(self.damaged(offset, reason));
+            }
         };
         self.walker.pass(body);
         match change {
@@ -316,31 +365,55 @@ impl Linear {
                 self.walker.share(body.start + range.start..body.start + range.end, &self.unpacker)
             }
         };
-        // it has just been walked to its end
-        walk(&records, |opcode, at, body| {
+        self.chunk = Some(OpenChunk { offset, records, at: 0, old, copied: Vec::new() });
+        Ok(())
+    }
+
+    /// Makes one batch of a chunk's messages, or several if there are very many; up to a definition that ends channels.
+    fn work_on_chunk(&mut self, mut chunk: OpenChunk) {
+        let records = chunk.records.clone();
+        // all of it was found to be readable
+        while let Some((opcode, body)) = inner_record(&records, chunk.at) {
+            chunk.at = body.end;
             match opcode {
-                op::MESSAGE if !old => {
-                    let (channel, entry) = message(body, at, Order::Log)?;
-                    self.push(channel, entry);
-                }
-                op::SCHEMA | op::CHANNEL => match self.definitions.on_record(parse(opcode, body)?) {
-                    Ok(change) => {
-                        if self.ends_batch(&change) {
-                            self.flush(records.clone());
-                        }
-                        self.apply(change);
-                    }
-                    Err(reason) => {
-                        self.flush(records.clone());
-                        self.ready.push_back(Err(self.damaged(offset, reason)));
-                    }
-                },
+                op::MESSAGE if !chunk.old => self.on_chunk_message(&mut chunk, body),
+                op::SCHEMA | op::CHANNEL => self.on_chunk_definition(&mut chunk, opcode, &records[body]),
                 _ => {}
             }
-            Some(())
-        })
-        .ok();
-        self.flush(records.clone());
-        Ok(())
+            if self.batch.entries.len() >= CHUNK_MESSAGES || chunk.copied.len() >= COPIED {
+                self.flush(chunk.take_buffer());
+                self.chunk = Some(chunk);
+                return;
+            }
+        }
+        self.flush(chunk.take_buffer());
+    }
+
+    fn on_chunk_message(&mut self, chunk: &mut OpenChunk, body: Range<usize>) {
+        let Some((channel, mut entry)) = message(&chunk.records[body.clone()], body.start, Order::Log) else {
+            return;
+        };
+        if chunk.is_copied() {
+            let payload = &chunk.records[body.end - entry.length as usize..body.end];
+            entry.offset = u32::try_from(chunk.copied.len()).unwrap_or(u32::MAX);
+            chunk.copied.extend_from_slice(payload);
+        }
+        self.push(channel, entry);
+    }
+
+    fn on_chunk_definition(&mut self, chunk: &mut OpenChunk, opcode: u8, body: &[u8]) {
+        let Some(definition) = Definition::decode(opcode, body) else { return };
+        match self.definitions.on_definition(definition) {
+            Ok(change) => {
+                if self.ends_batch(&change) {
+                    self.flush(chunk.take_buffer());
+                }
+                self.apply(change);
+            }
+            Err(reason) => {
+                self.flush(chunk.take_buffer());
+                self.ready.push_back(Err(self.damaged(chunk.offset, reason)));
+            }
+        }
     }
 }

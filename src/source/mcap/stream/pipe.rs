@@ -4,10 +4,12 @@
 //! kept. Everything else is as in [`super::linear`].
 
 use std::io::{self, Read};
+use std::time::Instant;
 
 use super::linear::{Linear, Work};
 use crate::model::Batch;
 use crate::registry::Registry;
+use crate::source::mcap::damage::DamageLog;
 use crate::source::mcap::records::to_usize;
 use crate::source::mcap::walker::ForwardRead;
 use crate::source::{SourceError, Stop, Stream, TopicRules};
@@ -17,6 +19,7 @@ pub struct McapStream<R> {
     name: String,
     stop: Stop,
     linear: Linear,
+    damage: DamageLog,
     /// None after the end.
     input: Option<Reading<R>>,
 }
@@ -29,6 +32,7 @@ impl<R: Read + Send> McapStream<R> {
         Self {
             linear: Linear::new(name.clone(), rules, registry),
             name,
+            damage: DamageLog::default(),
             stop: stop.clone(),
             input: Some(Reading(read)),
         }
@@ -56,14 +60,19 @@ impl<R: Read + Send> Stream for McapStream<R> {
             for warning in self.linear.take_warnings() {
                 tracing::warn!("{}: {warning}", self.name);
             }
-            if let Some(ready) = self.linear.take_ready() {
-                return ready.map(Some);
+            match self.linear.take_ready() {
+                Some(Ok(batch)) => return Ok(Some(batch)),
+                Some(Err(error)) => match self.damage.on(error, Instant::now()) {
+                    Some(error) => return Err(error),
+                    None => continue,
+                },
+                None => {}
             }
-            let Some(input) = &mut self.input else { return Ok(None) };
+            let Some(input) = &mut self.input else { return self.damage.at_end().map_or(Ok(None), Err) };
             match work {
                 Work::Suspect { .. } => self.linear.give_up(),
                 Work::Ready => {}
-                Work::More | Work::Unwritten if self.linear.is_broken() => self.input = None,
+                Work::More | Work::Unwritten if self.linear.is_foreign() => self.input = None,
                 Work::More | Work::Unwritten => match self.linear.fill(input) {
                     Ok(true) => {}
                     Ok(false) => {

@@ -1,10 +1,11 @@
 //! What a recording has beside its messages: the header, attachments, metadata.
 
-use mcap::records::{Record, op};
+use mcap::records::op;
 
 use super::Survey;
 use crate::source::bytes::RangeRead;
-use crate::source::mcap::records::{RECORD_HEADER, parse, read_vec, to_usize};
+use crate::source::mcap::fields::{AttachmentHead, HeaderRecord, MetadataRecord};
+use crate::source::mcap::records::{RECORD_HEADER, read_vec};
 use crate::source::summary::{AttachmentSummary, MetadataSummary};
 use crate::time::Timestamp;
 
@@ -16,40 +17,28 @@ pub(super) fn note(survey: &mut Survey, file: &dyn RangeRead, opcode: u8, at: u6
     const OTHER: u64 = 64 << 20;
     let read = if opcode == op::ATTACHMENT { ATTACHMENT } else { OTHER };
     let Ok(body) = read_vec(file, at + RECORD_HEADER, length.min(read)) else { return };
-    if opcode == op::ATTACHMENT {
-        survey.attachments.extend(attachment(&body));
-        return;
-    }
-    match parse(opcode, &body) {
-        Some(Record::Metadata(metadata)) => {
-            survey.metadata.push(MetadataSummary { name: metadata.name, values: metadata.metadata });
+    match opcode {
+        op::ATTACHMENT => {
+            let Some(head) = AttachmentHead::decode(&body) else { return };
+            survey.note_text(head.text, || format!("attachment {}", head.name));
+            survey.attachments.push(AttachmentSummary {
+                name: head.name,
+                media_type: head.media_type,
+                log_time: Timestamp(head.log_time),
+                size_bytes: head.size,
+            });
+        }
+        op::METADATA => {
+            let Some(metadata) = MetadataRecord::decode(&body) else { return };
+            survey.note_text(metadata.text, || format!("metadata {}", metadata.name));
+            survey.metadata.push(MetadataSummary { name: metadata.name, values: metadata.values });
         }
         // of several recordings the first one's
-        Some(Record::Header(header)) if survey.library.is_empty() && survey.profile.is_empty() => {
+        op::HEADER if survey.library.is_empty() && survey.profile.is_empty() => {
+            let Some(header) = HeaderRecord::decode(&body) else { return };
             survey.profile = header.profile;
             survey.library = header.library;
         }
         _ => {}
     }
-}
-
-/// The fields before an attachment's data, which is not needed here and can be large.
-fn attachment(body: &[u8]) -> Option<AttachmentSummary> {
-    fn u64_at(bytes: &mut &[u8]) -> Option<u64> {
-        let (head, rest) = bytes.split_first_chunk()?;
-        *bytes = rest;
-        Some(u64::from_le_bytes(*head))
-    }
-    fn string(bytes: &mut &[u8]) -> Option<String> {
-        let (head, rest) = bytes.split_first_chunk()?;
-        let (text, rest) = rest.split_at_checked(to_usize(u64::from(u32::from_le_bytes(*head))))?;
-        *bytes = rest;
-        Some(String::from_utf8_lossy(text).into_owned())
-    }
-    let bytes = &mut &*body;
-    let log_time = Timestamp(u64_at(bytes)?);
-    let _create_time = u64_at(bytes)?;
-    let name = string(bytes)?;
-    let media_type = string(bytes)?;
-    Some(AttachmentSummary { name, media_type, log_time, size_bytes: u64_at(bytes)? })
 }

@@ -1,9 +1,10 @@
 //! Finds the summary section by the footer at the end of a file.
 
-use mcap::records::{Footer, Record, op};
+use mcap::records::op;
 
 use crate::source::bytes::RangeRead;
-use crate::source::mcap::records::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, parse, read_vec, record_header};
+use crate::source::mcap::fields::FooterRecord;
+use crate::source::mcap::records::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, read_vec, record_header};
 
 /// Footer record and the magic after it, bytes.
 const TAIL: u64 = RECORD_HEADER + 20 + 8;
@@ -18,8 +19,8 @@ pub(super) fn find_section(file: &dyn RangeRead) -> Result<(u64, Vec<u8>), Strin
     if !tail.ends_with(MAGIC) {
         return Err("it does not end as a recording does".into());
     }
-    let footer = match (record_header(&tail), parse(op::FOOTER, &tail[9..29])) {
-        (Some((op::FOOTER, 20)), Some(Record::Footer(footer))) => footer,
+    let footer = match (record_header(&tail), FooterRecord::decode(&tail[9..29])) {
+        (Some((op::FOOTER, 20)), Some(footer)) => footer,
         // a footer with fields from a later version of the format is longer
         _ => find_padded_footer(file).ok_or("it has no footer")?,
     };
@@ -39,24 +40,21 @@ pub(super) fn find_section(file: &dyn RangeRead) -> Result<(u64, Vec<u8>), Strin
 }
 
 /// The conformance suite has recordings in which every record is longer than known fields, the footer too.
-fn find_padded_footer(file: &dyn RangeRead) -> Option<Footer> {
+fn find_padded_footer(file: &dyn RangeRead) -> Option<FooterRecord> {
     const SEARCHED: u64 = 256;
     let length = file.size().min(SEARCHED);
     let bytes = read_vec(file, file.size() - length, length).ok()?;
     let end = bytes.len() - 8;
     (0..end.checked_sub(29)?).rev().find_map(|at| match record_header(&bytes[at..])? {
         (op::FOOTER, length) if at as u64 + RECORD_HEADER + length == end as u64 => {
-            match parse(op::FOOTER, &bytes[at + 9..end])? {
-                Record::Footer(footer) => Some(footer),
-                _ => None,
-            }
+            FooterRecord::decode(&bytes[at + 9..end])
         }
         _ => None,
     })
 }
 
 /// Checks the summary's CRC, if it has one: it covers everything up to itself in the footer.
-fn check_crc(section: &[u8], footer: &Footer) -> Result<(), String> {
+fn check_crc(section: &[u8], footer: &FooterRecord) -> Result<(), String> {
     let covered = section.len() - 8 - 4;
     if footer.summary_crc == 0 || crc32fast::hash(&section[..covered]) == footer.summary_crc {
         return Ok(());

@@ -6,12 +6,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mcap::records::{self, Record};
-
 use crate::model::Schema;
 use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;
+use crate::source::mcap::channels::reused_warning;
+use crate::source::mcap::fields::{ChannelRecord, Definition};
 use crate::source::mcap::records::MAX_DEFINITIONS;
 use crate::source::recorded_as_latched;
 
@@ -28,7 +27,7 @@ pub(crate) struct FileChannel {
 }
 
 impl FileChannel {
-    pub(super) fn new(channel: records::Channel, schema: Option<Arc<Schema>>) -> Self {
+    pub(super) fn new(channel: ChannelRecord, schema: Option<Arc<Schema>>) -> Self {
         Self {
             id: channel.id,
             schema_id: channel.schema_id,
@@ -87,6 +86,10 @@ pub(super) struct Ids {
     distinct_schemas: HashSet<Arc<Schema>>,
     bytes: usize,
     entries: usize,
+    /// The first thing whose text is not UTF-8.
+    pub(super) replaced: Option<String>,
+    /// A warning of the first id that was given again for another topic.
+    pub(super) reused: Option<String>,
 }
 
 impl Ids {
@@ -103,6 +106,8 @@ impl Ids {
             distinct_schemas: HashSet::new(),
             bytes: 0,
             entries: 0,
+            replaced: None,
+            reused: None,
         }
     }
 
@@ -136,28 +141,29 @@ impl Ids {
     /// Takes a schema or a channel; the error says why it is refused.
     pub(super) fn on_definition(
         &mut self,
-        record: Record<'_>,
+        definition: Definition,
         at: Offset,
         section: Section,
     ) -> Result<(), String> {
-        match record {
-            Record::Schema { header, data } if header.id != 0 => {
-                if section == Section::Summary && self.schemas.contains_key(&header.id) {
+        if let Some(what) = definition.replaced() {
+            self.replaced.get_or_insert(what);
+        }
+        match definition {
+            Definition::Schema(record) if record.id != 0 => {
+                if section == Section::Summary && self.schemas.contains_key(&record.id) {
                     return Ok(());
                 }
-                let data = Bytes::copy_from_slice(&data);
-                let schema = Schema { name: header.name, encoding: header.encoding, data };
-                self.schemas.remove(&header.id);
-                let schema = self.distinct(schema)?;
-                self.schemas.insert(header.id, schema);
+                self.schemas.remove(&record.id);
+                let schema = self.distinct(record.schema)?;
+                self.schemas.insert(record.id, schema);
                 Ok(())
             }
-            Record::Channel(channel) => self.on_channel(channel, at, section),
-            _ => Ok(()),
+            Definition::Channel(channel) => self.on_channel(channel, at, section),
+            Definition::Schema(_) => Ok(()),
         }
     }
 
-    fn on_channel(&mut self, channel: records::Channel, at: Offset, section: Section) -> Result<(), String> {
+    fn on_channel(&mut self, channel: ChannelRecord, at: Offset, section: Section) -> Result<(), String> {
         let id = channel.id;
         let part = self.parts.len() - 1;
         let before = self.parts[part].channels.get(&id).copied();
@@ -167,7 +173,11 @@ impl Ids {
             Some(_) if section == Section::Summary => return Ok(()),
             Some(before) if self.channels[before].channel == channel.channel => return Ok(()),
             // in place of another, from here on
-            Some(_) => {
+            Some(before) => {
+                let (old, new) = (&self.channels[before].channel.topic, &channel.channel.topic);
+                if self.reused.is_none() && old != new {
+                    self.reused = Some(reused_warning(id, old, new));
+                }
                 self.check_entries(self.parts[part].channels.len())?;
                 let number = self.number(channel)?;
                 let mut channels = self.parts[part].channels.clone();

@@ -1,8 +1,11 @@
 //! Where in a file its messages are.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use crate::model::Schema;
 use crate::source::mcap::channels::{PartIds, Selection};
+use crate::source::mcap::fields::{ChannelRecord, Definition, SchemaRecord};
 
 /// A part of the file that holds messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +50,32 @@ pub(crate) struct Index {
     by_end: OnceLock<Vec<u32>>,
     /// For each segment the latest end of all up to it.
     reach: OnceLock<Vec<u64>>,
+    /// By opcode and id: checksums of the definitions in a summary, which chunks may contradict. Empty for a file that
+    /// was read through.
+    pub(super) defined: BTreeMap<(u8, u16), u32>,
 }
 
 impl Index {
     /// The channels of a segment; empty if they are not known.
     pub(crate) fn presence_of(&self, segment: &Segment) -> &[Presence] {
         &self.presence[segment.presence.0 as usize..segment.presence.1 as usize]
+    }
+
+    /// Whether the body of a schema or channel record gives an id another meaning than the summary does.
+    pub(crate) fn redefines(&self, opcode: u8, body: &[u8]) -> bool {
+        let Some(id) = body.first_chunk() else { return false };
+        let known = self.defined.get(&(opcode, u16::from_le_bytes(*id)));
+        known.is_some_and(|known| Some(*known) != checksum(opcode, body))
+    }
+
+    /// The same, with the parts of the file in which its segments lie; nothing contradicts it any more.
+    pub(crate) fn in_parts(&self, parts: &[PartIds]) -> Self {
+        let mut segments = self.segments.clone();
+        for segment in &mut segments {
+            let begun = parts.partition_point(|part| part.from() <= (segment.offset, 0));
+            segment.part = u32::try_from(begun.saturating_sub(1)).unwrap_or(u32::MAX);
+        }
+        Self { segments, presence: self.presence.clone(), ..Self::default() }
     }
 
     /// The segments, those that end last first.
@@ -94,6 +117,19 @@ impl Index {
         let cut = cut.filter_map(|index| u32::try_from(index).ok()).collect();
         (cut, self.by_end().partition_point(|index| self.segments[*index as usize].end >= time))
     }
+}
+
+/// Of what a schema or channel record means: not of what a recorder noted, and of fields of later versions.
+pub(super) fn checksum(opcode: u8, body: &[u8]) -> Option<u32> {
+    Some(match Definition::decode(opcode, body)? {
+        Definition::Schema(SchemaRecord { schema: Schema { name, encoding, data }, .. }) => {
+            crc32fast::hash(&[name.as_bytes(), &[0], encoding.as_bytes(), &[0], &data].concat())
+        }
+        Definition::Channel(ChannelRecord { schema_id, topic, message_encoding, .. }) => {
+            let fields = [topic.as_bytes(), &[0], message_encoding.as_bytes(), &schema_id.to_le_bytes()];
+            crc32fast::hash(&fields.concat())
+        }
+    })
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::ids::FileChannel;
 use super::chunk::Unpacker;
+use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
-use super::records::{FOREIGN_HEAD, MAGIC, failed, foreign, read_vec, unusable};
+use super::records::{MAGIC, failed, read_vec, unusable};
 use crate::source::bytes::RangeRead;
+use crate::source::sniff::{FOREIGN_HEAD, foreign};
 use crate::source::summary::{AttachmentSummary, MetadataSummary};
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
@@ -22,7 +23,7 @@ pub(super) mod info;
 mod scan;
 mod summary;
 
-pub(super) use ids::FilePart;
+pub(super) use ids::{FileChannel, FilePart};
 pub(super) use index::{Index, Segment};
 pub(super) use summary::read_index;
 
@@ -65,6 +66,8 @@ pub(super) struct Survey {
     /// One sentence each, with the file's name.
     pub(super) warnings: Vec<String>,
     pub(super) complete: bool,
+    /// The first thing whose text is not UTF-8.
+    replaced: Option<String>,
 }
 
 impl Survey {
@@ -84,6 +87,7 @@ impl Survey {
             metadata: Vec::new(),
             warnings: Vec::new(),
             complete: false,
+            replaced: None,
         }
     }
 
@@ -94,8 +98,17 @@ impl Survey {
         totals.uncompressed = totals.uncompressed.saturating_add(uncompressed);
     }
 
-    /// Sorts the segments, and finds the range if nothing said it.
-    fn finish(&mut self) {
+    fn note_text(&mut self, text: Text, what: impl FnOnce() -> String) {
+        if text == Text::Replaced {
+            self.replaced.get_or_insert_with(what);
+        }
+    }
+
+    /// Sorts the segments, and finds the range if nothing said it. `name`: the file's, for warnings.
+    fn finish(&mut self, name: &str) {
+        if let Some(what) = &self.replaced {
+            self.warnings.push(format!("{name}: {}", replaced_warning(what)));
+        }
         self.index.sort();
         // a chunk without messages is dated at time 0
         let empty = self.message_count == Some(0) && self.index.presence.is_empty();
@@ -107,6 +120,15 @@ impl Survey {
                 .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });
         }
     }
+}
+
+/// The same by reading the file through, where its summary turned out not to say all.
+pub(super) fn read_through(
+    file: &dyn RangeRead,
+    pool: &Arc<ChunkPool>,
+    order: Order,
+) -> Result<Survey, SourceError> {
+    scan::scan(file, Unpacker::new(pool.clone()), order, None, &mut |_| {})
 }
 
 /// Finds out what a file holds: by its summary if that will do, else by reading it through. What is not an MCAP file is

@@ -15,10 +15,12 @@ use super::ids::{Ids, Section};
 use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::fields::Definition;
 use crate::source::mcap::records::{
-    RECORD_HEADER, chunk_head, failed, message, parse, read_vec, to_usize, unusable, walk,
+    RECORD_HEADER, chunk_head, failed, message, read_vec, to_usize, unusable, walk,
 };
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
+use crate::source::paths::file_name;
 use crate::source::{Order, ScanProgress, SourceError};
 
 /// Messages outside of chunks are played in runs of about this many bytes.
@@ -85,7 +87,7 @@ impl Scan<'_> {
             match self.walker.step() {
                 // never: the file is not being written
                 WalkStep::Unwritten => break,
-                WalkStep::More if self.walker.is_broken() => break,
+                WalkStep::More if self.walker.is_foreign() => break,
                 WalkStep::More => {
                     let filled = self.walker.fill(&mut Forward(self.file), &self.unpacker);
                     if !filled.map_err(|error| failed(self.file, error))? {
@@ -103,9 +105,9 @@ impl Scan<'_> {
                 WalkStep::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
                 WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
-                WalkStep::TooLarge { offset } => {
+                WalkStep::TooLarge { offset, reason } => {
                     self.end_run();
-                    self.fault(offset, "the record is larger than 1 GiB");
+                    self.fault(offset, reason);
                 }
                 WalkStep::Broken { offset, reason } => self.fault(offset, reason),
                 WalkStep::Foreign { reason } => return Err(unusable(self.file, reason)),
@@ -153,12 +155,16 @@ impl Scan<'_> {
     }
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
-        let record = parse(opcode, &self.walker.window()[body.clone()]);
+        let definition = Definition::decode(opcode, &self.walker.window()[body.clone()]);
         let section = if self.walker.is_summary() { Section::Summary } else { Section::Data };
         let part = self.ids.part();
-        let taken = match record {
-            Some(record) => self.ids.on_definition(record, (offset, 0), section),
-            None => Err("the definition of a channel or schema can't be read".into()),
+        let taken = match definition {
+            Some(definition) => self.ids.on_definition(definition, (offset, 0), section),
+            None => {
+                self.end_run();
+                self.fault(offset, "the definition of a channel or schema can't be read");
+                return self.walker.pass_unusable(body);
+            }
         };
         self.walker.pass(body);
         if self.ids.part() != part {
@@ -194,6 +200,7 @@ impl Scan<'_> {
         let size = count_chunk(&mut self.survey, record);
         if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
             self.fault(offset, reason);
+            return self.walker.pass_unusable(body);
         }
         self.walker.pass(body);
     }
@@ -223,7 +230,8 @@ impl Scan<'_> {
                     found.add(self.ids.part(), channel, entry.log_time.0);
                 }
                 op::SCHEMA | op::CHANNEL => {
-                    let taken = self.ids.on_definition(parse(opcode, body)?, (offset, at), Section::Data);
+                    let definition = Definition::decode(opcode, body)?;
+                    let taken = self.ids.on_definition(definition, (offset, at), Section::Data);
                     faults.extend(taken.err());
                 }
                 _ => {}
@@ -238,6 +246,8 @@ impl Scan<'_> {
 
     fn conclude(self, reason: Option<String>) -> Result<Survey, SourceError> {
         let Self { file, mut survey, ids, found, faults: (faults, fault_count), .. } = self;
+        survey.replaced = survey.replaced.or(ids.replaced);
+        let reused = ids.reused;
         let undefined = found::index(&mut survey, ids.parts, ids.channels, found);
         let messages = survey.message_count.unwrap_or(0);
         let mut shown = faults.join("; ");
@@ -248,8 +258,7 @@ impl Scan<'_> {
         if !survey.complete && messages == 0 {
             return Err(unusable(file, format!("{shown}; there is no message to recover")));
         }
-        let path = Path::new(file.name());
-        let name = path.file_name().map_or_else(|| file.name().to_owned(), |name| name.display().to_string());
+        let name = file_name(Path::new(file.name()));
         if !survey.complete {
             survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
         }
@@ -268,7 +277,8 @@ impl Scan<'_> {
                 "{name}: {undefined} messages of channels that it does not define are left out"
             ));
         }
-        survey.finish();
+        survey.warnings.extend(reused.map(|reused| format!("{name}: {reused}")));
+        survey.finish(&name);
         Ok(survey)
     }
 }

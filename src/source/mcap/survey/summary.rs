@@ -5,19 +5,19 @@
 //! of chunks, or an earlier recording.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use mcap::records::{self, ChunkIndex, Record, Statistics, op};
+use mcap::records::op;
 
 use super::ids::{FileChannel, FilePart};
-use super::index::{Index, Presence, Segment};
+use super::index::{Index, Presence, Segment, checksum};
 use super::{Method, Survey, extras, footer};
 use crate::model::Schema;
 use crate::source::bytes::RangeRead;
-use crate::source::mcap::records::{
-    LARGE_CHUNK, MAGIC, RECORD_HEADER, header_at, parse, record_header, to_usize,
-};
+use crate::source::mcap::fields::{ChannelRecord, ChunkIndexRecord, Definition, StatisticsRecord};
+use crate::source::mcap::records::{LARGE_CHUNK, MAGIC, RECORD_HEADER, header_at, record_header, to_usize};
+use crate::source::paths::file_name;
 use crate::time::{TimeRange, Timestamp};
 
 /// Records between the chunks that are looked at one by one; with more of them a scan is as fast.
@@ -27,12 +27,12 @@ const MAX_STRAY_RECORDS: usize = 4096;
 pub(super) fn read(file: &dyn RangeRead) -> Result<Survey, String> {
     let mut section = read_section(file)?;
     section.walk_gaps(file)?;
-    Ok(section.finish())
+    Ok(section.finish(file))
 }
 
 /// The index of a file whose summary was found usable before.
 pub(crate) fn read_index(file: &dyn RangeRead) -> Result<Index, String> {
-    read_section(file).map(|section| section.finish().index)
+    read_section(file).map(|section| section.finish(file).index)
 }
 
 fn read_section(file: &dyn RangeRead) -> Result<SummarySection, String> {
@@ -46,10 +46,10 @@ fn read_section(file: &dyn RangeRead) -> Result<SummarySection, String> {
 struct SummarySection {
     survey: Survey,
     schemas: BTreeMap<u16, Arc<Schema>>,
-    channels: BTreeMap<u16, records::Channel>,
+    channels: BTreeMap<u16, ChannelRecord>,
     /// Where it begins, and the data of its recording ends.
     start: u64,
-    statistics: Option<Statistics>,
+    statistics: Option<StatisticsRecord>,
     /// Parts of the file that chunks and their indexes explain: offset and end.
     explained: Vec<(u64, u64)>,
     chunk_count: u64,
@@ -77,49 +77,63 @@ impl SummarySection {
             let body = at + 9;
             let end = body.saturating_add(to_usize(length));
             let record = section.get(body..end).ok_or("a record of its summary is too long")?;
-            let known = matches!(opcode, op::SCHEMA | op::CHANNEL | op::CHUNK_INDEX | op::STATISTICS);
+            let unreadable = "a record of its summary can't be read";
             match opcode {
                 op::FOOTER if end + MAGIC.len() == section.len() => return Ok(()),
                 op::FOOTER => return Err("its summary ends before the file does".into()),
-                _ if known => match parse(opcode, record).ok_or("a record of its summary can't be read")? {
-                    Record::ChunkIndex(index) => self.on_chunk(index)?,
-                    Record::Statistics(statistics) => self.statistics = Some(statistics),
-                    definition => self.on_definition(definition),
-                },
+                op::CHUNK_INDEX => self.on_chunk(ChunkIndexRecord::decode(record).ok_or(unreadable)?)?,
+                op::STATISTICS => {
+                    self.statistics = Some(StatisticsRecord::decode(record).ok_or(unreadable)?);
+                }
+                op::SCHEMA | op::CHANNEL => {
+                    let definition = Definition::decode(opcode, record).ok_or(unreadable)?;
+                    let id = match &definition {
+                        Definition::Schema(schema) => schema.id,
+                        Definition::Channel(channel) => channel.id,
+                    };
+                    self.survey.index.defined.extend(checksum(opcode, record).map(|sum| ((opcode, id), sum)));
+                    self.on_definition(definition)?;
+                }
                 _ => {}
             }
             at = end;
         }
     }
 
-    /// Takes what a schema or channel record says; the first of several with one id counts.
-    fn on_definition(&mut self, record: Record<'_>) {
-        match record {
-            Record::Schema { header, data } if header.id != 0 => {
-                self.schemas.entry(header.id).or_insert_with(|| {
-                    let data = Bytes::copy_from_slice(&data);
-                    Arc::new(Schema { name: header.name, encoding: header.encoding, data })
-                });
-            }
-            Record::Channel(channel) => {
-                self.channels.entry(channel.id).or_insert(channel);
-            }
-            _ => {}
+    /// Takes what a schema or channel record says; an id that has two meanings means different things in different
+    /// places, which a summary does not tell.
+    fn on_definition(&mut self, definition: Definition) -> Result<(), String> {
+        if let Some(what) = definition.replaced() {
+            self.survey.replaced.get_or_insert(what);
         }
+        let twice = match definition {
+            Definition::Schema(record) if record.id != 0 => {
+                let schema = Arc::new(record.schema);
+                *self.schemas.entry(record.id).or_insert_with(|| schema.clone()) != schema
+            }
+            Definition::Channel(channel) => {
+                let known = self.channels.entry(channel.id).or_insert_with(|| channel.clone());
+                let meaning =
+                    |of: &ChannelRecord| (of.topic.clone(), of.message_encoding.clone(), of.schema_id);
+                meaning(known) != meaning(&channel)
+            }
+            Definition::Schema(_) => false,
+        };
+        if twice { Err("its summary gives an id twice".into()) } else { Ok(()) }
     }
 
-    fn on_chunk(&mut self, index: ChunkIndex) -> Result<(), String> {
+    fn on_chunk(&mut self, index: ChunkIndexRecord) -> Result<(), String> {
         let end = index
-            .chunk_start_offset
-            .checked_add(index.chunk_length)
+            .offset
+            .checked_add(index.length)
             .and_then(|end| end.checked_add(index.message_index_length))
             .ok_or("a chunk of its index lies outside of the file")?;
-        if index.compression.is_empty() && index.uncompressed_size > LARGE_CHUNK {
+        if index.compression.is_empty() && index.uncompressed > LARGE_CHUNK {
             return Err("it has a very large uncompressed chunk".into());
         }
         self.chunk_count += 1;
-        self.explained.push((index.chunk_start_offset, end));
-        self.survey.count_chunk(&index.compression, index.compressed_size, index.uncompressed_size);
+        self.explained.push((index.offset, end));
+        self.survey.count_chunk(&index.compression, index.compressed, index.uncompressed);
         let number =
             |length: usize| u32::try_from(length).map_err(|_overflow| "its index is too large".to_owned());
         let first = number(self.survey.index.presence.len())?;
@@ -132,13 +146,13 @@ impl SummarySection {
         let last = number(self.survey.index.presence.len())?;
         self.any_index |= last > first;
         self.survey.index.segments.push(Segment {
-            offset: index.chunk_start_offset,
-            length: index.chunk_length,
+            offset: index.offset,
+            length: index.length,
             is_chunk: true,
             part: 0,
-            start: index.message_start_time,
-            end: index.message_end_time,
-            size: index.uncompressed_size,
+            start: index.start_time,
+            end: index.end_time,
+            size: index.uncompressed,
             presence: (first, last),
             indexed: last > first,
         });
@@ -218,29 +232,25 @@ impl SummarySection {
                 _ => {}
             }
             at = at.saturating_add(RECORD_HEADER).saturating_add(length);
+            if at > explained.peek().map_or(self.start, |(start, _)| *start) {
+                return Err("its chunk index does not fit its records".into());
+            }
         }
         Err("it has very many records outside of chunks".into())
     }
 
-    fn finish(self) -> Survey {
+    fn finish(self, file: &dyn RangeRead) -> Survey {
         let Self { mut survey, schemas, channels, .. } = self;
         let ids = channels.keys().enumerate().map(|(number, id)| (*id, number)).collect();
         let part = FilePart { from: (0, 0), channels: ids };
-        let with_schema = |channel: records::Channel| {
+        let with_schema = |channel: ChannelRecord| {
             let schema = schemas.get(&channel.schema_id).cloned();
             FileChannel::new(channel, schema)
         };
         survey.channels = channels.into_values().map(with_schema).collect();
         if let Some(statistics) = self.statistics {
             if statistics.message_count > 0 {
-                // recorders have been seen that take a first message at time 0 for none
-                let dated =
-                    survey.index.segments.iter().filter(|segment| segment.presence.0 < segment.presence.1);
-                let start = dated.clone().map(|segment| segment.start).min().unwrap_or(u64::MAX);
-                let end = dated.map(|segment| segment.end).max().unwrap_or(0);
-                let start = start.min(statistics.message_start_time);
-                let end = end.max(statistics.message_end_time).max(start);
-                survey.range = Some(TimeRange { start: Timestamp(start), end: Timestamp(end) });
+                survey.range = Some(range(&survey.index, &statistics));
             }
             let counts = statistics.channel_message_counts;
             survey.message_count = Some(statistics.message_count);
@@ -256,7 +266,21 @@ impl SummarySection {
         }
         survey.parts = vec![part];
         survey.complete = true;
-        survey.finish();
+        survey.finish(&file_name(Path::new(file.name())));
         survey
     }
+}
+
+/// From the first to the last message. Every chunk has an index entry, whose times are what is played by; those of
+/// the statistics can be anything: 0 where a recorder began with that as its minimum, or not 0 where one takes a first
+/// message at 0 for none.
+fn range(index: &Index, statistics: &StatisticsRecord) -> TimeRange {
+    // without channels, a chunk at time 0 has no messages, or has one at 0
+    let is_dated = |segment: &&Segment| {
+        segment.presence.0 < segment.presence.1 || segment.end > 0 || statistics.start_time == 0
+    };
+    let dated = || index.segments.iter().filter(is_dated);
+    let start = dated().map(|segment| segment.start).min().unwrap_or(statistics.start_time);
+    let end = dated().map(|segment| segment.end).max().unwrap_or(statistics.end_time).max(start);
+    TimeRange { start: Timestamp(start), end: Timestamp(end) }
 }

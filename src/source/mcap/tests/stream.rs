@@ -201,14 +201,21 @@ fn a_damaged_chunk_costs_no_other() {
 fn what_is_not_needed_is_skipped_however_large() {
     let made = begun().attachment(3 << 20).message(1, 1).record(0x7A, &[1; 1 << 20]).record(0xF0, b"ours");
     assert_eq!(play_with(&made.message(1, 2).end().0, &[60_000], TopicRules::default()).times(), [1, 2]);
-    // lengths that can't be: said once, and no memory is taken
-    let mut huge = begun().message(1, 1);
-    huge.0.push(0x05);
-    huge.0.extend((u64::MAX - 3).to_le_bytes());
-    let all = play(&huge.then(&Made::default().message(1, 2)));
+    // what can't be in memory: said once, and no memory is taken
+    let huge = |length: u64| {
+        let mut made = begun().message(1, 1);
+        made.0.push(0x05);
+        made.0.extend(length.to_le_bytes());
+        made.then(&Made::default().message(1, 2))
+    };
+    let all = play(&huge(1 << 49));
     assert_eq!(all.times(), [1]);
     assert!(all.errors()[0].contains("larger than 1 GiB"), "{:?}", all.errors());
     assert!(all.errors()[1].contains("ends within a record"), "{:?}", all.errors());
+    // a length that can't be, and the recording after it
+    let all = play(&huge(u64::MAX - 3).then(&begun()).message(2, 3).end());
+    assert_eq!(all.times(), [1, 3]);
+    assert!(all.errors()[0].contains("there is no record here"), "{:?}", all.errors());
 }
 
 #[test]

@@ -2,8 +2,9 @@
 //! to be read through.
 //!
 //! This is the one place that says what damage costs. A record that is whole but can't be used costs itself alone. Where
-//! there is no record, nothing after it can be read. What is cut off at the end is lost. Recordings may follow each
-//! other, also where one broke off between two records.
+//! there is no record, nothing up to the next recording can be read. What is cut off at the end is lost. Recordings may
+//! follow each other, also where one broke off: a record that can't be used may have been cut off there, and reading goes
+//! on with the recording that begins within it.
 //!
 //! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
 //! skipped, however large.
@@ -17,9 +18,9 @@ use mcap::records::op;
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
 use super::records::{
-    FOREIGN_HEAD, LARGE_CHUNK, MAGIC, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, foreign, record_header,
-    to_usize,
+    LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, record_header, to_usize,
 };
+use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
 mod window;
 
@@ -28,6 +29,17 @@ const UNFINISHED: u64 = u64::MAX;
 
 /// Bytes of a chunk that hold its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
+
+/// Magic, and opcode and length of the header record after it: what a recording begins with.
+const BEGINNING: usize = 17;
+
+/// No header is longer.
+const MAX_HEADER: u64 = 1 << 20;
+
+/// No record is longer: a length beyond it is no length.
+const MAX_LENGTH: u64 = 1 << 50;
+
+const NO_RECORD: &str = "there is no record here; nothing up to the next recording can be read";
 
 const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
 
@@ -57,8 +69,8 @@ pub(super) enum WalkStep {
     /// A record that is not needed in memory, or the head of a chunk whose records come one by one. It is skipped.
     Skipped { opcode: u8, offset: u64, length: u64 },
     /// A record that is too large. It is skipped.
-    TooLarge { offset: u64 },
-    /// Something that can't be read, and nothing after it can.
+    TooLarge { offset: u64, reason: &'static str },
+    /// Something that can't be read, and nothing after it can, up to the next recording.
     Broken { offset: u64, reason: &'static str },
     /// Something else than MCAP from the first byte on.
     Foreign { reason: &'static str },
@@ -75,7 +87,10 @@ enum Phase {
     Closing,
     /// After it: another recording may follow.
     Between,
-    Broken,
+    /// Where there is no record, on the way to the next recording.
+    Lost,
+    /// After the beginning of something else.
+    Foreign,
 }
 
 /// See the module's documentation.
@@ -84,6 +99,8 @@ pub(super) struct Walker {
     /// Bytes the window must hold for the next step.
     need: usize,
     phase: Phase,
+    /// Bytes left of a record that can't be used, in which perhaps another recording begins.
+    undecided: usize,
     /// Records that end up to here are old: of them only definitions count.
     pub(super) old_until: u64,
     /// Whether the file is being written: what is not a record yet is not damage.
@@ -98,6 +115,7 @@ impl Walker {
             window: Window::new(unpacker),
             need: MAGIC.len(),
             phase: Phase::Opening,
+            undecided: 0,
             old_until: 0,
             is_growing: false,
             fixed_from: 0,
@@ -120,14 +138,15 @@ impl Walker {
 
     /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
     pub(super) fn unfinished(&self) -> Option<&'static str> {
-        let pending = self.window.is_pending();
+        let is_passed = self.undecided > 0 && self.window.unread().len() == self.undecided;
+        let pending = self.window.is_pending() && !is_passed;
         match self.phase {
             Phase::Opening if !pending => Some("there is nothing in it; an MCAP recording was expected"),
             Phase::Opening => Some(foreign(self.window.unread()).unwrap_or(NOT_MCAP)),
             Phase::Data | Phase::Summary if pending => Some("it ends within a record"),
             Phase::Closing => Some("it ends within the recording's footer"),
             Phase::Between if pending => Some(AFTER_END),
-            Phase::Data | Phase::Summary | Phase::Between | Phase::Broken => None,
+            Phase::Data | Phase::Summary | Phase::Between | Phase::Lost | Phase::Foreign => None,
         }
     }
 
@@ -146,8 +165,9 @@ impl Walker {
         self.phase == Phase::Summary
     }
 
-    pub(super) fn is_broken(&self) -> bool {
-        self.phase == Phase::Broken
+    /// Whether nothing more can come: it is something else than MCAP.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.phase == Phase::Foreign
     }
 
     /// Looks at what comes next; call until it says [`WalkStep::More`].
@@ -157,7 +177,9 @@ impl Walker {
                 return WalkStep::More;
             }
             let step = match self.phase {
-                Phase::Broken => return WalkStep::More,
+                Phase::Foreign => return WalkStep::More,
+                Phase::Lost => self.find_recording(),
+                Phase::Data | Phase::Summary if self.undecided > 0 => self.decide(self.undecided),
                 Phase::Opening | Phase::Closing | Phase::Between => self.magic(),
                 Phase::Data | Phase::Summary => self.record(),
             };
@@ -174,8 +196,39 @@ impl Walker {
 
     fn broken(&mut self, reason: &'static str) -> Option<WalkStep> {
         let offset = self.offset();
-        self.phase = Phase::Broken;
+        self.phase = Phase::Lost;
         Some(WalkStep::Broken { offset, reason })
+    }
+
+    /// None: a recording begins here.
+    fn find_recording(&mut self) -> Option<WalkStep> {
+        let bytes = self.window.unread();
+        let found = beginning_in(bytes);
+        let (Beginning::At(passed) | Beginning::PerhapsAt(passed)) = found else {
+            self.window.pass_to(self.window.position() + bytes.len());
+            return self.more(BEGINNING);
+        };
+        self.window.pass_to(self.window.position() + passed);
+        if matches!(found, Beginning::PerhapsAt(_)) {
+            return self.more(BEGINNING);
+        }
+        self.phase = Phase::Between;
+        None
+    }
+
+    /// Whether a recording begins in the last bytes of a record that can't be used; None: now that is known.
+    fn decide(&mut self, rest: usize) -> Option<WalkStep> {
+        let begins = is_beginning(self.window.unread());
+        if begins.is_none() {
+            return self.more(BEGINNING);
+        }
+        self.undecided = 0;
+        if begins == Some(true) {
+            self.phase = Phase::Between;
+        } else {
+            self.window.pass_to(self.window.position() + rest);
+        }
+        None
     }
 
     /// To be read again when there is something else.
@@ -192,10 +245,18 @@ impl Walker {
                 return self.unwritten();
             }
             return match self.phase {
-                Phase::Opening if bytes.len() < FOREIGN_HEAD => self.more(FOREIGN_HEAD),
+                // nothing else begins as MCAP does
+                Phase::Opening
+                    if bytes.len() < FOREIGN_HEAD
+                        && compared == MAGIC.len()
+                        && !bytes.starts_with(&MAGIC[..5]) =>
+                {
+                    self.more(FOREIGN_HEAD)
+                }
+                Phase::Opening if compared < MAGIC.len() => self.more(MAGIC.len()),
                 Phase::Opening => {
                     let reason = foreign(bytes).unwrap_or(NOT_MCAP);
-                    self.phase = Phase::Broken;
+                    self.phase = Phase::Foreign;
                     Some(WalkStep::Foreign { reason })
                 }
                 Phase::Closing => self.broken("the recording's footer is damaged"),
@@ -219,17 +280,16 @@ impl Walker {
     fn record(&mut self) -> Option<WalkStep> {
         let bytes = self.window.unread();
         if bytes.first() == Some(&0) {
-            return if self.is_growing {
-                self.unwritten()
-            } else {
-                self.broken("there is no record here; nothing after it can be read")
-            };
+            return if self.is_growing { self.unwritten() } else { self.broken(NO_RECORD) };
         }
         let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
         // a recording that was begun where another one broke off
         if bytes.starts_with(MAGIC) {
             self.phase = Phase::Between;
             return None;
+        }
+        if length > MAX_LENGTH && length != UNFINISHED {
+            return self.broken(NO_RECORD);
         }
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
@@ -261,9 +321,13 @@ impl Walker {
 
     fn whole(&mut self, opcode: u8, whole: u64) -> Option<WalkStep> {
         let offset = self.offset();
-        if whole > MAX_IN_MEMORY {
+        let (limit, reason) = match opcode {
+            op::SCHEMA | op::CHANNEL => (MAX_DEFINITIONS as u64, "the definition is larger than 256 MiB"),
+            _ => (MAX_IN_MEMORY, "the record is larger than 1 GiB"),
+        };
+        if whole > limit {
             self.window.skip(whole);
-            return Some(WalkStep::TooLarge { offset });
+            return Some(WalkStep::TooLarge { offset, reason });
         }
         let whole = to_usize(whole);
         if self.window.unread().len() < whole {
@@ -303,6 +367,21 @@ impl Walker {
         self.window.pass_to(body.end);
     }
 
+    /// Passes a record that can't be used. If it was cut off where another recording begins, that comes next.
+    pub(super) fn pass_unusable(&mut self, body: &Range<usize>) {
+        match beginning_in(&self.window.bytes()[body.clone()]) {
+            Beginning::At(cut) => {
+                self.window.pass_to(body.start + cut);
+                self.phase = Phase::Between;
+            }
+            Beginning::PerhapsAt(cut) => {
+                self.window.pass_to(body.start + cut);
+                self.undecided = body.len() - cut;
+            }
+            Beginning::Nowhere => self.window.pass_to(body.end),
+        }
+    }
+
     /// Forgets what of the window was not passed, to read it again.
     pub(super) fn read_again(&mut self) {
         self.window.read_again();
@@ -320,7 +399,7 @@ impl Walker {
     /// Goes on with another stream.
     pub(super) fn restart(&mut self) {
         self.window.restart();
-        (self.old_until, self.need, self.fixed_from) = (0, MAGIC.len(), 0);
+        (self.old_until, self.need, self.fixed_from, self.undecided) = (0, MAGIC.len(), 0, 0);
         self.phase = Phase::Opening;
     }
 
@@ -332,5 +411,39 @@ impl Walker {
     /// Reads once, or skips; false if there was nothing.
     pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
         self.window.fill(self.need, input, unpacker)
+    }
+}
+
+/// What some bytes say about the beginning of a recording in them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// It is here.
+    At(usize),
+    /// The bytes end before it is clear.
+    PerhapsAt(usize),
+    Nowhere,
+}
+
+/// Looks for a recording that begins in `bytes`.
+fn beginning_in(bytes: &[u8]) -> Beginning {
+    let mut at = 0;
+    while let Some(next) = bytes[at..].iter().position(|byte| *byte == MAGIC[0]) {
+        at += next;
+        match is_beginning(&bytes[at..]) {
+            Some(true) => return Beginning::At(at),
+            Some(false) => at += 1,
+            None => return Beginning::PerhapsAt(at),
+        }
+    }
+    Beginning::Nowhere
+}
+
+/// Whether a recording begins here; None if there are not enough bytes to know.
+fn is_beginning(bytes: &[u8]) -> Option<bool> {
+    let fits = MAGIC.iter().chain(&[op::HEADER]).zip(bytes).all(|(wanted, byte)| wanted == byte);
+    match bytes.get(MAGIC.len()..).and_then(record_header) {
+        _ if !fits => Some(false),
+        Some((_, length)) => Some(length <= MAX_HEADER),
+        None => None,
     }
 }

@@ -98,13 +98,12 @@ impl Window {
         if part.len() < self.memory.as_ref().len() / 2 {
             return Bytes::copy_from_slice(&self.memory.as_ref()[part]);
         }
-        let memory = self.moved(WINDOW.max(self.filled - self.start), unpacker);
-        memory.freeze().slice(part)
+        let memory = unpacker.memory(WINDOW.max(self.filled - self.start));
+        self.move_to(memory).freeze().slice(part)
     }
 
-    /// Puts what is unread at the beginning of new memory; returns the old one.
-    fn moved(&mut self, size: usize, unpacker: &Unpacker) -> Pooled {
-        let mut memory = unpacker.memory(size);
+    /// Puts what is unread at the beginning of other memory; returns what it was in.
+    fn move_to(&mut self, mut memory: Pooled) -> Pooled {
         let unread = self.filled - self.start;
         memory.as_mut()[..unread].copy_from_slice(self.unread());
         (self.start, self.filled) = (0, unread);
@@ -134,7 +133,7 @@ impl Window {
             need => need.min(TRUSTED.max(unread * 2)),
         };
         if held != size {
-            drop(self.moved(size.max(unread), unpacker));
+            drop(self.move_to(unpacker.try_memory(size.max(unread))?));
         } else if self.start > 0 {
             self.memory.as_mut().copy_within(self.start..self.filled, 0);
             (self.start, self.filled) = (0, unread);

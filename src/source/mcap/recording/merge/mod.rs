@@ -101,10 +101,10 @@ impl Merge {
     }
 
     /// Adds a segment, from its message number `next` on; false if there is none.
-    pub fn push(&mut self, place: Place, decoded: Decoded, next: usize) -> bool {
-        let Some(entry) = decoded.entries.get(next) else { return false };
+    pub fn push(&mut self, place: Place, mut decoded: Decoded, next: usize) -> bool {
+        let Some(entry) = decoded.from(next).first() else { return false };
         let head = place.key(entry.log_time.0);
-        let bytes = decoded.buffer.len();
+        let bytes = decoded.bytes();
         self.decoded_bytes += bytes;
         self.open.push(OpenSegment {
             place,
@@ -132,8 +132,11 @@ impl Merge {
     pub fn resume(&mut self, decoded: Option<Decoded>) -> bool {
         let Some(mut open) = self.open.pop() else { return false };
         // the file may have changed meanwhile
-        let Some(decoded) = decoded.filter(|decoded| open.next < decoded.entries.len()) else { return false };
-        open.bytes = decoded.buffer.len();
+        let Some(mut decoded) = decoded else { return false };
+        if decoded.from(open.next).is_empty() {
+            return false;
+        }
+        open.bytes = decoded.bytes();
         self.decoded_bytes += open.bytes;
         open.decoded = Some(decoded);
         open.slot = BufferSlot::default();
@@ -145,15 +148,15 @@ impl Merge {
     /// Appends what comes next, as far as nothing of `planned` and later has to come before it.
     pub fn extend(&mut self, batch: &mut BatchBuilder, planned: Option<Position>) -> Extended {
         let Some(mut open) = self.open.pop() else { return Extended::Nothing };
-        let Some(decoded) = &open.decoded else {
+        let Some(decoded) = &mut open.decoded else {
             self.open.push(open);
             return Extended::Nothing;
         };
-        let limit = self.head().into_iter().chain(planned).min();
+        let limit = self.open.peek().map(|open| open.head).into_iter().chain(planned).min();
         open.next += batch.append(&mut open.slot, decoded, open.next, |time| {
             limit.is_none_or(|limit| open.place.key(time) < limit)
         });
-        match decoded.entries.get(open.next) {
+        match decoded.from(open.next).first() {
             Some(entry) => {
                 open.head = open.place.key(entry.log_time.0);
                 self.open.push(open);
@@ -166,15 +169,30 @@ impl Merge {
         }
     }
 
+    /// Bytes of segments that are decoded.
+    pub(super) fn bytes(&self) -> usize {
+        self.decoded_bytes
+    }
+
+    /// Makes room for a segment of this size that is needed now.
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        self.park_within(OPEN_BYTES.saturating_sub(bytes), 0);
+    }
+
     /// Keeps the decoded segments within [`OPEN_BYTES`].
     fn park(&mut self) {
-        if self.decoded_bytes <= OPEN_BYTES {
+        self.park_within(OPEN_BYTES, 1);
+    }
+
+    /// Parks segments, those needed last first and not the first `kept`, until so many bytes are left at most.
+    fn park_within(&mut self, limit: usize, kept: usize) {
+        if self.decoded_bytes <= limit {
             return;
         }
         let mut open = std::mem::take(&mut self.open).into_vec();
         open.sort_unstable_by_key(|open| open.head);
-        for later in open[1..].iter_mut().rev().filter(|open| open.decoded.is_some()) {
-            if self.decoded_bytes <= OPEN_BYTES {
+        for later in open.iter_mut().skip(kept).rev().filter(|open| open.decoded.is_some()) {
+            if self.decoded_bytes <= limit {
                 break;
             }
             later.decoded = None;

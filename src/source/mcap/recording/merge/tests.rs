@@ -25,7 +25,7 @@ fn segment(place: Place, times: &[u64]) -> Decoded {
         });
         buffer.extend(payload);
     }
-    Decoded { buffer: Bytes::from(buffer), entries, undefined: 0 }
+    Decoded::new(Bytes::from(buffer), entries)
 }
 
 fn seen(batch: &Batch) -> Vec<(u64, [u32; 3])> {
@@ -123,7 +123,7 @@ proptest! {
 #[test]
 fn the_batch_of_a_piece_alone_is_its_buffer() {
     let place = Place { file: 0, segment: 0, offset: 0 };
-    let decoded = segment(place, &[1, 2, 3]);
+    let mut decoded = segment(place, &[1, 2, 3]);
     let mut merge = Merge::default();
     merge.push(place, decoded.clone(), 1);
     let mut batch = merge.batch();
@@ -131,5 +131,5 @@ fn the_batch_of_a_piece_alone_is_its_buffer() {
     let batch = batch.finish().unwrap();
     assert_eq!(batch.buffers.len(), 1);
     assert_eq!(batch.buffers[0].as_ptr(), decoded.buffer.as_ptr());
-    assert_eq!(batch.entries, decoded.entries[1..]);
+    assert_eq!(batch.entries, decoded.from(1));
 }
