@@ -46,8 +46,14 @@ fn an_option_that_matches_nothing_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     std::fs::write(&path, small_recording()).unwrap();
-    let options =
-        ["--at-end=exit", "--remap=topic1:=/x", "--throttle=nosuch=5", "-xnosuch", "--latch=nosuch"];
+    let options = [
+        "--start-on=launch",
+        "--at-end=exit",
+        "--remap=topic1:=/x",
+        "--throttle=nosuch=5",
+        "-xnosuch",
+        "--latch=nosuch",
+    ];
     let mut arguments: Vec<&std::ffi::OsStr> = options.iter().map(AsRef::as_ref).collect();
     arguments.extend(["--start=10".as_ref(), path.as_os_str()]);
     let said = played(&arguments, b"", 0);

@@ -82,7 +82,7 @@ fn text_that_is_not_utf8_plays_with_replacement_characters_and_one_warning() {
     for bytes in [
         Made::recording().chunk(Zstd, &chunk).record(0x0C, &metadata).end().0,
         Made::recording().then(&chunk).record(0x0C, &metadata).end().0,
-        summarized(&[chunk.clone()], &definitions, (5, 6), (5, 6)),
+        summarized(std::slice::from_ref(&chunk), &definitions, (5, 6), (5, 6)),
     ] {
         for viewer in [as_file(&bytes), as_pipe(&bytes)] {
             assert_eq!(viewer.messages(), [("/b\u{fffd}", 5), ("/b\u{fffd}", 6)]);
@@ -107,7 +107,7 @@ fn times_of_the_chunk_index_count_and_not_those_of_the_statistics() {
     let definitions = Made::default().channel(1, 0, "/a");
     let chunk = definitions.clone().message(1, 1_000).message(1, 2_000);
     for statistics in [(0, 2_000), (0, 0), (1_000, u64::MAX), (u64::MAX, 0), (1_500, 1_600)] {
-        let bytes = summarized(&[chunk.clone()], &definitions, (1_000, 2_000), statistics);
+        let bytes = summarized(std::slice::from_ref(&chunk), &definitions, (1_000, 2_000), statistics);
         let (_folder, mut recording) = open(&bytes).unwrap();
         let range = recording.info().range.unwrap();
         assert_eq!((range.start, range.end), (Timestamp(1_000), Timestamp(2_000)), "{statistics:?}");
