@@ -25,10 +25,13 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
     print(&if args.json { json::render(&name, &summary) } else { text::render(&name, &summary) })
 }
 
+/// Of a shorter recording, in seconds, a rate says nothing.
+const SHORTEST: f64 = 0.01;
+
 /// Messages a second of a channel, on average over the recording; None where that says nothing.
 fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
     let seconds = summary.range?.duration().as_secs_f64();
-    (messages > 1 && seconds > 0.0).then(|| messages as f64 / seconds)
+    (messages > 1 && seconds >= SHORTEST).then(|| messages as f64 / seconds)
 }
 
 #[cfg(test)]
@@ -98,6 +101,9 @@ mod tests {
     fn a_rate_needs_two_messages_and_time_between_them() {
         assert_eq!(rate(&summary(), 1000), Some(50.0));
         assert_eq!(rate(&summary(), 1), None);
+        let start = Timestamp(5);
+        let range = Some(TimeRange { start, end: Timestamp(start.nanos() + 6) });
+        assert_eq!(rate(&RecordingSummary { range, ..summary() }, 5), None, "in a few ns");
         assert_eq!(rate(&RecordingSummary { range: None, ..summary() }, 5), None);
     }
 }
