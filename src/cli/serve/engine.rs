@@ -129,9 +129,6 @@ impl Engine {
             let playback = PlaybackOptions { control, ..options.playback };
             engine.play(recording, hub, playback, part)?;
         }
-        if live.is_none() {
-            engine.warn_of_unused_rules();
-        }
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
         }
@@ -284,12 +281,6 @@ impl Engine {
         Ok(())
     }
 
-    fn warn_of_unused_rules(&self) {
-        for rule in self.throttle.unused() {
-            tracing::warn!("--throttle {}={}: it applies to no topic", rule.topics, rule.hertz);
-        }
-    }
-
     /// Whether stdin is taken.
     pub(super) fn reads_stdin(&self) -> bool {
         self.reads_stdin
@@ -331,7 +322,10 @@ impl Engine {
             tracing::info!("{messages} left out by --throttle");
         }
         if self.is_live {
-            self.warn_of_unused_rules();
+            // of what comes in, only the end tells
+            for rule in self.throttle.unused() {
+                tracing::warn!("--throttle {}={}: it applied to no topic", rule.topics, rule.hertz);
+            }
         }
     }
 }
