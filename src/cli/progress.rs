@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::cli::logging::LogOutput;
@@ -10,6 +11,7 @@ use foxglove_bridge::hub::stats::{Activity, Snapshot};
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::ScanProgress;
 use foxglove_bridge::time::Timestamp;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 /// How often [`PlayBar::update`] is worth calling.
 pub(crate) const REFRESH: Duration = Duration::from_millis(100);
@@ -84,7 +86,7 @@ impl ScanBar {
         let name = format!("scanning {}", printable(&self.name, columns / 3));
         let done = format!("{:.1} of {:.1} MB", megabytes(progress.done), megabytes(progress.total));
         let parts = vec![Part::left(1, name), Part::right(2, done)];
-        let share = progress.done as f64 / progress.total.max(1) as f64;
+        let share = Share { done: progress.done, total: progress.total };
         self.log.set_bar(Some(fitted(parts, Some(share), columns)));
     }
 }
@@ -110,6 +112,13 @@ fn columns() -> usize {
     }
 }
 
+/// How much is done of something.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    done: u64,
+    total: u64,
+}
+
 /// A figure of the line.
 struct Part {
     /// The least is left out first.
@@ -129,7 +138,7 @@ impl Part {
 }
 
 /// As many parts as fit, with a bar between left and right if there is room and a share for it.
-fn fitted(mut parts: Vec<Part>, share: Option<f64>, columns: usize) -> String {
+fn fitted(mut parts: Vec<Part>, share: Option<Share>, columns: usize) -> String {
     // the last column stays free: some terminals begin a new line after it
     let columns = columns.saturating_sub(1);
     let width = |parts: &[Part]| parts.iter().map(|part| part.text.chars().count() + 2).sum::<usize>();
@@ -139,19 +148,88 @@ fn fitted(mut parts: Vec<Part>, share: Option<f64>, columns: usize) -> String {
         parts.remove(least);
     }
     let room = columns.saturating_sub(width(&parts));
-    let mut texts: Vec<String> = Vec::new();
-    let right = parts.iter().position(|part| !part.is_left).unwrap_or(parts.len());
-    texts.extend(parts.drain(..right).map(|part| part.text));
-    texts.extend(share.filter(|_| room >= SHORTEST_BAR).map(|share| bar(share, room)));
-    texts.extend(parts.into_iter().map(|part| part.text));
-    texts.join("  ").chars().take(columns).collect()
+    let joined = |is_left| {
+        let texts = parts.iter().filter(|part| part.is_left == is_left).map(|part| part.text.as_str());
+        texts.collect::<Vec<_>>().join("  ")
+    };
+    match share.filter(|_| room >= SHORTEST_BAR) {
+        Some(share) => with_bar(joined(true), joined(false), share, columns),
+        None => {
+            let texts: Vec<_> = parts.iter().map(|part| part.text.as_str()).collect();
+            texts.join("  ").chars().take(columns).collect()
+        }
+    }
 }
 
-fn bar(share: f64, columns: usize) -> String {
-    let done = (0..columns).take_while(|column| (*column as f64 + 1.0) <= share * columns as f64).count();
-    let head = if done < columns { "╸" } else { "" };
-    let rest = columns.saturating_sub(done + 1);
-    format!("{}{head}{}", "━".repeat(done), "─".repeat(rest))
+/// The line with a bar between its two texts.
+fn with_bar(left: String, right: String, share: Share, columns: usize) -> String {
+    let canvas = Canvas { columns, line: Arc::default() };
+    let target = ProgressDrawTarget::term_like(Box::new(canvas.clone()));
+    let bar = ProgressBar::with_draw_target(Some(share.total.max(1)), target)
+        .with_style(style())
+        .with_position(share.done)
+        .with_prefix(left)
+        .with_message(right);
+    bar.tick();
+    canvas.line().trim_end().to_owned()
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{prefix}  {wide_bar}  {msg}");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+}
+
+/// What a bar is drawn on: a line in memory, as only the thread that logs may wait for the terminal.
+#[derive(Debug, Clone)]
+struct Canvas {
+    columns: usize,
+    line: Arc<Mutex<String>>,
+}
+
+impl Canvas {
+    fn line(&self) -> MutexGuard<'_, String> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TermLike for Canvas {
+    fn width(&self) -> u16 {
+        u16::try_from(self.columns).unwrap_or(u16::MAX)
+    }
+
+    fn move_cursor_up(&self, _lines: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _lines: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _columns: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _columns: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.line().push_str(text.trim_start_matches('\r'));
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.line().clear();
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How many a second over the last [`RATE_WINDOW`].
@@ -183,10 +261,11 @@ fn played(snapshot: &Snapshot) -> (u64, u64) {
 }
 
 /// How much has been played; None for what has no length.
-fn progress(snapshot: &Snapshot) -> Option<f64> {
+fn progress(snapshot: &Snapshot) -> Option<Share> {
     snapshot.speed.and(snapshot.range)?;
     let (done, total) = played(snapshot);
-    Some(if total == 0 { 1.0 } else { done as f64 / total as f64 })
+    // what takes no time is always at its end
+    Some(if total == 0 { Share { done: 1, total: 1 } } else { Share { done, total } })
 }
 
 fn parts(snapshot: &Snapshot, bytes_per_second: f64, messages_per_second: f64) -> Vec<Part> {
@@ -301,9 +380,10 @@ mod tests {
 
     #[test]
     fn a_bar_is_as_long_as_the_share_that_was_played() {
-        assert_eq!(bar(0.0, 8), "╸───────");
-        assert_eq!(bar(0.5, 8), "━━━━╸───");
-        assert_eq!(bar(1.0, 8), "━━━━━━━━");
+        let bar = |done| with_bar("a".to_owned(), "b".to_owned(), Share { done, total: 2 }, 14);
+        assert_eq!(bar(0), "a  ────────  b");
+        assert_eq!(bar(1), "a  ━━━━╸───  b");
+        assert_eq!(bar(2), "a  ━━━━━━━━  b");
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub enum ReaderEvent {
         epoch: u64,
         /// None for a seek, else as given to [`Reader::backfill`].
         token: Option<u64>,
-        /// What counts of each channel, see [`Source::backfill`].
+        /// What counts of each channel, see [`Recording::backfill`](crate::source::Recording::backfill).
         batch: Batch,
     },
 }
