@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket, client};
@@ -36,6 +37,7 @@ enum Heard {
     Message(Got),
     State(State),
     Text(Value),
+    Pong,
     Closed(Option<u16>),
 }
 
@@ -82,6 +84,16 @@ impl Viewer {
             let subscribe = json!({ "op": "subscribe", "subscriptions": subscriptions });
             self.socket.send(Message::text(subscribe.to_string())).unwrap();
         }
+        // what is published from now on arrives: frames are answered in their order
+        self.socket.send(Message::Ping(Bytes::new())).unwrap();
+        loop {
+            match self.hear() {
+                Heard::Pong => return,
+                Heard::Message(message) => self.early.push(message),
+                Heard::Closed(code) => panic!("closed with {code:?}"),
+                Heard::State(_) | Heard::Text(_) => {}
+            }
+        }
     }
 
     /// The next message of a topic that it subscribed to.
@@ -93,7 +105,7 @@ impl Viewer {
             match self.hear() {
                 Heard::Message(message) => return message,
                 Heard::Closed(code) => panic!("closed with {code:?}"),
-                Heard::State(_) | Heard::Text(_) => {}
+                Heard::State(_) | Heard::Text(_) | Heard::Pong => {}
             }
         }
     }
@@ -105,7 +117,7 @@ impl Viewer {
             match self.hear() {
                 Heard::Message(message) => messages.push(message),
                 Heard::Closed(code) => return (messages, code),
-                Heard::State(_) | Heard::Text(_) => {}
+                Heard::State(_) | Heard::Text(_) | Heard::Pong => {}
             }
         }
     }
@@ -124,13 +136,16 @@ impl Viewer {
                 Heard::State(state) if state.request_id == request_id => return state,
                 Heard::Message(message) => self.early.push(message),
                 Heard::Closed(code) => panic!("closed with {code:?}"),
-                Heard::State(_) | Heard::Text(_) => {}
+                Heard::State(_) | Heard::Text(_) | Heard::Pong => {}
             }
         }
     }
 
     fn hear(&mut self) -> Heard {
+        let deadline = Instant::now() + PATIENCE;
         loop {
+            // the server's pings are something to read, too
+            assert!(Instant::now() < deadline, "nothing came for {PATIENCE:?}");
             let message = match self.socket.read() {
                 Ok(message) => message,
                 Err(Error::ConnectionClosed) => return Heard::Closed(None),
@@ -157,6 +172,7 @@ impl Viewer {
                 did_seek: bytes[14] == 1,
                 request_id: String::from_utf8(bytes[19..].to_vec()).unwrap(),
             }),
+            Message::Pong(_) => Heard::Pong,
             Message::Close(frame) => Heard::Closed(frame.map(|frame| frame.code.into())),
             _ => Heard::Text(Value::Null),
         }
