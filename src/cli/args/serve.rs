@@ -163,7 +163,7 @@ pub(crate) struct ServeArgs {
     /// Field that holds the time of whole lines (see --raw, --csv), as in header.stamp [default: none, the time of arrival counts]
     #[arg(long, value_name = "FIELD", help_heading = "Live input")]
     time_field: Option<String>,
-    /// What times in JSON lines count that are plain numbers [default: told by their size]
+    /// What times in JSON lines count that are plain numbers [default: by their size]
     #[arg(long, value_name = "s|ms|us|ns", help_heading = "Live input")]
     time_unit: Option<String>,
     /// What NaN and Infinity in JSON lines become: null, a string, or a reason to skip the line [default: null]
