@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::outbox::{Cause, ControlKind, Encoded, Purge, Slice};
+use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::{
     ClientId, DemandChange, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
     summarize,
@@ -298,10 +298,7 @@ impl State {
                 }
                 None => outbox.purge(Purge::Seek(time)),
             }
-            if member.knows_playback() {
-                outbox.push_ordered(state_kind(&playback), frame.clone());
-            }
-            outbox.push_time_change(time);
+            member.push_playback(&mut outbox, &playback, &frame, time);
             drop(outbox);
             member.queue.wake.notify_one();
         }
@@ -323,10 +320,7 @@ impl State {
             if !member.controls {
                 outbox.push_session(&session, time, Cause::Timeline);
             }
-            if member.knows_playback() {
-                outbox.push_ordered(state_kind(&playback), frame.clone());
-            }
-            outbox.push_time_change(time);
+            member.push_playback(&mut outbox, &playback, &frame, time);
             drop(outbox);
             member.queue.wake.notify_one();
         }
@@ -385,6 +379,14 @@ impl Shared {
 impl Member {
     fn knows_playback(&self) -> bool {
         self.controls || self.info.offer.offers_sdk()
+    }
+
+    /// The state after a jump, and the time there.
+    fn push_playback(&self, outbox: &mut Outbox, playback: &PlaybackState, frame: &Encoded, time: Timestamp) {
+        if self.knows_playback() {
+            outbox.push_ordered(state_kind(playback), frame.clone());
+        }
+        outbox.push_time_change(time);
     }
 }
 

@@ -228,18 +228,7 @@ mod tests {
     }
 
     fn entry(channel: u32, millis: u64) -> Entry {
-        let time = Timestamp(millis * 1_000_000);
-        let channel = ChannelId(channel);
-        Entry {
-            log_time: time,
-            publish_time: time,
-            channel,
-            sequence: 0,
-            buffer: 0,
-            offset: 0,
-            length: 0,
-            origin: 0,
-        }
+        Entry::at(ChannelId(channel), Timestamp(millis * 1_000_000))
     }
 
     fn kept(throttle: &Throttle, entries: Vec<Entry>) -> Vec<(u32, u64)> {

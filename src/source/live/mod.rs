@@ -12,7 +12,6 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::{SourceError, TopicRules};
 use crate::model::{Channel, ChannelId, Schema};
@@ -26,6 +25,7 @@ mod json_schema;
 mod refusal;
 mod schema_for;
 mod schemas;
+mod state;
 mod writers;
 
 pub(super) use refusal::{Refusal, Refused};
@@ -35,6 +35,7 @@ mod tests;
 
 use form::form;
 use schemas::Schemas;
+use state::{CHANGES_AT_ONCE, Declared, InputId, State, Topic, Used, one_change_less};
 use writers::{Writer, Writers};
 
 /// Topics live at once. Viewers get slow long before; beyond, a writer most likely puts data into names.
@@ -51,12 +52,6 @@ const SHOWN_NAME: usize = 100;
 
 /// Bytes of a channel's metadata; a QoS profile takes a few hundred.
 const MAX_METADATA: usize = 4096;
-
-/// Changes of one topic that may follow each other at once, as when a program is started several times.
-const CHANGES_AT_ONCE: u32 = 10;
-
-/// After those, the time for one more. Each costs every client two frames and the loss of its subscription.
-const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a payload is given as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,85 +137,12 @@ pub(super) struct Input {
     writer: Writer,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct InputId(u64);
-
-#[derive(Debug)]
-struct State {
-    schemas: Schemas,
-    /// By the names that lines have: what `op:channel` said, and in which input, the last at the end.
-    declared: HashMap<String, Vec<(InputId, Declared)>>,
-    /// Inputs that have not ended.
-    present: BTreeSet<InputId>,
-    /// By the names that are offered, before the registry makes them unique.
-    live: HashMap<String, Topic>,
-    /// Channels of all topics.
-    count: usize,
-}
-
-/// What lines of a topic need not say themselves.
-#[derive(Debug, Clone, Default, PartialEq)]
-struct Declared {
-    schema: Option<String>,
-    encoding: Option<String>,
-    traits: Traits,
-}
-
 /// What a line can say of a channel that its messages don't say.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Traits {
     pub(super) metadata: BTreeMap<String, String>,
     /// Late subscribers get the last message.
     pub(super) latched: bool,
-}
-
-#[derive(Debug)]
-struct Topic {
-    notes: Arc<TopicNotes>,
-    channels: Vec<Used>,
-    /// Changes left at once, as of a time.
-    changes: (u32, Timestamp),
-}
-
-/// A channel of a topic, and the inputs that use it; at most one for each input.
-#[derive(Debug)]
-struct Used {
-    live: Arc<LiveChannel>,
-    /// What was claimed; the channel may have more metadata, and may be latched, by what others say of it.
-    spec: ChannelSpec,
-    by: BTreeSet<InputId>,
-}
-
-impl State {
-    /// What an input has declared of a topic, or else what another one has.
-    fn declared(&self, input: InputId, topic: &str) -> Declared {
-        let Some(declared) = self.declared.get(topic) else { return Declared::default() };
-        let own = declared.iter().find(|(by, _)| *by == input).or(declared.last());
-        own.map(|(_, declared)| declared.clone()).unwrap_or_default()
-    }
-
-    /// Takes note of a declaration; whether it says something new.
-    fn declare(&mut self, input: InputId, topic: &str, declaration: Declared) -> bool {
-        let declared = self.declared.entry(topic.to_owned()).or_default();
-        let before = declared.iter().position(|(by, _)| *by == input).map(|index| declared.remove(index).1);
-        let is_new = before.as_ref() != Some(&declaration);
-        declared.push((input, declaration));
-        let last = declared.len() - 1;
-        let mut index = 0;
-        declared.retain(|(by, _)| {
-            index += 1;
-            index > last || self.present.contains(by)
-        });
-        is_new
-    }
-
-    fn leave(&mut self, input: InputId) {
-        self.live.values_mut().flat_map(|topic| &mut topic.channels).for_each(|channel| {
-            channel.by.remove(&input);
-        });
-        // what it has declared goes with the next declaration: the last word holds for those who come later
-        self.present.remove(&input);
-    }
 }
 
 impl LiveChannels {
@@ -432,24 +354,6 @@ impl Input {
     }
 }
 
-impl Topic {
-    /// The channel that an input may replace: its own, or one that no input uses any more.
-    fn free_for(&self, input: InputId) -> Option<usize> {
-        let is_own = |channel: &Used| channel.by.iter().eq([&input]);
-        let own = self.channels.iter().position(is_own);
-        own.or_else(|| self.channels.iter().position(|channel| channel.by.is_empty()))
-    }
-
-    /// An input uses this channel now, and none else. Returns the one that it has left, if nobody uses that any more.
-    fn leave(&mut self, input: InputId, now: ChannelId) -> Option<Used> {
-        let left = self
-            .channels
-            .iter_mut()
-            .position(|channel| channel.live.channel.id != now && channel.by.remove(&input))?;
-        self.channels[left].by.is_empty().then(|| self.channels.remove(left))
-    }
-}
-
 fn too_many() -> String {
     format!(
         "there are {MAX_CHANNELS} topics already, the most there can be; names are for what does not vary"
@@ -461,19 +365,4 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("a name of {} bytes is too long: it may have {MAX_NAME}", name.len()))
-}
-
-/// The changes that are left after one more; they grow back with time.
-fn one_change_less(
-    (left, since): (u32, Timestamp),
-    topic: &str,
-    now: Timestamp,
-) -> Result<(u32, Timestamp), String> {
-    let grown = now.since(since).as_nanos() / CHANGE_INTERVAL.as_nanos();
-    let left = left.saturating_add(u32::try_from(grown).unwrap_or(u32::MAX)).min(CHANGES_AT_ONCE);
-    let left = left.checked_sub(1).ok_or_else(|| {
-        let topic = printable(topic, SHOWN_NAME);
-        format!("the schema or encoding of {topic} changes more than once per second; give each form a topic of its own")
-    })?;
-    Ok((left, if grown > 0 { now } else { since.min(now) }))
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::state::CHANGE_INTERVAL;
 use super::*;
 use crate::payload::TypeOptions;
 
