@@ -30,6 +30,8 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::PlayerHandle;
 pub use player::Player;
@@ -74,6 +76,9 @@ pub enum ControlBy {
     Program,
 }
 
+/// The longest pause that is waited for, unless another is asked for: nobody sits before a viewer for longer.
+const LONGEST_GAP: Duration = Duration::from_secs(24 * 3600);
+
 /// How a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaybackOptions {
@@ -89,6 +94,9 @@ pub struct PlaybackOptions {
     pub at_end: AtEnd,
     /// Which times messages are sent with.
     pub shift: TimeShift,
+    /// A pause between messages that takes longer than this at the current speed is not waited for; None: every pause
+    /// is.
+    pub skip_gaps: Option<Duration>,
     /// Who may control playback.
     pub control: ControlBy,
 }
@@ -102,6 +110,7 @@ impl Default for PlaybackOptions {
             start_on: StartOn::Clients(1),
             at_end: AtEnd::Stay,
             shift: TimeShift::Off,
+            skip_gaps: Some(LONGEST_GAP),
             control: ControlBy::Clients,
         }
     }

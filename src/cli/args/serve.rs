@@ -79,6 +79,10 @@ pub(crate) struct ServeArgs {
     /// After the last message: stay, for viewers to seek back, or exit, closing them [default: stay]
     #[arg(long, value_name = "stay|exit", help_heading = "Playback")]
     at_end: Option<String>,
+    /// Pass over pauses between messages that take longer than this at the current speed; off: wait for every message
+    /// [default: 24h]
+    #[arg(long, value_name = "D|off", help_heading = "Playback")]
+    skip_gaps: Option<String>,
     /// now: send messages with the time at which they are played instead of the recording's; stamps within them stay
     /// as they are [default: off]
     #[arg(long, value_name = "off|now", help_heading = "Playback")]
@@ -223,6 +227,7 @@ impl ServeArgs {
             ("start-on", one(&self.start_on)),
             ("start-on-clients", one(&self.start_on_clients)),
             ("at-end", one(&self.at_end)),
+            ("skip-gaps", one(&self.skip_gaps)),
             ("shift", one(&self.shift)),
             ("start", one(&self.start)),
             ("end", one(&self.end)),
@@ -341,6 +346,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 19);
+        assert_eq!(compared, 20);
     }
 }

@@ -58,7 +58,7 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
-        keys: &["start", "end", "playback-duration", "order", "loop"],
+        keys: &["start", "end", "playback-duration", "order"],
         fits: Served::recordings,
         why: "it is for recordings; live input is served once, as it comes",
     },
@@ -68,7 +68,7 @@ const RULES: &[Rule] = &[
         why: "it is for recordings; live input has the times of now already",
     },
     Rule {
-        keys: &["rate", "start-paused", "start-on", "start-on-clients", "at-end"],
+        keys: &["rate", "start-paused", "start-on", "start-on-clients", "at-end", "skip-gaps", "loop"],
         fits: |served| served.recordings() || served.stdin_alone(),
         why: "it is for what is played: recordings, or stdin alone; other live input is sent as it comes",
     },

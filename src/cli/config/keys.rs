@@ -17,6 +17,9 @@ use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::source::{Order, Remap};
 use foxglove_bridge::time::{TimeSpec, parse_duration};
 
+/// What follows each other faster than this is played as it was recorded.
+const SHORTEST_GAP: Duration = Duration::from_secs(1);
+
 /// Every request of a viewer has room.
 const SMALLEST_CLIENT_TEXT: usize = 1 << 10;
 
@@ -84,6 +87,7 @@ pub(crate) static KEYS: &[Key] = &[
         })
     },
     one("at-end", |options, text| at_end(text).map(|at_end| options.playback.at_end = at_end)),
+    one("skip-gaps", |options, text| skip_gaps(text).map(|longest| options.playback.skip_gaps = longest)),
     one("shift", |options, text| shift(text).map(|shift| options.playback.shift = shift)),
     one("start", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.start = t)),
     one("end", |options, text| unless_empty(text, TimeSpec::from_str).map(|t| options.recording.end = t)),
@@ -298,6 +302,17 @@ fn at_end(text: &str) -> Result<AtEnd, String> {
         "stay" => Ok(AtEnd::Stay),
         "exit" => Ok(AtEnd::Exit),
         _ => Err(format!("'{text}' is neither stay nor exit")),
+    }
+}
+
+fn skip_gaps(text: &str) -> Result<Option<Duration>, String> {
+    if text == "off" {
+        return Ok(None);
+    }
+    match parse_duration(text) {
+        Ok(longest) if longest >= SHORTEST_GAP => Ok(Some(longest)),
+        Ok(_) => Err(format!("'{text}' is less than a second; what is shorter is no pause")),
+        Err(error) => Err(format!("{error}, or off")),
     }
 }
 

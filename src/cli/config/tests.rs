@@ -280,7 +280,7 @@ fn options_that_do_not_fit_are_errors_as_flags_and_warnings_from_elsewhere() {
         (recording, "strict", "true"),
         (recording, "schema", "/a=foxglove.Log"),
         (recording, "from-start", "true"),
-        (live, "loop", "true"),
+        (sockets, "loop", "true"),
         (live, "shift", "now"),
         (live, "start", "+1s"),
         (live, "order", "publish"),
@@ -289,6 +289,7 @@ fn options_that_do_not_fit_are_errors_as_flags_and_warnings_from_elsewhere() {
         (sockets, "paced", "true"),
         (sockets, "start-paused", "true"),
         (sockets, "at-end", "exit"),
+        (sockets, "skip-gaps", "5s"),
         (&["-", "tcp-listen://127.0.0.1:0"], "paced", "true"),
     ] {
         let error = built_for(sources, vec![flag(key, &[value])]).unwrap_err();

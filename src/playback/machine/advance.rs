@@ -19,9 +19,6 @@ use crate::time::Timestamp;
 /// is ahead of that client is in memory once, however many there are.
 const LEAD: usize = 2 << 20;
 
-/// The longest gap between messages of a stream that is waited for.
-const LONGEST_GAP: Duration = Duration::from_secs(24 * 3600);
-
 /// Lateness that is made up for; beyond it the clock is set back.
 const MAX_LAG: Duration = Duration::from_millis(100);
 
@@ -114,17 +111,17 @@ impl Machine {
         }
     }
 
-    /// Does not wait for the next message of a stream, which can't be sought, if it is very far away.
+    /// Does not wait for the next message if that takes longer than is wanted.
     fn skip_gap(&mut self, time: Timestamp, stage: &mut impl Stage, now: Instant) {
-        let gap = time.since(self.position(now));
-        if self.is_recording() || gap <= LONGEST_GAP {
+        let (Some(longest), Rate::Times(rate)) = (self.skip_gaps, self.timeline.clock.rate()) else { return };
+        let gap = time.since(self.position(now)).as_secs_f64();
+        if gap / rate <= longest.as_secs_f64() {
             return;
         }
-        tracing::warn!(
-            "the next message is {:.0} hours later, at {time}: the gap is skipped",
-            gap.as_secs_f64() / 3600.0
-        );
+        tracing::info!("a pause of {gap:.0} s is skipped: the next message is at {time}");
         self.set_clock(time, stage, now);
+        // a playback bar jumps with it
+        stage.changed(self.state(now, None));
     }
 
     /// When to come again if the next message is not due yet.
@@ -142,7 +139,7 @@ impl Machine {
         if self.pace.take_long_wait(wait) {
             let wait =
                 wait.map_or_else(|| "for ever".to_owned(), |wait| format!("{:.0} s", wait.as_secs_f64()));
-            let hint = if self.is_recording() { "; seek to skip the pause" } else { "" };
+            let hint = if self.is_recording() { "; seek, or let --skip-gaps pass over pauses" } else { "" };
             tracing::info!("the next message is at {time}: at this speed that takes {wait}{hint}");
         }
         self.pace.wake_up(due, now)

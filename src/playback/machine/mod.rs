@@ -83,6 +83,8 @@ pub(super) struct Machine {
     /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
     silent_until: Option<Instant>,
     shift: Option<Shift>,
+    /// The longest pause that is waited for.
+    skip_gaps: Option<Duration>,
     channels: BTreeMap<ChannelId, Arc<Channel>>,
     /// Why a stream ended before its time.
     failure: Option<SourceError>,
@@ -125,6 +127,7 @@ impl Machine {
             looping: options.looping,
             silent_until: None,
             shift,
+            skip_gaps: options.skip_gaps,
             channels: info.channels.iter().map(|channel| (channel.id, channel.clone())).collect(),
             failure: None,
         };

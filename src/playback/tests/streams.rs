@@ -5,7 +5,7 @@ use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek}
 use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
-use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Player, Rate, StartOn, TimeShift};
+use crate::playback::{AtEnd, PlaybackOptions, Player, Rate};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::source::testing::fed;
 use crate::source::{Playable, SourceError, Stream};
@@ -15,15 +15,7 @@ type Told = tokio::sync::mpsc::UnboundedReceiver<Result<(), SourceError>>;
 
 fn play(stream: Box<dyn Stream>, hub: &Hub, rate: Rate) -> (Player, Told) {
     let (tell, told) = tokio::sync::mpsc::unbounded_channel();
-    let options = PlaybackOptions {
-        rate,
-        looping: false,
-        start_paused: false,
-        start_on: StartOn::Clients(1),
-        at_end: AtEnd::Exit,
-        shift: TimeShift::Off,
-        control: ControlBy::Clients,
-    };
+    let options = PlaybackOptions { rate, at_end: AtEnd::Exit, ..PlaybackOptions::default() };
     let on_finished = move |outcome| tell.send(outcome).unwrap();
     (Player::start(Playable::Stream(stream), hub.clone(), options, on_finished).unwrap(), told)
 }

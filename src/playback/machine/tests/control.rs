@@ -230,7 +230,8 @@ fn the_rate_after_max_has_its_distances() {
 #[test]
 fn the_ends_of_time_can_be_played() {
     let times = [0, 1, u64::MAX - 1, u64::MAX].map(|time| (Timestamp(time), 1));
-    let mut simulation = Simulation::of(times.to_vec(), PlaybackOptions { looping: true, ..options() });
+    let options = PlaybackOptions { looping: true, skip_gaps: None, ..options() };
+    let mut simulation = Simulation::of(times.to_vec(), options);
     simulation.pass(Duration::from_secs(5));
     assert_eq!(simulation.take_messages().len(), 2);
     simulation.ask(Seek::To(Timestamp::MAX));
@@ -273,4 +274,58 @@ fn who_asks_a_player_that_is_gone_gets_no_answer() {
     let answer = simulation.ask(Command::Step { count: 1, topic: None });
     drop(simulation);
     assert!(matches!(answer.all()[..], [Err(_)]));
+}
+
+/// Two messages, an hour, two messages.
+fn with_a_pause() -> Vec<(Timestamp, u32)> {
+    vec![(ms(1000), 1), (ms(1100), 2), (ms(3_601_100), 1), (ms(3_601_200), 2)]
+}
+
+#[test]
+fn a_pause_longer_than_wanted_is_passed_over() {
+    let longest = Some(Duration::from_secs(5));
+    let mut simulation = Simulation::of(with_a_pause(), PlaybackOptions { skip_gaps: longest, ..options() });
+    simulation.pass(250 * MS);
+    assert_eq!(simulation.take_messages(), [(0, 1000), (100, 1100), (100, 3_601_100), (200, 3_601_200)]);
+}
+
+#[test]
+fn how_long_a_pause_takes_depends_on_the_speed() {
+    let longest = Some(Duration::from_secs(61));
+    let slow = PlaybackOptions { skip_gaps: longest, rate: Rate::Times(50.0), ..options() };
+    let mut simulation = Simulation::of(with_a_pause(), slow);
+    simulation.pass(250 * MS);
+    assert_eq!(simulation.take_times().len(), 4, "an hour takes 72 s");
+    let fast = PlaybackOptions { skip_gaps: longest, rate: Rate::Times(100.0), ..options() };
+    let mut simulation = Simulation::of(with_a_pause(), fast);
+    simulation.pass(Duration::from_secs(35));
+    assert_eq!(simulation.take_times().len(), 2, "an hour takes 36 s");
+    simulation.pass(Duration::from_secs(2));
+    assert_eq!(simulation.take_times().len(), 2);
+}
+
+#[test]
+fn a_pause_of_a_day_is_waited_for_only_if_that_is_wanted() {
+    let day = Duration::from_secs(24 * 3600);
+    let start = ms(1000);
+    let messages = vec![(start, 1), (start.saturating_add(day + MS), 2)];
+    for (skip_gaps, wanted) in [(options().skip_gaps, 2), (None, 1), (Some(day + MS), 1)] {
+        let mut simulation = Simulation::of(messages.clone(), PlaybackOptions { skip_gaps, ..options() });
+        simulation.pass(Duration::from_secs(3600));
+        assert_eq!(simulation.take_times().len(), wanted, "{skip_gaps:?}");
+    }
+}
+
+#[test]
+fn who_seeks_into_a_pause_gets_the_state_there_and_then_what_follows() {
+    let longest = Some(Duration::from_secs(5));
+    let mut simulation = Simulation::of(with_a_pause(), PlaybackOptions { skip_gaps: longest, ..options() });
+    simulation.ask(Command::Pause);
+    assert_eq!(simulation.ask(Seek::To(ms(1_801_000))).now().1, 1_801_000);
+    simulation.pass(Duration::from_secs(10));
+    assert_eq!(simulation.position(), ms(1_801_000), "nothing is passed over while paused");
+    simulation.take();
+    simulation.ask(Command::Play);
+    simulation.pass(150 * MS);
+    assert_eq!(simulation.take_times(), [3_601_100, 3_601_200]);
 }

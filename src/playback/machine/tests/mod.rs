@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::hub::capability::playback::{Asker, Command, PlaybackRequest, RateChange, Seek};
 use crate::hub::{ClientId, SlowClient};
-use crate::playback::{AtEnd, ControlBy, PlaybackOptions, Rate, StartOn, TimeShift};
+use crate::playback::{AtEnd, PlaybackOptions, Rate, StartOn, TimeShift};
 use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackStatus};
 use crate::time::Timestamp;
 
@@ -31,15 +31,7 @@ fn ms(ms: u64) -> Timestamp {
 }
 
 fn options() -> PlaybackOptions {
-    PlaybackOptions {
-        rate: Rate::Times(1.0),
-        looping: false,
-        start_paused: false,
-        start_on: StartOn::Launch,
-        at_end: AtEnd::Stay,
-        shift: TimeShift::Off,
-        control: ControlBy::Clients,
-    }
+    PlaybackOptions { start_on: StartOn::Launch, ..PlaybackOptions::default() }
 }
 
 /// Ten messages on channels 1 and 2 in turns, from 1000 ms to 1900 ms.
