@@ -97,7 +97,7 @@ impl Decoded {
         self.before += self.entries.len();
         self.entries = Vec::new();
         // it has been walked to its end before
-        let Ok(table) = Table::of(&self.buffer, &chosen, Some(after)) else { return false };
+        let Ok(table) = Table::of(&self.buffer, None, &chosen, Some(after)) else { return false };
         self.rest = table.rest(chosen);
         self.entries = table.entries;
         true
@@ -111,17 +111,26 @@ struct Table {
     /// Whether there are more.
     more: bool,
     undefined: u64,
+    /// Whether a definition says something else than the file's summary.
+    redefines: bool,
 }
 
 impl Table {
     /// The error is the place of a record that can't be read.
-    fn of(buffer: &[u8], chosen: &Chosen, after: Option<MessageKey>) -> Result<Self, usize> {
+    fn of(
+        buffer: &[u8],
+        index: Option<&Index>,
+        chosen: &Chosen,
+        after: Option<MessageKey>,
+    ) -> Result<Self, usize> {
         let Chosen { selection, place: (part, offset), range, number } = chosen;
         let mut meanings = Meanings::of(selection.parts(*part, *offset));
         let mut table = Self::default();
         let mut last: Option<MessageKey> = None;
         walk(buffer, |opcode, offset, body| {
             if opcode != op::MESSAGE {
+                let is_definition = matches!(opcode, op::SCHEMA | op::CHANNEL);
+                table.redefines |= is_definition && index.is_some_and(|index| index.redefines(opcode, body));
                 return Some(());
             }
             let (id, entry) = message(body, offset, selection.order)?;
@@ -192,23 +201,11 @@ impl SegmentReader {
         let buffer = self.plain(segment)?;
         let place = (segment.part, segment.offset);
         let chosen = Chosen { selection: selection.clone(), place, range, number: self.number };
-        let table = Table::of(&buffer, &chosen, None).map_err(|at| self.damaged_record(segment, at))?;
+        let table =
+            Table::of(&buffer, Some(index), &chosen, None).map_err(|at| self.damaged_record(segment, at))?;
         let rest = table.rest(chosen);
-        let redefines = self.redefines(index, &buffer);
-        let Table { entries, undefined, .. } = table;
+        let Table { entries, undefined, redefines, .. } = table;
         Ok(Decoded { buffer, entries, before: 0, rest, undefined, redefines })
-    }
-
-    /// Whether a definition among the records of a segment says something else than the file's summary.
-    fn redefines(&self, index: &Index, records: &[u8]) -> bool {
-        let mut redefines = false;
-        // it has been walked to its end before
-        walk(records, |opcode, _, body| {
-            redefines |= matches!(opcode, op::SCHEMA | op::CHANNEL) && index.redefines(opcode, body);
-            Some(())
-        })
-        .ok();
-        redefines
     }
 
     /// Bytes that a segment has in memory once decompressed, as it says itself: an index may say less.
