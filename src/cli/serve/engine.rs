@@ -20,7 +20,8 @@ use foxglove_bridge::source::{
     Extent, Kind, MemoryRecording, Playable, Recording, RecordingInfo, SourceError, Stop, Stream,
 };
 
-use super::inputs::{Inputs, LiveInputs, Pace};
+use super::inputs::{Inputs, LiveInputs};
+use super::lines::Pace;
 use super::startup;
 use super::stdin::{self, Piped, Stdin, Unknown};
 

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use foxglove_bridge::payload::{TypesError, TypesHint};
-use foxglove_bridge::source::Hint;
+use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
 
 /// The end of a sentence about something that can't be used.
 pub(super) fn with_flags(hint: Hint) -> &'static str {
@@ -28,4 +28,18 @@ pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
         Some(TypesHint::ProtoPath) => anyhow!("--proto-path {error}"),
         None => anyhow!("{error}"),
     }
+}
+
+/// Adds which options to change.
+pub(super) fn with_way_out(error: SourceError) -> anyhow::Error {
+    let way_out = match &error {
+        SourceError::NoTopic { .. } => "change --topic or --exclude",
+        SourceError::OutOfRange { miss: RangeMiss::StartsAfter { .. }, .. } => "change --start",
+        SourceError::OutOfRange { miss: RangeMiss::EndsBefore { .. }, .. } => {
+            "change --end or --playback-duration"
+        }
+        SourceError::OutOfRange { miss: RangeMiss::Reversed { .. }, .. } => "change --start or --end",
+        _ => return error.into(),
+    };
+    anyhow!("{error}; {way_out}")
 }

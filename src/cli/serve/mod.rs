@@ -23,6 +23,7 @@ mod engine;
 mod hints;
 mod idle;
 mod inputs;
+mod lines;
 mod ready;
 mod signals;
 mod startup;

@@ -1,5 +1,6 @@
 //! The first lines, once the server listens.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
@@ -161,6 +162,14 @@ fn encoded(text: &str) -> String {
             _ => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+/// For people, while they are read.
+pub(super) fn name_of(files: &[OsString]) -> String {
+    match files {
+        [file] => file.display().to_string(),
+        files => format!("{} recordings", files.len()),
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::PATIENCE;
 use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, sniff};
 
-use super::inputs::{Lines, Pace};
+use super::lines::{Lines, Pace};
 
 /// What it is called in messages.
 pub(super) const NAME: &str = "stdin";

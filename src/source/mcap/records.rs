@@ -5,7 +5,6 @@
 use std::io;
 use std::ops::Range;
 
-use super::fields::ChunkHead;
 use crate::model::{ChannelId, Entry};
 use crate::source::bytes::RangeRead;
 use crate::source::{Order, SourceError};
@@ -80,11 +79,6 @@ pub(super) fn message(body: &[u8], offset: usize, order: Order) -> Option<(u16, 
         origin: u32::from(channel),
     };
     Some((channel, entry))
-}
-
-/// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
-pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
-    ChunkHead::decode(bytes.get(9..)?)
 }
 
 /// A size in memory; sizes beyond the address space fail to allocate, not to convert.

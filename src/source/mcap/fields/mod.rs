@@ -210,6 +210,11 @@ impl ChunkHead {
     }
 }
 
+/// Reads the fields of a chunk record before its data; `bytes` begins with opcode and length.
+pub(super) fn chunk_head(bytes: &[u8]) -> Option<ChunkHead> {
+    ChunkHead::decode(bytes.get(9..)?)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChunkIndexRecord {
     pub(super) start_time: u64,

@@ -11,9 +11,10 @@ use crate::source::SourceError;
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::channels::{IdMeaning, Meanings, Selection};
 use crate::source::mcap::chunk::{Plain, Unpacker};
+use crate::source::mcap::fields::chunk_head;
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::records::{
-    MAX_IN_MEMORY, RECORD_HEADER, chunk_head, damaged, failed, message, record_header, to_usize, walk,
+    MAX_IN_MEMORY, RECORD_HEADER, damaged, failed, message, record_header, to_usize, walk,
 };
 use crate::source::mcap::survey::{Index, Segment};
 use crate::time::{TimeRange, Timestamp};

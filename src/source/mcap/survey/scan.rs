@@ -16,9 +16,8 @@ use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
 use crate::source::mcap::fields::Definition;
-use crate::source::mcap::records::{
-    RECORD_HEADER, chunk_head, failed, message, read_vec, to_usize, unusable, walk,
-};
+use crate::source::mcap::fields::chunk_head;
+use crate::source::mcap::records::{RECORD_HEADER, failed, message, read_vec, to_usize, unusable, walk};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
 use crate::source::paths::file_name;
 use crate::source::{Order, ScanProgress, SourceError};

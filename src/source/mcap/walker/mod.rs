@@ -17,8 +17,9 @@ use mcap::records::op;
 
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
+use super::fields::chunk_head;
 use super::records::{
-    LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, chunk_head, record_header, to_usize,
+    LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize,
 };
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
