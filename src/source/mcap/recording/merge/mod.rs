@@ -41,8 +41,8 @@ struct OpenSegment {
     /// Where its next message stands.
     head: Position,
     next: usize,
-    /// None while parked.
-    decoded: Option<Decoded>,
+    /// None while parked. On the heap: segments move when their order changes.
+    decoded: Option<Box<Decoded>>,
     bytes: usize,
     slot: BufferSlot,
 }
@@ -110,7 +110,7 @@ impl Merge {
             place,
             head,
             next,
-            decoded: Some(decoded),
+            decoded: Some(Box::new(decoded)),
             bytes,
             slot: BufferSlot::default(),
         });
@@ -138,7 +138,7 @@ impl Merge {
         }
         open.bytes = decoded.bytes();
         self.decoded_bytes += open.bytes;
-        open.decoded = Some(decoded);
+        open.decoded = Some(Box::new(decoded));
         open.slot = BufferSlot::default();
         self.open.push(open);
         self.park();
