@@ -5,8 +5,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Reads};
-use super::{ConfigError, Origin, Setting};
-use foxglove_bridge::input::listen::Listener;
+use super::{ConfigError, Origin, Setting, is_live};
 use foxglove_bridge::internals::nearest;
 
 /// The settings in the text of a file; `path` is for error messages.
@@ -46,7 +45,7 @@ fn beside(file: &Path, reads: Reads, value: String) -> String {
     let folder = file.parent().unwrap_or(Path::new(""));
     let joined = |path: &str| folder.join(path).to_string_lossy().into_owned();
     match reads {
-        Reads::Whole if value != "-" && !Listener::is_meant(&value) => joined(&value),
+        Reads::Whole if !is_live(&value) => joined(&value),
         Reads::JsonAfterEquals => match value.rsplit_once('=') {
             Some((topic, path)) if path.ends_with(".json") => format!("{topic}={}", joined(path)),
             _ => value,

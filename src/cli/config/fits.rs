@@ -5,7 +5,7 @@ use std::path::Path;
 
 use foxglove_bridge::input::listen::Listener;
 
-use super::{ConfigError, ServeOptions, Setting};
+use super::{ConfigError, ServeOptions, Setting, is_live};
 
 /// What is served, as far as that decides which options mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Served {
         let sources = || options.sources.iter();
         let stdin = sources().any(|spec| spec == "-");
         let sockets = sources().any(Listener::is_meant);
-        let named = || sources().filter(|spec| *spec != "-" && !Listener::is_meant(spec)).map(Path::new);
+        let named = || sources().filter(|spec| !is_live(spec)).map(Path::new);
         let is_mcap = |path: &Path| path.extension().is_some_and(|name| name.eq_ignore_ascii_case("mcap"));
         let files = named().next().is_some();
         let lines_files = named().any(|path| !is_mcap(path) && !path.is_dir());

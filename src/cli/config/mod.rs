@@ -4,7 +4,7 @@
 //! from [`ServeOptions::default`], the only place that knows defaults, and applies settings in the order
 //! file, environment, flag; the last one wins. After that no code looks at flags.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
@@ -81,8 +81,10 @@ pub(crate) struct ServeOptions {
 impl ServeOptions {
     /// What is played: the files and folders that are named, unless they are followed.
     pub(crate) fn recordings(&self) -> Vec<OsString> {
-        let is_file = |spec: &&OsString| *spec != "-" && !Listener::is_meant(spec);
-        self.sources.iter().filter(is_file).filter(|_| !self.live.follow).cloned().collect()
+        if self.live.follow {
+            return Vec::new();
+        }
+        self.sources.iter().filter(|spec| !is_live(spec)).cloned().collect()
     }
 }
 
@@ -300,10 +302,14 @@ fn applied(settings: &[Setting]) -> Result<ServeOptions, ConfigError> {
     Ok(options)
 }
 
+/// Whether a source is named as one that is live: stdin, or a socket.
+pub(crate) fn is_live(spec: impl AsRef<OsStr>) -> bool {
+    spec.as_ref() == "-" || Listener::is_meant(spec)
+}
+
 /// Refuses sources that can only be read once, like devices and pipes: recordings are read at any place.
 pub(crate) fn check_files(options: &ServeOptions) -> Result<(), ConfigError> {
-    let is_file = |spec: &&OsString| *spec != "-" && !Listener::is_meant(spec);
-    for spec in options.sources.iter().filter(is_file) {
+    for spec in options.sources.iter().filter(|spec| !is_live(spec)) {
         // a file that is missing is reported by who opens it
         let what = std::fs::metadata(spec).ok().and_then(|metadata| special(metadata.file_type()));
         if let Some(what) = what {

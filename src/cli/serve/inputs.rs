@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::cli::config::ServeOptions;
+use crate::cli::config::{ServeOptions, is_live};
 use crate::cli::logging::LogOutput;
 use anyhow::bail;
 use foxglove_bridge::input::listen::Listener;
@@ -43,7 +43,6 @@ pub(super) struct LiveInputs {
 impl Inputs {
     /// Opens what `options.sources` names.
     pub(super) fn open(options: &ServeOptions, log: &LogOutput) -> anyhow::Result<Self> {
-        let is_live = |spec: &OsString| spec == "-" || Listener::is_meant(spec);
         let files: Vec<OsString> = options.sources.iter().filter(|spec| !is_live(spec)).cloned().collect();
         if options.live.follow && files.is_empty() {
             bail!("--follow is for files that still grow (.mcap, .jsonl); name one, or leave it out");

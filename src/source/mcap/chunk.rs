@@ -21,6 +21,16 @@ pub(super) enum Plain {
     Within(Range<usize>),
 }
 
+impl Plain {
+    /// The records; `body` is that of the chunk.
+    pub(super) fn records<'a>(&'a self, body: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Own(plain) => plain,
+            Self::Within(range) => &body[range.clone()],
+        }
+    }
+}
+
 /// Decompresses and checks chunks, wherever their bytes come from.
 #[derive(Debug, Default)]
 pub(super) struct Unpacker {
@@ -56,11 +66,7 @@ impl Unpacker {
         } else {
             Plain::Own(self.decompress(&head, data)?)
         };
-        let records = match &plain {
-            Plain::Own(plain) => plain,
-            Plain::Within(range) => &body[range.clone()],
-        };
-        if head.crc != 0 && crc32fast::hash(records) != head.crc {
+        if head.crc != 0 && crc32fast::hash(plain.records(body)) != head.crc {
             return Err("the chunk's CRC does not match its content".into());
         }
         Ok(plain)

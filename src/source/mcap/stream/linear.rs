@@ -352,11 +352,7 @@ impl Linear {
     fn on_chunk(&mut self, offset: u64, body: &Range<usize>) -> Result<(), String> {
         let bytes = &self.walker.window()[body.clone()];
         let plain = self.unpacker.unpack(bytes)?;
-        let records = match &plain {
-            Plain::Own(plain) => plain,
-            Plain::Within(range) => &bytes[range.clone()],
-        };
-        check(records)?;
+        check(plain.records(bytes))?;
         self.walker.pass(body);
         let old = offset + RECORD_HEADER + body.len() as u64 <= self.walker.old_until;
         let records = match plain {

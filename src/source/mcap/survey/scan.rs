@@ -14,7 +14,7 @@ use super::found::{self, FoundSegment};
 use super::ids::{Ids, Section};
 use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
-use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::chunk::{Unpacker, check};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::fields::chunk_head;
 use crate::source::mcap::records::{RECORD_HEADER, failed, message, read_vec, to_usize, unusable, walk};
@@ -213,10 +213,7 @@ impl Scan<'_> {
     ) -> Result<(), String> {
         let bytes = &self.walker.window()[body.clone()];
         let plain = self.unpacker.unpack(bytes)?;
-        let records = match &plain {
-            Plain::Own(plain) => plain,
-            Plain::Within(range) => &bytes[range.clone()],
-        };
+        let records = plain.records(bytes);
         check(records)?;
         let part = self.ids.part();
         let mut found = FoundSegment::chunk(offset, length, size, part);
