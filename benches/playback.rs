@@ -19,35 +19,31 @@ use tungstenite::{Message, WebSocket};
 
 mod bridge;
 
-use bridge::{Bridge, quantile};
+use bridge::{Bridge, Frames, quantile};
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
-/// Arrival of each message against when it was due, counted from the first one.
+/// Arrival of each message against when it was due, counted from the median.
 fn pacing(file: &str, rate: &str) {
     let bridge = Bridge::serve(&[file, "--rate", rate, "--at-end", "exit"], Stdio::null());
-    let mut socket = bridge.connect();
+    let mut client = Frames::of(bridge.connect());
     let mut arrivals: Vec<(u64, Instant, usize)> = Vec::new();
-    loop {
-        match socket.read() {
-            Ok(Message::Binary(bytes)) if bytes[0] == 1 => {
-                arrivals.push((u64_at(&bytes, 5), Instant::now(), bytes.len()))
-            }
-            Ok(Message::Close(_)) | Err(_) => break,
-            Ok(_) => {}
-        }
+    while let Some(message) = client.next_message() {
+        arrivals.push((u64_at(message, 5), Instant::now(), message.len()));
     }
     let factor: f64 = rate.parse().unwrap();
     let (first, begin, _) = arrivals[0];
-    let lateness: Vec<f64> = arrivals
-        .iter()
-        .map(|(time, at, _)| {
-            (at.duration_since(begin).as_secs_f64() - (time - first) as f64 / 1e9 / factor) * 1e3
-        })
-        .map(f64::abs)
-        .collect();
+    let after_due = |(time, at, _): &(u64, Instant, usize)| {
+        (at.duration_since(begin).as_secs_f64() - (time - first) as f64 / 1e9 / factor) * 1e3
+    };
+    let mut lateness: Vec<f64> = arrivals.iter().map(after_due).collect();
+    let mut sorted = lateness.clone();
+    sorted.sort_by(f64::total_cmp);
+    // when playback began is not known to the client: the usual message is the one that is on time
+    let usual = quantile(&sorted, 0.5);
+    lateness.iter_mut().for_each(|late| *late = (*late - usual).abs());
     let mut worst: Vec<_> =
         lateness.iter().zip(&arrivals).map(|(late, (_, _, bytes))| (*late, *bytes)).collect();
     worst.sort_by(|a, b| b.0.total_cmp(&a.0));
