@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use super::demand::DemandChange;
@@ -11,6 +11,12 @@ use super::subscriptions::Refused;
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
+
+/// Sends what is queued for a client on the thread that has published it.
+pub(crate) trait SendNow: Send + Sync {
+    /// Does not wait. False: there is more to do, for which the client's task must be woken.
+    fn send_now(&self) -> bool;
+}
 
 /// One connected client, as its session sees the hub. Leaves when dropped.
 pub(crate) struct Client {
@@ -77,6 +83,11 @@ impl Client {
     /// Waits until there may be something to take.
     pub(crate) async fn wake(&self) {
         self.queue.wake.notified().await;
+    }
+
+    /// How small messages are sent without waking the client's task; the first way that is given counts.
+    pub(crate) fn send_through(&self, outlet: Weak<dyn SendNow>) {
+        self.queue.outlet.get_or_init(|| outlet);
     }
 
     /// Counts what was written to the client.

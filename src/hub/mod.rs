@@ -10,7 +10,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -55,7 +55,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use capability::AlreadyProvided;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub use publisher::{Direction, Publisher};
 pub(crate) use requests::Unsupported;
@@ -200,10 +200,11 @@ struct Member {
     follows_graph: bool,
 }
 
-#[derive(Debug)]
 struct Queue {
     outbox: Mutex<Outbox>,
     wake: Notify,
+    /// How to send without waking the client's task.
+    outlet: OnceLock<Weak<dyn SendNow>>,
     /// Messages and bytes of payload written to the client.
     messages: AtomicU64,
     bytes: AtomicU64,
@@ -218,6 +219,14 @@ impl Queue {
     fn control(&self, kind: ControlKind, frame: Encoded) {
         lock(&self.outbox).push_control(kind, frame);
         self.wake.notify_one();
+    }
+
+    /// Sends what is queued, or wakes the client's task. Not under a lock.
+    fn send_now(&self) {
+        let outlet = self.outlet.get().and_then(Weak::upgrade);
+        if !outlet.is_some_and(|outlet| outlet.send_now()) {
+            self.wake.notify_one();
+        }
     }
 }
 
@@ -296,6 +305,7 @@ impl Hub {
         let queue = Arc::new(Queue {
             outbox: Mutex::new(outbox),
             wake: Notify::new(),
+            outlet: OnceLock::new(),
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });

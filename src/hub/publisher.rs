@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::{
-    ClientId, DemandChange, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
-    summarize,
+    ClientId, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State,
+    latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
@@ -68,7 +68,9 @@ impl Publisher {
 
     /// Publishes messages that are due. `policy` overrides the option of the hub.
     pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        lock(&self.0.0.state).publish(&self.0.0, batch, range, policy, now);
+        let mut woken = Woken::default();
+        lock(&self.0.0.state).publish(&self.0.0, batch, range, policy, now, &mut woken);
+        woken.send();
     }
 
     /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
@@ -84,14 +86,14 @@ impl Publisher {
         }
         state.latch.note_live(&batch.entries);
         let (batch, mut from) = (Arc::new(batch), 0);
-        let mut restarted = None;
+        let (mut restarted, mut woken) = (None, Woken::default());
         while from < batch.entries.len() {
             let before = state.watch.newest();
             let restart = state.watch.first_restart(&batch.entries[from..], now);
             let upto = restart.map_or(batch.entries.len(), |index| from + index);
             if upto > from {
                 state.live_messages += (upto - from) as u64;
-                state.publish(&self.0.0, &batch, from..upto, policy, now);
+                state.publish(&self.0.0, &batch, from..upto, policy, now, &mut woken);
                 from = upto;
             }
             if restart.is_some() {
@@ -102,6 +104,7 @@ impl Publisher {
             }
         }
         drop(state);
+        woken.send();
         self.refuse(&refused);
         if let Some((before, time)) = restarted {
             tracing::info!("time went back from {before} to {time}: viewers get a new session");
@@ -127,8 +130,8 @@ impl Publisher {
         }
         let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: false };
         for (id, member) in &state.members {
-            if to.is_none_or(|to| to == *id) {
-                self.0.0.push(member, &slice, SlowClient::Wait, now);
+            if to.is_none_or(|to| to == *id) && self.0.0.push(member, &slice, SlowClient::Wait, now) {
+                member.queue.wake.notify_one();
             }
         }
     }
@@ -271,6 +274,7 @@ impl State {
         range: Range<usize>,
         policy: SlowClient,
         now: Instant,
+        woken: &mut Woken,
     ) {
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels);
@@ -279,8 +283,14 @@ impl State {
             tap.push(batch, range.clone(), bytes, now);
         }
         let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true };
+        let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;
         for member in self.members.values() {
-            shared.push(member, &slice, policy, now);
+            if !shared.push(member, &slice, policy, now) {
+                continue;
+            }
+            if !(is_small && woken.add(&member.queue)) {
+                member.queue.wake.notify_one();
+            }
         }
     }
 
@@ -359,10 +369,11 @@ impl State {
 }
 
 impl Shared {
-    fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) {
+    /// Returns whether the client wants any of it.
+    fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> bool {
         let mut outbox = lock(&member.queue.outbox);
         let was_slow = outbox.is_slow();
-        let Some(lost) = outbox.push(slice, policy, now) else { return };
+        let Some(lost) = outbox.push(slice, policy, now) else { return false };
         if lost > 0 {
             self.counters.dropped.fetch_add(lost, Ordering::Relaxed);
             if !was_slow {
@@ -371,8 +382,28 @@ impl Shared {
                 outbox.push_control(ControlKind::Other, ServerMessage::Status(status).encode().into());
             }
         }
-        drop(outbox);
-        member.queue.wake.notify_one();
+        true
+    }
+}
+
+/// Clients for which little has been queued: it is sent by the thread that publishes it, once the hub's lock is free.
+/// Where there is more to send, waking the clients' tasks costs little beside it, and they run side by side.
+#[derive(Default)]
+struct Woken([Option<Arc<Queue>>; Woken::CLIENTS]);
+
+impl Woken {
+    const CLIENTS: usize = 4;
+    /// In bytes of payload, for each client.
+    const LARGEST: usize = 48 << 10;
+
+    /// Adds a client; false if there is no room for more.
+    fn add(&mut self, queue: &Arc<Queue>) -> bool {
+        let free = self.0.iter_mut().find(|place| place.is_none());
+        free.map(|place| *place = Some(queue.clone())).is_some()
+    }
+
+    fn send(self) {
+        self.0.into_iter().flatten().for_each(|queue| queue.send_now());
     }
 }
 

@@ -17,6 +17,7 @@ mod compression;
 mod endpoint;
 mod liveness;
 mod outgoing;
+mod outlet;
 mod reading;
 mod session;
 mod socket;

@@ -119,6 +119,11 @@ impl Outgoing {
         entries.map(|entry| entry.length as usize).sum()
     }
 
+    /// Whether messages may be compressed, which takes a while.
+    pub(super) fn compresses(&self) -> bool {
+        self.compression.is_some()
+    }
+
     /// Frees memory that was not needed lately.
     pub(super) fn shrink(&mut self) {
         if let Some(compression) = &mut self.compression {

@@ -1,10 +1,12 @@
 //! Writes frames to a connection.
 
 use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, WriteHalf};
 use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::websocket::FrameWriter;
@@ -13,7 +15,7 @@ use crate::websocket::FrameWriter;
 const MAX_SLICES: usize = 64;
 
 /// The writing half of a connection.
-pub(super) trait Connection: AsyncWrite + Unpin {
+pub(super) trait Connection: AsyncWrite + Unpin + Send + 'static {
     /// Writes what the system takes at this moment, also where it has not said that there is room. (It says so once a
     /// client has taken a good part of what the system holds, which a slow one does in minutes.)
     fn write_now(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
@@ -39,7 +41,7 @@ impl Connection for OwnedWriteHalf {
     fn give_up_after(&self, _timeout: Option<Duration>) {}
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> Connection for WriteHalf<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WriteHalf<T> {
     fn write_now(&self, _slices: &[IoSlice<'_>]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
@@ -47,19 +49,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection for WriteHalf<T> {
     fn give_up_after(&self, _timeout: Option<Duration>) {}
 }
 
-/// Writes once, as much as the socket takes; returns how many bytes. Cancel safe.
-pub(super) async fn write(frames: &mut FrameWriter, connection: &mut impl Connection) -> io::Result<usize> {
+/// Writes once, as much as the socket takes; returns how many bytes.
+pub(super) fn poll_write(
+    frames: &mut FrameWriter,
+    connection: &mut impl Connection,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); MAX_SLICES];
     let used = frames.slices(&mut slices);
     let written = match &slices[..used] {
-        [slice] => connection.write(slice).await?,
-        slices => connection.write_vectored(slices).await?,
+        [slice] => ready!(Pin::new(connection).poll_write(context, slice))?,
+        slices => ready!(Pin::new(connection).poll_write_vectored(context, slices))?,
     };
     if written == 0 {
-        return Err(io::ErrorKind::WriteZero.into());
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
     }
     frames.advance(written);
-    Ok(written)
+    Poll::Ready(Ok(written))
 }
 
 /// Writes once, without waiting; returns how many bytes.

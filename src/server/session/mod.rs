@@ -1,6 +1,7 @@
 //! What one client says, and what it is answered. One method for each operation; the one place that turns errors
 //! into a status.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,15 +18,15 @@ const LONGEST_REQUEST_ID: usize = 1 << 10;
 
 /// The protocol with one client.
 pub(super) struct Session {
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Session {
     pub(super) fn new(client: Client) -> Self {
-        Self { client }
+        Self { client: Arc::new(client) }
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub(super) fn client(&self) -> &Arc<Client> {
         &self.client
     }
 
