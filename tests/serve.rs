@@ -54,6 +54,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a late viewer has the static frames of every publisher of live input", "static_live", false),
     ("the examples of the README work as they are printed", "readme", false),
     ("each recipe has a trial", "recipes", false),
+    ("a pipe from which nothing comes is told of, with what helps", "nothing_arrives", false),
     ("recipe: topics of ROS 2 reach viewers with their definitions", "recipe_ros_topics", false),
     ("recipe: a part of a ROS 2 topic", "recipe_ros_topic", false),
     ("recipe: bags of ROS 1 and of SQLite are converted", "recipe_bags", false),

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from rosbags.rosbag1 import Writer as Bag1
 from rosbags.rosbag2 import StoragePlugin, Writer as Bag2
 from rosbags.typesys import Stores, get_typestore
 
-from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, messages_in, shell
+from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, messages_in, serving, shell
 from live import SECOND, decoded, offered, payloads
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -41,10 +42,10 @@ def page():
 
 
 @contextlib.asynccontextmanager
-async def running(command, folder, **environment):
+async def running(command, folder):
     """A command with stand-ins; a server, and a client of it that subscribes to everything."""
-    path = [STAND_INS, os.path.dirname(sys.executable)]
-    async with shell(command, folder, path, PYTHONPATH=os.path.join(STAND_INS, "ros"), **environment) as server:
+    path, modules = [STAND_INS, os.path.dirname(sys.executable)], os.path.join(STAND_INS, "ros")
+    async with shell(command, folder, path, PYTHONPATH=modules, PYTHONUNBUFFERED="") as server:
         yield server, await Client.connect(server, OLD, topics=None)
 
 
@@ -401,9 +402,42 @@ async def contents():
     equal({heading.lower().replace(" ", "-") for heading in RECIPES} - set(links), set(), "recipes without a link")
 
 
+async def nothing_arrives():
+    """A pipe from which nothing comes is told of once, with the usual cause; it is read all the same."""
+    async with serving("-", stdin="pipe") as server:
+        await server.says("--unbuffered", 15)
+        client = await Client.connect(server, OLD, topics=None)
+        await server.write({"op": "channel", "topic": "/a"})
+        await client.until(lambda _: client.subscribed, "the channel; " + server.said())
+        equal(server.said().count("nothing has come so far"), 1, server.said())
+    with tempfile.TemporaryDirectory() as folder:
+        programs(folder)
+        # what is flushed never, and what the page says of it
+        kept_back = "python3 my_program.py | foxglove-bridge serve -"
+        async with running(kept_back, folder) as (server, client):
+            await asyncio.sleep(1)
+            equal(client.channels, {}, "channels")
+        for more in ("python3 -u my_program.py", "PYTHONUNBUFFERED=1 python3 my_program.py",
+                     "script -qefc 'python3 my_program.py' /dev/null"):
+            async with running(more + " | foxglove-bridge serve -", folder) as (server, client):
+                await gets(server, client, {"/program"})
+        flushes = ("jq -c --unbuffered .", "sed -u s/1.5/2.5/", "grep --line-buffered topic",
+                   "mawk -W interactive '{ print }'", "stdbuf -oL tr x x")
+        for one in filter(lambda command: shutil.which(command.split()[0]), flushes):
+            async with running(f"python3 -u my_program.py | {one} | foxglove-bridge serve -", folder) as (server, client):
+                await gets(server, client, {"/program"})
+
+
 def trial(heading, check_recipe):
-    return lambda: check_recipe(*page()[heading])
+    async def run():
+        blocks = page()[heading]
+        missing = [tool for tool in ("jq", "stty") if re.search(rf"\b{tool}\b", blocks[-1]) and not shutil.which(tool)]
+        if missing:
+            print("not tried, not installed:", *missing)
+        else:
+            await check_recipe(*blocks)
+    return run
 
 
 TRIALS = {f"recipe_{name}": trial(heading, run) for heading, (name, run) in RECIPES.items()}
-TRIALS["recipes"] = contents
+TRIALS.update(recipes=contents, nothing_arrives=nothing_arrives)
