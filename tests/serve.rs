@@ -60,6 +60,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("recipe: bags of ROS 1 and of SQLite are converted", "recipe_bags", false),
     ("recipe: a GPS receiver", "recipe_gps", false),
     ("recipe: a camera", "recipe_camera", false),
+    ("recipe: points of one's own", "recipe_point_cloud", false),
     ("recipe: a serial port with JSON", "recipe_serial_json", false),
     ("recipe: a serial port with CSV", "recipe_serial_csv", false),
     ("recipe: a log file that is rotated", "recipe_log_file", false),
