@@ -299,7 +299,7 @@ PROGRAM = """\
 import json, time
 while True:
     print(json.dumps({"topic": "%s", "data": {"x": 1.5}}))
-    time.sleep(0.05)
+    time.sleep(0.2)
 """
 
 
