@@ -102,6 +102,19 @@ fn a_stream_in_which_nothing_can_be_read_fails_at_once() {
     played(&exit, &empty, 0);
 }
 
+#[test]
+fn a_table_is_served_with_the_option_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flight.CSV");
+    std::fs::write(&path, "1,2\n3,4\n").unwrap();
+    let launch: [&std::ffi::OsStr; 3] =
+        [path.as_os_str(), "--start-on=launch".as_ref(), "--at-end=exit".as_ref()];
+    let said = played(&launch, b"", 2);
+    assert!(said.contains("--csv --default-topic /t"), "{said}");
+    let said = played(&[&launch[..], &["--csv".as_ref(), "--default-topic=/t".as_ref()]].concat(), b"", 0);
+    assert!(said.contains("1 message") && said.contains("\"1,2\" has numbers only"), "{said}");
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }

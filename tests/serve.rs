@@ -53,6 +53,26 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("time that begins anew is a new session", "time_anew", false),
     ("a late viewer has the static frames of every publisher of live input", "static_live", false),
     ("the examples of the README work as they are printed", "readme", false),
+    ("each recipe has a trial", "recipes", false),
+    ("a pipe from which nothing comes is told of, with what helps", "nothing_arrives", false),
+    ("recipe: topics of ROS 2 reach viewers with their definitions", "recipe_ros_topics", false),
+    ("recipe: a part of a ROS 2 topic", "recipe_ros_topic", false),
+    ("recipe: bags of ROS 1 and of SQLite are converted", "recipe_bags", false),
+    ("recipe: a GPS receiver", "recipe_gps", false),
+    ("recipe: a camera", "recipe_camera", false),
+    ("recipe: points of one's own", "recipe_point_cloud", false),
+    ("recipe: a serial port with JSON", "recipe_serial_json", false),
+    ("recipe: a serial port with CSV", "recipe_serial_csv", false),
+    ("recipe: a log file that is rotated", "recipe_log_file", false),
+    ("recipe: the journal", "recipe_journal", false),
+    ("recipe: GPUs", "recipe_gpu", false),
+    ("recipe: MQTT with JSON", "recipe_mqtt_json", false),
+    ("recipe: MQTT with any payloads", "recipe_mqtt_any", false),
+    ("recipe: a CSV file", "recipe_csv_file", false),
+    ("recipe: a program over SSH", "recipe_over_ssh", false),
+    ("recipe: several programs", "recipe_several", false),
+    ("recipe: a recording every night", "recipe_every_night", false),
+    ("recipe: a line every hour", "recipe_every_hour", false),
     ("a server whose inputs are silent ends at once", "silent", false),
     ("the end of stdin leaves the server with what is latched", "eof_keeps", false),
     ("a pipe that ends before anybody subscribed is played as a recording", "unwatched", false),
@@ -200,14 +220,14 @@ fn modules() -> PathBuf {
     Path::new(ROOT).join("target/interop/node_modules")
 }
 
+/// What `tests/interop` imports.
+const PACKAGES: &str = "import mcap, mcap_protobuf, mcap_ros2, rosbags, websockets, lz4, zstandard";
+
 fn python() -> Result<PathBuf, String> {
     let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];
-    candidates
-        .into_iter()
-        .find(|python| works(python, &["-c", "import mcap, mcap_protobuf, websockets, lz4, zstandard"]))
-        .ok_or_else(|| {
-            "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
-        })
+    candidates.into_iter().find(|python| works(python, &["-c", PACKAGES])).ok_or_else(|| {
+        "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
+    })
 }
 
 fn node() -> Result<PathBuf, String> {

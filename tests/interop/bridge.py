@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
 import tempfile
 import threading
 import time
+import types
 
 import websockets
 from mcap.records import Channel, Message
@@ -119,6 +121,40 @@ async def serving(*arguments, **more):
         yield server
     finally:
         server.stop()
+
+
+@contextlib.asynccontextmanager
+async def shell(command, folder, path=(), **environment):
+    """Runs a command of a page as it is printed, in a folder, with these folders before PATH; a server with `port` and
+    `said()`. Its `foxglove-bridge` listens on a free port."""
+    with tempfile.TemporaryDirectory() as own:
+        log = os.path.join(own, "log")
+        program = os.path.join(own, "foxglove-bridge")
+        with open(program, "w") as file:
+            file.write(f'#!/bin/sh\nexec "{BRIDGE}" "$@" --port 0 --no-progress 2>"{log}"\n')
+        os.chmod(program, 0o755)
+        path = os.pathsep.join([own, *path, os.environ["PATH"]])
+        process = await asyncio.create_subprocess_exec(
+            "bash", "-c", command, cwd=folder, start_new_session=True, env={**os.environ, **environment, "PATH": path},
+            stdin=asyncio.subprocess.DEVNULL)
+
+        def said():
+            if not os.path.exists(log):
+                return ""
+            with open(log) as file:
+                return file.read()
+        try:
+            for _ in range(3000):
+                if found := re.search(r"ws://localhost:(\d+)", said()):
+                    break
+                await asyncio.sleep(0.01)
+            else:
+                raise AssertionError("the server did not start: " + said())
+            yield types.SimpleNamespace(port=int(found[1]), said=said)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
 
 
 class Client:

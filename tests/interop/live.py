@@ -19,7 +19,7 @@ from mcap_protobuf.decoder import DecoderFactory
 
 from bridge import (
     BRIDGE, DATA, OLD, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence, check_times, equal,
-    messages_in, serving,
+    messages_in, serving, shell,
 )
 
 SECOND = 10**9
@@ -779,34 +779,12 @@ def examples():
 
 
 async def example(command):
-    """Runs a command as it is printed, with a `foxglove-bridge` that chooses a free port."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = os.path.join(folder, "log")
-        program = os.path.join(folder, "foxglove-bridge")
-        with open(program, "w") as file:
-            file.write(f'#!/bin/sh\nexec "{BRIDGE}" "$@" --port 0 --no-progress 2>"{log}"\n')
-        os.chmod(program, 0o755)
-        shell = await asyncio.create_subprocess_exec(
-            "bash", "-c", command, cwd=os.path.dirname(TESTDATA), start_new_session=True,
-            env={**os.environ, "PATH": folder + os.pathsep + os.environ["PATH"]}, stdin=asyncio.subprocess.DEVNULL)
-        try:
-            def said():
-                with open(log) as file:
-                    return file.read()
-            for _ in range(3000):
-                if os.path.exists(log) and (found := re.search(r"ws://localhost:(\d+)", said())):
-                    break
-                await asyncio.sleep(0.01)
-            else:
-                raise AssertionError("the server did not start")
-            server = type("Server", (), {"port": int(found[1])})
-            client = await Client.connect(server, OLD, topics=None)
-            await client.until(lambda events: len(messages_in(events)) >= 3, "three messages; " + said())
-            check("bad line" not in said(), said())
-            return client
-        finally:
-            os.killpg(shell.pid, signal.SIGKILL)
-            await shell.wait()
+    """Runs a command as it is printed, until a client has three messages; the client."""
+    async with shell(command, os.path.dirname(TESTDATA)) as server:
+        client = await Client.connect(server, OLD, topics=None)
+        await client.until(lambda events: len(messages_in(events)) >= 3, "three messages; " + server.said())
+        check("bad line" not in server.said(), server.said())
+        return client
 
 
 async def readme():

@@ -1,5 +1,7 @@
 //! What the library only knows as its own options, by the flags that set them.
 
+use std::path::Path;
+
 use anyhow::anyhow;
 use foxglove_bridge::payload::{TypesError, TypesHint};
 use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
@@ -27,6 +29,20 @@ pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
         }
         Some(TypesHint::ProtoPath) => anyhow!("--proto-path {error}"),
         None => anyhow!("{error}"),
+    }
+}
+
+/// The way out where a file is no recording: a table can be read as one.
+pub(super) fn of_recording(error: SourceError) -> anyhow::Error {
+    let is_table = |name: &str| {
+        let extension = Path::new(name).extension().unwrap_or_default();
+        ["csv", "tsv"].iter().any(|table| extension.eq_ignore_ascii_case(table))
+    };
+    match &error {
+        SourceError::Unusable { name, .. } if is_table(name) => {
+            anyhow!("{error}; {}", with_flags(Hint::Csv))
+        }
+        _ => with_way_out(error),
     }
 }
 

@@ -111,7 +111,7 @@ fn open_recordings(
 ) -> anyhow::Result<Box<dyn Recording>> {
     let mut scan = ScanBar::new(&name_of(files), log);
     source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))
-        .map_err(hints::with_way_out)
+        .map_err(hints::of_recording)
 }
 
 impl LiveInputs {

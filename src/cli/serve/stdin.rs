@@ -2,7 +2,7 @@
 
 #[cfg(unix)]
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal, Read};
 
 use foxglove_bridge::model::Batch;
 use foxglove_bridge::registry::Registry;
@@ -13,6 +13,10 @@ use super::lines::{Lines, Pace};
 
 /// What it is called in messages.
 pub(super) const NAME: &str = "stdin";
+
+/// What is said of a pipe from which nothing comes.
+const SILENT: &str = "nothing has come so far; many programs collect their output when it goes to a pipe: stdbuf -oL \
+                      PROGRAM, python3 -u, jq --unbuffered and grep --line-buffered don't";
 
 /// Stdin before its first byte.
 pub(super) struct Stdin {
@@ -38,20 +42,13 @@ impl Stdin {
         if std::io::stdin().is_terminal() {
             tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
         }
-        let mut waiting = Incoming::new(stdin().map_err(io)?, &self.stop);
-        let mut first = vec![0; 64 << 10];
-        let length = match waiting.read(&mut first) {
-            Err(_) if self.stop.is_stopped() => return Ok(None),
-            length => length.map_err(io)?,
-        };
-        first.truncate(length);
+        let impatient = Incoming::impatient(stdin().map_err(io)?, &self.stop, PATIENCE);
+        let Some((first, impatient)) = first_bytes(impatient).map_err(io)? else { return Ok(None) };
         let kind = sniff(&first);
         let incoming = match kind {
             // what comes, or does not, is told after a while
-            Kind::JsonLines | Kind::Unknown => {
-                Incoming::impatient(stdin().map_err(io)?, &self.stop, PATIENCE)
-            }
-            Kind::Mcap | Kind::Gzip | Kind::Zstd => waiting,
+            Kind::JsonLines | Kind::Unknown => impatient,
+            Kind::Mcap | Kind::Gzip | Kind::Zstd => Incoming::new(stdin().map_err(io)?, &self.stop),
         };
         let incoming = incoming.after(first);
         match kind {
@@ -64,6 +61,26 @@ impl Stdin {
             Kind::JsonLines | Kind::Unknown => {
                 let stream = self.lines.of(NAME.into(), incoming, self.pace);
                 Ok(Some(Piped { kind: Kind::JsonLines, stream }))
+            }
+        }
+    }
+}
+
+/// What comes first, and what it came from. None if that was stopped before.
+fn first_bytes(mut incoming: Incoming) -> std::io::Result<Option<(Vec<u8>, Incoming)>> {
+    let mut first = vec![0; 64 << 10];
+    let mut is_told = std::io::stdin().is_terminal();
+    loop {
+        match incoming.read(&mut first) {
+            Err(_) if incoming.stop().is_stopped() => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::TimedOut => {
+                if !std::mem::replace(&mut is_told, true) {
+                    tracing::info!("{NAME}: {SILENT}");
+                }
+            }
+            length => {
+                first.truncate(length?);
+                return Ok(Some((first, incoming)));
             }
         }
     }

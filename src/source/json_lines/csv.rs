@@ -15,6 +15,8 @@ const SEPARATORS: [char; 3] = [',', ';', '\t'];
 pub(super) struct Header {
     names: Vec<String>,
     separator: char,
+    /// Whether all names are numbers: a table without names.
+    pub(super) is_numbers: bool,
 }
 
 impl Header {
@@ -31,8 +33,9 @@ impl Header {
                 "the first line names the fields, and one has no name",
             ));
         }
+        let is_numbers = names.iter().all(|name| !json(name.trim()).starts_with('"'));
         let names = names.iter().map(|name| serde_json::Value::from(name.trim()).to_string()).collect();
-        Ok(Self { names, separator })
+        Ok(Self { names, separator, is_numbers })
     }
 
     /// Another line as an object: numbers as numbers, also NaN and Infinity, which JSON does not have; nothing as null,
@@ -142,6 +145,13 @@ mod tests {
             r#"{"t":"007","the \"x\"":1e5,"y":"true"}"#,
         ];
         assert_eq!(rows, expected.map(|row| Ok(row.to_owned())));
+    }
+
+    #[test]
+    fn a_first_line_of_numbers_names_nothing() {
+        let is_numbers = |line| Header::read(line).unwrap().is_numbers;
+        assert!(is_numbers("21.5,40") && is_numbers("-1;.5") && is_numbers("7"));
+        assert!(!is_numbers("t,1") && !is_numbers("2024-01-02,3") && !is_numbers("007,1"));
     }
 
     #[test]

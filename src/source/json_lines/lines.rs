@@ -197,7 +197,11 @@ impl Lines {
     fn on_row(&mut self, row: &str, to: &mut Yield<'_>) -> Result<(), BadLine> {
         match &self.header {
             None => {
-                self.header = Some(Header::read(row)?);
+                let header = Header::read(row)?;
+                if header.is_numbers {
+                    self.notes.names_are_numbers(row);
+                }
+                self.header = Some(header);
                 Ok(())
             }
             Some(header) => {

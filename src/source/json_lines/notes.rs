@@ -160,6 +160,14 @@ impl Notes {
         Some(std::mem::take(&mut self.unreported))
     }
 
+    /// The first line of comma separated values, which names the fields, has numbers only.
+    pub(super) fn names_are_numbers(&self, row: &str) {
+        let (name, row) = (&self.name, sample(row.as_bytes()));
+        tracing::warn!(
+            "{name}: the first line names the fields, but \"{row}\" has numbers only; put a line with the names before it"
+        );
+    }
+
     /// A time did not say its offset from UTC.
     pub(super) fn assumed_zone(&mut self) {
         if !std::mem::replace(&mut self.warned_of_zone, true) {

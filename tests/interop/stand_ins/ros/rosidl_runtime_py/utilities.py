@@ -1,0 +1,2 @@
+def get_message(identifier):
+    return identifier
