@@ -36,8 +36,6 @@ fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use foxglove_bridge::source::summary::{
         AttachmentSummary, ChannelSummary, ChunkSummary, MetadataSummary,
     };
@@ -66,7 +64,7 @@ mod tests {
                     schema_name: Some("foxglove.FrameTransforms".to_owned()),
                     schema_encoding: Some("protobuf".to_owned()),
                     message_count: 1002,
-                    metadata: BTreeMap::new(),
+                    ..ChannelSummary::default()
                 },
                 ChannelSummary {
                     id: 12,
@@ -93,7 +91,7 @@ mod tests {
                 name: "drive".to_owned(),
                 values: texts(&[("robot", "rover"), ("site", "48.1,11.5")]),
             }],
-            warnings: Vec::new(),
+            ..RecordingSummary::default()
         }
     }
 
