@@ -12,7 +12,7 @@ use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Str
 use super::lines::{Lines, Pace};
 
 /// What it is called in messages.
-pub(super) const NAME: &str = "stdin";
+pub(in crate::cli) const NAME: &str = "stdin";
 
 /// Stdin before its first byte.
 pub(super) struct Stdin {
@@ -38,7 +38,7 @@ impl Stdin {
         if std::io::stdin().is_terminal() {
             tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
         }
-        let mut waiting = Incoming::new(stdin().map_err(io)?, &self.stop);
+        let mut waiting = Incoming::new(raw().map_err(io)?, &self.stop);
         let mut first = vec![0; 64 << 10];
         let length = match waiting.read(&mut first) {
             Err(_) if self.stop.is_stopped() => return Ok(None),
@@ -48,9 +48,7 @@ impl Stdin {
         let kind = sniff(&first);
         let incoming = match kind {
             // what comes, or does not, is told after a while
-            Kind::JsonLines | Kind::Unknown => {
-                Incoming::impatient(stdin().map_err(io)?, &self.stop, PATIENCE)
-            }
+            Kind::JsonLines | Kind::Unknown => Incoming::impatient(raw().map_err(io)?, &self.stop, PATIENCE),
             Kind::Mcap | Kind::Gzip | Kind::Zstd => waiting,
         };
         let incoming = incoming.after(first);
@@ -101,12 +99,12 @@ impl Stream for Unknown {
 
 /// Stdin without the buffer of the standard library, which would copy everything once more.
 #[cfg(unix)]
-fn stdin() -> std::io::Result<File> {
+pub(in crate::cli) fn raw() -> std::io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(not(unix))]
-fn stdin() -> std::io::Result<std::io::Stdin> {
+pub(in crate::cli) fn raw() -> std::io::Result<std::io::Stdin> {
     Ok(std::io::stdin())
 }
