@@ -227,9 +227,10 @@ pub fn stream_summary(name: &str, mut read: impl Read + Send) -> Result<Recordin
     let mut first = Vec::new();
     let head = read.by_ref().take(sniff::FOREIGN_HEAD as u64).read_to_end(&mut first);
     head.map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
+    let is_object = first.trim_ascii_start().starts_with(b"{");
     match (sniff(&first), foreign(&first)) {
         (Kind::Mcap, _) => self::mcap::stream_summary(name, io::Cursor::new(first).chain(read)),
-        (Kind::Gzip | Kind::Zstd | Kind::Unknown, Some(reason)) => {
+        (_, Some(reason)) if !is_object => {
             Err(SourceError::Unusable { name: name.to_owned(), reason: reason.to_owned() })
         }
         _ => json_lines::summary(name, io::Cursor::new(first).chain(read), &mut |_read| {}),

@@ -103,7 +103,7 @@ impl Seen {
         }
         let mut damage = Vec::new();
         if bad > 0 {
-            let reason = format!("{} can't be used and left out", counted(bad, "line"));
+            let reason = format!("{} can't be used", counted(bad, "line"));
             warnings.push(format!("{name}: {reason}"));
             damage.push(reason);
         }
