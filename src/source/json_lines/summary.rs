@@ -28,7 +28,7 @@ pub fn file_summary(
     let io = |error| SourceError::Io { name: name.clone(), error };
     let file = File::open(path).map_err(io)?;
     let total = file.metadata().map_err(io)?.len();
-    summary(&file_name(path), file, &mut |done| progress(ScanProgress { done: done.min(total), total }))
+    summary(&name, file, &mut |done| progress(ScanProgress { done: done.min(total), total }))
 }
 
 /// The same of lines that are read to their end. `progress` is told how many bytes were read.
@@ -61,7 +61,7 @@ pub(in crate::source) fn summary(
         }
     }
     let bad = lines.counts().bad.load(Ordering::Relaxed);
-    Ok(seen.conclude(name, bad, done.load(Ordering::Relaxed)))
+    Ok(seen.conclude(&file_name(Path::new(name)), bad, done.load(Ordering::Relaxed)))
 }
 
 /// What has been read so far.
@@ -142,4 +142,61 @@ impl Seen {
 fn with(range: Option<TimeRange>, time: Timestamp) -> TimeRange {
     let range = range.unwrap_or(TimeRange { start: time, end: time });
     TimeRange { start: range.start.min(time), end: range.end.max(time) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: &str) -> RecordingSummary {
+        summary("lines", lines.as_bytes(), &mut |_read| {}).unwrap()
+    }
+
+    fn range(first: u64, last: u64) -> Option<TimeRange> {
+        let second = |second: u64| Timestamp(second * 1_000_000_000);
+        Some(TimeRange { start: second(first), end: second(last) })
+    }
+
+    #[test]
+    fn channels_have_counts_sizes_and_times() {
+        let seen = of(concat!(
+            "{\"op\":\"channel\",\"topic\":\"/c\",\"latch\":true}\n",
+            "{\"topic\":\"/a\",\"data\":{\"early\":1}}\n",
+            "{\"topic\":\"/b\",\"log_time\":7,\"data\":{}}\n",
+            "{\"topic\":\"/a\",\"log_time\":9,\"data\":{}}\n",
+            "{\"topic\":\"/b\",\"log_time\":5,\"data\":{}}\n",
+            "{\"topic\":\"/b\",\"data\":{}}\n",
+        ));
+        let facts: Vec<_> = seen
+            .channels
+            .iter()
+            .map(|channel| {
+                let (count, bytes) = (channel.message_count, channel.payload_bytes.unwrap());
+                (channel.topic.as_str(), count, bytes, channel.range, channel.latched)
+            })
+            .collect();
+        let wanted =
+            [("/c", 0, 0, None, true), ("/a", 2, 13, range(7, 9), false), ("/b", 3, 6, range(5, 7), false)];
+        assert_eq!(
+            facts, wanted,
+            "a line without a time has that of the line before it, or of the first that has one"
+        );
+        assert_eq!((seen.range, seen.message_count), (range(5, 9), 5));
+        assert_eq!((seen.warnings.len(), seen.damage.len()), (0, 0));
+    }
+
+    #[test]
+    fn lines_without_any_time_have_no_range_and_that_is_said() {
+        let seen = of("{\"topic\":\"/a\",\"data\":{}}\n");
+        assert_eq!((seen.range, seen.message_count), (None, 1));
+        assert_eq!(seen.warnings, ["lines: no line has a time (log_time)"]);
+        assert_eq!(of("").warnings, [""; 0]);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_used_are_counted_as_damage() {
+        let seen = of("{\"topic\":\"/a\",\"log_time\":1,\"data\":{}}\n{\"topic\"\n7\n");
+        assert_eq!(seen.damage, ["2 lines can't be used"]);
+        assert!(summary("lines", &b"7\n"[..], &mut |_read| {}).is_err());
+    }
 }
