@@ -1,5 +1,5 @@
 //! Runs what was asked for, and turns the outcome into an exit code: 0 done, 1 failed while running, 2 wrong options or
-//! unreadable input, 3 port in use.
+//! unreadable input, 3 port in use, 4 what was shown is damaged.
 
 use std::process::ExitCode;
 
@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     match cli::run(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Runtime(_) | Failure::Panicked) => ExitCode::from(1),
-        Err(Failure::Input(_) | Failure::Usage(_)) => ExitCode::from(2),
+        Err(Failure::Input(_) | Failure::Usage(_) | Failure::Unreadable) => ExitCode::from(2),
         Err(Failure::PortInUse(_)) => ExitCode::from(3),
+        Err(Failure::Damaged) => ExitCode::from(4),
     }
 }

@@ -3,6 +3,9 @@
 
 use std::process::{Command, Output, Stdio};
 
+#[path = "cli/info.rs"]
+mod info;
+
 /// Runs the program in an environment without settings of its own.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
@@ -219,12 +222,6 @@ fn an_empty_variable_counts_as_not_set() {
 fn contradicting_log_flags_are_refused() {
     assert!(refused(&["info", "a.mcap", "-v", "-q"], &[]).contains("cannot be used with"));
     assert!(refused(&["info", "a.mcap"], &[("RUST_LOG", "a=b=c")]).contains("RUST_LOG"));
-}
-
-#[test]
-fn info_on_a_missing_file_names_it() {
-    let message = refused(&["info", "missing.mcap"], &[]);
-    assert_eq!(message, "error: missing.mcap: there is no such file; check the path\n");
 }
 
 #[test]

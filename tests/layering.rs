@@ -153,6 +153,7 @@ fn a_forbidden_import_is_found_in_every_notation() {
         "use crate::{time, playback::{Rate, StartOn}};",
         "use crate::{model::Batch, source as s};",
         "fn f(rate: crate::playback::Rate) {}",
+        "fn f() -> impl Fn() + use<> { let a = 1; crate::playback::x() }",
         "use super::super::playback::Rate;",
         "use super::super::{time::Timestamp, playback};",
         "pub(crate) use ::foxglove_bridge::playback::Rate;",
@@ -170,6 +171,7 @@ fn a_forbidden_import_is_found_in_every_notation() {
 fn what_is_allowed_is_not_found() {
     for good in [
         "use crate::hub::Hub; use crate::server::auth; use super::session::Session; use axum::Router;",
+        "fn f() -> impl Fn() + use<> { let a = 1; let b = 2; }",
         "// use crate::playback::Rate;\n/* crate::source::X /* nested */ crate::playback */",
         "/// See [`crate::playback::Rate`].\nfn f() -> &'static str { \"crate::playback::Rate\" }",
         "const R: &str = r#\"a \" crate::playback::Rate\"#;",

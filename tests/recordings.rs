@@ -21,6 +21,8 @@ mod damage;
 mod descriptors;
 #[path = "recordings/expected.rs"]
 mod expected;
+#[path = "recordings/info.rs"]
+mod info;
 #[path = "recordings/joined.rs"]
 mod joined;
 #[path = "recordings/linear.rs"]
@@ -71,6 +73,9 @@ fn main() {
         let title = format!("{name} reads as other programs read it");
         let (file, wanted) = (name.clone(), expected.clone());
         trials.push(on_data(title, Box::new(move |data| expected::check(data, &file, &wanted))));
+        let title = format!("the summary of {name} says what its messages are");
+        let (file, wanted) = (name.clone(), expected.clone());
+        trials.push(on_data(title, Box::new(move |data| info::check(data, &file, &wanted))));
         let title = format!("{name} reads the same as a stream and as a growing file");
         trials.push(on_data(title, Box::new(move |data| linear::check(data, &name, &expected))));
     }
@@ -80,7 +85,7 @@ fn main() {
         let title = format!("the backfill before any time of {layout} is what a search finds");
         trials.push(on_data(title, Box::new(move |data| seeking::state(&data.join(layout)))));
     }
-    let checks: [(&str, Check); 29] = [
+    let checks: [(&str, Check); 31] = [
         ("every recording has its expectation", expected::complete),
         ("all files of the conformance suite read as the suite says", conformance::check),
         ("all files of the conformance suite read the same as streams", linear::conformance),
@@ -103,6 +108,8 @@ fn main() {
         ("recordings joined in one file play whole, as from a pipe", joined::whole),
         ("recordings joined in one file are sought like one", joined::seeking),
         ("topics and ranges are chosen of recordings joined in one file", joined::options),
+        ("no file of the conformance suite is damaged, and each says the same as a stream", info::conforming),
+        ("damage outside of chunks is found by every checksum", info::damaged),
         ("info counts all messages of recordings joined in one file", joined::info),
         ("a joined file among others plays its own part", joined::among_others),
         ("a summary that speaks of the last recording alone is not believed", joined::appended),

@@ -33,6 +33,10 @@ pub(crate) enum Failure {
     Runtime(anyhow::Error),
     /// The port is taken by somebody else.
     PortInUse(anyhow::Error),
+    /// Some of several inputs can't be read, which has been reported.
+    Unreadable,
+    /// Something is damaged, which has been shown with the rest.
+    Damaged,
     /// A thread panicked, which has been reported.
     Panicked,
 }
@@ -54,7 +58,7 @@ fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure>
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(answer) if answer.use_stderr() => return Err(Failure::Usage(args::with_what_was_meant(answer))),
-        Err(help) => return printed(help.print()),
+        Err(help) => return printed(help.print()).map(drop),
     };
     let format = cli.logging.format().map_err(Failure::Input)?;
     logging::start(cli.logging.verbosity(), format, log).map_err(|error| Failure::Input(error.into()))?;
@@ -75,24 +79,33 @@ fn report(failure: &Failure, log: &LogOutput) {
             return log.say(Level::Error, &text, plain.trim().trim_start_matches("error: "), &[]);
         }
         Failure::Runtime(error) | Failure::Input(error) | Failure::PortInUse(error) => format!("{error:#}"),
-        Failure::Panicked => return,
+        Failure::Panicked | Failure::Unreadable | Failure::Damaged => return,
     };
     let text = printable(&text, LONGEST_ERROR).to_string();
     log.say(Level::Error, &format!("error: {text}"), &text, &[]);
 }
 
+/// Whether stdout is still read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Reads,
+    /// It has had enough (`| head`), which is no failure.
+    Gone,
+}
+
 /// Writes a result to stdout.
-fn print(text: &str) -> Result<(), Failure> {
+fn print(text: &str) -> Result<Reader, Failure> {
     let mut stdout = io::stdout().lock();
     printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
 }
 
-/// A reader that has had enough of stdout (`| head`) is no failure.
-fn printed(result: io::Result<()>) -> Result<(), Failure> {
+/// What a write to stdout came to.
+fn printed(result: io::Result<()>) -> Result<Reader, Failure> {
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Runtime(anyhow::Error::from(error).context("writing to stdout")))
         }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(Reader::Reads),
+        Err(_) => Ok(Reader::Gone),
     }
 }

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser};
-
-/// Profiles of more publishers than a topic has are not looked at.
-const MAX_PROFILES: usize = 1 << 20;
+use super::qos::{QosProfile, offered_qos};
 
 /// Whether a channel was latched when it was recorded, by its metadata.
 ///
@@ -15,62 +12,7 @@ pub fn recorded_as_latched(metadata: &BTreeMap<String, String>) -> bool {
     if let Some(latching) = metadata.get("latching") {
         return matches!(latching.trim(), "true" | "True" | "1");
     }
-    let profiles = metadata.get("offered_qos_profiles").map(String::as_str).unwrap_or_default();
-    profiles.len() <= MAX_PROFILES && has_transient_local(profiles)
-}
-
-/// Whether there is a key `durability` with such a value anywhere in a text of YAML, which JSON is as well.
-fn has_transient_local(yaml: &str) -> bool {
-    // of each mapping and sequence around: whether the next scalar is a key
-    let mut keys: Vec<Option<Next>> = Vec::new();
-    let mut is_durability = false;
-    for event in Parser::new_from_str(yaml) {
-        let Ok((event, _)) = event else {
-            // an indentation that does not fit is no reason to lose static transforms
-            return yaml.lines().filter_map(|line| line.split_once(':')).any(|(key, value)| {
-                key.trim_matches(['-', ' ', '\t']) == "durability" && is_transient_local(value.trim())
-            });
-        };
-        match event {
-            Event::Scalar(text, ..) => {
-                if is_durability && is_transient_local(&text) {
-                    return true;
-                }
-                is_durability = keys.last() == Some(&Some(Next::Key)) && text == "durability";
-                flip(&mut keys);
-            }
-            Event::MappingStart(..) => keys.push(Some(Next::Key)),
-            Event::SequenceStart(..) => keys.push(None),
-            Event::MappingEnd | Event::SequenceEnd => {
-                keys.pop();
-                flip(&mut keys);
-            }
-            Event::Alias(_) => flip(&mut keys),
-            _ => {}
-        }
-        if !matches!(keys.last(), Some(Some(Next::Value))) {
-            is_durability = false;
-        }
-    }
-    false
-}
-
-/// What comes next in a mapping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Key,
-    Value,
-}
-
-/// A key or a value of the mapping around has come.
-fn flip(keys: &mut [Option<Next>]) {
-    if let Some(Some(next)) = keys.last_mut() {
-        *next = if *next == Next::Key { Next::Value } else { Next::Key };
-    }
-}
-
-fn is_transient_local(value: &str) -> bool {
-    matches!(value.trim_matches(['"', '\'']), "transient_local" | "1")
+    offered_qos(metadata).iter().any(QosProfile::is_transient_local)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@
 //! 3. Give it a constructor of its own; `cli/serve/inputs.rs` chooses among them.
 //! 4. Add a row to the table of sources in the README, and its errors to the tests.
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub mod live;
 pub mod mcap;
 mod memory;
 mod paths;
+mod qos;
 pub mod reader;
 mod sniff;
 mod stop;
@@ -48,13 +50,14 @@ pub(crate) mod testing;
 pub mod throttle;
 pub mod topics;
 
-pub use self::mcap::{Follow, FollowOptions, McapStream};
+pub use self::mcap::{AttachmentCrc, Attachments, Follow, FollowOptions, McapStream};
 pub(crate) use backoff::Backoff;
 pub use error::{ErrorKind, RangeMiss, SourceError};
 pub use hint::{Hint, Hints};
 pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use memory::{Extent, Gathered, MemoryRecording};
+pub use qos::{QosProfile, offered_qos};
 pub use sniff::{Kind, foreign, sniff};
 pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
@@ -208,4 +211,34 @@ pub fn recording_summary(
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
     self::mcap::summary(path, progress)
+}
+
+/// The same, with every byte read and every checksum compared; [`RecordingSummary::damage`] says what is wrong.
+pub fn recording_check(
+    path: &Path,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<RecordingSummary, SourceError> {
+    self::mcap::check(path, progress)
+}
+
+/// The same of a stream, MCAP or JSON lines as its first bytes tell, that is read to its end; only counts are kept. `name`:
+/// for people.
+pub fn stream_summary(name: &str, mut read: impl Read + Send) -> Result<RecordingSummary, SourceError> {
+    let mut first = Vec::new();
+    let head = read.by_ref().take(sniff::FOREIGN_HEAD as u64).read_to_end(&mut first);
+    head.map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
+    let is_object = first.trim_ascii_start().starts_with(b"{");
+    match (sniff(&first), foreign(&first)) {
+        (Kind::Mcap, _) => self::mcap::stream_summary(name, io::Cursor::new(first).chain(read)),
+        (_, Some(reason)) if !is_object => {
+            Err(SourceError::Unusable { name: name.to_owned(), reason: reason.to_owned() })
+        }
+        _ => json_lines::summary(name, io::Cursor::new(first).chain(read), &mut |_read| {}),
+    }
+}
+
+/// Recordings that a folder stands for, as [`open`] plays them, and warnings of those that are left out.
+pub fn recordings_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<String>), SourceError> {
+    let named = paths::named(&[folder])?;
+    Ok((named.files.into_iter().map(|file| file.path).collect(), named.warnings))
 }

@@ -13,9 +13,21 @@ pub struct ScanProgress {
     pub total: u64,
 }
 
+/// What a recording is written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Format {
+    /// MCAP.
+    #[default]
+    Mcap,
+    /// JSON lines.
+    JsonLines,
+}
+
 /// A recording from the outside: everything but the messages.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RecordingSummary {
+    /// What it is written in.
+    pub format: Format,
     /// Program that wrote the file, as it calls itself; may be empty.
     pub library: String,
     /// `ros1`, `ros2` or another convention for channels and metadata; may be empty.
@@ -24,6 +36,8 @@ pub struct RecordingSummary {
     pub size_bytes: u64,
     /// Whether the file was finished: it ends in a footer, and nothing is missing before it.
     pub complete: bool,
+    /// Whether every byte was read, and every checksum compared.
+    pub checked: bool,
     /// Log times of the first and last message; None without messages.
     pub range: Option<TimeRange>,
     /// Messages of all channels.
@@ -38,13 +52,16 @@ pub struct RecordingSummary {
     pub metadata: Vec<MetadataSummary>,
     /// What the user should know about the file, one sentence each.
     pub warnings: Vec<String>,
+    /// What is damaged, place by place (the first hundred); empty if nothing was found to be. Files that lack an index on
+    /// purpose are not damaged.
+    pub damage: Vec<String>,
 }
 
 /// A channel of a recording, as it stands in the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ChannelSummary {
-    /// Id in the file.
-    pub id: u16,
+    /// Id in the file; of JSON lines its number.
+    pub id: u32,
     /// Topic in the file.
     pub topic: String,
     /// `json`, `protobuf`, `cdr`, ….
@@ -55,6 +72,12 @@ pub struct ChannelSummary {
     pub schema_encoding: Option<String>,
     /// Messages of the channel.
     pub message_count: u64,
+    /// Bytes of their payloads, decompressed; None where messages were not read.
+    pub payload_bytes: Option<u64>,
+    /// Log times of the first and last of them; None without messages, and where that is not known.
+    pub range: Option<TimeRange>,
+    /// Whether late subscribers get its last message.
+    pub latched: bool,
     /// What the recorder noted about the channel.
     pub metadata: BTreeMap<String, String>,
 }

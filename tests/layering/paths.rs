@@ -6,7 +6,9 @@ pub(crate) fn paths(source: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        if tokens[at] == "use" {
+        // `use<>` names what an opaque type captures
+        let is_import = tokens[at] == "use" && tokens.get(at + 1).is_some_and(|next| next != "<");
+        if is_import {
             at = use_tree(&tokens, at + 1, &[], &mut paths);
         } else if is_name(&tokens[at]) {
             let (path, next) = inline_path(&tokens, at);

@@ -28,7 +28,19 @@ Examples:
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  130 ended at once by a second signal";
+  4 info: the recording is damaged  130 ended at once by a second signal";
+
+const INFO_EXAMPLES: &str = "\
+Examples:
+  foxglove-bridge info drive.mcap              channels, counts, rates
+  foxglove-bridge info bag/ --check            is anything damaged? reads all
+  zstd -dc drive.mcap.zst | foxglove-bridge info -
+  foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
+  foxglove-bridge info drive.mcap --attachment rover.urdf -o rover.urdf
+
+Exit codes:
+  0 done  2 some input can't be read  4 some is damaged or cut off; a recording
+  that was written without an index is not";
 
 /// Brings robot data, recorded or live, to viewers that speak the Foxglove WebSocket protocol.
 #[derive(Debug, Parser)]
@@ -46,7 +58,8 @@ pub(crate) enum Command {
     /// Play recordings, or forward live data, to viewers
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<ServeArgs>),
-    /// Show what is in a recording: channels, schemas, counts, rates, attachments
+    /// Show what is in recordings: channels, schemas, counts, rates, attachments
+    #[command(after_help = INFO_EXAMPLES)]
     Info(InfoArgs),
 }
 
@@ -92,9 +105,19 @@ pub(crate) fn log_format(arguments: &[OsString]) -> LogFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// Recording to look at (.mcap)
-    pub(crate) file: PathBuf,
-    /// Print one JSON object instead of text
+    /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON instead of text: an object for one file or -, an array for a folder or several
     #[arg(long)]
     pub(crate) json: bool,
+    /// Read all of it: find damage by every checksum, and count the bytes of each topic
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write an attachment to stdout instead; of several with one name, NAME#2 is the second
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["json", "check"])]
+    pub(crate) attachment: Option<String>,
+    /// Write the attachment to a new file; one that exists is not replaced
+    #[arg(short, long, value_name = "FILE", requires = "attachment")]
+    pub(crate) output: Option<PathBuf>,
 }

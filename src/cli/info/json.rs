@@ -1,7 +1,7 @@
 //! The summary as one JSON object. Times are nanoseconds as text: numbers of this size are not exact in JSON.
 
-use foxglove_bridge::source::recorded_as_latched;
-use foxglove_bridge::source::summary::{ChannelSummary, RecordingSummary};
+use foxglove_bridge::source::offered_qos;
+use foxglove_bridge::source::summary::{ChannelSummary, Format, RecordingSummary};
 use serde_json::{Value, json};
 
 use super::rate;
@@ -9,6 +9,11 @@ use super::rate;
 /// One object, indented, with a line break at the end.
 pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
     format!("{:#}\n", value(name, summary))
+}
+
+/// The object of an input that can't be read.
+pub(super) fn render_error(name: &str, error: &str) -> String {
+    format!("{:#}\n", json!({ "file": name, "error": error }))
 }
 
 fn value(name: &str, summary: &RecordingSummary) -> Value {
@@ -33,8 +38,13 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
         summary.metadata.iter().map(|record| json!({ "name": record.name, "values": record.values }));
     json!({
         "file": name,
+        "format": match summary.format {
+            Format::Mcap => "mcap",
+            Format::JsonLines => "json_lines",
+        },
         "size_bytes": summary.size_bytes,
         "complete": summary.complete,
+        "checked": summary.checked,
         "library": summary.library,
         "profile": summary.profile,
         "start_time": summary.range.map(|range| range.start.nanos().to_string()),
@@ -46,6 +56,7 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
         "attachments": attachments.collect::<Vec<_>>(),
         "metadata": metadata.collect::<Vec<_>>(),
         "warnings": summary.warnings,
+        "damage": summary.damage,
     })
 }
 
@@ -54,6 +65,14 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
         .schema_name
         .as_ref()
         .map(|name| json!({ "name": name, "encoding": channel.schema_encoding.as_deref().unwrap_or("") }));
+    let qos = offered_qos(&channel.metadata).into_iter().map(|profile| {
+        json!({
+            "reliability": profile.reliability,
+            "durability": profile.durability,
+            "history": profile.history,
+            "depth": profile.depth,
+        })
+    });
     json!({
         "id": channel.id,
         "topic": channel.topic,
@@ -61,14 +80,18 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
         "schema": schema,
         "message_count": channel.message_count,
         "rate_hz": rate(summary, channel.message_count),
-        "latched": recorded_as_latched(&channel.metadata),
+        "bytes": channel.payload_bytes,
+        "first_log_time": channel.range.map(|range| range.start.nanos().to_string()),
+        "last_log_time": channel.range.map(|range| range.end.nanos().to_string()),
+        "latched": channel.latched,
+        "qos": qos.collect::<Vec<_>>(),
         "metadata": channel.metadata,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::summary;
+    use super::super::testing::summary;
     use super::*;
 
     #[test]
@@ -81,9 +104,28 @@ mod tests {
         assert_eq!(object["channels"][0]["rate_hz"], 50.1);
         assert_eq!(object["channels"][1]["schema"], Value::Null);
         assert_eq!(object["channels"][1]["latched"], true);
+        assert_eq!(object["channels"][0]["bytes"], 20_040);
+        assert_eq!(object["channels"][1]["bytes"], Value::Null);
+        assert_eq!(object["channels"][1]["first_log_time"], "1767261602500000000");
+        assert_eq!(object["channels"][0]["last_log_time"], "1767261620000000000");
+        assert_eq!((&object["format"], &object["checked"]), (&json!("mcap"), &json!(false)));
+        assert_eq!(object["damage"], json!([]));
         assert_eq!(object["chunks"][0]["count"], 23);
         assert_eq!(object["attachments"][0]["media_type"], "application/xml");
         assert_eq!(object["metadata"][0]["values"]["robot"], "rover");
+    }
+
+    #[test]
+    fn qos_is_an_object_for_each_publisher() {
+        let mut ros2 = summary();
+        let profiles = "- reliability: reliable\n  durability: 2\n  depth: 5\n- reliability: best_effort\n";
+        ros2.channels[0].metadata.insert("offered_qos_profiles".into(), profiles.into());
+        let object = value("a", &ros2);
+        let first =
+            json!({ "reliability": "reliable", "durability": "volatile", "history": null, "depth": 5 });
+        assert_eq!(object["channels"][0]["qos"][0], first);
+        assert_eq!(object["channels"][0]["qos"][1]["reliability"], "best_effort");
+        assert_eq!(object["channels"][1]["qos"], json!([]));
     }
 
     #[test]

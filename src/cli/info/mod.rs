@@ -1,34 +1,167 @@
-//! `info`: what is in a recording, for people or as JSON.
+//! `info`: what is in recordings, for people or as JSON.
 
-use crate::cli::logging::LogOutput;
-use foxglove_bridge::source::recording_summary;
-use foxglove_bridge::source::summary::RecordingSummary;
+use std::path::PathBuf;
+
+use foxglove_bridge::source::SourceError;
+use foxglove_bridge::source::summary::{RecordingSummary, ScanProgress};
 
 use super::args::InfoArgs;
 use super::progress::ScanBar;
-use super::{Failure, print};
+use super::{Failure, Reader, print, report};
+use crate::cli::logging::LogOutput;
+use input::{Depth, Input};
+use totals::Totals;
 
+mod attachment;
+mod input;
 mod json;
+mod length;
+mod table;
+mod tables;
+#[cfg(test)]
+mod testing;
 mod text;
+mod totals;
 
-/// Prints what is in the file.
+/// Prints what is in the inputs, or copies an attachment out of one.
 pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<(), Failure> {
-    let name = args.file.display().to_string();
-    let mut bar = progress.then(|| ScanBar::new(&name, log));
-    let summary = recording_summary(&args.file, &mut |done| {
-        if let Some(bar) = &mut bar {
-            bar.update(done);
+    let mut bars = Bars { is_wanted: progress, log };
+    if let Some(attachment) = &args.attachment {
+        return attachment::copy(args, attachment, &mut bars);
+    }
+    let stdin = PathBuf::from(input::STDIN);
+    if args.files.iter().filter(|file| **file == stdin).count() > 1 {
+        return Err(Failure::Input(anyhow::anyhow!("there is one stdin; name - once")));
+    }
+    // by what is named and not by what is found, so that a script knows which it gets
+    let shape = match args.files.as_slice() {
+        [one] if !one.is_dir() => Shape::One,
+        _ => Shape::Several,
+    };
+    let depth = if args.check { Depth::All } else { Depth::Summary };
+    let form = if args.json { Form::Json } else { Form::Text };
+    let mut output = Output { form, shape, room: room(), shown: 0, totals: Totals::default(), log };
+    for file in &args.files {
+        let inputs = match input::named(file) {
+            Ok(inputs) => inputs,
+            Err(error) => vec![Input::Unreadable { name: file.display().to_string(), error }],
+        };
+        for input in inputs {
+            let name = input.name();
+            let summary = input.summary(depth, &mut bars.of(&name));
+            if output.show(&name, summary)? == Reader::Gone {
+                return Ok(());
+            }
         }
-    });
-    drop(bar);
-    let summary = summary.map_err(|error| Failure::Input(error.into()))?;
-    print(&if args.json { json::render(&name, &summary) } else { text::render(&name, &summary) })
+    }
+    output.end()
+}
+
+/// Columns of the terminal that stdout is; elsewhere there is any number.
+fn room() -> usize {
+    #[cfg(unix)]
+    let columns = rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|size| size.ws_col);
+    #[cfg(not(unix))]
+    let columns: Option<u16> = None;
+    columns.filter(|columns| *columns > 0).map_or(usize::MAX, usize::from)
+}
+
+/// Progress bars, where they are wanted.
+struct Bars<'a> {
+    is_wanted: bool,
+    log: &'a LogOutput,
+}
+
+impl Bars<'_> {
+    /// What shows how far the reading of an input has come, until it is dropped.
+    fn of(&mut self, name: &str) -> impl FnMut(ScanProgress) + use<> {
+        let mut bar = self.is_wanted.then(|| ScanBar::new(name, self.log));
+        move |done| {
+            if let Some(bar) = &mut bar {
+                bar.update(done);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+}
+
+/// Whether one input is named, or several: as JSON the first is an object, the second an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    One,
+    Several,
+}
+
+/// What is printed, input by input.
+struct Output<'a> {
+    form: Form,
+    shape: Shape,
+    /// Columns of the terminal.
+    room: usize,
+    shown: usize,
+    totals: Totals,
+    log: &'a LogOutput,
+}
+
+impl Output<'_> {
+    fn show(
+        &mut self,
+        name: &str,
+        summary: Result<RecordingSummary, SourceError>,
+    ) -> Result<Reader, Failure> {
+        let text = match (&summary, self.form) {
+            (Err(_), Form::Text) => None,
+            (Ok(summary), Form::Text) => Some(text::render(name, summary, self.room)),
+            (Ok(summary), Form::Json) => Some(json::render(name, summary)),
+            (Err(error), Form::Json) => Some(json::render_error(name, &error.to_string())),
+        };
+        match summary {
+            Ok(summary) => self.totals.add(&summary),
+            Err(error) if self.shape == Shape::One => return Err(Failure::Input(error.into())),
+            Err(error) => {
+                self.totals.unreadable += 1;
+                report(&Failure::Input(error.into()), self.log);
+            }
+        }
+        let Some(text) = text else { return Ok(Reader::Reads) };
+        self.shown += 1;
+        let before = match (self.form, self.shape, self.shown) {
+            (_, Shape::One, _) | (Form::Text, _, 1) => "",
+            (Form::Text, Shape::Several, _) => "\n\n",
+            (Form::Json, Shape::Several, 1) => "[\n",
+            (Form::Json, Shape::Several, _) => ",\n",
+        };
+        let end = if (self.form, self.shape) == (Form::Json, Shape::Several) { "" } else { "\n" };
+        print(&format!("{before}{}{end}", text.trim_end_matches('\n')))
+    }
+
+    /// The last words, and what the exit code says.
+    fn end(self) -> Result<(), Failure> {
+        let last = match (self.form, self.shape, self.shown) {
+            (_, Shape::One, _) => String::new(),
+            (Form::Json, Shape::Several, 0) => "[]\n".to_owned(),
+            (Form::Json, Shape::Several, _) => "\n]\n".to_owned(),
+            (Form::Text, Shape::Several, 0) => String::new(),
+            (Form::Text, Shape::Several, _) => format!("\n\n{}", self.totals.render()),
+        };
+        match print(&last)? {
+            Reader::Gone => Ok(()),
+            Reader::Reads if self.totals.unreadable > 0 => Err(Failure::Unreadable),
+            Reader::Reads if self.totals.damaged > 0 => Err(Failure::Damaged),
+            Reader::Reads => Ok(()),
+        }
+    }
 }
 
 /// Of a shorter recording, in seconds, a rate says nothing.
 const SHORTEST: f64 = 0.01;
 
-/// Messages a second of a channel, on average over the recording; None where that says nothing.
+/// Messages per second of a channel, on average over the recording; None where that says nothing.
 fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
     let seconds = summary.range?.duration().as_secs_f64();
     (messages > 1 && seconds >= SHORTEST).then(|| messages as f64 / seconds)
@@ -36,66 +169,10 @@ fn rate(summary: &RecordingSummary, messages: u64) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use foxglove_bridge::source::summary::{
-        AttachmentSummary, ChannelSummary, ChunkSummary, MetadataSummary,
-    };
     use foxglove_bridge::time::{TimeRange, Timestamp};
 
+    use super::testing::summary;
     use super::*;
-
-    /// A small recording with something of everything.
-    pub(super) fn summary() -> RecordingSummary {
-        let start = Timestamp(1_767_261_600_000_000_000);
-        let texts = |pairs: &[(&str, &str)]| {
-            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-        };
-        RecordingSummary {
-            library: "recorder 1.0".to_owned(),
-            profile: "ros2".to_owned(),
-            size_bytes: 14_046_889,
-            complete: true,
-            range: Some(TimeRange { start, end: Timestamp(start.nanos() + 20_000_000_000) }),
-            message_count: 1003,
-            channels: vec![
-                ChannelSummary {
-                    id: 1,
-                    topic: "/tf".to_owned(),
-                    message_encoding: "protobuf".to_owned(),
-                    schema_name: Some("foxglove.FrameTransforms".to_owned()),
-                    schema_encoding: Some("protobuf".to_owned()),
-                    message_count: 1002,
-                    metadata: BTreeMap::new(),
-                },
-                ChannelSummary {
-                    id: 12,
-                    topic: "/map".to_owned(),
-                    message_encoding: "json".to_owned(),
-                    message_count: 1,
-                    metadata: texts(&[("latching", "true")]),
-                    ..ChannelSummary::default()
-                },
-            ],
-            chunks: vec![ChunkSummary {
-                compression: "zstd".to_owned(),
-                count: 23,
-                compressed_bytes: 14_000_000,
-                uncompressed_bytes: 28_000_000,
-            }],
-            attachments: vec![AttachmentSummary {
-                name: "rover.urdf".to_owned(),
-                media_type: "application/xml".to_owned(),
-                size_bytes: 143,
-                log_time: start,
-            }],
-            metadata: vec![MetadataSummary {
-                name: "drive".to_owned(),
-                values: texts(&[("robot", "rover"), ("site", "48.1,11.5")]),
-            }],
-            warnings: Vec::new(),
-        }
-    }
 
     #[test]
     fn a_rate_needs_two_messages_and_time_between_them() {

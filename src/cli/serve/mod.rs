@@ -27,7 +27,7 @@ mod lines;
 mod ready;
 mod signals;
 mod startup;
-mod stdin;
+pub(super) mod stdin;
 
 use engine::{Engine, Finish};
 use inputs::Inputs;

@@ -12,7 +12,7 @@ use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Str
 use super::lines::{Lines, Pace};
 
 /// What it is called in messages.
-pub(super) const NAME: &str = "stdin";
+pub(in crate::cli) const NAME: &str = "stdin";
 
 /// What is said of a pipe from which nothing comes.
 const SILENT: &str = "nothing has come so far; many programs collect their output when it goes to a pipe: stdbuf -oL \
@@ -42,13 +42,13 @@ impl Stdin {
         if std::io::stdin().is_terminal() {
             tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
         }
-        let impatient = Incoming::impatient(stdin().map_err(io)?, &self.stop, PATIENCE);
+        let impatient = Incoming::impatient(raw().map_err(io)?, &self.stop, PATIENCE);
         let Some((first, impatient)) = first_bytes(impatient).map_err(io)? else { return Ok(None) };
         let kind = sniff(&first);
         let incoming = match kind {
             // what comes, or does not, is told after a while
             Kind::JsonLines | Kind::Unknown => impatient,
-            Kind::Mcap | Kind::Gzip | Kind::Zstd => Incoming::new(stdin().map_err(io)?, &self.stop),
+            Kind::Mcap | Kind::Gzip | Kind::Zstd => Incoming::new(raw().map_err(io)?, &self.stop),
         };
         let incoming = incoming.after(first);
         match kind {
@@ -118,12 +118,12 @@ impl Stream for Unknown {
 
 /// Stdin without the buffer of the standard library, which would copy everything once more.
 #[cfg(unix)]
-fn stdin() -> std::io::Result<File> {
+pub(in crate::cli) fn raw() -> std::io::Result<File> {
     use std::os::fd::AsFd;
     Ok(File::from(std::io::stdin().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(not(unix))]
-fn stdin() -> std::io::Result<std::io::Stdin> {
+pub(in crate::cli) fn raw() -> std::io::Result<std::io::Stdin> {
     Ok(std::io::stdin())
 }

@@ -21,13 +21,13 @@ use crate::time::Timestamp;
 const LARGEST: usize = 1 << 30;
 
 /// Progress is reported each time that this many bytes were read.
-const PROGRESS: u64 = 8 << 20;
+pub(super) const PROGRESS: u64 = 8 << 20;
 
 /// Extensions of files of JSON lines, whatever their first bytes are.
 const EXTENSIONS: [&str; 3] = ["jsonl", "ndjson", "jsonlines"];
 
 /// The time of lines that have none, until that of others is known.
-const UNKNOWN: Timestamp = Timestamp::MAX;
+pub(super) const UNKNOWN: Timestamp = Timestamp::MAX;
 
 /// Whether a file is one of JSON lines: by its name, or by its first byte that is not blank.
 pub fn is_file_of_lines(path: &Path) -> bool {
@@ -66,7 +66,7 @@ pub fn open_recording(
         let io = |error| SourceError::Io { name: name.clone(), error };
         let file = File::open(path).map_err(io)?;
         let stop = Stop::new().map_err(io)?;
-        let file = Counted { file, read: read.clone() };
+        let file = Counted { read: file, count: read.clone() };
         let mut lines = JsonLines::new(name.clone(), file, &stop, options.clone(), channels.clone())
             .with_hints(hints)
             .with_clock(|| UNKNOWN)
@@ -108,16 +108,16 @@ fn modified(path: &Path) -> Timestamp {
     Timestamp::MIN.saturating_add(since.unwrap_or_default())
 }
 
-/// A file that counts what is read of it.
-struct Counted {
-    file: File,
-    read: Arc<AtomicU64>,
+/// Counts the bytes that are read of something.
+pub(super) struct Counted<R> {
+    pub(super) read: R,
+    pub(super) count: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.file.read(into)?;
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        let count = self.read.read(into)?;
+        self.count.fetch_add(count as u64, Ordering::Relaxed);
         Ok(count)
     }
 }

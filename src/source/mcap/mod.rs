@@ -22,4 +22,5 @@ mod walker;
 pub use recording::merge;
 pub(super) use recording::{Timeline, played_range};
 pub use stream::{Follow, FollowOptions, McapStream};
-pub(super) use survey::info::summary;
+pub(super) use survey::info::{check, stream_summary, summary};
+pub use survey::{AttachmentCrc, Attachments};

@@ -8,3 +8,4 @@ mod pipe;
 
 pub use follow::{Follow, FollowOptions};
 pub use pipe::McapStream;
+pub(super) use pipe::Reading;

@@ -98,7 +98,7 @@ impl<R> std::fmt::Debug for McapStream<R> {
 }
 
 /// Something that is read from the beginning to the end.
-struct Reading<R>(R);
+pub(in crate::source::mcap) struct Reading<R>(pub(in crate::source::mcap) R);
 
 impl<R: Read> ForwardRead for Reading<R> {
     fn read(&mut self, _offset: u64, buffer: &mut [u8]) -> io::Result<usize> {

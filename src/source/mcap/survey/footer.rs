@@ -2,6 +2,7 @@
 
 use mcap::records::op;
 
+use super::Unused;
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::fields::FooterRecord;
 use crate::source::mcap::records::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, read_vec, record_header};
@@ -10,7 +11,7 @@ use crate::source::mcap::records::{MAGIC, MAX_IN_MEMORY, RECORD_HEADER, read_vec
 const TAIL: u64 = RECORD_HEADER + 20 + 8;
 
 /// Where the summary section begins, and its bytes up to the end of the file; or why it is not to be used.
-pub(super) fn find_section(file: &dyn RangeRead) -> Result<(u64, Vec<u8>), String> {
+pub(super) fn find_section(file: &dyn RangeRead) -> Result<(u64, Vec<u8>), Unused> {
     let io = |error: std::io::Error| error.to_string();
     if file.size() < 8 + TAIL {
         return Err("it has no summary".into());
@@ -28,7 +29,7 @@ pub(super) fn find_section(file: &dyn RangeRead) -> Result<(u64, Vec<u8>), Strin
         return Err("it has no summary".into());
     }
     if footer.summary_start < 8 || footer.summary_start > file.size() - TAIL {
-        return Err("its footer points outside of the file".into());
+        return Err(Unused::damaged("its footer points outside of the file"));
     }
     let length = file.size() - footer.summary_start;
     if length > MAX_IN_MEMORY {
@@ -54,7 +55,7 @@ fn find_padded_footer(file: &dyn RangeRead) -> Option<FooterRecord> {
 }
 
 /// Checks the summary's CRC, if it has one: it covers everything up to itself in the footer.
-fn check_crc(section: &[u8], footer: &FooterRecord) -> Result<(), String> {
+fn check_crc(section: &[u8], footer: &FooterRecord) -> Result<(), Unused> {
     let covered = section.len() - 8 - 4;
     if footer.summary_crc == 0 || crc32fast::hash(&section[..covered]) == footer.summary_crc {
         return Ok(());
@@ -64,6 +65,6 @@ fn check_crc(section: &[u8], footer: &FooterRecord) -> Result<(), String> {
     let found = section[..covered].windows(4).rposition(|window| window == crc);
     match found {
         Some(at) if crc32fast::hash(&section[..at]) == footer.summary_crc => Ok(()),
-        _ => Err("its summary is damaged (CRC)".into()),
+        _ => Err(Unused::damaged("its summary is damaged (CRC)")),
     }
 }

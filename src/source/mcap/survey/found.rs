@@ -1,4 +1,4 @@
-//! Segments as a scan finds them, and the index that becomes of them.
+//! Messages as a scan finds them, and the index that becomes of them.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,31 @@ pub(super) struct FoundSegment {
     messages: BTreeMap<(u32, u16), Tally>,
 }
 
-/// Messages of one channel in a segment.
-struct Tally {
-    count: u64,
-    first: u64,
-    last: u64,
+/// Messages of one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    /// Of payloads.
+    pub(super) bytes: u64,
+    /// Times; with no message the first is later than the last.
+    pub(super) first: u64,
+    pub(super) last: u64,
+}
+
+impl Tally {
+    pub(super) const NONE: Self = Self { count: 0, bytes: 0, first: u64::MAX, last: 0 };
+
+    /// First and last time; None without messages.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        (self.count > 0).then_some((self.first, self.last))
+    }
+
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 impl FoundSegment {
@@ -39,70 +59,103 @@ impl FoundSegment {
         self.offset
     }
 
-    /// The part of the file in which it begins.
-    pub(super) fn part(&self) -> u32 {
-        self.part
-    }
-
     /// Records up to here belong to the run.
     pub(super) fn extend_to(&mut self, end: u64) {
         self.length = end - self.offset;
         self.size = self.length;
     }
 
-    pub(super) fn add(&mut self, part: u32, channel: u16, time: u64) {
-        let none = Tally { count: 0, first: u64::MAX, last: 0 };
-        let tally = self.messages.entry((part, channel)).or_insert(none);
-        tally.count += 1;
-        tally.first = tally.first.min(time);
-        tally.last = tally.last.max(time);
+    pub(super) fn add(&mut self, part: u32, channel: u16, time: u64, length: u32) {
+        let message = Tally { count: 1, bytes: length.into(), first: time, last: time };
+        self.messages.entry((part, channel)).or_insert(Tally::NONE).add(message);
     }
 }
 
-/// Puts the segments into the survey's index, now that all definitions are known; the number of messages that no
-/// definition explains.
-pub(super) fn index(
-    survey: &mut Survey,
-    mut parts: Vec<FilePart>,
-    channels: Vec<FileChannel>,
-    found: Vec<FoundSegment>,
-) -> u64 {
-    let mut undefined = 0;
-    let mut counts = vec![0; channels.len()];
-    for found in found {
-        let first = survey.index.presence.len();
-        let (mut start, mut end) = (u64::MAX, 0);
-        for ((part, channel), tally) in found.messages {
-            let defined = parts.get(part as usize).and_then(|part| part.channels.get(&channel));
-            let Some(number) = defined else {
-                undefined += tally.count;
-                continue;
-            };
-            counts[*number] += tally.count;
-            survey.index.presence.push(Presence { channel, index_offset: 0 });
-            start = start.min(tally.first);
-            end = end.max(tally.last);
-        }
-        let last = survey.index.presence.len();
-        if last == first {
-            continue;
-        }
-        let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        survey.index.segments.push(Segment {
-            offset: found.offset,
-            length: found.length,
-            is_chunk: found.is_chunk,
-            start,
-            end,
-            part: found.part,
-            size: found.size,
-            presence: (number(first), number(last)),
-            indexed: false,
-        });
+/// What a scan keeps of the messages that it finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Where they are, to play them.
+    Index,
+    /// How many there are: of a stream, which can't be read again.
+    Totals,
+}
+
+/// All that was found.
+pub(super) struct Found {
+    keep: Keep,
+    segments: Vec<FoundSegment>,
+    /// By part and id.
+    totals: BTreeMap<(u32, u16), Tally>,
+}
+
+impl Found {
+    pub(super) fn new(keep: Keep) -> Self {
+        Self { keep, segments: Vec::new(), totals: BTreeMap::new() }
     }
-    survey.channels = by_id(channels, &mut parts, &mut counts);
-    survey.parts = parts;
-    survey.message_count = Some(counts.iter().sum());
-    survey.counts = Some(counts);
-    undefined
+
+    pub(super) fn push(&mut self, segment: FoundSegment) {
+        for (key, tally) in &segment.messages {
+            self.totals.entry(*key).or_insert(Tally::NONE).add(*tally);
+        }
+        if self.keep == Keep::Index {
+            self.segments.push(segment);
+        }
+    }
+
+    /// Whether a part of the file has messages.
+    pub(super) fn is_in(&self, part: u32) -> bool {
+        self.totals.range((part, 0)..=(part, u16::MAX)).next().is_some()
+    }
+
+    /// Puts it into the survey, now that all definitions are known; the number of messages that no definition explains.
+    pub(super) fn into_survey(
+        self,
+        survey: &mut Survey,
+        mut parts: Vec<FilePart>,
+        channels: Vec<FileChannel>,
+    ) -> u64 {
+        let defined = |parts: &[FilePart], (part, channel): (u32, u16)| {
+            parts.get(part as usize).and_then(|part| part.channels.get(&channel)).copied()
+        };
+        let mut undefined = 0;
+        let mut tallies = vec![Tally::NONE; channels.len()];
+        for (key, tally) in self.totals {
+            match defined(&parts, key) {
+                Some(number) => tallies[number].add(tally),
+                None => undefined += tally.count,
+            }
+        }
+        for found in self.segments {
+            let first = survey.index.presence.len();
+            let mut all = Tally::NONE;
+            for (key, tally) in found.messages {
+                if defined(&parts, key).is_some() {
+                    survey.index.presence.push(Presence { channel: key.1, index_offset: 0 });
+                    all.add(tally);
+                }
+            }
+            let last = survey.index.presence.len();
+            if last == first {
+                continue;
+            }
+            let number = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+            survey.index.segments.push(Segment {
+                offset: found.offset,
+                length: found.length,
+                is_chunk: found.is_chunk,
+                start: all.first,
+                end: all.last,
+                part: found.part,
+                size: found.size,
+                presence: (number(first), number(last)),
+                indexed: false,
+            });
+        }
+        survey.channels = by_id(channels, &mut parts, &mut tallies);
+        survey.parts = parts;
+        survey.message_count = Some(tallies.iter().map(|tally| tally.count).sum());
+        survey.counts = Some(tallies.iter().map(|tally| tally.count).collect());
+        survey.tallies = Some(tallies);
+        undefined
+    }
 }

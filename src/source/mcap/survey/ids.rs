@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::found::Tally;
 use crate::model::Schema;
 use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;
@@ -257,7 +258,7 @@ impl Ids {
 pub(super) fn by_id(
     channels: Vec<FileChannel>,
     parts: &mut [FilePart],
-    counts: &mut Vec<u64>,
+    tallies: &mut Vec<Tally>,
 ) -> Vec<FileChannel> {
     let mut order: Vec<usize> = (0..channels.len()).collect();
     order.sort_by_key(|number| channels[*number].id);
@@ -270,7 +271,7 @@ pub(super) fn by_id(
             *number = places[*number];
         }
     }
-    *counts = order.iter().map(|number| counts[*number]).collect();
+    *tallies = order.iter().map(|number| tallies[*number]).collect();
     let mut sorted: Vec<_> = channels.into_iter().zip(places).collect();
     sorted.sort_by_key(|(_, place)| *place);
     sorted.into_iter().map(|(channel, _)| channel).collect()

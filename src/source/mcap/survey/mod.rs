@@ -10,11 +10,13 @@ use super::pool::ChunkPool;
 use super::records::{MAGIC, failed, read_vec, unusable};
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
-use crate::source::summary::{AttachmentSummary, MetadataSummary};
+use crate::source::summary::MetadataSummary;
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
+mod attachments;
 mod extras;
+mod faults;
 mod footer;
 mod found;
 mod ids;
@@ -22,7 +24,11 @@ mod index;
 pub(super) mod info;
 mod scan;
 mod summary;
+mod times;
 
+pub use attachments::{AttachmentCrc, Attachments};
+use extras::FoundAttachment;
+use found::Tally;
 pub(super) use ids::{FileChannel, FilePart};
 pub(super) use index::{Index, Segment};
 pub(super) use summary::read_index;
@@ -34,6 +40,26 @@ pub(super) enum Method {
     Summary,
     /// The file was read through.
     Scan,
+}
+
+/// Why the summary of a file is not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Unused {
+    reason: String,
+    is_damage: bool,
+}
+
+impl Unused {
+    /// It is damaged; of a file that is laid out in another way there is [`From`].
+    fn damaged(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), is_damage: true }
+    }
+}
+
+impl<T: Into<String>> From<T> for Unused {
+    fn from(reason: T) -> Self {
+        Self { reason: reason.into(), is_damage: false }
+    }
 }
 
 /// Sizes of the chunks with one compression.
@@ -60,12 +86,18 @@ pub(super) struct Survey {
     pub(super) range: Option<TimeRange>,
     /// Messages of each of the channels, where they were counted by the recorder or by us.
     pub(super) counts: Option<Vec<u64>>,
+    /// The same with sizes and times, where the file was read through.
+    tallies: Option<Vec<Tally>>,
     pub(super) message_count: Option<u64>,
-    pub(super) attachments: Vec<AttachmentSummary>,
+    attachments: Vec<FoundAttachment>,
     pub(super) metadata: Vec<MetadataSummary>,
     /// One sentence each, with the file's name.
     pub(super) warnings: Vec<String>,
+    /// What is damaged, place by place.
+    damage: Vec<String>,
     pub(super) complete: bool,
+    /// Bytes that were read, if it was read through.
+    size: u64,
     /// The first thing whose text is not UTF-8.
     replaced: Option<String>,
 }
@@ -82,11 +114,14 @@ impl Survey {
             chunks: BTreeMap::new(),
             range: None,
             counts: None,
+            tallies: None,
             message_count: None,
             attachments: Vec::new(),
             metadata: Vec::new(),
             warnings: Vec::new(),
+            damage: Vec::new(),
             complete: false,
+            size: 0,
             replaced: None,
         }
     }
@@ -113,8 +148,12 @@ impl Survey {
         // a chunk without messages is dated at time 0
         let empty = self.message_count == Some(0) && self.index.presence.is_empty();
         if self.range.is_none() && !empty {
-            let start = self.index.segments.iter().map(|segment| segment.start).min();
-            let end = self.index.segments.iter().map(|segment| segment.end).max();
+            let spans: Vec<_> = match &self.tallies {
+                Some(tallies) => tallies.iter().filter_map(Tally::span).collect(),
+                None => self.index.segments.iter().map(|segment| (segment.start, segment.end)).collect(),
+            };
+            let start = spans.iter().map(|(start, _)| *start).min();
+            let end = spans.iter().map(|(_, end)| *end).max();
             self.range = start
                 .zip(end)
                 .map(|(start, end)| TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) });

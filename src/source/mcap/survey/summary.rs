@@ -12,7 +12,7 @@ use mcap::records::op;
 
 use super::ids::{FileChannel, FilePart};
 use super::index::{Index, Presence, Segment, checksum};
-use super::{Method, Survey, extras, footer};
+use super::{Method, Survey, Unused, extras, footer};
 use crate::model::Schema;
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::fields::{ChannelRecord, ChunkIndexRecord, Definition, StatisticsRecord};
@@ -24,7 +24,7 @@ use crate::time::{TimeRange, Timestamp};
 const MAX_STRAY_RECORDS: usize = 4096;
 
 /// What the summary says, or why it is not to be used.
-pub(super) fn read(file: &dyn RangeRead) -> Result<Survey, String> {
+pub(super) fn read(file: &dyn RangeRead) -> Result<Survey, Unused> {
     let mut section = read_section(file)?;
     section.walk_gaps(file)?;
     Ok(section.finish(file))
@@ -32,10 +32,10 @@ pub(super) fn read(file: &dyn RangeRead) -> Result<Survey, String> {
 
 /// The index of a file whose summary was found usable before.
 pub(crate) fn read_index(file: &dyn RangeRead) -> Result<Index, String> {
-    read_section(file).map(|section| section.finish(file).index)
+    read_section(file).map(|section| section.finish(file).index).map_err(|unused| unused.reason)
 }
 
-fn read_section(file: &dyn RangeRead) -> Result<SummarySection, String> {
+fn read_section(file: &dyn RangeRead) -> Result<SummarySection, Unused> {
     let (start, section) = footer::find_section(file)?;
     let mut summary = SummarySection::new(start);
     summary.read(&section)?;
@@ -70,23 +70,26 @@ impl SummarySection {
         }
     }
 
-    fn read(&mut self, section: &[u8]) -> Result<(), String> {
+    fn read(&mut self, section: &[u8]) -> Result<(), Unused> {
         let mut at = 0;
         loop {
-            let (opcode, length) = record_header(&section[at..]).ok_or("its summary ends too early")?;
+            let (opcode, length) =
+                record_header(&section[at..]).ok_or_else(|| Unused::damaged("its summary ends too early"))?;
             let body = at + 9;
             let end = body.saturating_add(to_usize(length));
-            let record = section.get(body..end).ok_or("a record of its summary is too long")?;
-            let unreadable = "a record of its summary can't be read";
+            let record = section
+                .get(body..end)
+                .ok_or_else(|| Unused::damaged("a record of its summary is too long"))?;
+            let unreadable = || Unused::damaged("a record of its summary can't be read");
             match opcode {
                 op::FOOTER if end + MAGIC.len() == section.len() => return Ok(()),
-                op::FOOTER => return Err("its summary ends before the file does".into()),
-                op::CHUNK_INDEX => self.on_chunk(ChunkIndexRecord::decode(record).ok_or(unreadable)?)?,
+                op::FOOTER => return Err(Unused::damaged("its summary ends before the file does")),
+                op::CHUNK_INDEX => self.on_chunk(ChunkIndexRecord::decode(record).ok_or_else(unreadable)?)?,
                 op::STATISTICS => {
-                    self.statistics = Some(StatisticsRecord::decode(record).ok_or(unreadable)?);
+                    self.statistics = Some(StatisticsRecord::decode(record).ok_or_else(unreadable)?);
                 }
                 op::SCHEMA | op::CHANNEL => {
-                    let definition = Definition::decode(opcode, record).ok_or(unreadable)?;
+                    let definition = Definition::decode(opcode, record).ok_or_else(unreadable)?;
                     let id = match &definition {
                         Definition::Schema(schema) => schema.id,
                         Definition::Channel(channel) => channel.id,
@@ -102,7 +105,7 @@ impl SummarySection {
 
     /// Takes what a schema or channel record says; an id that has two meanings means different things in different
     /// places, which a summary does not tell.
-    fn on_definition(&mut self, definition: Definition) -> Result<(), String> {
+    fn on_definition(&mut self, definition: Definition) -> Result<(), Unused> {
         if let Some(what) = definition.replaced() {
             self.survey.replaced.get_or_insert(what);
         }
@@ -122,12 +125,12 @@ impl SummarySection {
         if twice { Err("its summary gives an id twice".into()) } else { Ok(()) }
     }
 
-    fn on_chunk(&mut self, index: ChunkIndexRecord) -> Result<(), String> {
+    fn on_chunk(&mut self, index: ChunkIndexRecord) -> Result<(), Unused> {
         let end = index
             .offset
             .checked_add(index.length)
             .and_then(|end| end.checked_add(index.message_index_length))
-            .ok_or("a chunk of its index lies outside of the file")?;
+            .ok_or_else(|| Unused::damaged("a chunk of its index lies outside of the file"))?;
         if index.compression.is_empty() && index.uncompressed > LARGE_CHUNK {
             return Err("it has a very large uncompressed chunk".into());
         }
@@ -160,7 +163,7 @@ impl SummarySection {
     }
 
     /// Whether the summary can be all there is to know.
-    fn check(&mut self) -> Result<(), String> {
+    fn check(&mut self) -> Result<(), Unused> {
         let Index { presence, segments, .. } = &self.survey.index;
         match &self.statistics {
             Some(statistics) if u64::from(statistics.chunk_count) != self.chunk_count => {
@@ -188,7 +191,7 @@ impl SummarySection {
         self.explained.sort_unstable();
         let overlap = self.explained.windows(2).any(|pair| pair[0].1 > pair[1].0);
         if overlap || self.explained.last().is_some_and(|last| last.1 > self.start) {
-            return Err("its chunk index points to the wrong places".into());
+            return Err(Unused::damaged("its chunk index points to the wrong places"));
         }
         // an index of chunks without messages has no times worth knowing
         if self.any_index {
@@ -202,7 +205,7 @@ impl SummarySection {
 
     /// Looks at the records that no chunk explains: header, attachments, metadata — or messages outside of chunks, or the
     /// end of another recording.
-    fn walk_gaps(&mut self, file: &dyn RangeRead) -> Result<(), String> {
+    fn walk_gaps(&mut self, file: &dyn RangeRead) -> Result<(), Unused> {
         let mut at = 8;
         let mut explained = self.explained.iter().peekable();
         for _ in 0..MAX_STRAY_RECORDS {
@@ -217,7 +220,7 @@ impl SummarySection {
             }
             let header = header_at(file, at).map_err(|error| error.to_string())?;
             let Some((opcode, length)) = header.filter(|(opcode, _)| *opcode != 0) else {
-                return Err(format!("there is no record at byte {at}"));
+                return Err(Unused::damaged(format!("there is no record at byte {at}")));
             };
             match opcode {
                 op::MESSAGE => return Err("it has messages outside of chunks".into()),
@@ -227,13 +230,13 @@ impl SummarySection {
                 }
                 op::DATA_END => return Ok(()),
                 op::HEADER | op::METADATA | op::ATTACHMENT => {
-                    extras::note(&mut self.survey, file, opcode, at, length);
+                    extras::read(&mut self.survey, file, opcode, at, length);
                 }
                 _ => {}
             }
             at = at.saturating_add(RECORD_HEADER).saturating_add(length);
             if at > explained.peek().map_or(self.start, |(start, _)| *start) {
-                return Err("its chunk index does not fit its records".into());
+                return Err(Unused::damaged("its chunk index does not fit its records"));
             }
         }
         Err("it has very many records outside of chunks".into())

@@ -15,14 +15,16 @@ use std::ops::Range;
 use bytes::Bytes;
 use mcap::records::op;
 
+pub(super) use self::sums::Sums;
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
-use super::fields::chunk_head;
+use super::fields::{AttachmentHead, chunk_head};
 use super::records::{
     LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize,
 };
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
+mod sums;
 mod window;
 
 /// Length and size of a chunk of which more is going to be written.
@@ -30,6 +32,15 @@ const UNFINISHED: u64 = u64::MAX;
 
 /// Bytes of a chunk that hold its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
+
+/// Bytes of an attachment that hold all before its data.
+const ATTACHMENT_HEAD: u64 = 1 << 20;
+
+/// rosbag2 keeps a description of every topic in its metadata, which can be megabytes; longer ones are skipped.
+const MAX_EXTRA: u64 = 64 << 20;
+
+/// A record of the data section's end, with its CRC.
+const DATA_END: usize = 13;
 
 /// Magic, and opcode and length of the header record after it: what a recording begins with.
 const BEGINNING: usize = 17;
@@ -108,6 +119,8 @@ pub(super) struct Walker {
     pub(super) is_growing: bool,
     /// Where the last chunk without a length has its first record.
     pub(super) fixed_from: u64,
+    /// Whether headers and metadata come as records, and attachments with all before their data in the window.
+    pub(super) shows_extras: bool,
 }
 
 impl Walker {
@@ -120,6 +133,7 @@ impl Walker {
             old_until: 0,
             is_growing: false,
             fixed_from: 0,
+            shows_extras: false,
         }
     }
 
@@ -135,6 +149,21 @@ impl Walker {
 
     pub(super) fn window(&self) -> &[u8] {
         self.window.bytes()
+    }
+
+    /// Sums up what passes from now on; what is skipped is read for it.
+    pub(super) fn sum_up(&mut self) {
+        self.window.sums = Some(Sums::default());
+    }
+
+    /// The checksums, if they are wanted.
+    pub(super) fn sums(&mut self) -> Option<&mut Sums> {
+        self.window.sums.as_mut()
+    }
+
+    /// What is in memory of the record that the last step found, from its opcode on.
+    pub(super) fn head(&self) -> &[u8] {
+        self.window.unread()
     }
 
     /// Why the bytes can't end here; None where they can: also between two records, where a recorder was stopped.
@@ -274,6 +303,9 @@ impl Walker {
             return None;
         }
         self.phase = Phase::Data;
+        if let Some(sums) = &mut self.window.sums {
+            sums.begin();
+        }
         Some(WalkStep::Opening { offset })
     }
 
@@ -294,6 +326,16 @@ impl Walker {
         }
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
+        match opcode {
+            op::HEADER | op::METADATA if self.shows_extras && length <= MAX_EXTRA => {
+                return self.whole(opcode, whole);
+            }
+            op::ATTACHMENT if self.shows_extras => return self.attachment(whole),
+            op::DATA_END if self.window.sums.is_some() && bytes.len() < DATA_END.min(to_usize(whole)) => {
+                return self.more(DATA_END);
+            }
+            _ => {}
+        }
         if self.phase == Phase::Data {
             match opcode {
                 op::MESSAGE if old => {}
@@ -350,6 +392,17 @@ impl Walker {
             }
             _ => self.whole(op::CHUNK, whole),
         }
+    }
+
+    /// An attachment, once all before its data is there.
+    fn attachment(&mut self, whole: u64) -> Option<WalkStep> {
+        let enough = to_usize(whole.min(ATTACHMENT_HEAD));
+        let bytes = self.window.unread();
+        let head = bytes.get(to_usize(RECORD_HEADER)..).and_then(AttachmentHead::decode);
+        if head.is_none() && bytes.len() < enough {
+            return self.more(enough);
+        }
+        self.skip_record(op::ATTACHMENT, whole)
     }
 
     /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.

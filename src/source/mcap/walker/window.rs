@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::ForwardRead;
+use super::{ForwardRead, Sums};
 use crate::source::mcap::chunk::Unpacker;
 use crate::source::mcap::pool::Pooled;
 use crate::source::mcap::records::to_usize;
@@ -28,11 +28,13 @@ pub(super) struct Window {
     read_offset: u64,
     /// Bytes from `start` on that are to be skipped.
     skip: u64,
+    /// Of all that passes, if it is wanted.
+    pub(super) sums: Option<Sums>,
 }
 
 impl Window {
     pub(super) fn new(unpacker: &Unpacker) -> Self {
-        Self { memory: unpacker.memory(WINDOW), start: 0, filled: 0, read_offset: 0, skip: 0 }
+        Self { memory: unpacker.memory(WINDOW), start: 0, filled: 0, read_offset: 0, skip: 0, sums: None }
     }
 
     /// All of it; [`Window::position`] says what has not been passed.
@@ -66,6 +68,10 @@ impl Window {
 
     /// Passes bytes up to a position.
     pub(super) fn pass_to(&mut self, position: usize) {
+        let offset = self.offset();
+        if let Some(sums) = &mut self.sums {
+            sums.pass(offset, &self.memory.as_ref()[self.start..position]);
+        }
         self.start = position;
     }
 
@@ -77,7 +83,7 @@ impl Window {
     /// Skips what can be skipped of what was read; false if there is more to skip.
     pub(super) fn skip_read(&mut self) -> bool {
         let passed = to_usize(self.skip).min(self.filled - self.start);
-        self.start += passed;
+        self.pass_to(self.start + passed);
         self.skip -= passed as u64;
         self.skip == 0
     }
@@ -118,7 +124,16 @@ impl Window {
         unpacker: &Unpacker,
     ) -> io::Result<bool> {
         if self.skip > 0 {
-            let passed = input.skip(self.read_offset, self.skip, self.memory.as_mut())?.min(self.skip);
+            let scratch = self.memory.as_mut();
+            let passed = match &mut self.sums {
+                None => input.skip(self.read_offset, self.skip, scratch)?.min(self.skip),
+                Some(sums) => {
+                    let wanted = to_usize(self.skip).min(scratch.len());
+                    let read = input.read(self.read_offset, &mut scratch[..wanted])?;
+                    sums.pass(self.read_offset, &scratch[..read]);
+                    read as u64
+                }
+            };
             (self.start, self.filled) = (0, 0);
             self.skip -= passed;
             self.read_offset += passed;

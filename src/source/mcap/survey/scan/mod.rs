@@ -4,23 +4,27 @@
 //! of the same bytes from a pipe. Chunks are decompressed for their channels and times; messages outside of chunks are
 //! grouped into runs.
 
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
-use std::path::Path;
 
 use mcap::records::op;
 
-use super::found::{self, FoundSegment};
+use super::faults::Faults;
+use super::found::{Found, FoundSegment, Keep};
 use super::ids::{Ids, Section};
-use super::{Method, Survey, extras};
+use super::{Method, Survey, Unused};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Unpacker, check};
 use crate::source::mcap::fields::Definition;
-use crate::source::mcap::fields::chunk_head;
-use crate::source::mcap::records::{RECORD_HEADER, failed, message, read_vec, to_usize, unusable, walk};
+use crate::source::mcap::records::{RECORD_HEADER, message, to_usize, walk};
+use crate::source::mcap::stream::Reading;
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
-use crate::source::paths::file_name;
 use crate::source::{Order, ScanProgress, SourceError};
+
+mod beside;
+mod conclude;
+
+use beside::count_chunk;
 
 /// Messages outside of chunks are played in runs of about this many bytes.
 const RUN: u64 = 1 << 20;
@@ -28,68 +32,96 @@ const RUN: u64 = 1 << 20;
 /// Progress is reported each time that this many bytes were read.
 const PROGRESS: u64 = 8 << 20;
 
-/// Bytes of a chunk that hold its compression and sizes.
-const CHUNK_HEAD: u64 = 4096;
-
-/// Faults of a file that are named one by one.
-const MAX_FAULTS: usize = 3;
-
-/// Scans the file. `reason`: why its summary is not used, for the warning; None if that needs no warning.
+/// Scans the file. `unused`: why its summary is not used, for the warning; None if that needs no warning.
 pub(super) fn scan(
     file: &dyn RangeRead,
     unpacker: Unpacker,
     order: Order,
-    reason: Option<String>,
+    unused: Option<Unused>,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
-    let scan = Scan {
-        file,
-        order,
-        survey: Survey::new(Method::Scan),
-        ids: Ids::new(),
-        walker: Walker::new(&unpacker),
-        unpacker,
-        found: Vec::new(),
-        run: None,
-        faults: (Vec::new(), 0),
-    };
-    scan.run(reason, progress)
+    Scan::new(file.name(), Forward(file), unpacker, order, Keep::Index).run(unused, file.size(), progress)
 }
 
-struct Scan<'a> {
-    file: &'a dyn RangeRead,
+/// The same, with a look at every byte: all checksums are compared.
+pub(super) fn verify(
+    file: &dyn RangeRead,
+    unpacker: Unpacker,
+    unused: Option<Unused>,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<Survey, SourceError> {
+    let mut scan = Scan::new(file.name(), Forward(file), unpacker, Order::Log, Keep::Totals);
+    scan.walker.sum_up();
+    scan.run(unused, file.size(), progress)
+}
+
+/// The same of a stream.
+pub(super) fn verify_stream(name: &str, read: impl Read) -> Result<Survey, SourceError> {
+    let mut scan = Scan::new(name, Reading(read), Unpacker::default(), Order::Log, Keep::Totals);
+    scan.walker.sum_up();
+    scan.run(None, u64::MAX, &mut |_progress| {})
+}
+
+struct Scan<'a, R> {
+    name: &'a str,
+    input: R,
     order: Order,
     survey: Survey,
     ids: Ids,
     walker: Walker,
     unpacker: Unpacker,
-    found: Vec<FoundSegment>,
+    found: Found,
     /// Records outside of chunks, while they go on.
     run: Option<FoundSegment>,
-    /// The first [`MAX_FAULTS`] that are wrong with the file, with their places, and how many there are in all.
-    faults: (Vec<String>, usize),
+    /// What costs messages.
+    faults: Faults,
+    /// Checksums that don't match.
+    mismatches: Faults,
 }
 
-impl Scan<'_> {
+impl<'a, R: ForwardRead> Scan<'a, R> {
+    fn new(name: &'a str, input: R, unpacker: Unpacker, order: Order, keep: Keep) -> Self {
+        let mut walker = Walker::new(&unpacker);
+        walker.shows_extras = true;
+        Self {
+            name,
+            input,
+            order,
+            survey: Survey::new(Method::Scan),
+            ids: Ids::new(),
+            walker,
+            unpacker,
+            found: Found::new(keep),
+            run: None,
+            faults: Faults::default(),
+            mismatches: Faults::default(),
+        }
+    }
+
     fn run(
         mut self,
-        reason: Option<String>,
+        unused: Option<Unused>,
+        total: u64,
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Survey, SourceError> {
-        let total = self.file.size();
         let mut reported = 0;
         loop {
             if self.walker.offset() - reported >= PROGRESS {
                 reported = self.walker.offset();
                 progress(ScanProgress { done: reported.min(total), total });
             }
-            match self.walker.step() {
+            let step = self.walker.step();
+            if step != WalkStep::More {
+                self.compare_attachment();
+            }
+            match step {
                 // never: the file is not being written
                 WalkStep::Unwritten => break,
                 WalkStep::More if self.walker.is_foreign() => break,
                 WalkStep::More => {
-                    let filled = self.walker.fill(&mut Forward(self.file), &self.unpacker);
-                    if !filled.map_err(|error| failed(self.file, error))? {
+                    let filled = self.walker.fill(&mut self.input, &self.unpacker);
+                    if !filled.map_err(|error| SourceError::Io { name: self.name.to_owned(), error })? {
+                        self.compare_attachment();
                         self.on_end();
                         break;
                     }
@@ -97,40 +129,41 @@ impl Scan<'_> {
                 WalkStep::Opening { offset } => {
                     self.end_run();
                     let part = self.ids.part();
-                    let has_messages = self.found.last().is_some_and(|found| found.part() == part);
-                    self.ids.begin_recording(offset, has_messages);
+                    self.ids.begin_recording(offset, self.found.is_in(part));
                 }
                 WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, &body),
                 WalkStep::Record { opcode: op::CHUNK, offset, body } => self.on_chunk(offset, &body),
+                WalkStep::Record { opcode: opcode @ (op::HEADER | op::METADATA), offset, body } => {
+                    self.on_extra(opcode, offset, &body);
+                }
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
+                WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length),
                 WalkStep::TooLarge { offset, reason } => {
                     self.end_run();
                     self.fault(offset, reason);
                 }
                 WalkStep::Broken { offset, reason } => self.fault(offset, reason),
-                WalkStep::Foreign { reason } => return Err(unusable(self.file, reason)),
+                WalkStep::Foreign { reason } => return Err(unusable(self.name, reason)),
             }
         }
         self.end_run();
         self.ids.end_recording();
-        self.conclude(reason)
+        self.conclude(unused)
     }
 
     fn fault(&mut self, offset: u64, reason: impl Into<String>) {
-        let (first, count) = &mut self.faults;
-        *count += 1;
-        if *count <= MAX_FAULTS {
-            first.push(format!("byte {offset}: {}", reason.into()));
-        }
+        self.faults.add(offset, reason);
     }
 
     fn on_end(&mut self) {
         if let Some(reason) = self.walker.unfinished() {
             self.fault(self.walker.offset(), reason);
         } else if !self.walker.is_complete() {
-            self.fault(self.file.size(), "it ends without a footer");
+            self.fault(self.walker.read_offset(), "it ends without a footer");
         }
+        // the last may have been cut off
+        let end = self.walker.read_offset();
+        self.survey.attachments.retain(|attachment| attachment.end <= end);
     }
 
     fn on_message(&mut self, offset: u64, body: &Range<usize>) {
@@ -146,11 +179,11 @@ impl Scan<'_> {
         let part = self.ids.part();
         let run = self.run.get_or_insert_with(|| FoundSegment::run(offset, part));
         run.extend_to(end);
-        run.add(part, channel, entry.log_time.0);
+        run.add(part, channel, entry.log_time.0, entry.length);
     }
 
     fn end_run(&mut self) {
-        self.found.extend(self.run.take());
+        self.run.take().into_iter().for_each(|run| self.found.push(run));
     }
 
     fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
@@ -172,24 +205,6 @@ impl Scan<'_> {
         if let Err(reason) = taken {
             self.fault(offset, reason);
         }
-    }
-
-    fn on_skipped(&mut self, opcode: u8, offset: u64, length: u64) -> Result<(), SourceError> {
-        let is_whole = offset.saturating_add(length) <= self.file.size();
-        match opcode {
-            op::HEADER | op::ATTACHMENT | op::METADATA if is_whole => {
-                self.end_run();
-                extras::note(&mut self.survey, self.file, opcode, offset, length - RECORD_HEADER);
-            }
-            // a large one, whose records come one by one
-            op::CHUNK => {
-                self.end_run();
-                let head = read_vec(self.file, offset, CHUNK_HEAD.min(self.file.size() - offset));
-                count_chunk(&mut self.survey, &head.map_err(|error| failed(self.file, error))?);
-            }
-            _ => {}
-        }
-        Ok(())
     }
 
     fn on_chunk(&mut self, offset: u64, body: &Range<usize>) {
@@ -223,7 +238,7 @@ impl Scan<'_> {
             match opcode {
                 op::MESSAGE => {
                     let (channel, entry) = message(body, at, self.order)?;
-                    found.add(self.ids.part(), channel, entry.log_time.0);
+                    found.add(self.ids.part(), channel, entry.log_time.0, entry.length);
                 }
                 op::SCHEMA | op::CHANNEL => {
                     let definition = Definition::decode(opcode, body)?;
@@ -239,51 +254,10 @@ impl Scan<'_> {
         faults.into_iter().for_each(|reason| self.fault(offset, reason));
         Ok(())
     }
-
-    fn conclude(self, reason: Option<String>) -> Result<Survey, SourceError> {
-        let Self { file, mut survey, ids, found, faults: (faults, fault_count), .. } = self;
-        survey.replaced = survey.replaced.or(ids.replaced);
-        let reused = ids.reused;
-        let undefined = found::index(&mut survey, ids.parts, ids.channels, found);
-        let messages = survey.message_count.unwrap_or(0);
-        let mut shown = faults.join("; ");
-        if fault_count > faults.len() {
-            shown += &format!("; and {} more", fault_count - faults.len());
-        }
-        survey.complete = fault_count == 0;
-        if !survey.complete && messages == 0 {
-            return Err(unusable(file, format!("{shown}; there is no message to recover")));
-        }
-        let name = file_name(Path::new(file.name()));
-        if !survey.complete {
-            survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
-        }
-        if ids.recordings > 1 {
-            survey.warnings.push(format!(
-                "{name} holds {} recordings one after the other; all of them play, with {messages} messages",
-                ids.recordings
-            ));
-        } else if let Some(reason) = reason.filter(|_| survey.complete) {
-            survey
-                .warnings
-                .push(format!("{name} was read through once, since {reason}; it has {messages} messages"));
-        }
-        if undefined > 0 {
-            survey.warnings.push(format!(
-                "{name}: {undefined} messages of channels that it does not define are left out"
-            ));
-        }
-        survey.warnings.extend(reused.map(|reused| format!("{name}: {reused}")));
-        survey.finish(&name);
-        Ok(survey)
-    }
 }
 
-/// Counts the chunk that `bytes` begins with; its size in memory.
-fn count_chunk(survey: &mut Survey, bytes: &[u8]) -> u64 {
-    let Some(head) = chunk_head(bytes) else { return 0 };
-    survey.count_chunk(&head.compression, head.compressed, head.uncompressed);
-    head.uncompressed
+fn unusable(name: &str, reason: impl Into<String>) -> SourceError {
+    SourceError::Unusable { name: name.to_owned(), reason: reason.into() }
 }
 
 /// A file from its beginning to its end.

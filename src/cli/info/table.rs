@@ -1,0 +1,134 @@
+//! Tables of text.
+
+use std::fmt::Write;
+
+use foxglove_bridge::internals::printable;
+
+/// Longest name or value shown in full, in characters; `--json` has all.
+const CELL_LIMIT: usize = 100;
+
+/// Cells, of which [`table`] makes columns.
+pub(super) type Row = Vec<String>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+}
+
+/// A row of texts, whatever they hold: a file may contain anything.
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Row {
+    cells.map(|cell| printable(cell, CELL_LIMIT).to_string()).into()
+}
+
+/// A column with its name in the first cell.
+pub(super) struct Column {
+    align: Align,
+    pub(super) cells: Row,
+}
+
+impl Column {
+    pub(super) fn new(name: &str, align: Align, cells: impl Iterator<Item = String>) -> Self {
+        let cells = std::iter::once(name.to_owned()).chain(cells);
+        let cells = cells.map(|cell| printable(&cell, CELL_LIMIT).to_string()).collect();
+        Self { align, cells }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.cells[0]
+    }
+
+    fn width(&self) -> usize {
+        self.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
+    }
+}
+
+/// Characters of a table's lines.
+pub(super) fn width(columns: &[Column]) -> usize {
+    columns.iter().map(|column| column.width() + 2).sum::<usize>().saturating_sub(2)
+}
+
+/// A table below an empty line; all columns have as many cells.
+pub(super) fn of_columns(columns: &[Column]) -> String {
+    let align: Vec<Align> = columns.iter().map(|column| column.align).collect();
+    let rows = columns.first().map_or(0, |column| column.cells.len());
+    let rows = (0..rows).map(|row| columns.iter().map(|column| column.cells[row].clone()).collect());
+    section(&rows.collect::<Vec<Row>>(), &align)
+}
+
+/// A table below an empty line.
+pub(super) fn section(rows: &[Row], align: &[Align]) -> String {
+    format!("\n{}", table(rows, align))
+}
+
+/// Columns two blanks apart; those that `align` does not name are left-aligned.
+pub(super) fn table(rows: &[Row], align: &[Align]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let cell_width = |row: &Row, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| rows.iter().map(|row| cell_width(row, column)).max().unwrap_or(0))
+        .collect();
+    let mut out = String::new();
+    for row in rows {
+        let cells: Vec<_> = row
+            .iter()
+            .enumerate()
+            .map(|(column, cell)| {
+                let blanks = " ".repeat(widths[column] - cell_width(row, column));
+                match align.get(column) {
+                    Some(Align::Right) => blanks + cell,
+                    Some(Align::Left) | None => cell.clone() + &blanks,
+                }
+            })
+            .collect();
+        line(&mut out, &cells.join("  "));
+    }
+    out
+}
+
+/// Appends a line without blanks at its end.
+pub(super) fn line(out: &mut String, text: &str) {
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+/// A size with one digit after the point: `562.1 kB`.
+pub(super) fn bytes(size: u64) -> String {
+    let mut value = size as f64;
+    if size < 1000 {
+        return format!("{size} B");
+    }
+    let mut text = String::new();
+    for unit in ["kB", "MB", "GB", "TB"] {
+        value /= 1000.0;
+        // below this, one digit after the point rounds up to 1000.0 of the unit
+        if value < 999.95 || unit == "TB" {
+            write!(text, "{value:.1} {unit}").ok();
+            break;
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_shortened_and_show_only_themselves() {
+        assert_eq!(row(["/a\u{1b}[31m\nb"]), ["/a\\u{1b}[31m\\nb"]);
+        assert_eq!(row([&"é".repeat(100)]), ["é".repeat(100)]);
+        let long = &row([&"x".repeat(101)])[0];
+        assert_eq!((long.chars().count(), long.chars().last()), (101, Some('…')));
+    }
+
+    #[test]
+    fn sizes_have_four_digits_at_most() {
+        assert_eq!(bytes(0), "0 B");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(562_088), "562.1 kB");
+        assert_eq!(bytes(999_999), "1.0 MB");
+        assert_eq!(bytes(25_000_000_000), "25.0 GB");
+        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
+    }
+}

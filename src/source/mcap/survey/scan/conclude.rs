@@ -1,0 +1,52 @@
+//! What a scan comes to, and what the user is told of it.
+
+use std::path::Path;
+
+use super::{Scan, unusable};
+use crate::source::SourceError;
+use crate::source::mcap::survey::{Survey, Unused};
+use crate::source::paths::file_name;
+
+impl<R> Scan<'_, R> {
+    pub(super) fn conclude(self, unused: Option<Unused>) -> Result<Survey, SourceError> {
+        let Self { name, mut survey, ids, found, faults, mismatches, walker, .. } = self;
+        survey.size = walker.read_offset();
+        survey.replaced = survey.replaced.or(ids.replaced);
+        let reused = ids.reused;
+        let undefined = found.into_survey(&mut survey, ids.parts, ids.channels);
+        let messages = survey.message_count.unwrap_or(0);
+        survey.complete = faults.is_empty();
+        if !survey.complete && messages == 0 {
+            return Err(unusable(name, format!("{}; there is no message to recover", faults.shown())));
+        }
+        let name = file_name(Path::new(name));
+        if !survey.complete {
+            let shown = faults.shown();
+            survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
+        }
+        if ids.recordings > 1 {
+            survey.warnings.push(format!(
+                "{name} holds {} recordings one after the other; all of them play, with {messages} messages",
+                ids.recordings
+            ));
+        } else if let Some(Unused { reason, .. }) = unused.as_ref().filter(|_| survey.complete) {
+            survey
+                .warnings
+                .push(format!("{name} was read through once, since {reason}; it has {messages} messages"));
+        }
+        if !mismatches.is_empty() {
+            survey.warnings.push(format!("{name} is damaged: {}", mismatches.shown()));
+        }
+        survey.damage = faults.into_list();
+        survey.damage.extend(mismatches.into_list());
+        survey.damage.extend(unused.filter(|unused| unused.is_damage).map(|unused| unused.reason));
+        if undefined > 0 {
+            let reason = format!("{undefined} messages of channels that it does not define are left out");
+            survey.warnings.push(format!("{name}: {reason}"));
+            survey.damage.push(reason);
+        }
+        survey.warnings.extend(reused.map(|reused| format!("{name}: {reused}")));
+        survey.finish(&name);
+        Ok(survey)
+    }
+}

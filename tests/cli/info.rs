@@ -1,0 +1,208 @@
+//! `info` from outside.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{refused, run, small_recording, stdout};
+
+const DRIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/drive.mcap");
+
+/// Runs `info` with what is given on stdin.
+fn piped(arguments: &[&str], stdin: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
+    command.arg("info").args(arguments).env_remove("RUST_LOG");
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(stdin).ok();
+    child.wait_with_output().unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn parsed(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Some files in a folder; the paths of the folder and of the files.
+fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files.iter().map(|(name, content)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let paths = paths.collect();
+    (folder, paths)
+}
+
+/// A recording that breaks off after its message.
+fn cut_off() -> Vec<u8> {
+    let whole = small_recording();
+    whole[..whole.len() - 50].to_vec()
+}
+
+#[test]
+fn info_on_a_missing_file_names_it() {
+    let message = refused(&["info", "missing.mcap"], &[]);
+    assert_eq!(message, "error: missing.mcap: there is no such file; check the path\n");
+}
+
+#[test]
+fn info_tells_counts_times_and_with_check_sizes() {
+    let quick = run(&["info", DRIVE, "--json"], &[]);
+    assert_eq!((code(&quick), said(&quick).as_str()), (0, ""));
+    let quick = parsed(&quick);
+    assert_eq!(quick["message_count"], 867);
+    let tf = &quick["channels"][0];
+    assert_eq!((&tf["topic"], &tf["bytes"]), (&json!("/tf"), &Value::Null));
+    assert_eq!(tf["first_log_time"], quick["start_time"]);
+    assert_eq!(tf["last_log_time"], quick["end_time"]);
+    let checked = run(&["info", DRIVE, "--json", "--check"], &[]);
+    assert_eq!(code(&checked), 0);
+    let checked = parsed(&checked);
+    assert_eq!((&quick["checked"], &checked["checked"]), (&json!(false), &json!(true)));
+    assert!(checked["channels"][0]["bytes"].as_u64().unwrap() > 10_000);
+    let text = stdout(&run(&["info", DRIVE, "--check"], &[]));
+    assert!(text.contains("complete, no damage found\n") && text.contains("  size  "), "{text}");
+}
+
+#[test]
+fn several_inputs_are_shown_with_their_totals_and_an_unreadable_one_keeps_none_away() {
+    let (_folder, files) =
+        folder(&[("a.mcap", &small_recording()), ("b.jsonl", br#"{"topic":"/b","data":{}}"#)]);
+    let output = run(&["info", &files[0], "missing.mcap", &files[1]], &[]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(said(&output), "error: missing.mcap: there is no such file; check the path\n");
+    let text = stdout(&output);
+    assert!(text.starts_with(&format!("file      {}\n", files[0])), "{text}");
+    assert!(text.contains(&format!("\n\n\nfile      {}\nformat    JSON lines\n", files[1])), "{text}");
+    assert!(text.contains("\n\n\ntotal     2 files, ") && text.contains("; 1 can't be read\n"), "{text}");
+    assert!(text.ends_with("messages  2\n"), "{text}");
+}
+
+#[test]
+fn json_is_an_object_for_one_input_and_an_array_for_a_folder_or_several() {
+    let (folder, files) = folder(&[("a.mcap", &small_recording())]);
+    let folder = folder.path().to_str().unwrap();
+    let one = parsed(&run(&["info", "--json", &files[0]], &[]));
+    assert_eq!(one["file"], json!(files[0]));
+    assert_eq!(parsed(&run(&["info", "--json", folder], &[])), json!([one]), "a folder, whatever is in it");
+    let some = run(&["info", "--json", &files[0], "missing.mcap"], &[]);
+    assert_eq!(code(&some), 2);
+    let some = parsed(&some);
+    assert_eq!(some[0], one);
+    let error = "missing.mcap: there is no such file; check the path";
+    assert_eq!(some[1], json!({ "file": "missing.mcap", "error": error }));
+    let none = run(&["info", "--json", "missing.mcap", "absent.mcap"], &[]);
+    assert_eq!((code(&none), parsed(&none).as_array().unwrap().len()), (2, 2));
+}
+
+#[test]
+fn stdin_is_a_recording_or_lines() {
+    let drive = std::fs::read(DRIVE).unwrap();
+    let mcap = piped(&["-", "--json"], &drive);
+    assert_eq!((code(&mcap), said(&mcap).as_str()), (0, ""));
+    let mut mcap = parsed(&mcap);
+    let mut file = parsed(&run(&["info", DRIVE, "--json", "--check"], &[]));
+    assert_eq!(mcap["file"].take(), "stdin");
+    file["file"].take();
+    assert_eq!(mcap, file);
+
+    let lines = b"{\"topic\":\"/a\",\"log_time\":5,\"data\":{}}\n{\"topic\":\"/a\",\"data\":{}}\n";
+    let output = piped(&["-", "--json"], lines);
+    assert_eq!(code(&output), 0);
+    let object = parsed(&output);
+    assert_eq!((&object["format"], &object["message_count"]), (&json!("json_lines"), &json!(2)));
+    assert_eq!(object["channels"][0]["first_log_time"], "5000000000");
+    assert_eq!(object["channels"][0]["bytes"], 4);
+    let bad = piped(&["-", "--json"], &[&lines[..], b"no line\n"].concat());
+    assert_eq!((code(&bad), &parsed(&bad)["damage"]), (4, &json!(["1 line can't be used"])));
+
+    for (bytes, reason) in [
+        (&b"#ROSBAG V2.0\n"[..], "is a ROS 1 bag"),
+        (b"\x1f\x8b\x08\0", "gunzip"),
+        (b"no line\n", "nothing can be used of 1 line"),
+    ] {
+        let output = piped(&["-"], bytes);
+        assert_eq!((code(&output), stdout(&output).as_str()), (2, ""));
+        assert!(said(&output).contains(reason), "{}", said(&output));
+    }
+    assert!(refused(&["info", "-", "-"], &[]).contains("name - once"));
+}
+
+#[test]
+fn a_recording_that_is_cut_off_is_shown_and_has_its_exit_code_one_without_an_index_has_not() {
+    let (_folder, files) = folder(&[("cut.mcap", &cut_off()), ("plain.mcap", &small_recording())]);
+    let cut = run(&["info", &files[0]], &[]);
+    assert_eq!((code(&cut), said(&cut).as_str()), (4, ""));
+    assert!(stdout(&cut).contains("B, incomplete\n") && stdout(&cut).contains("recovered 1 messages"));
+    assert_eq!(code(&piped(&["-"], &cut_off())), 4);
+    assert_eq!(code(&run(&["info", &files[0], &files[1]], &[])), 4);
+    assert_eq!(code(&run(&["info", &files[0], "missing.mcap"], &[])), 2, "what can't be read counts first");
+    for arguments in [&["info", &files[1]][..], &["info", &files[1], "--check"]] {
+        assert_eq!(code(&run(arguments, &[])), 0);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let (_folder, files) = folder(&[("a.mcap", &cut_off()), ("b.mcap", &small_recording())]);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foxglove-bridge"));
+    let output = command.arg("info").args(&files).arg("missing.mcap").stdout(writer).output().unwrap();
+    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+}
+
+#[test]
+fn attachments_are_copied_to_stdout_or_to_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rover.urdf");
+    let path = path.to_str().unwrap();
+    let output = run(&["info", DRIVE, "--attachment", "rover.urdf"], &[]);
+    assert_eq!((code(&output), said(&output).as_str()), (0, ""));
+    assert!(stdout(&output).starts_with("<?xml") || stdout(&output).starts_with("<robot"));
+    for to in [path, "-"] {
+        let copied = run(&["info", DRIVE, "--attachment", "rover.urdf", "-o", to], &[]);
+        assert_eq!(code(&copied), 0, "{}", said(&copied));
+    }
+    assert_eq!(std::fs::read(path).unwrap(), output.stdout);
+    std::fs::write(path, "mine").unwrap();
+    let refusal = refused(&["info", DRIVE, "--attachment", "rover.urdf", "-o", path], &[]);
+    assert!(refusal.contains("exists already"), "{refusal}");
+    assert_eq!(std::fs::read(path).unwrap(), b"mine");
+    assert!(!Path::new("-").exists());
+    let unknown = refused(&["info", DRIVE, "--attachment", "map"], &[]);
+    assert!(unknown.ends_with("there are: rover.urdf, first_frame.jpg\n"), "{unknown}");
+    assert!(refused(&["info", DRIVE, DRIVE, "--attachment", "map"], &[]).contains("name one"));
+    assert!(refused(&["info", "-", "--attachment", "map"], &[]).contains("an .mcap file"));
+    for other in ["--json", "--check"] {
+        assert!(refused(&["info", DRIVE, "--attachment", "map", other], &[]).contains("cannot be used with"));
+    }
+    assert!(refused(&["info", DRIVE, "-o", path], &[]).contains("--attachment"));
+}
+
+#[test]
+fn a_damaged_attachment_is_copied_and_told() {
+    let mut bytes = std::fs::read(DRIVE).unwrap();
+    let name = bytes.windows(10).position(|window| window == b"rover.urdf").unwrap();
+    let end = bytes[name..].windows(8).position(|window| window == b"</robot>").unwrap();
+    bytes[name + end] = b'?';
+    let (_folder, files) = folder(&[("a.mcap", &bytes)]);
+    let output = run(&["info", &files[0], "--attachment", "rover.urdf"], &[]);
+    assert_eq!(code(&output), 4);
+    assert!(said(&output).contains("attachment rover.urdf is damaged (CRC)"), "{}", said(&output));
+    assert!(stdout(&output).contains("?/robot>"));
+    assert_eq!(code(&run(&["info", &files[0]], &[])), 0, "a quick look does not read it");
+    assert_eq!(code(&run(&["info", &files[0], "--check"], &[])), 4);
+}
