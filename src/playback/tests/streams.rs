@@ -5,7 +5,7 @@ use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek}
 use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
 use crate::model::{Batch, ChannelId};
-use crate::playback::{AtEnd, PlaybackOptions, Player, Rate};
+use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, StartOn};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::source::testing::fed;
 use crate::source::{Playable, SourceError, Stream};
@@ -137,6 +137,24 @@ async fn a_stream_that_ends_without_a_channel_waits_for_nobody() {
         }
         drop(input);
         assert_eq!(told.recv().await.unwrap().is_err(), outcome.is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_before_its_first_message_is_told_at_once() {
+    for (start_paused, start_on) in
+        [(true, StartOn::Clients(1)), (false, StartOn::Clients(2)), (true, StartOn::Launch)]
+    {
+        let (input, stream) = fed();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let options = PlaybackOptions { start_paused, start_on, ..PlaybackOptions::default() };
+        let on_finished = move |outcome| tell.send(outcome).unwrap();
+        let _player =
+            Player::start(Playable::Stream(stream), hub(SlowClient::Drop), options, on_finished).unwrap();
+        input.send(Ok(announced(1, "/a"))).unwrap();
+        input.send(Err(SourceError::Unusable { name: "fed".into(), reason: "is broken".into() })).unwrap();
+        let outcome: Result<(), SourceError> = told.recv().await.unwrap();
+        assert_eq!(outcome.unwrap_err().to_string(), "fed: is broken");
     }
 }
 

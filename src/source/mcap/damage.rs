@@ -1,5 +1,6 @@
 //! Damage of which there is much is counted: the first parts are reported one by one, the others together.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::source::SourceError;
@@ -56,6 +57,47 @@ fn with_count(error: SourceError, before: u64) -> SourceError {
             reason: format!("{reason}; and {before} more damaged parts before it"),
         },
         other => other,
+    }
+}
+
+/// Said of what has a fault and no message.
+pub(super) const NOTHING_TO_RECOVER: &str = "there is no message to recover";
+
+/// The fault of a recorder that was stopped between two records.
+pub(super) const NO_FOOTER: &str = "it ends without a footer";
+
+/// Faults that are named one by one in one sentence.
+const NAMED: usize = 3;
+
+/// What is wrong with a source, as the words of one sentence.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// The first [`NAMED`], with their places.
+    named: Vec<String>,
+    count: usize,
+}
+
+impl Faults {
+    /// Takes note of a fault at a byte.
+    pub(super) fn add(&mut self, offset: u64, reason: impl fmt::Display) {
+        self.count += 1;
+        if self.count <= NAMED {
+            self.named.push(format!("byte {offset}: {reason}"));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.named.join("; "))?;
+        match self.count - self.named.len() {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 

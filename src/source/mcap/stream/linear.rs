@@ -15,7 +15,9 @@ use mcap::records::op;
 use super::definitions::{Change, Definitions};
 use crate::model::{Batch, Channel, Entry};
 use crate::registry::Registry;
+use crate::source::mcap::channels::IdMeaning;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::damage::{Faults, NO_FOOTER, NOTHING_TO_RECOVER};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::records::{COPIED_FROM, RECORD_HEADER, inner_record, message};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
@@ -66,6 +68,13 @@ impl OpenChunk {
     }
 }
 
+/// A chunk that can't be read, or not yet.
+struct Suspect {
+    offset: u64,
+    body: Range<usize>,
+    reason: String,
+}
+
 /// See the module's documentation.
 pub(super) struct Linear {
     name: String,
@@ -77,13 +86,17 @@ pub(super) struct Linear {
     /// Where its messages lie in the window, if they are outside of chunks.
     loose: Range<usize>,
     ready: VecDeque<Result<Batch, SourceError>>,
-    suspect: Option<(Range<usize>, SourceError)>,
+    suspect: Option<Suspect>,
     /// A chunk of which messages are still to come.
     chunk: Option<OpenChunk>,
     /// Recordings that began, one after the other.
     recordings: u64,
     /// Messages of channels that were not defined.
     pub(super) undefined: u64,
+    /// Whether there was a message of a channel that is defined.
+    has_message: bool,
+    /// Until there is a message: why there is none.
+    faults: Faults,
     warnings: Vec<String>,
 }
 
@@ -102,6 +115,8 @@ impl Linear {
             chunk: None,
             recordings: 0,
             undefined: 0,
+            has_message: false,
+            faults: Faults::default(),
             warnings: Vec::new(),
         }
     }
@@ -191,15 +206,14 @@ impl Linear {
                 WalkStep::Record { opcode: op::CHUNK, offset, body } => {
                     if let Err(reason) = self.on_chunk(offset, &body) {
                         let end = offset + RECORD_HEADER + body.len() as u64;
-                        self.suspect = Some((body, self.damaged(offset, reason)));
+                        self.suspect = Some(Suspect { offset, body, reason });
                         return Work::Suspect { end };
                     }
                 }
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
-                WalkStep::TooLarge { offset, reason } => {
-                    self.fail(self.damaged(offset, format!("{reason}; it is left out")));
+                WalkStep::TooLarge { offset, reason } | WalkStep::Broken { offset, reason } => {
+                    self.lose(offset, reason);
                 }
-                WalkStep::Broken { offset, reason } => self.fail(self.damaged(offset, reason)),
                 WalkStep::Foreign { reason } => self.fail(self.unusable(reason)),
             }
         }
@@ -207,9 +221,9 @@ impl Linear {
 
     /// Leaves the suspect chunk out, with an error.
     pub(super) fn give_up(&mut self) {
-        if let Some((body, error)) = self.suspect.take() {
+        if let Some(Suspect { offset, body, reason }) = self.suspect.take() {
             self.walker.pass_unusable(&body);
-            self.fail(error);
+            self.lose(offset, reason);
         }
     }
 
@@ -226,19 +240,21 @@ impl Linear {
 
     /// There will be no more bytes.
     pub(super) fn end(&mut self) {
-        let offset = self.walker.offset();
         let unfinished = self.walker.unfinished();
-        let error = if let (true, Some(reason)) = (self.walker.is_opening(), unfinished) {
-            self.unusable(reason)
-        } else if self.definitions.is_empty() && !self.walker.is_complete() && !self.walker.is_foreign() {
-            let reason = unfinished.unwrap_or("it ends without a footer");
-            self.unusable(&format!("byte {offset}: {reason}; there is no message to recover"))
-        } else if let Some(reason) = unfinished {
-            self.damaged(offset, reason)
-        } else {
-            return;
-        };
-        self.fail(error);
+        if let (true, Some(reason)) = (self.walker.is_opening(), unfinished) {
+            return self.fail(self.unusable(reason));
+        }
+        match unfinished {
+            Some(reason) if self.has_message => self.lose(self.walker.offset(), reason),
+            Some(reason) => self.faults.add(self.walker.offset(), reason),
+            None if self.walker.is_complete() || self.walker.is_foreign() => {}
+            None => self.faults.add(self.walker.read_offset(), NO_FOOTER),
+        }
+        if !(self.has_message || self.faults.is_empty()) {
+            self.fail(self.unusable(&format!("{}; {NOTHING_TO_RECOVER}", self.faults)));
+        } else if let Some(topics) = self.definitions.all_left_out() {
+            self.fail(SourceError::NoTopic { name: self.name.clone(), topics });
+        }
     }
 
     /// Goes on with another file.
@@ -256,8 +272,13 @@ impl Linear {
         self.ready.push_back(Err(error));
     }
 
-    fn damaged(&self, offset: u64, reason: impl Into<String>) -> SourceError {
-        SourceError::Damaged { name: self.name.clone(), offset, reason: reason.into() }
+    /// What is at this offset can't be used.
+    fn lose(&mut self, offset: u64, reason: impl Into<String>) {
+        let reason = reason.into();
+        if !self.has_message {
+            self.faults.add(offset, &reason);
+        }
+        self.fail(SourceError::Damaged { name: self.name.clone(), offset, reason });
     }
 
     fn unusable(&self, reason: &str) -> SourceError {
@@ -274,21 +295,23 @@ impl Linear {
                 self.push(channel, entry);
                 self.loose.end = body.end;
             }
-            None => self.fail(self.damaged(offset, "the message is too short; it is left out")),
+            None => self.lose(offset, "the message is too short"),
         }
         self.walker.pass(&body);
     }
 
     fn push(&mut self, channel: u16, entry: Entry) {
-        match self.definitions.channel(channel) {
-            Some(channel) => self.batch.entries.push(Entry { channel, ..entry }),
-            None if !self.definitions.is_defined(channel) => {
+        let meaning = self.definitions.meaning(channel);
+        self.has_message |= meaning != IdMeaning::Undefined;
+        match meaning {
+            IdMeaning::Played(channel) => self.batch.entries.push(Entry { channel, ..entry }),
+            IdMeaning::LeftOut => {}
+            IdMeaning::Undefined => {
                 self.undefined += 1;
                 if self.undefined == 1 {
                     self.warnings.push("messages of channels that are not defined are left out".to_owned());
                 }
             }
-            None => {}
         }
     }
 
@@ -299,8 +322,7 @@ impl Linear {
             Some(definition) => self.definitions.on_definition(definition),
             None => {
                 self.walker.pass_unusable(body);
-                let reason = "the definition of a channel or schema can't be read; it is left out";
-                return self.fail(self.damaged(offset, reason));
+                return self.lose(offset, "the definition of a channel or schema can't be read");
             }
         };
         self.walker.pass(body);
@@ -311,7 +333,7 @@ impl Linear {
                 }
                 self.apply(change);
             }
-            Err(reason) => self.fail(self.damaged(offset, reason)),
+            Err(reason) => self.lose(offset, reason),
         }
     }
 
@@ -408,7 +430,7 @@ impl Linear {
             }
             Err(reason) => {
                 self.flush(chunk.take_buffer());
-                self.ready.push_back(Err(self.damaged(chunk.offset, reason)));
+                self.lose(chunk.offset, reason);
             }
         }
     }

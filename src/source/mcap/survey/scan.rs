@@ -15,6 +15,7 @@ use super::ids::{Ids, Section};
 use super::{Method, Survey, extras};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Unpacker, check};
+use crate::source::mcap::damage::{Faults, NO_FOOTER, NOTHING_TO_RECOVER};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::fields::chunk_head;
 use crate::source::mcap::records::{RECORD_HEADER, failed, message, read_vec, to_usize, unusable, walk};
@@ -30,9 +31,6 @@ const PROGRESS: u64 = 8 << 20;
 
 /// Bytes of a chunk that hold its compression and sizes.
 const CHUNK_HEAD: u64 = 4096;
-
-/// Faults of a file that are named one by one.
-const MAX_FAULTS: usize = 3;
 
 /// Scans the file. `reason`: why its summary is not used, for the warning; None if that needs no warning.
 pub(super) fn scan(
@@ -51,7 +49,7 @@ pub(super) fn scan(
         unpacker,
         found: Vec::new(),
         run: None,
-        faults: (Vec::new(), 0),
+        faults: Faults::default(),
     };
     scan.run(reason, progress)
 }
@@ -66,8 +64,7 @@ struct Scan<'a> {
     found: Vec<FoundSegment>,
     /// Records outside of chunks, while they go on.
     run: Option<FoundSegment>,
-    /// The first [`MAX_FAULTS`] that are wrong with the file, with their places, and how many there are in all.
-    faults: (Vec<String>, usize),
+    faults: Faults,
 }
 
 impl Scan<'_> {
@@ -106,9 +103,9 @@ impl Scan<'_> {
                 WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length)?,
                 WalkStep::TooLarge { offset, reason } => {
                     self.end_run();
-                    self.fault(offset, reason);
+                    self.faults.add(offset, reason);
                 }
-                WalkStep::Broken { offset, reason } => self.fault(offset, reason),
+                WalkStep::Broken { offset, reason } => self.faults.add(offset, reason),
                 WalkStep::Foreign { reason } => return Err(unusable(self.file, reason)),
             }
         }
@@ -117,19 +114,11 @@ impl Scan<'_> {
         self.conclude(reason)
     }
 
-    fn fault(&mut self, offset: u64, reason: impl Into<String>) {
-        let (first, count) = &mut self.faults;
-        *count += 1;
-        if *count <= MAX_FAULTS {
-            first.push(format!("byte {offset}: {}", reason.into()));
-        }
-    }
-
     fn on_end(&mut self) {
         if let Some(reason) = self.walker.unfinished() {
-            self.fault(self.walker.offset(), reason);
+            self.faults.add(self.walker.offset(), reason);
         } else if !self.walker.is_complete() {
-            self.fault(self.file.size(), "it ends without a footer");
+            self.faults.add(self.file.size(), NO_FOOTER);
         }
     }
 
@@ -141,7 +130,7 @@ impl Scan<'_> {
             self.end_run();
         }
         let Some((channel, entry)) = message else {
-            return self.fault(offset, "the message is too short");
+            return self.faults.add(offset, "the message is too short");
         };
         let part = self.ids.part();
         let run = self.run.get_or_insert_with(|| FoundSegment::run(offset, part));
@@ -161,7 +150,7 @@ impl Scan<'_> {
             Some(definition) => self.ids.on_definition(definition, (offset, 0), section),
             None => {
                 self.end_run();
-                self.fault(offset, "the definition of a channel or schema can't be read");
+                self.faults.add(offset, "the definition of a channel or schema can't be read");
                 return self.walker.pass_unusable(body);
             }
         };
@@ -170,7 +159,7 @@ impl Scan<'_> {
             self.end_run();
         }
         if let Err(reason) = taken {
-            self.fault(offset, reason);
+            self.faults.add(offset, reason);
         }
     }
 
@@ -198,7 +187,7 @@ impl Scan<'_> {
         let record = &self.walker.window()[body.start - to_usize(RECORD_HEADER)..body.end];
         let size = count_chunk(&mut self.survey, record);
         if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
-            self.fault(offset, reason);
+            self.faults.add(offset, reason);
             return self.walker.pass_unusable(body);
         }
         self.walker.pass(body);
@@ -236,27 +225,23 @@ impl Scan<'_> {
         })
         .ok();
         self.found.push(found);
-        faults.into_iter().for_each(|reason| self.fault(offset, reason));
+        faults.into_iter().for_each(|reason| self.faults.add(offset, reason));
         Ok(())
     }
 
     fn conclude(self, reason: Option<String>) -> Result<Survey, SourceError> {
-        let Self { file, mut survey, ids, found, faults: (faults, fault_count), .. } = self;
+        let Self { file, mut survey, ids, found, faults, .. } = self;
         survey.replaced = survey.replaced.or(ids.replaced);
         let reused = ids.reused;
         let undefined = found::index(&mut survey, ids.parts, ids.channels, found);
         let messages = survey.message_count.unwrap_or(0);
-        let mut shown = faults.join("; ");
-        if fault_count > faults.len() {
-            shown += &format!("; and {} more", fault_count - faults.len());
-        }
-        survey.complete = fault_count == 0;
+        survey.complete = faults.is_empty();
         if !survey.complete && messages == 0 {
-            return Err(unusable(file, format!("{shown}; there is no message to recover")));
+            return Err(unusable(file, format!("{faults}; {NOTHING_TO_RECOVER}")));
         }
         let name = file_name(Path::new(file.name()));
         if !survey.complete {
-            survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
+            survey.warnings.push(format!("{name} is damaged: {faults}; recovered {messages} messages"));
         }
         if ids.recordings > 1 {
             survey.warnings.push(format!(
