@@ -4,7 +4,7 @@ use super::{Sent, Viewer, announced, hub, messages};
 use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek};
 use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
-use crate::model::{Batch, ChannelId};
+use crate::model::{Batch, ChannelId, Fate};
 use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, StartOn};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::source::testing::fed;
@@ -156,6 +156,31 @@ async fn a_stream_that_fails_before_its_first_message_is_told_at_once() {
         let outcome: Result<(), SourceError> = told.recv().await.unwrap();
         assert_eq!(outcome.unwrap_err().to_string(), "fed: is broken");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_sent_is_latched_once_it_is_its_turn() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_player, _told) = play(stream, &hub, Rate::Max);
+    let mut viewer = Viewer::join(&hub);
+    let announcements =
+        ["/a", "/map"].into_iter().zip(1..).flat_map(|(topic, id)| announced(id, topic).announcements);
+    input.send(Ok(Batch { announcements: announcements.collect(), ..Batch::default() })).unwrap();
+    viewer.until(Sent::Advertised(vec![1, 2])).await;
+    viewer.subscribe(1);
+    viewer.subscribe(2);
+    let mut unsent = messages(&[(2, 11)]);
+    unsent.sift(|_, _| Fate::Unsent);
+    for batch in [messages(&[(2, 10)]), unsent, messages(&[(1, 12)])] {
+        input.send(Ok(batch)).unwrap();
+    }
+    viewer.until(Sent::Message(1, 12)).await;
+    assert!(!viewer.sent.contains(&Sent::Message(2, 11)), "{:?}", viewer.sent);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(2);
+    late.until(Sent::Message(2, 11)).await;
+    assert!(!late.sent.contains(&Sent::Message(2, 10)), "{:?}", late.sent);
 }
 
 #[tokio::test]
