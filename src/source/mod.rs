@@ -38,6 +38,7 @@ mod latched;
 pub mod live;
 pub mod mcap;
 mod memory;
+mod past;
 mod paths;
 pub mod reader;
 mod sniff;

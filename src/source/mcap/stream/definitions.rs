@@ -112,11 +112,9 @@ impl Definitions {
         Some(topics.into_iter().collect())
     }
 
-    /// All channels that are offered, by their ids.
-    pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
-        let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();
-        offered.sort_unstable_by_key(|channel| channel.id);
-        offered
+    /// The channel that an id stands for, if it is offered.
+    pub(super) fn channel(&self, id: u16) -> Option<Arc<Channel>> {
+        self.registry.channel(self.channels.get(&id)?.offered?)
     }
 
     /// What the user should know of the definitions since this was last asked.
@@ -310,7 +308,7 @@ mod tests {
         assert!(definitions.on_definition(schema(1, &large(5))).is_ok());
         assert!(definitions.on_definition(schema(2, &large(6))).is_err());
         assert!(definitions.held() < 3 << 20);
-        assert_eq!(definitions.offered().len(), 1);
+        assert_eq!(definitions.claimed.len(), 1);
     }
 
     #[test]

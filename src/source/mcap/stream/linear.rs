@@ -7,13 +7,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use mcap::records::op;
 
 use super::definitions::{Change, Definitions};
-use crate::model::{Batch, Channel, Entry};
+use crate::model::{Batch, Entry};
+use crate::pattern::TopicPattern;
 use crate::registry::Registry;
 use crate::source::mcap::channels::IdMeaning;
 use crate::source::mcap::chunk::{Plain, Unpacker, check};
@@ -21,6 +21,7 @@ use crate::source::mcap::damage::{Faults, NO_FOOTER, NOTHING_TO_RECOVER};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::records::{COPIED_FROM, RECORD_HEADER, inner_record, message};
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
+use crate::source::past::is_latched;
 use crate::source::{Order, SourceError, TopicRules};
 
 const SEVERAL: &str = "several recordings come one after the other; all of them play";
@@ -51,7 +52,7 @@ struct OpenChunk {
     records: Bytes,
     /// Where its next record is.
     at: usize,
-    /// Whether only its definitions count.
+    /// Whether it is old, see [`Walker::old_until`].
     old: bool,
     /// Payloads, if it is too large to be kept for a batch.
     copied: Vec<u8>,
@@ -95,6 +96,8 @@ pub(super) struct Linear {
     pub(super) undefined: u64,
     /// Whether there was a message of a channel that is defined.
     has_message: bool,
+    /// Topics whose old messages count, beside those that say so.
+    latched: Vec<TopicPattern>,
     /// Until there is a message: why there is none.
     faults: Faults,
     warnings: Vec<String>,
@@ -116,25 +119,24 @@ impl Linear {
             recordings: 0,
             undefined: 0,
             has_message: false,
+            latched: Vec::new(),
             faults: Faults::default(),
             warnings: Vec::new(),
         }
     }
 
-    /// For files that are being written: what is not a record yet is waited for, and of records up to `until` only
-    /// definitions count.
-    pub(super) fn growing(mut self, until: u64) -> Self {
+    /// For files that are being written: what is not a record yet is waited for. Of records up to `until` only
+    /// definitions count, and messages of channels that are latched, also those that match `latched`.
+    pub(super) fn growing(mut self, until: u64, latched: Vec<TopicPattern>) -> Self {
         self.walker.is_growing = true;
         self.walker.old_until = until;
+        self.latched = latched;
         self
     }
 
-    /// What came so far is old: only its channels and its errors count.
-    pub(super) fn end_of_old(&mut self) -> (Vec<Arc<Channel>>, Vec<SourceError>) {
+    /// From here on everything counts.
+    pub(super) fn end_of_old(&mut self) {
         self.walker.old_until = 0;
-        self.batch = Batch::default();
-        let errors = self.ready.drain(..).filter_map(Result::err).collect();
-        (self.definitions.offered(), errors)
     }
 
     pub(super) fn take_ready(&mut self) -> Option<Result<Batch, SourceError>> {
@@ -192,6 +194,7 @@ impl Linear {
                 WalkStep::Opening { .. } => {
                     self.flush_loose();
                     self.definitions.begin_recording();
+                    self.walker.old_ids.clear();
                     self.recordings += 1;
                     if self.recordings == 2 {
                         self.warnings.push(SEVERAL.to_owned());
@@ -319,7 +322,7 @@ impl Linear {
         let definition = Definition::decode(opcode, &self.walker.window()[body.clone()]);
         let change = match definition {
             Some(definition) if self.walker.is_summary() => self.definitions.on_repeat(definition),
-            Some(definition) => self.definitions.on_definition(definition),
+            Some(definition) => self.define(definition),
             None => {
                 self.walker.pass_unusable(body);
                 return self.lose(offset, "the definition of a channel or schema can't be read");
@@ -335,6 +338,23 @@ impl Linear {
             }
             Err(reason) => self.lose(offset, reason),
         }
+    }
+
+    fn define(&mut self, definition: Definition) -> Result<Change, String> {
+        let id = match &definition {
+            Definition::Channel(channel) if self.walker.old_until > 0 => Some(channel.id),
+            Definition::Channel(_) | Definition::Schema(_) => None,
+        };
+        let change = self.definitions.on_definition(definition)?;
+        if let Some(id) = id {
+            let channel = self.definitions.channel(id);
+            if channel.is_some_and(|channel| is_latched(&channel, &self.latched)) {
+                self.walker.old_ids.insert(id);
+            } else {
+                self.walker.old_ids.remove(&id);
+            }
+        }
+        Ok(change)
     }
 
     /// Whether what was collected so far has to go out before a change.
@@ -394,7 +414,7 @@ impl Linear {
         while let Some((opcode, body)) = inner_record(&records, chunk.at) {
             chunk.at = body.end;
             match opcode {
-                op::MESSAGE if !chunk.old => self.on_chunk_message(&mut chunk, body),
+                op::MESSAGE => self.on_chunk_message(&mut chunk, body),
                 op::SCHEMA | op::CHANNEL => self.on_chunk_definition(&mut chunk, opcode, &records[body]),
                 _ => {}
             }
@@ -411,6 +431,9 @@ impl Linear {
         let Some((channel, mut entry)) = message(&chunk.records[body.clone()], body.start, Order::Log) else {
             return;
         };
+        if chunk.old && !self.walker.old_ids.contains(&channel) {
+            return;
+        }
         if chunk.is_copied() {
             let payload = &chunk.records[body.end - entry.length as usize..body.end];
             entry.offset = u32::try_from(chunk.copied.len()).unwrap_or(u32::MAX);
@@ -421,7 +444,7 @@ impl Linear {
 
     fn on_chunk_definition(&mut self, chunk: &mut OpenChunk, opcode: u8, body: &[u8]) {
         let Some(definition) = Definition::decode(opcode, body) else { return };
-        match self.definitions.on_definition(definition) {
+        match self.define(definition) {
             Ok(change) => {
                 if self.ends_batch(&change) {
                     self.flush(chunk.take_buffer());

@@ -9,6 +9,7 @@
 //! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
 //! skipped, however large.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
@@ -39,6 +40,9 @@ const MAX_HEADER: u64 = 1 << 20;
 
 /// No record is longer: a length beyond it is no length.
 const MAX_LENGTH: u64 = 1 << 50;
+
+/// Bytes of a message record up to the end of its channel's id.
+const MESSAGE_ID_END: u64 = RECORD_HEADER + 2;
 
 const NO_RECORD: &str = "there is no record here; nothing up to the next recording can be read";
 
@@ -102,8 +106,10 @@ pub(super) struct Walker {
     phase: Phase,
     /// Bytes left of a record that can't be used, in which perhaps another recording begins.
     undecided: usize,
-    /// Records that end up to here are old: of them only definitions count.
+    /// Records that end up to here are old: of them only definitions count, and messages under some ids.
     pub(super) old_until: u64,
+    /// The ids of old messages that count.
+    pub(super) old_ids: HashSet<u16>,
     /// Whether the file is being written: what is not a record yet is not damage.
     pub(super) is_growing: bool,
     /// Where the last chunk without a length has its first record.
@@ -118,6 +124,7 @@ impl Walker {
             phase: Phase::Opening,
             undecided: 0,
             old_until: 0,
+            old_ids: HashSet::new(),
             is_growing: false,
             fixed_from: 0,
         }
@@ -296,7 +303,7 @@ impl Walker {
         let old = self.offset().saturating_add(whole) <= self.old_until;
         if self.phase == Phase::Data {
             match opcode {
-                op::MESSAGE if old => {}
+                op::MESSAGE if old => return self.old_message(whole),
                 op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
                 op::CHUNK if length == UNFINISHED => {
                     return self.broken("the recorder was stopped before it completed this chunk");
@@ -313,6 +320,16 @@ impl Walker {
             self.phase = Phase::Closing;
         }
         self.skip_record(opcode, whole)
+    }
+
+    /// Only what counts has to be in memory.
+    fn old_message(&mut self, whole: u64) -> Option<WalkStep> {
+        let body = &self.window.unread()[to_usize(RECORD_HEADER)..];
+        match body.first_chunk() {
+            Some(id) if self.old_ids.contains(&u16::from_le_bytes(*id)) => self.whole(op::MESSAGE, whole),
+            None if whole >= MESSAGE_ID_END => self.more(to_usize(MESSAGE_ID_END)),
+            _ => self.skip_record(op::MESSAGE, whole),
+        }
     }
 
     fn skip_record(&mut self, opcode: u8, length: u64) -> Option<WalkStep> {
