@@ -122,13 +122,16 @@ impl Survey {
     }
 }
 
-/// The same by reading the file through, where its summary turned out not to say all.
+/// The same by reading the file through, where its summary does not say all. `reason` is for a warning, if there is to be
+/// one.
 pub(super) fn read_through(
     file: &dyn RangeRead,
     pool: &Arc<ChunkPool>,
     order: Order,
+    reason: Option<String>,
+    progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
-    scan::scan(file, Unpacker::new(pool.clone()), order, None, &mut |_| {})
+    scan::scan(file, Unpacker::new(pool.clone()), order, reason, progress)
 }
 
 /// Finds out what a file holds: by its summary if that will do, else by reading it through. What is not an MCAP file is
@@ -146,7 +149,7 @@ pub(super) fn survey(
         Ok(_) => None,
         Err(reason) => Some(reason),
     };
-    scan::scan(file, Unpacker::new(pool.clone()), order, reason, progress)
+    read_through(file, pool, order, reason, progress)
 }
 
 fn check_magic(file: &dyn RangeRead) -> Result<(), SourceError> {
