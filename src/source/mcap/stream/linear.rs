@@ -1,8 +1,8 @@
 //! Records one after the other to batches: what a stream and a growing file have in common.
 //!
-//! A chunk makes one batch, sorted by log time (several, if it is very large), and so do the messages outside of chunks that are readable without
-//! waiting. Batches come in the order of the records. A message before the end of its channel is in an earlier batch.
-//! Of the stream only the definitions are kept.
+//! A chunk makes one batch, sorted by log time, or several if it is very large: each million of its messages is sorted. The
+//! messages outside of chunks that are readable without waiting make a batch, too. Batches come in the order of the records.
+//! A message before the end of its channel is in an earlier batch. Of the stream only the definitions are kept.
 
 use std::collections::VecDeque;
 use std::io;
@@ -39,7 +39,7 @@ pub(super) enum Work {
     Suspect { end: u64 },
 }
 
-/// Messages of a chunk in one batch at most.
+/// Messages of a chunk that are sorted together at most.
 const CHUNK_MESSAGES: usize = if cfg!(test) { 64 } else { 1 << 20 };
 
 /// Bytes of payload in one batch at most, of a chunk whose messages are copied.
@@ -54,18 +54,43 @@ struct OpenChunk {
     at: usize,
     /// Whether it is old, see [`Walker::old_until`].
     old: bool,
-    /// Payloads, if it is too large to be kept for a batch.
-    copied: Vec<u8>,
+    /// Messages in order, whose payloads lie in `records`, and the first that has not been taken.
+    sorted: Batch,
+    next: usize,
 }
 
 impl OpenChunk {
-    fn is_copied(&self) -> bool {
-        self.records.len() > COPIED_FROM
+    fn new(offset: u64, records: Bytes, old: bool) -> Self {
+        Self { offset, records, at: 0, old, sorted: Batch::default(), next: 0 }
     }
 
-    /// What the payloads of a batch lie in.
-    fn take_buffer(&mut self) -> Bytes {
-        if self.is_copied() { std::mem::take(&mut self.copied).into() } else { self.records.clone() }
+    fn has_sorted(&self) -> bool {
+        !self.sorted.entries.is_empty()
+    }
+
+    /// The next of the sorted messages; all, unless the chunk is too large to be kept for them.
+    fn take_sorted(&mut self) -> Option<Batch> {
+        let first = self.sorted.entries.get(self.next)?;
+        if self.records.len() <= COPIED_FROM {
+            self.sorted.buffers.push(self.records.clone());
+            return Some(std::mem::take(&mut self.sorted));
+        }
+        let (mut entries, mut copied) = (Vec::new(), Vec::with_capacity(COPIED.max(first.length as usize)));
+        for entry in &self.sorted.entries[self.next..] {
+            let (start, length) = (entry.offset as usize, entry.length as usize);
+            if !entries.is_empty() && copied.len() + length > COPIED {
+                break;
+            }
+            entries.push(Entry { offset: u32::try_from(copied.len()).unwrap_or(u32::MAX), ..*entry });
+            copied.extend_from_slice(&self.records[start..start + length]);
+        }
+        self.next += entries.len();
+        let retired = std::mem::take(&mut self.sorted.retired);
+        let announcements = std::mem::take(&mut self.sorted.announcements);
+        if self.next == self.sorted.entries.len() {
+            (self.sorted, self.next) = (Batch::default(), 0);
+        }
+        Some(Batch { retired, announcements, entries, buffers: vec![copied.into()], ..Batch::default() })
     }
 }
 
@@ -378,16 +403,31 @@ impl Linear {
     }
 
     fn flush(&mut self, buffer: Bytes) {
-        let mut batch = std::mem::take(&mut self.batch);
+        let mut batch = self.take_batch();
         if !batch.entries.is_empty() {
             batch.buffers.push(buffer);
-            if !batch.entries.is_sorted_by_key(|entry| entry.log_time) {
-                batch.entries.sort_by_key(|entry| entry.log_time);
-            }
-        } else if batch.announcements.is_empty() && batch.retired.is_empty() {
-            return;
         }
-        self.ready.push_back(Ok(batch));
+        if !batch.is_empty() {
+            self.ready.push_back(Ok(batch));
+        }
+    }
+
+    /// What was collected, in order.
+    fn take_batch(&mut self) -> Batch {
+        let mut batch = std::mem::take(&mut self.batch);
+        if !batch.entries.is_sorted_by_key(|entry| entry.log_time) {
+            batch.entries.sort_by_key(|entry| entry.log_time);
+        }
+        batch
+    }
+
+    /// Finishes the messages of a chunk so far.
+    fn flush_chunk(&mut self, chunk: &mut OpenChunk) {
+        if self.batch.entries.is_empty() {
+            self.flush(Bytes::new());
+        } else {
+            chunk.sorted = self.take_batch();
+        }
     }
 
     /// Nothing of a chunk is taken before all of it is found to be readable.
@@ -403,43 +443,43 @@ impl Linear {
                 self.walker.share(body.start + range.start..body.start + range.end, &self.unpacker)
             }
         };
-        self.chunk = Some(OpenChunk { offset, records, at: 0, old, copied: Vec::new() });
+        self.chunk = Some(OpenChunk::new(offset, records, old));
         Ok(())
     }
 
-    /// Makes one batch of a chunk's messages, or several if there are very many; up to a definition that ends channels.
+    /// Makes the next batch of a chunk's messages, up to a definition that ends channels.
     fn work_on_chunk(&mut self, mut chunk: OpenChunk) {
         let records = chunk.records.clone();
         // all of it was found to be readable
-        while let Some((opcode, body)) = inner_record(&records, chunk.at) {
+        while !chunk.has_sorted()
+            && let Some((opcode, body)) = inner_record(&records, chunk.at)
+        {
             chunk.at = body.end;
             match opcode {
-                op::MESSAGE => self.on_chunk_message(&mut chunk, body),
+                op::MESSAGE => self.on_chunk_message(&chunk, body),
                 op::SCHEMA | op::CHANNEL => self.on_chunk_definition(&mut chunk, opcode, &records[body]),
                 _ => {}
             }
-            if self.batch.entries.len() >= CHUNK_MESSAGES || chunk.copied.len() >= COPIED {
-                self.flush(chunk.take_buffer());
-                self.chunk = Some(chunk);
-                return;
+            if self.batch.entries.len() >= CHUNK_MESSAGES {
+                self.flush_chunk(&mut chunk);
             }
         }
-        self.flush(chunk.take_buffer());
+        if !chunk.has_sorted() {
+            self.flush_chunk(&mut chunk);
+        }
+        self.ready.extend(chunk.take_sorted().map(Ok));
+        if chunk.has_sorted() || chunk.at < records.len() {
+            self.chunk = Some(chunk);
+        }
     }
 
-    fn on_chunk_message(&mut self, chunk: &mut OpenChunk, body: Range<usize>) {
-        let Some((channel, mut entry)) = message(&chunk.records[body.clone()], body.start, Order::Log) else {
-            return;
-        };
-        if chunk.old && !self.walker.old_ids.contains(&channel) {
-            return;
+    fn on_chunk_message(&mut self, chunk: &OpenChunk, body: Range<usize>) {
+        let read = message(&chunk.records[body.clone()], body.start, Order::Log);
+        if let Some((channel, entry)) = read
+            && (!chunk.old || self.walker.old_ids.contains(&channel))
+        {
+            self.push(channel, entry);
         }
-        if chunk.is_copied() {
-            let payload = &chunk.records[body.end - entry.length as usize..body.end];
-            entry.offset = u32::try_from(chunk.copied.len()).unwrap_or(u32::MAX);
-            chunk.copied.extend_from_slice(payload);
-        }
-        self.push(channel, entry);
     }
 
     fn on_chunk_definition(&mut self, chunk: &mut OpenChunk, opcode: u8, body: &[u8]) {
@@ -447,12 +487,13 @@ impl Linear {
         match self.define(definition) {
             Ok(change) => {
                 if self.ends_batch(&change) {
-                    self.flush(chunk.take_buffer());
+                    self.flush_chunk(chunk);
                 }
                 self.apply(change);
             }
             Err(reason) => {
-                self.flush(chunk.take_buffer());
+                self.flush_chunk(chunk);
+                self.ready.extend(chunk.take_sorted().map(Ok));
                 self.lose(chunk.offset, reason);
             }
         }
