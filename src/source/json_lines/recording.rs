@@ -90,6 +90,7 @@ pub fn open_recording(
         inputs.push(lines.into_lines());
     }
     drop(inputs);
+    gathered.keep_ended(channels.registry());
     let start = gathered.first_before(UNKNOWN);
     let start = start.or(paths.first().map(|path| modified(path))).unwrap_or(Timestamp::MIN);
     gathered.set_times(|time| if time == UNKNOWN { start } else { time });
