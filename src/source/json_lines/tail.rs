@@ -76,7 +76,7 @@ impl JsonLines<Tail> {
     pub fn read_past(&mut self, latched: &[TopicPattern], progress: &mut dyn FnMut(ScanProgress)) {
         let end = self.stream.read;
         let back = self.stream.file.as_mut().filter(|_| end > 0).map(|file| file.seek(SeekFrom::Start(0)));
-        if !back.is_some_and(|sought| sought.is_ok()) {
+        if back.is_none_or(|sought| sought.is_err()) {
             return;
         }
         (self.stream.read, self.stream.past_until) = (0, Some(end));

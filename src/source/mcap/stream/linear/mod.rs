@@ -11,18 +11,20 @@ use std::ops::Range;
 use bytes::Bytes;
 use mcap::records::op;
 
-use super::definitions::{Change, Definitions};
-use crate::model::{Batch, Entry};
+use super::definitions::Definitions;
+use crate::model::Batch;
 use crate::pattern::TopicPattern;
 use crate::registry::Registry;
-use crate::source::mcap::channels::IdMeaning;
-use crate::source::mcap::chunk::{Plain, Unpacker, check};
+use crate::source::mcap::chunk::Unpacker;
 use crate::source::mcap::damage::{Faults, NO_FOOTER, NOTHING_TO_RECOVER};
-use crate::source::mcap::fields::Definition;
-use crate::source::mcap::records::{COPIED_FROM, RECORD_HEADER, inner_record, message};
+use crate::source::mcap::records::RECORD_HEADER;
 use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
-use crate::source::past::is_latched;
-use crate::source::{Order, SourceError, TopicRules};
+use crate::source::{SourceError, TopicRules};
+
+mod chunk;
+mod records;
+
+use chunk::OpenChunk;
 
 const SEVERAL: &str = "several recordings come one after the other; all of them play";
 
@@ -37,61 +39,6 @@ pub(super) enum Work {
     Unwritten,
     /// The chunk that ends at this offset can't be read, or not yet: [`Linear::give_up`] or [`Linear::read_again`].
     Suspect { end: u64 },
-}
-
-/// Messages of a chunk that are sorted together at most.
-const CHUNK_MESSAGES: usize = if cfg!(test) { 64 } else { 1 << 20 };
-
-/// Bytes of payload in one batch at most, of a chunk whose messages are copied.
-const COPIED: usize = 4 << 20;
-
-/// A chunk that is being worked on.
-struct OpenChunk {
-    /// Where it begins in the stream.
-    offset: u64,
-    records: Bytes,
-    /// Where its next record is.
-    at: usize,
-    /// Whether it is old, see [`Walker::old_until`].
-    old: bool,
-    /// Messages in order, whose payloads lie in `records`, and the first that has not been taken.
-    sorted: Batch,
-    next: usize,
-}
-
-impl OpenChunk {
-    fn new(offset: u64, records: Bytes, old: bool) -> Self {
-        Self { offset, records, at: 0, old, sorted: Batch::default(), next: 0 }
-    }
-
-    fn has_sorted(&self) -> bool {
-        !self.sorted.entries.is_empty()
-    }
-
-    /// The next of the sorted messages; all, unless the chunk is too large to be kept for them.
-    fn take_sorted(&mut self) -> Option<Batch> {
-        let first = self.sorted.entries.get(self.next)?;
-        if self.records.len() <= COPIED_FROM {
-            self.sorted.buffers.push(self.records.clone());
-            return Some(std::mem::take(&mut self.sorted));
-        }
-        let (mut entries, mut copied) = (Vec::new(), Vec::with_capacity(COPIED.max(first.length as usize)));
-        for entry in &self.sorted.entries[self.next..] {
-            let (start, length) = (entry.offset as usize, entry.length as usize);
-            if !entries.is_empty() && copied.len() + length > COPIED {
-                break;
-            }
-            entries.push(Entry { offset: u32::try_from(copied.len()).unwrap_or(u32::MAX), ..*entry });
-            copied.extend_from_slice(&self.records[start..start + length]);
-        }
-        self.next += entries.len();
-        let retired = std::mem::take(&mut self.sorted.retired);
-        let announcements = std::mem::take(&mut self.sorted.announcements);
-        if self.next == self.sorted.entries.len() {
-            (self.sorted, self.next) = (Batch::default(), 0);
-        }
-        Some(Batch { retired, announcements, entries, buffers: vec![copied.into()], ..Batch::default() })
-    }
 }
 
 /// A chunk that can't be read, or not yet.
@@ -313,86 +260,6 @@ impl Linear {
         SourceError::Unusable { name: self.name.clone(), reason: reason.to_owned() }
     }
 
-    fn on_message(&mut self, offset: u64, body: Range<usize>) {
-        if self.batch.entries.is_empty() {
-            self.loose.start = body.start;
-        }
-        let place = body.start - self.loose.start;
-        match message(&self.walker.window()[body.clone()], place, Order::Log) {
-            Some((channel, entry)) => {
-                self.push(channel, entry);
-                self.loose.end = body.end;
-            }
-            None => self.lose(offset, "the message is too short"),
-        }
-        self.walker.pass(&body);
-    }
-
-    fn push(&mut self, channel: u16, entry: Entry) {
-        let meaning = self.definitions.meaning(channel);
-        self.has_message |= meaning != IdMeaning::Undefined;
-        match meaning {
-            IdMeaning::Played(channel) => self.batch.entries.push(Entry { channel, ..entry }),
-            IdMeaning::LeftOut => {}
-            IdMeaning::Undefined => {
-                self.undefined += 1;
-                if self.undefined == 1 {
-                    self.warnings.push("messages of channels that are not defined are left out".to_owned());
-                }
-            }
-        }
-    }
-
-    fn on_definition(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
-        let definition = Definition::decode(opcode, &self.walker.window()[body.clone()]);
-        let change = match definition {
-            Some(definition) if self.walker.is_summary() => self.definitions.on_repeat(definition),
-            Some(definition) => self.define(definition),
-            None => {
-                self.walker.pass_unusable(body);
-                return self.lose(offset, "the definition of a channel or schema can't be read");
-            }
-        };
-        self.walker.pass(body);
-        match change {
-            Ok(change) => {
-                if self.ends_batch(&change) {
-                    self.flush_loose();
-                }
-                self.apply(change);
-            }
-            Err(reason) => self.lose(offset, reason),
-        }
-    }
-
-    fn define(&mut self, definition: Definition) -> Result<Change, String> {
-        let id = match &definition {
-            Definition::Channel(channel) if self.walker.old_until > 0 => Some(channel.id),
-            Definition::Channel(_) | Definition::Schema(_) => None,
-        };
-        let change = self.definitions.on_definition(definition)?;
-        if let Some(id) = id {
-            let channel = self.definitions.channel(id);
-            if channel.is_some_and(|channel| is_latched(&channel, &self.latched)) {
-                self.walker.old_ids.insert(id);
-            } else {
-                self.walker.old_ids.remove(&id);
-            }
-        }
-        Ok(change)
-    }
-
-    /// Whether what was collected so far has to go out before a change.
-    fn ends_batch(&self, change: &Change) -> bool {
-        let is_empty = self.batch.entries.is_empty() && self.batch.announcements.is_empty();
-        !(is_empty || change.retired.is_empty())
-    }
-
-    fn apply(&mut self, change: Change) {
-        self.batch.retired.extend(change.retired);
-        self.batch.announcements.extend(change.announced);
-    }
-
     /// Finishes the batch of messages outside of chunks.
     fn flush_loose(&mut self) {
         let mut buffer = Bytes::new();
@@ -419,83 +286,5 @@ impl Linear {
             batch.entries.sort_by_key(|entry| entry.log_time);
         }
         batch
-    }
-
-    /// Finishes the messages of a chunk so far.
-    fn flush_chunk(&mut self, chunk: &mut OpenChunk) {
-        if self.batch.entries.is_empty() {
-            self.flush(Bytes::new());
-        } else {
-            chunk.sorted = self.take_batch();
-        }
-    }
-
-    /// Nothing of a chunk is taken before all of it is found to be readable.
-    fn on_chunk(&mut self, offset: u64, body: &Range<usize>) -> Result<(), String> {
-        let bytes = &self.walker.window()[body.clone()];
-        let plain = self.unpacker.unpack(bytes)?;
-        check(plain.records(bytes))?;
-        self.walker.pass(body);
-        let old = offset + RECORD_HEADER + body.len() as u64 <= self.walker.old_until;
-        let records = match plain {
-            Plain::Own(plain) => plain,
-            Plain::Within(range) => {
-                self.walker.share(body.start + range.start..body.start + range.end, &self.unpacker)
-            }
-        };
-        self.chunk = Some(OpenChunk::new(offset, records, old));
-        Ok(())
-    }
-
-    /// Makes the next batch of a chunk's messages, up to a definition that ends channels.
-    fn work_on_chunk(&mut self, mut chunk: OpenChunk) {
-        let records = chunk.records.clone();
-        // all of it was found to be readable
-        while !chunk.has_sorted()
-            && let Some((opcode, body)) = inner_record(&records, chunk.at)
-        {
-            chunk.at = body.end;
-            match opcode {
-                op::MESSAGE => self.on_chunk_message(&chunk, body),
-                op::SCHEMA | op::CHANNEL => self.on_chunk_definition(&mut chunk, opcode, &records[body]),
-                _ => {}
-            }
-            if self.batch.entries.len() >= CHUNK_MESSAGES {
-                self.flush_chunk(&mut chunk);
-            }
-        }
-        if !chunk.has_sorted() {
-            self.flush_chunk(&mut chunk);
-        }
-        self.ready.extend(chunk.take_sorted().map(Ok));
-        if chunk.has_sorted() || chunk.at < records.len() {
-            self.chunk = Some(chunk);
-        }
-    }
-
-    fn on_chunk_message(&mut self, chunk: &OpenChunk, body: Range<usize>) {
-        let read = message(&chunk.records[body.clone()], body.start, Order::Log);
-        if let Some((channel, entry)) = read
-            && (!chunk.old || self.walker.old_ids.contains(&channel))
-        {
-            self.push(channel, entry);
-        }
-    }
-
-    fn on_chunk_definition(&mut self, chunk: &mut OpenChunk, opcode: u8, body: &[u8]) {
-        let Some(definition) = Definition::decode(opcode, body) else { return };
-        match self.define(definition) {
-            Ok(change) => {
-                if self.ends_batch(&change) {
-                    self.flush_chunk(chunk);
-                }
-                self.apply(change);
-            }
-            Err(reason) => {
-                self.flush_chunk(chunk);
-                self.ready.extend(chunk.take_sorted().map(Ok));
-                self.lose(chunk.offset, reason);
-            }
-        }
     }
 }
