@@ -5,7 +5,7 @@
 //! message that is earlier than the one sent before (a seek, a lap) is sent. What is not sent counts for late subscribers of
 //! latched topics all the same ([`Batch::unsent`]).
 //!
-//! Bound: [`MAX_ORIGINS`] publishers and [`MAX_FRAMES`] frames of each topic; with one more all of them begin again.
+//! Bound: 1,000 publishers and 10,000 frames of each topic; with one more all of them begin again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::str::FromStr;
