@@ -179,11 +179,11 @@ impl Batch {
     }
 
     /// The messages that are not sent and lie within a part of those that are; what lies between two parts belongs to the
-    /// later one.
+    /// earlier one, as it may be long until the later one is due.
     pub fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
-        let start = self.unsent.partition_point(|(before, _)| *before < range.start);
-        let is_last = range.end == self.entries.len();
-        let end = self.unsent.partition_point(|(before, _)| is_last || *before < range.end);
+        let is_first = range.start == 0;
+        let start = self.unsent.partition_point(|(before, _)| *before <= range.start && !is_first);
+        let end = self.unsent.partition_point(|(before, _)| *before <= range.end);
         &self.unsent[start..end.max(start)]
     }
 
@@ -263,13 +263,13 @@ mod tests {
         // 0 1 3 4 5 6 7
         let sent = |batch: &Batch| batch.entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>();
         assert_eq!(sent(&batch), [0, 3, 6]);
-        assert!(unsent(&batch, 0..1).is_empty());
-        assert_eq!((unsent(&batch, 0..2), unsent(&batch, 1..2)), (vec![1], vec![1]));
-        assert_eq!(unsent(&batch, 2..3), [4, 5, 7]);
+        assert_eq!(unsent(&batch, 0..1), [1]);
+        assert_eq!((unsent(&batch, 0..2), unsent(&batch, 1..2)), (vec![1, 4, 5], vec![4, 5]));
+        assert_eq!(unsent(&batch, 2..3), [7]);
         assert_eq!(unsent(&batch, 0..3), [1, 4, 5, 7]);
         batch.sift(|entry, _| if entry.sequence == 3 { Fate::Unsent } else { Fate::Sent });
         assert_eq!(sent(&batch), [0, 6]);
-        assert_eq!((unsent(&batch, 0..1), unsent(&batch, 1..2)), (vec![], vec![1, 3, 4, 5, 7]));
+        assert_eq!((unsent(&batch, 0..1), unsent(&batch, 1..2)), (vec![1, 3, 4, 5], vec![7]));
         batch.sift(|_, _| Fate::Dropped);
         assert_eq!(unsent(&batch, 0..0), [1, 3, 4, 5, 7]);
         assert!(!batch.is_empty() && batch.entries.is_empty());

@@ -124,7 +124,7 @@ fn what_is_not_sent_counts_in_its_place() {
     channels.insert(ChannelId(2));
     let mut store = store();
     store.keep(&batch, 0..1, &channels);
-    assert_eq!(kept(&store, 2), ["sent 1"]);
+    assert_eq!(kept(&store, 2), ["sent 1", "unsent 2"]);
     store.keep(&batch, 1..2, &channels);
     assert_eq!(kept(&store, 2), ["unsent 4", "unsent 5"]);
     // also where nothing is sent
