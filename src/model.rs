@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -140,6 +141,20 @@ pub struct Batch {
     pub buffers: Vec<Bytes>,
     /// The messages; log times never decrease in those of a recording.
     pub entries: Vec<Entry>,
+    /// Messages that nobody is sent who has subscribed already: of latched channels they count for late subscribers, as if
+    /// each had come before the message of this index (or after the last one). In order.
+    pub unsent: Vec<(usize, Entry)>,
+}
+
+/// What becomes of a message in [`Batch::sift`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is sent.
+    Sent,
+    /// It only counts for late subscribers.
+    Unsent,
+    /// It is left out.
+    Dropped,
 }
 
 impl Batch {
@@ -155,9 +170,46 @@ impl Batch {
         self.buffers[entry.buffer as usize].slice(start..start + entry.length as usize)
     }
 
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+            && self.unsent.is_empty()
+            && self.announcements.is_empty()
+            && self.retired.is_empty()
+    }
+
+    /// The messages that are not sent and lie within a part of those that are; what lies between two parts belongs to the
+    /// earlier one, as it may be long until the later one is due.
+    pub fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
+        let is_first = range.start == 0;
+        let start = self.unsent.partition_point(|(before, _)| *before <= range.start && !is_first);
+        let end = self.unsent.partition_point(|(before, _)| *before <= range.end);
+        &self.unsent[start..end.max(start)]
+    }
+
+    /// Decides of each message that is sent, in order and given its payload, what becomes of it.
+    pub fn sift(&mut self, mut fate: impl FnMut(&Entry, &[u8]) -> Fate) {
+        let mut unsent_before = std::mem::take(&mut self.unsent).into_iter().peekable();
+        let (mut sent, mut unsent) = (Vec::with_capacity(self.entries.len()), Vec::new());
+        for (index, entry) in self.entries.iter().enumerate() {
+            while let Some((_, entry)) = unsent_before.next_if(|(before, _)| *before <= index) {
+                unsent.push((sent.len(), entry));
+            }
+            match fate(entry, self.payload(entry)) {
+                Fate::Sent => sent.push(*entry),
+                Fate::Unsent => unsent.push((sent.len(), *entry)),
+                Fate::Dropped => {}
+            }
+        }
+        unsent.extend(unsent_before.map(|(_, entry)| (sent.len(), entry)));
+        (self.entries, self.unsent) = (sent, unsent);
+    }
+
     /// Bytes that stay in memory as long as this batch does: its buffers, whole, and its entries.
     pub fn footprint(&self) -> usize {
-        self.buffers.iter().map(Bytes::len).sum::<usize>() + self.entries.len() * size_of::<Entry>()
+        let entries =
+            self.entries.len() * size_of::<Entry>() + self.unsent.len() * size_of::<(usize, Entry)>();
+        self.buffers.iter().map(Bytes::len).sum::<usize>() + entries
     }
 
     /// Bytes of buffers that another batch keeps in memory as well.
@@ -179,5 +231,47 @@ impl Batch {
         self.buffers.push(Bytes::copy_from_slice(payload));
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         self.entries.push(Entry { buffer, offset: 0, length, ..*entry });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A batch with a message for each number; its sequence is the number.
+    fn batch(numbers: Range<u32>) -> Batch {
+        let mut batch = Batch::default();
+        for sequence in numbers {
+            batch.push_copy(&Entry { sequence, ..Entry::at(ChannelId(1), Timestamp(5)) }, &[0]);
+        }
+        batch
+    }
+
+    fn unsent(batch: &Batch, range: Range<usize>) -> Vec<u32> {
+        batch.unsent_in(&range).iter().map(|(_, entry)| entry.sequence).collect()
+    }
+
+    #[test]
+    fn what_is_sifted_keeps_its_place() {
+        let mut batch = batch(0..8);
+        batch.sift(|entry, payload| match entry.sequence {
+            _ if payload != [0] => Fate::Dropped,
+            2 => Fate::Dropped,
+            number if number % 3 == 0 => Fate::Sent,
+            _ => Fate::Unsent,
+        });
+        // 0 1 3 4 5 6 7
+        let sent = |batch: &Batch| batch.entries.iter().map(|entry| entry.sequence).collect::<Vec<_>>();
+        assert_eq!(sent(&batch), [0, 3, 6]);
+        assert_eq!(unsent(&batch, 0..1), [1]);
+        assert_eq!((unsent(&batch, 0..2), unsent(&batch, 1..2)), (vec![1, 4, 5], vec![4, 5]));
+        assert_eq!(unsent(&batch, 2..3), [7]);
+        assert_eq!(unsent(&batch, 0..3), [1, 4, 5, 7]);
+        batch.sift(|entry, _| if entry.sequence == 3 { Fate::Unsent } else { Fate::Sent });
+        assert_eq!(sent(&batch), [0, 6]);
+        assert_eq!((unsent(&batch, 0..1), unsent(&batch, 1..2)), (vec![1, 3, 4, 5], vec![7]));
+        batch.sift(|_, _| Fate::Dropped);
+        assert_eq!(unsent(&batch, 0..0), [1, 3, 4, 5, 7]);
+        assert!(!batch.is_empty() && batch.entries.is_empty());
     }
 }

@@ -87,17 +87,28 @@ fn a_stream_in_which_nothing_can_be_read_fails_at_once() {
     let magic = b"\x89MCAP0\r\n";
     let exit: [&std::ffi::OsStr; 2] = ["-".as_ref(), "--on-eof=exit".as_ref()];
     let keep = [exit[0]];
+    let paused = [exit[0], "--start-paused".as_ref()];
+    let lines = [exit[0], "--paced".as_ref(), "--start-paused".as_ref()];
+    let recording = small_recording();
+    let without_message = &recording[..recording.windows(2).position(|pair| pair == [5, 24]).unwrap()];
     for (stdin, word) in [
         (&b"\x89MCAP1\r\n\0\0\0\0\0\0\0\0"[..], "another version"),
         (b"\x89MCAP0\n\x01\x08\0\0\0\0\0\0\0", "text mode"),
         (b"\x89MCA", "not an MCAP recording"),
         (magic, "no message to recover"),
+        (without_message, "no message to recover"),
+        (&[without_message, &[0; 100]].concat(), "no message to recover"),
     ] {
-        for arguments in [&exit[..], &keep] {
+        for arguments in [&exit[..], &keep, &paused] {
             let said = played(arguments, stdin, 2);
             assert!(said.lines().last().unwrap().contains(word), "{said}");
         }
     }
+    let said = played(&lines, b"<!doctype html><html>", 2);
+    assert!(said.lines().last().unwrap().contains("nothing can be used"), "{said}");
+    let said = played(&[keep[0], "-t=/nosuch".as_ref()], &recording, 2);
+    let way_out = "stdin: no topic is chosen; the recording has 1 topic: /odom; change --topic or --exclude";
+    assert!(said.lines().last().unwrap().contains(way_out), "{said}");
     let record = |opcode: u8, length: usize| {
         [&[opcode][..], &(length as u64).to_le_bytes(), &vec![0; length]].concat()
     };

@@ -10,11 +10,12 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
+use super::subscriptions::ChannelSet;
 use super::{
     ClientId, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State,
     latch, lock, summarize,
 };
-use crate::model::{Batch, Channel, ChannelId};
+use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
 use crate::time::Timestamp;
 
@@ -75,16 +76,21 @@ impl Publisher {
 
     /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
     /// the source has begun again: viewers get a new session. Inputs that go back together make one restart. Messages of
-    /// channels that are not announced, or that another input has retired meanwhile, are left out.
+    /// channels that are not announced, or that another input has retired meanwhile, are left out. Messages that are
+    /// [unsent](Batch::unsent) only count for late subscribers.
     pub fn publish_live(&self, mut batch: Batch, now: Instant) {
         let policy = self.0.on_slow_client();
         let mut state = lock(&self.0.0.state);
         state.retire(&self.0.0, &batch.retired);
         let refused = state.announce(&self.0.0, &batch.announcements);
         if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
-            batch.entries.retain(|entry| state.channels.is_known(entry.channel));
+            let channels = &state.channels;
+            batch.sift(|entry, _| if channels.is_known(entry.channel) { Fate::Sent } else { Fate::Dropped });
         }
-        state.latch.note_live(&batch.entries);
+        state.latch.note_live(&batch);
+        if batch.entries.is_empty() {
+            state.latch.keep(&batch, 0..0, &ChannelSet::default());
+        }
         let (batch, mut from) = (Arc::new(batch), 0);
         let (mut restarted, mut woken) = (None, Woken::default());
         while from < batch.entries.len() {
@@ -278,6 +284,9 @@ impl State {
     ) {
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels);
+        if range.is_empty() {
+            return;
+        }
         self.time = self.time.max(Some(newest));
         for tap in &self.taps {
             tap.push(batch, range.clone(), bytes, now);

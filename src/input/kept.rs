@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 use crate::hub::restart::RestartWatch;
 use crate::hub::{DemandChange, Hub, lock};
 use crate::model::{Batch, Channel, ChannelId};
+use crate::registry::Registry;
 use crate::source::{Extent, Gathered, MemoryRecording, RecordingOptions, SourceError, Stop, Stream};
 
 /// Bytes that are kept.
 const LIMIT: usize = 64 << 20;
+
+/// Channels that have ended whose messages are kept; of topics that change all the time older ones are left out.
+const MAX_ENDED: usize = 1000;
 
 /// What a batch takes beside its payloads and entries.
 const BATCH: usize = 256;
@@ -48,10 +52,16 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// Keeps what a stream gives that is published in this hub. `on_end` is called once, when it has ended without an
+    /// Keeps what a stream gives that is published in this hub; its channels are claimed from `registry`. `on_end` is called once, when it has ended without an
     /// error and was not stopped.
-    pub fn new(stream: Box<dyn Stream>, hub: &Hub, on_end: impl FnOnce(EndOfPipe) + Send + 'static) -> Self {
-        let kept = Arc::new(Mutex::new(Some(Kept::default())));
+    pub fn new(
+        stream: Box<dyn Stream>,
+        hub: &Hub,
+        registry: &Registry,
+        on_end: impl FnOnce(EndOfPipe) + Send + 'static,
+    ) -> Self {
+        let kept = Kept { registry: registry.clone(), ..Kept::default() };
+        let kept = Arc::new(Mutex::new(Some(kept)));
         let of_demand = Arc::downgrade(&kept);
         hub.on_demand(move |change| {
             if matches!(change, DemandChange::Subscribed { .. })
@@ -107,14 +117,19 @@ struct Kept {
     latched: BTreeMap<ChannelId, Batch>,
     left_out: u64,
     watch: RestartWatch,
+    /// Channels that have ended, of which batches may have messages.
+    ended: Vec<Arc<Channel>>,
+    registry: Registry,
 }
 
 impl Kept {
     fn push(&mut self, batch: &Batch, hub: &Hub, now: Instant) {
         for retired in &batch.retired {
-            self.channels.remove(retired);
+            self.ended.extend(self.channels.remove(retired));
             self.latched.remove(retired);
         }
+        let too_many = self.ended.len().saturating_sub(MAX_ENDED);
+        self.ended.drain(..too_many);
         self.channels.extend(batch.announcements.iter().map(|channel| (channel.id, channel.clone())));
         let mut batch = Batch { retired: Vec::new(), announcements: Vec::new(), ..batch.clone() };
         let mut from = 0;
@@ -151,15 +166,19 @@ impl Kept {
     }
 
     fn end(self, name: &str) -> EndOfPipe {
-        let Self { channels, batches, latched, left_out, .. } = self;
+        let Self { channels, batches, latched, left_out, ended, registry, .. } = self;
         if batches.is_empty() {
             return EndOfPipe::Nothing;
         }
         let mut gathered = Gathered::default();
-        gathered.push(Batch { announcements: channels.into_values().collect(), ..Batch::default() });
+        let retired = ended.iter().map(|channel| channel.id).collect();
+        let announcements = channels.into_values().chain(ended).collect();
+        gathered.push(Batch { announcements, ..Batch::default() });
+        gathered.push(Batch { retired, ..Batch::default() });
         for batch in batches {
             gathered.push(batch);
         }
+        gathered.keep_ended(&registry);
         let range = gathered.range();
         for batch in latched.into_values() {
             gathered.push(batch);
@@ -184,7 +203,7 @@ mod tests {
     use super::*;
     use crate::hub::HubOptions;
     use crate::model::Entry;
-    use crate::registry::{ChannelSpec, Registry};
+    use crate::registry::ChannelSpec;
     use crate::source::Recording;
     use crate::source::testing::fed;
     use crate::time::Timestamp;
@@ -198,7 +217,9 @@ mod tests {
     impl Pipe {
         fn new() -> Self {
             let hub = Hub::new("test", HubOptions::default());
-            Self { hub, registry: Registry::default(), kept: Kept::default() }
+            let registry = Registry::default();
+            let kept = Kept { registry: registry.clone(), ..Kept::default() };
+            Self { hub, registry, kept }
         }
 
         fn push(&mut self, topic: &str, latched: bool, millis: u64, bytes: usize) {
@@ -258,6 +279,24 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_before_a_change_of_their_topic_are_kept() {
+        let mut pipe = Pipe::new();
+        pipe.push("/a", false, 1000, 1);
+        let old = *pipe.kept.channels.keys().next().unwrap();
+        assert!(pipe.registry.release(old));
+        pipe.kept.push(&Batch { retired: vec![old], ..Batch::default() }, &pipe.hub, Instant::now());
+        let spec = ChannelSpec { message_encoding: "cbor".into(), ..ChannelSpec::json("/a") };
+        let channel = pipe.registry.claim(spec).unwrap().channel;
+        let mut batch = Batch { announcements: vec![channel.clone()], ..Batch::default() };
+        batch.push_copy(&Entry::at(channel.id, Timestamp(3_000_000_000)), b"x");
+        pipe.kept.push(&batch, &pipe.hub, Instant::now());
+        let (times, _, left_out, recording) = pipe.end();
+        assert_eq!((times, left_out), (vec![1000, 3000], 0));
+        let topics = recording.info().channels.iter().map(|channel| channel.topic.as_str());
+        assert_eq!(topics.collect::<Vec<_>>(), ["/a", "/a#2"]);
+    }
+
+    #[test]
     fn a_pipe_without_messages_leaves_nothing() {
         assert!(matches!(Kept::default().end("stdin"), EndOfPipe::Nothing));
     }
@@ -267,7 +306,8 @@ mod tests {
         let (feed, stream) = fed();
         let (sender, ends) = std::sync::mpsc::channel();
         let hub = Hub::new("test", HubOptions::default());
-        let mut keeping = Keeping::new(stream, &hub, move |end| sender.send(end).unwrap());
+        let mut keeping =
+            Keeping::new(stream, &hub, &Registry::default(), move |end| sender.send(end).unwrap());
         feed.send(Ok(Batch::default())).unwrap();
         assert!(keeping.next().unwrap().is_some());
         drop(feed);

@@ -41,14 +41,18 @@ impl Shift {
 
     /// A part of a batch with moved times, over the same buffers. Announcements are not repeated.
     pub(super) fn part(&mut self, batch: &Batch, range: Range<usize>, wall: Timestamp) -> Batch {
-        let entries = batch.entries[range].iter().map(|entry| {
-            let log_time = self.time(entry.log_time, wall);
-            // as long before the log time as it was recorded
-            let delay = i128::from(entry.log_time.0) - i128::from(entry.publish_time.0);
-            let publish_time = saturating(i128::from(log_time.0) - delay);
-            Entry { log_time, publish_time, ..*entry }
-        });
-        Batch { entries: entries.collect(), buffers: batch.buffers.clone(), ..Batch::default() }
+        let entries = batch.entries[range.clone()].iter().map(|entry| self.entry(entry, wall)).collect();
+        // after those that are sent, whose times they must not move
+        let unsent = batch.unsent_in(&range).iter();
+        let unsent = unsent.map(|(before, entry)| (before - range.start, self.entry(entry, wall))).collect();
+        Batch { entries, unsent, buffers: batch.buffers.clone(), ..Batch::default() }
+    }
+
+    fn entry(&mut self, entry: &Entry, wall: Timestamp) -> Entry {
+        let log_time = self.time(entry.log_time, wall);
+        // as long before the log time as it was recorded
+        let delay = i128::from(entry.log_time.0) - i128::from(entry.publish_time.0);
+        Entry { log_time, publish_time: saturating(i128::from(log_time.0) - delay), ..*entry }
     }
 
     fn moved(&self, recorded: Timestamp, wall: Timestamp) -> Timestamp {

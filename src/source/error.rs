@@ -3,6 +3,7 @@
 use std::io;
 
 use super::topics::listed;
+use crate::printable::counted;
 use crate::time::Timestamp;
 
 /// What an error means for those who read on.
@@ -28,7 +29,7 @@ pub enum SourceError {
         reason: String,
     },
     /// No topic is chosen of those that it has.
-    #[error("{name}: no topic is chosen; the recording has {} topics: {}", .topics.len(), listed(.topics))]
+    #[error("{name}: no topic is chosen; the recording has {}: {}", counted(.topics.len() as u64, "topic"), listed(.topics))]
     NoTopic {
         /// The source as the user named it.
         name: String,

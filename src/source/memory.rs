@@ -11,6 +11,7 @@ use crate::model::{Batch, Channel, ChannelId, Entry};
 use crate::payload::latest::{LastOf, Latest};
 use crate::payload::transforms::Transforms;
 use crate::printable::counted;
+use crate::registry::{ChannelSpec, Registry};
 use crate::time::{TimeRange, Timestamp};
 
 /// Messages in a batch: what is due comes in small parts, and a seek drops what was read ahead.
@@ -27,21 +28,43 @@ pub struct Gathered {
     /// Their buffers are those of all.
     entries: Vec<Entry>,
     footprint: usize,
+    /// Channels that have ended.
+    ended: Vec<Arc<Channel>>,
+    warnings: Vec<String>,
 }
 
 impl Gathered {
-    /// Adds what a stream has yielded. Messages of channels that have ended can't be offered any more: those that take
-    /// their place have their topics.
+    /// Adds what a stream has yielded. Messages of channels that have ended are left out, since those that take their place
+    /// have their topics.
     pub fn push(&mut self, batch: Batch) {
-        for channel in &batch.retired {
-            self.channels.remove(channel);
-        }
+        self.ended.extend(batch.retired.iter().filter_map(|channel| self.channels.remove(channel)));
         self.footprint += batch.footprint();
         self.channels.extend(batch.announcements.into_iter().map(|channel| (channel.id, channel)));
         let first = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
         self.buffers.extend(batch.buffers);
         self.entries
             .extend(batch.entries.iter().map(|entry| Entry { buffer: first + entry.buffer, ..*entry }));
+    }
+
+    /// Keeps the messages of channels that have ended: they are claimed once more, and offered beside those that took their
+    /// place. For what nobody was offered yet.
+    pub fn keep_ended(&mut self, registry: &Registry) {
+        let used: BTreeSet<ChannelId> = self.entries.iter().map(|entry| entry.channel).collect();
+        let mut claimed = HashMap::new();
+        for ended in self.ended.drain(..).filter(|ended| used.contains(&ended.id)) {
+            let Channel { id, topic, message_encoding, schema, metadata, latched } = (*ended).clone();
+            match registry.claim(ChannelSpec { topic, message_encoding, schema, metadata, latched }) {
+                Ok(claim) => {
+                    self.warnings.extend(claim.warning());
+                    claimed.insert(id, claim.channel.id);
+                    self.channels.insert(claim.channel.id, claim.channel);
+                }
+                Err(error) => self.warnings.push(error.to_string()),
+            }
+        }
+        for entry in &mut self.entries {
+            entry.channel = claimed.get(&entry.channel).copied().unwrap_or(entry.channel);
+        }
     }
 
     /// Bytes that it takes.
@@ -101,7 +124,7 @@ impl MemoryRecording {
         extent: Extent,
         options: &RecordingOptions,
     ) -> Result<Self, SourceError> {
-        let Gathered { channels, buffers, mut entries, .. } = gathered;
+        let Gathered { channels, buffers, mut entries, mut warnings, .. } = gathered;
         let before = entries.len();
         entries.retain(|entry| channels.contains_key(&entry.channel));
         let gone = before - entries.len();
@@ -122,7 +145,6 @@ impl MemoryRecording {
             Extent::All => played,
             Extent::LastMessages => TimeRange { start: played.end, end: played.end },
         });
-        let mut warnings = Vec::new();
         if gone > 0 {
             let gone = counted(gone as u64, "message");
             warnings.push(format!("{gone} of before the schema of their topic changed: left out"));
@@ -248,7 +270,6 @@ impl Recording for MemoryRecording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registry::{ChannelSpec, Registry};
     use crate::time::TimeSpec;
 
     fn gathered(registry: &Registry, messages: &[(&str, u64)]) -> Gathered {

@@ -39,6 +39,7 @@ mod latched;
 pub mod live;
 pub mod mcap;
 mod memory;
+mod past;
 mod paths;
 mod qos;
 pub mod reader;

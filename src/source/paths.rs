@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
@@ -90,6 +91,20 @@ fn decompressor(name: &str) -> Option<&'static str> {
     known.filter(|_| is_recording).map(|(_, command)| *command)
 }
 
+fn is_convertible(extension: &OsStr) -> bool {
+    CONVERTIBLE.iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The name of a recording without its extension.
+fn stem(name: &str) -> &str {
+    name.rsplit_once('.').map_or("", |(stem, _)| stem)
+}
+
+/// How a recording of another format is named once it is converted.
+fn converted(name: &str) -> String {
+    format!("{}.mcap", stem(name))
+}
+
 /// Why a folder has nothing to play, and what is in it instead.
 fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> String {
     let first = "there is no .mcap file in this folder (its subfolders don't count)";
@@ -100,7 +115,8 @@ fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> S
     }
     if let Some(name) = convertible.first() {
         let more = more(convertible.len());
-        return format!("{first}, but {name}{more}; convert first with 'mcap convert {name} out.mcap'");
+        let mcap = converted(name);
+        return format!("{first}, but {name}{more}; convert first with 'mcap convert {name} {mcap}'");
     }
     format!("{first}; name the files or their folder")
 }
@@ -121,10 +137,7 @@ fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, 
             names.push((shown, path));
         } else if let Some(command) = decompressor(&shown) {
             compressed.push((shown, command));
-        } else if path
-            .extension()
-            .is_some_and(|extension| CONVERTIBLE.iter().any(|known| extension == *known))
-        {
+        } else if path.extension().is_some_and(is_convertible) {
             convertible.push(shown);
         }
     }
@@ -134,13 +147,18 @@ fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, 
         let reason = nothing_in_folder(&compressed, &convertible);
         return Err(SourceError::Unusable { name: folder.display().to_string(), reason });
     }
-    // decompressed beside it, it may be there already
-    let missing = compressed.into_iter().filter(|(shown, _)| {
-        let stem = shown.rsplit_once('.').map_or("", |(stem, _)| stem);
-        !names.iter().any(|(name, _)| name == stem)
-    });
-    warnings.extend(missing.map(|(shown, command)| {
+    // decompressed or converted beside it, it may be there already
+    let is_missing = |mcap: &str| !names.iter().any(|(name, _)| name == mcap);
+    compressed.retain(|(shown, _)| is_missing(stem(shown)));
+    convertible.retain(|shown| is_missing(&converted(shown)));
+    warnings.extend(compressed.iter().map(|(shown, command)| {
         format!("{shown} is compressed and is left out; decompress it first with '{command}'")
+    }));
+    warnings.extend(convertible.iter().map(|shown| {
+        let mcap = converted(shown);
+        format!(
+            "{shown} is no MCAP file and is left out; convert it first with 'mcap convert {shown} {mcap}'"
+        )
     }));
     names.sort_by(|(one, _), (other, _)| natural(one, other));
     Ok(names.into_iter().map(|(_, path)| path).collect())
@@ -230,11 +248,22 @@ mod tests {
     fn parts_that_are_left_out_are_named() {
         let some =
             folder(&["part_0.mcap", "part_1.mcap.zstd", "part_2.mcap.gz", "part_0.mcap.zst", "a.txt.gz"]);
+        for other in ["part_0.db3", "part_10.db3", "part_3.db3", "old.BAG", "notes.txt"] {
+            std::fs::write(some.path().join(other), b"").unwrap();
+        }
         let found = named(&[spec(some.path())]).unwrap();
         assert_eq!(names(&found), ["part_0.mcap"]);
-        assert_eq!(found.warnings.len(), 2, "{:?}", found.warnings);
-        assert!(found.warnings[0].starts_with("part_1.mcap.zstd ") && found.warnings[0].contains("zstd -d"));
-        assert!(found.warnings[1].starts_with("part_2.mcap.gz ") && found.warnings[1].contains("gunzip"));
+        let wanted = [
+            ("part_1.mcap.zstd ", "'zstd -d'"),
+            ("part_2.mcap.gz ", "'gunzip'"),
+            ("old.BAG ", "'mcap convert old.BAG old.mcap'"),
+            ("part_3.db3 ", "'mcap convert part_3.db3 part_3.mcap'"),
+            ("part_10.db3 ", "'mcap convert part_10.db3 part_10.mcap'"),
+        ];
+        assert_eq!(found.warnings.len(), wanted.len(), "{:?}", found.warnings);
+        for (warning, (name, way_out)) in found.warnings.iter().zip(wanted) {
+            assert!(warning.starts_with(name) && warning.ends_with(way_out), "{warning}");
+        }
         for (files, word) in [
             (&["p_1.mcap.zst", "p_0.mcap.zst"][..], "but p_0.mcap.zst and 1 more, compressed"),
             (&["bag_0.db3", "metadata.yaml"], "mcap convert bag_0.db3"),

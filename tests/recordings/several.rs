@@ -341,7 +341,7 @@ pub(crate) fn refused() {
         ..TopicRules::default()
     };
     let error = Player::open_all(&split.paths, &RecordingOptions { topics, ..Default::default() });
-    assert!(error.err().unwrap().to_string().contains("1 topics: /a"));
+    assert!(error.err().unwrap().to_string().contains("1 topic: /a"));
 
     let twice = Player::open_all(&[first, first], &RecordingOptions::default()).unwrap();
     assert!(twice.source.info().warnings[0].contains("named more than once"));

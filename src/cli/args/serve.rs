@@ -109,7 +109,7 @@ pub(crate) struct ServeArgs {
     /// Put this before the name of every topic, as in /robot1
     #[arg(long, value_name = "PREFIX", help_heading = "What to play")]
     prefix: Option<String>,
-    /// Send at most this many messages a second of a topic: /camera/**=5; repeatable
+    /// Send at most this many messages a second of each publisher of a topic: /camera/**=5; repeatable
     #[arg(long, value_name = "PATTERN=HZ", help_heading = "What to play")]
     throttle: Vec<String>,
     /// Timeline: when messages were recorded (log) or sent (publish) [default: log]

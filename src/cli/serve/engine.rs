@@ -187,7 +187,7 @@ impl Engine {
             let playback = PlaybackOptions { at_end, looping: false, ..options.playback };
             self.play(stream, hub, playback, part)
         } else if options.live.on_eof == OnEof::Keep {
-            self.keep(piped.stream, hub, options, part)
+            self.keep(piped, hub, options, part)
         } else {
             self.start_live(vec![piped.stream], None, hub, options.live.on_eof, part)
         };
@@ -197,11 +197,13 @@ impl Engine {
     }
 
     /// Forwards stdin; what it has given before anybody subscribed is played as a recording if it ends before that.
-    fn keep(&self, stream: Box<dyn Stream>, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+    fn keep(&self, piped: Piped, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
+        let Piped { stream, registry, .. } = piped;
         let part = Arc::new(Mutex::new(Some(part)));
         let (engine, to, playback, of_end) = (self.clone(), hub.clone(), options.playback, part.clone());
-        let keeping =
-            Keeping::new(stream, hub, move |end| engine.on_end_of_pipe(end, &to, playback, &of_end));
+        let keeping = Keeping::new(stream, hub, &registry, move |end| {
+            engine.on_end_of_pipe(end, &to, playback, &of_end)
+        });
         let on_finished = move |outcome| {
             if let Some(part) = lock(&part).take() {
                 part.end(outcome);

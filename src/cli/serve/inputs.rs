@@ -6,8 +6,10 @@ use std::path::Path;
 use crate::cli::config::{ServeOptions, is_live};
 use crate::cli::logging::LogOutput;
 use anyhow::bail;
+use foxglove_bridge::hub::Latch;
 use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::printable;
+use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::TailFrom;
@@ -103,6 +105,14 @@ impl Inputs {
     }
 }
 
+/// Topics that the user latches.
+fn latched_topics(options: &ServeOptions) -> &[TopicPattern] {
+    match &options.hub.latch {
+        Latch::Topics(patterns) => patterns,
+        Latch::Auto | Latch::Off => &[],
+    }
+}
+
 fn open_recordings(
     files: &[OsString],
     options: &ServeOptions,
@@ -146,16 +156,18 @@ impl LiveInputs {
                 let path = Path::new(spec);
                 let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
                 inputs.names.push(name.unwrap_or_default());
-                if holds_lines(spec, options) {
-                    let from = if options.live.from_start { TailFrom::Start } else { TailFrom::End };
-                    inputs.streams.push(inputs.lines.tail(path, from, stop)?);
-                    continue;
-                }
                 let mut scan = ScanBar::new(&path.display().to_string(), log);
-                let follow = FollowOptions { from_start: options.live.from_start, topics: topics.clone() };
-                let follow =
-                    Follow::open(path, follow, registry, stop, &mut |progress| scan.update(progress))?;
-                inputs.streams.push(Box::new(follow));
+                let progress = &mut |progress| scan.update(progress);
+                let (from_start, latched) = (options.live.from_start, latched_topics(options));
+                let stream = if holds_lines(spec, options) {
+                    let from = if from_start { TailFrom::Start } else { TailFrom::End };
+                    inputs.lines.tail(path, from, latched, stop, progress)?
+                } else {
+                    let follow =
+                        FollowOptions { from_start, latched: latched.to_vec(), topics: topics.clone() };
+                    Box::new(Follow::open(path, follow, registry, stop, progress)?)
+                };
+                inputs.streams.push(stream);
             }
         }
         Ok(inputs)

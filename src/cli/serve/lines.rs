@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
+use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::payload::Types;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{
     JsonLines, JsonLinesOptions, LineForm, Tail, TailFrom, is_file_of_lines, open_recording,
 };
 use foxglove_bridge::source::live::LiveChannels;
-use foxglove_bridge::source::{Incoming, Recording, SourceError, Stop, Stream};
+use foxglove_bridge::source::{Incoming, Recording, ScanProgress, SourceError, Stop, Stream};
 
 use super::hints;
 use super::startup::name_of;
@@ -57,16 +58,20 @@ impl Lines {
             .map_err(hints::with_way_out)
     }
 
-    /// A file of lines that still grows.
+    /// A file of lines that still grows; `latched`: topics that the user latches.
     pub(super) fn tail(
         &self,
         path: &Path,
         from: TailFrom,
+        latched: &[TopicPattern],
         stop: &Stop,
+        progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Box<dyn Stream>, SourceError> {
         let (name, tail) = (path.display().to_string(), Tail::open(path, from, stop)?);
         let lines = JsonLines::new(name, tail, stop, self.options.clone(), self.channels.clone());
-        Ok(Box::new(lines.with_hints(hints::with_flags)))
+        let mut lines = lines.with_hints(hints::with_flags);
+        lines.read_past(latched, progress);
+        Ok(Box::new(lines))
     }
 
     pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> Box<dyn Stream> {

@@ -122,7 +122,7 @@ async fn serve(
     .await;
     outcome.map_err(runtime_failure("serving"))?;
     if let Some(error) = finish.failure() {
-        return Err(Failure::Input(error.into()));
+        return Err(Failure::Input(hints::with_way_out(error)));
     }
     match recorded {
         Ok(Err(error)) => Err(Failure::Runtime(anyhow::Error::from(error).context("--record"))),

@@ -32,6 +32,8 @@ pub(super) struct Stdin {
 pub(super) struct Piped {
     pub(super) kind: Kind,
     pub(super) stream: Box<dyn Stream>,
+    /// What its channels are claimed from.
+    pub(super) registry: Registry,
 }
 
 impl Stdin {
@@ -53,14 +55,16 @@ impl Stdin {
         let incoming = incoming.after(first);
         match kind {
             Kind::Mcap => {
-                let stream = McapStream::new(NAME.into(), incoming, &self.stop, self.topics, self.registry);
-                Ok(Some(Piped { kind, stream: Box::new(stream) }))
+                let registry = self.registry;
+                let stream =
+                    McapStream::new(NAME.into(), incoming, &self.stop, self.topics, registry.clone());
+                Ok(Some(Piped { kind, stream: Box::new(stream), registry }))
             }
             Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
             Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
             Kind::JsonLines | Kind::Unknown => {
                 let stream = self.lines.of(NAME.into(), incoming, self.pace);
-                Ok(Some(Piped { kind: Kind::JsonLines, stream }))
+                Ok(Some(Piped { kind: Kind::JsonLines, stream, registry: self.registry }))
             }
         }
     }

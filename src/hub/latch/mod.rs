@@ -92,20 +92,35 @@ impl LatchStore {
         self.topics.contains_key(&channel)
     }
 
-    /// Keeps what counts of a part of a batch; `channels` are those that occur in it.
+    /// Keeps what counts of a part of a batch, and of what is not sent in it; `channels` are those of messages that are.
     pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet) {
-        if !self.slots.intersects(channels) {
+        let unsent = batch.unsent_in(&range);
+        if unsent.is_empty() && !self.slots.intersects(channels) {
             return;
         }
-        let first = self.next;
-        self.next += range.len() as u64;
+        self.next += (range.len() + unsent.len()) as u64;
         // the last one first, so that what it replaces is not copied
-        for (number, entry) in batch.entries[range].iter().enumerate().rev() {
-            if self.slots.contains(entry.channel)
-                && let Some(topic) = self.topics.get_mut(&entry.channel)
-            {
-                topic.offer(first + number as u64, entry, batch.payload(entry));
+        let mut number = self.next;
+        let mut unsent = unsent.iter().rev().peekable();
+        for index in range.rev() {
+            while let Some((_, entry)) = unsent.next_if(|(before, _)| *before > index) {
+                number -= 1;
+                self.offer(number, entry, batch);
             }
+            number -= 1;
+            self.offer(number, &batch.entries[index], batch);
+        }
+        for (_, entry) in unsent {
+            number -= 1;
+            self.offer(number, entry, batch);
+        }
+    }
+
+    fn offer(&mut self, number: u64, entry: &Entry, batch: &Batch) {
+        if self.slots.contains(entry.channel)
+            && let Some(topic) = self.topics.get_mut(&entry.channel)
+        {
+            topic.offer(number, entry, batch.payload(entry));
         }
     }
 
@@ -125,8 +140,8 @@ impl LatchStore {
     }
 
     /// Takes note of which latched channels have messages of live input.
-    pub(crate) fn note_live(&mut self, entries: &[Entry]) {
-        for entry in entries {
+    pub(crate) fn note_live(&mut self, batch: &Batch) {
+        for entry in batch.entries.iter().chain(batch.unsent.iter().map(|(_, entry)| entry)) {
             if self.slots.contains(entry.channel)
                 && let Some(topic) = self.topics.get_mut(&entry.channel)
             {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::Schema;
+use crate::model::{Fate, Schema};
 use crate::time::Timestamp;
 
 fn channel(latched: bool) -> Channel {
@@ -108,6 +108,30 @@ fn of_other_channels_the_last_message_of_each_origin_is_kept() {
     assert!(kept(&store, 2).is_empty());
     publish(&mut store, &[(2, 7, "gone")]);
     assert!(store.messages().is_empty());
+}
+
+#[test]
+fn what_is_not_sent_counts_in_its_place() {
+    let messages = ["sent 1", "unsent 2", "sent 3", "unsent 4", "unsent 5"];
+    let mut batch = Batch::default();
+    for (origin, payload) in [7, 8, 7, 7, 8].into_iter().zip(messages) {
+        batch.push_copy(&Entry { origin, ..Entry::at(ChannelId(2), Timestamp(0)) }, payload.as_bytes());
+    }
+    let sent = |batch: &Batch, entry: &Entry| batch.payload(entry).starts_with(b"sent");
+    let all = batch.clone();
+    batch.sift(|entry, _| if sent(&all, entry) { Fate::Sent } else { Fate::Unsent });
+    let mut channels = ChannelSet::default();
+    channels.insert(ChannelId(2));
+    let mut store = store();
+    store.keep(&batch, 0..1, &channels);
+    assert_eq!(kept(&store, 2), ["sent 1", "unsent 2"]);
+    store.keep(&batch, 1..2, &channels);
+    assert_eq!(kept(&store, 2), ["unsent 4", "unsent 5"]);
+    // also where nothing is sent
+    batch.sift(|_, _| Fate::Unsent);
+    let mut other = self::store();
+    other.keep(&batch, 0..0, &ChannelSet::default());
+    assert_eq!(kept(&other, 2), ["unsent 4", "unsent 5"]);
 }
 
 #[test]

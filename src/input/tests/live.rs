@@ -7,8 +7,8 @@ use crate::hub::stats::Activity;
 use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{Hub, SlowClient};
 use crate::input::{Live, OnEof};
-use crate::model::{Batch, Channel, SubscriptionId};
-use crate::registry::Registry;
+use crate::model::{Batch, Channel, Fate, SubscriptionId};
+use crate::registry::{ChannelSpec, Registry};
 use crate::source::testing::fed;
 use crate::source::{SourceError, Stop, Stream};
 use crate::time::Timestamp;
@@ -51,6 +51,25 @@ async fn inputs_go_out_as_they_come_in_and_damage_in_one_stops_none() {
     drop(second);
     assert!(outcomes.recv().await.unwrap().is_ok());
     assert_eq!(live.snapshot().activity, Activity::Ended);
+}
+
+#[tokio::test]
+async fn what_is_not_sent_counts_for_late_subscribers_of_latched_topics() {
+    let (hub, registry) = (hub(SlowClient::Drop), Registry::default());
+    let spec = ChannelSpec { latched: true, ..ChannelSpec::json("/map") };
+    let (a, map) = (channel(&registry, "/a"), registry.claim(spec).unwrap().channel);
+    let (input, stream) = fed();
+    let (live, _outcomes) = start(vec![stream], &hub, OnEof::Keep);
+    let mut old = messages(&[(map.id, 5), (map.id, 6), (a.id, 7)], 8);
+    old.sift(|_, _| Fate::Unsent);
+    input.send(Ok(Batch { announcements: announcing(&[&a, &map]).announcements, ..old })).unwrap();
+    let mut viewer = Viewer::join(&hub);
+    subscribed(&mut viewer, &[a.id, map.id]).await;
+    until(&mut viewer, &Sent::Message(map.id.0, 6)).await;
+    input.send(Ok(messages(&[(a.id, 10)], 8))).unwrap();
+    until(&mut viewer, &Sent::Message(a.id.0, 10)).await;
+    assert_eq!(viewer.messages(), [(map.id.0, 6), (a.id.0, 10)], "nothing else was sent");
+    assert_eq!(live.snapshot().messages_received, 1);
 }
 
 #[tokio::test]

@@ -184,7 +184,11 @@ impl Machine {
         now: Instant,
     ) -> Option<(Timestamp, ChannelId)> {
         self.announce(stage, now);
-        while self.ahead.drop_published() {
+        while let Some(batch) = self.ahead.take_published() {
+            if batch.entries.is_empty() && !batch.unsent.is_empty() {
+                // for late subscribers alone
+                stage.publish(&batch, 0..0, SlowClient::Drop, now);
+            }
             self.announce(stage, now);
         }
         self.ahead.ask(stage, now);

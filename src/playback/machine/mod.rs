@@ -183,8 +183,13 @@ impl Machine {
         match (&self.material, failed) {
             (Material::Streamed { .. }, Failed::Retried { .. }) if error.kind() == ErrorKind::Fatal => {
                 self.ahead.stop();
-                self.failure = Some(error);
-                self.on_nothing_to_subscribe(now);
+                if self.timeline.is_empty() {
+                    // no message has come: there is nothing to wait for
+                    self.phase = Phase::Ended;
+                    stage.finished(Err(error));
+                } else {
+                    self.failure = Some(error);
+                }
             }
             (_, Failed::Retried { log: false }) => {}
             (_, Failed::Retried { log: true }) => {

@@ -199,17 +199,14 @@ impl ReadAhead {
         self.ready.front().map(|ready| (&ready.batch, self.cursor))
     }
 
-    /// Drops the first batch if all of it is published. Returns whether it did.
-    pub(super) fn drop_published(&mut self) -> bool {
-        let done = self
-            .ready
-            .front()
-            .is_some_and(|ready| ready.announced.is_some() && self.cursor >= ready.batch.entries.len());
-        if done {
-            self.ready.pop_front();
-            self.cursor = 0;
+    /// Takes the first batch away if all its messages are published.
+    pub(super) fn take_published(&mut self) -> Option<Arc<Batch>> {
+        let front = self.ready.front()?;
+        if front.announced.is_none() || self.cursor < front.batch.entries.len() {
+            return None;
         }
-        done
+        self.cursor = 0;
+        self.ready.pop_front().map(|ready| ready.batch)
     }
 
     /// The first batch is published up to this message.

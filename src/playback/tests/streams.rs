@@ -4,8 +4,8 @@ use super::{Sent, Viewer, announced, hub, messages};
 use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek};
 use crate::hub::responder::Responder;
 use crate::hub::{Hub, SlowClient};
-use crate::model::{Batch, ChannelId};
-use crate::playback::{AtEnd, PlaybackOptions, Player, Rate};
+use crate::model::{Batch, ChannelId, Fate};
+use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, StartOn};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::source::testing::fed;
 use crate::source::{Playable, SourceError, Stream};
@@ -138,6 +138,49 @@ async fn a_stream_that_ends_without_a_channel_waits_for_nobody() {
         drop(input);
         assert_eq!(told.recv().await.unwrap().is_err(), outcome.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_fails_before_its_first_message_is_told_at_once() {
+    for (start_paused, start_on) in
+        [(true, StartOn::Clients(1)), (false, StartOn::Clients(2)), (true, StartOn::Launch)]
+    {
+        let (input, stream) = fed();
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let options = PlaybackOptions { start_paused, start_on, ..PlaybackOptions::default() };
+        let on_finished = move |outcome| tell.send(outcome).unwrap();
+        let _player =
+            Player::start(Playable::Stream(stream), hub(SlowClient::Drop), options, on_finished).unwrap();
+        input.send(Ok(announced(1, "/a"))).unwrap();
+        input.send(Err(SourceError::Unusable { name: "fed".into(), reason: "is broken".into() })).unwrap();
+        let outcome: Result<(), SourceError> = told.recv().await.unwrap();
+        assert_eq!(outcome.unwrap_err().to_string(), "fed: is broken");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_sent_is_latched_once_it_is_its_turn() {
+    let hub = hub(SlowClient::Drop);
+    let (input, stream) = fed();
+    let (_player, _told) = play(stream, &hub, Rate::Max);
+    let mut viewer = Viewer::join(&hub);
+    let announcements =
+        ["/a", "/map"].into_iter().zip(1..).flat_map(|(topic, id)| announced(id, topic).announcements);
+    input.send(Ok(Batch { announcements: announcements.collect(), ..Batch::default() })).unwrap();
+    viewer.until(Sent::Advertised(vec![1, 2])).await;
+    viewer.subscribe(1);
+    viewer.subscribe(2);
+    let mut unsent = messages(&[(2, 11)]);
+    unsent.sift(|_, _| Fate::Unsent);
+    for batch in [messages(&[(2, 10)]), unsent, messages(&[(1, 12)])] {
+        input.send(Ok(batch)).unwrap();
+    }
+    viewer.until(Sent::Message(1, 12)).await;
+    assert!(!viewer.sent.contains(&Sent::Message(2, 11)), "{:?}", viewer.sent);
+    let mut late = Viewer::join(&hub);
+    late.subscribe(2);
+    late.until(Sent::Message(2, 11)).await;
+    assert!(!late.sent.contains(&Sent::Message(2, 10)), "{:?}", late.sent);
 }
 
 #[tokio::test]

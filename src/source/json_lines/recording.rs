@@ -90,6 +90,7 @@ pub fn open_recording(
         inputs.push(lines.into_lines());
     }
     drop(inputs);
+    gathered.keep_ended(channels.registry());
     let start = gathered.first_before(UNKNOWN);
     let start = start.or(paths.first().map(|path| modified(path))).unwrap_or(Timestamp::MIN);
     gathered.set_times(|time| if time == UNKNOWN { start } else { time });
@@ -102,7 +103,7 @@ pub fn open_recording(
 }
 
 /// When a file was written last: about then is what it says, if it says no times.
-fn modified(path: &Path) -> Timestamp {
+pub(super) fn modified(path: &Path) -> Timestamp {
     let modified = path.metadata().and_then(|file| file.modified()).ok();
     let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
     Timestamp::MIN.saturating_add(since.unwrap_or_default())

@@ -5,7 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::source::{SourceError, Stop};
+use super::JsonLines;
+use super::buffer::Piece;
+use super::recording::modified;
+use crate::pattern::TopicPattern;
+use crate::source::past::{Past, Reading};
+use crate::source::{ScanProgress, SourceError, Stop};
 
 /// How often a file that has nothing new is looked at.
 const POLL: Duration = Duration::from_millis(50);
@@ -15,7 +20,7 @@ const POLL: Duration = Duration::from_millis(50);
 pub enum TailFrom {
     /// With what it holds.
     Start,
-    /// With what is appended.
+    /// With what is appended; what it holds can be read apart by [`JsonLines::read_past`].
     End,
 }
 
@@ -28,6 +33,8 @@ pub struct Tail {
     file: Option<File>,
     /// Bytes of the file that have been read.
     read: u64,
+    /// While what lies before is read apart: a read there is one that would block.
+    past_until: Option<u64>,
     /// A line may have been cut off by what came in its place.
     cut: bool,
 }
@@ -36,7 +43,8 @@ impl Tail {
     /// Opens the file if it is there.
     pub fn open(path: &Path, from: TailFrom, stop: &Stop) -> Result<Self, SourceError> {
         let io = |error| SourceError::Io { name: path.display().to_string(), error };
-        let mut tail = Self { path: path.to_owned(), stop: stop.clone(), file: None, read: 0, cut: false };
+        let (path_buf, stop) = (path.to_owned(), stop.clone());
+        let mut tail = Self { path: path_buf, stop, file: None, read: 0, past_until: None, cut: false };
         match File::open(path) {
             Ok(mut file) => {
                 if from == TailFrom::End {
@@ -57,6 +65,41 @@ impl Tail {
         let Some(file) = &self.file else { return false };
         let (Ok(open), Ok(named)) = (file.metadata(), self.path.metadata()) else { return false };
         open.len() < self.read || is_other(&open, &named)
+    }
+}
+
+impl JsonLines<Tail> {
+    /// Reads what the file holds already, of which nothing is sent: its channels and schemas are known then, and what of
+    /// latched channels was sent last counts for late subscribers ([`Batch::unsent`](crate::model::Batch::unsent)); `latched`
+    /// are topics that are latched beside those that say so. For a file that is read from its [end](TailFrom::End), and
+    /// before anything else. A line that can't be used is skipped, also if lines are read strictly.
+    pub fn read_past(&mut self, latched: &[TopicPattern], progress: &mut dyn FnMut(ScanProgress)) {
+        let end = self.stream.read;
+        let back = self.stream.file.as_mut().filter(|_| end > 0).map(|file| file.seek(SeekFrom::Start(0)));
+        if back.is_none_or(|sought| sought.is_err()) {
+            return;
+        }
+        (self.stream.read, self.stream.past_until) = (0, Some(end));
+        let written = modified(&self.stream.path);
+        let (mut past, mut reading) = (Past::new(latched), Reading::of(&self.name, end, progress));
+        loop {
+            match self.buffer.next(&mut self.stream) {
+                Ok(Piece::Lines(lines)) => {
+                    self.lines
+                        .read(&lines, written)
+                        .into_iter()
+                        .flatten()
+                        .for_each(|batch| past.push(&batch));
+                }
+                Ok(Piece::TooLong) => drop(self.lines.skip_too_long()),
+                Ok(Piece::NoRoom) => drop(self.lines.skip_without_room()),
+                // what is wrong with it shows when reading goes on
+                Ok(Piece::End) | Err(_) => break,
+            }
+            reading.at(self.stream.read);
+        }
+        self.stream.past_until = None;
+        self.ready.extend(past.into_batch().map(Ok));
     }
 }
 
@@ -81,8 +124,12 @@ impl Read for Tail {
                 into[0] = b'\n';
                 return Ok(1);
             }
+            let room = self.past_until.map_or(u64::MAX, |end| end.saturating_sub(self.read));
+            let room = usize::try_from(room).unwrap_or(usize::MAX).min(into.len());
+            let into = &mut into[..room];
             match &mut self.file {
                 Some(file) => match file.read(into)? {
+                    0 if self.past_until.is_some() => return Err(io::ErrorKind::WouldBlock.into()),
                     0 => {}
                     count => {
                         self.read += count as u64;
@@ -112,8 +159,15 @@ impl Read for Tail {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::model::{Batch, Entry};
+    use crate::payload::{TypeOptions, Types};
+    use crate::registry::Registry;
+    use crate::source::json_lines::JsonLinesOptions;
+    use crate::source::live::LiveChannels;
+    use crate::source::{Stream, TopicRules};
 
     fn read(tail: &mut Tail) -> String {
         let mut buffer = [0; 100];
@@ -144,6 +198,52 @@ mod tests {
         let waiting = std::thread::spawn(move || tail.read(&mut [0]).is_err());
         stop.stop();
         assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn what_a_file_holds_is_known_and_not_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.jsonl");
+        let old = [
+            r#"{"op":"schema","name":"Pose","encoding":"jsonschema","schema":{"type":"object"}}"#,
+            r#"{"op":"channel","topic":"/map","latch":true}"#,
+            r#"{"topic":"/map","log_time":1,"data":{"cells":1}}"#,
+            r#"{"topic":"/pose","schema":"Pose","log_time":2,"data":{"x":1}}"#,
+            "not a line",
+            r#"{"topic":"/map","log_time":3,"data":{"cells":2}}"#,
+            r#"{"topic":"/pose","sch"#,
+        ];
+        std::fs::write(&path, old.join("\n")).unwrap();
+        let stop = Stop::new().unwrap();
+        let open = |from, latched: &[TopicPattern]| {
+            let options = JsonLinesOptions { strict: true, ..JsonLinesOptions::default() };
+            let types = Arc::new(Types::load(&TypeOptions::default()).unwrap());
+            let channels = LiveChannels::new(TopicRules::default(), types, &[], Registry::default()).unwrap();
+            let tail = Tail::open(&path, from, &stop).unwrap();
+            let mut lines = JsonLines::new("log".into(), tail, &stop, Arc::new(options), channels);
+            lines.read_past(latched, &mut |_| {});
+            lines
+        };
+        let mut following = open(TailFrom::End, &[]);
+        let mut with_pose = open(TailFrom::End, &["/pose".parse().unwrap()]);
+        let texts = |batch: &Batch, entries: Vec<Entry>| -> Vec<String> {
+            entries.iter().map(|entry| String::from_utf8(batch.payload(entry).to_vec()).unwrap()).collect()
+        };
+        let unsent = |batch: &Batch| texts(batch, batch.unsent.iter().map(|(_, entry)| *entry).collect());
+        let first = following.next().unwrap().unwrap();
+        let topics: Vec<_> = first.announcements.iter().map(|channel| channel.topic.as_str()).collect();
+        assert_eq!((topics, first.entries.len()), (vec!["/map", "/pose"], 0));
+        assert_eq!(unsent(&first), [r#"{"cells":2}"#]);
+        assert_eq!(unsent(&with_pose.next().unwrap().unwrap()), [r#"{"x":1}"#, r#"{"cells":2}"#]);
+        // the line that had begun is a new one
+        let mut file = File::options().append(true).open(&path).unwrap();
+        file.write_all(b"ema\":\"Pose\",\"log_time\":4,\"data\":{\"x\":2}}\n").unwrap();
+        let next = following.next().unwrap().unwrap();
+        assert!(next.announcements.is_empty() && next.unsent.is_empty());
+        assert_eq!(texts(&next, next.entries.clone()), [r#"{"x":2}"#]);
+        // all of it is sent to who asks for it
+        let batch = open(TailFrom::Start, &[]).next().unwrap().unwrap();
+        assert_eq!((batch.entries.len(), batch.unsent.len()), (2, 0));
     }
 
     #[test]

@@ -178,6 +178,11 @@ impl LiveChannels {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the channels are claimed from.
+    pub(super) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// What all inputs count the bytes of their unfinished lines in.
     pub(super) fn unfinished(&self) -> &Arc<AtomicUsize> {
         &self.unfinished

@@ -8,6 +8,7 @@
 mod channels;
 mod chunk;
 mod damage;
+mod faults;
 mod fields;
 mod pool;
 mod recording;

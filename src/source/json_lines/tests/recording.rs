@@ -77,6 +77,25 @@ fn several_files_are_one_timeline_and_keep_their_channels() {
 }
 
 #[test]
+fn messages_of_before_a_change_of_their_topic_play_as_well() {
+    let log = |time: u32| {
+        format!("{{\"topic\":\"/a\",\"schema\":\"foxglove.Log\",\"log_time\":{time},\"data\":{{}}}}\n")
+    };
+    let latch = "{\"op\":\"channel\",\"topic\":\"/b\",\"latch\":true}\n";
+    let text = [line("/b", 0.5), line("/a", 1.0), log(2), latch.to_owned(), line("/b", 3.0), log(4)].concat();
+    let mut recording = open(&[("x.jsonl", &text)]);
+    let mut topics: Vec<_> =
+        recording.info().channels.iter().map(|channel| (channel.topic.clone(), channel.latched)).collect();
+    topics.sort();
+    let of = |topic: &str, latched| (topic.to_owned(), latched);
+    assert_eq!(topics, [of("/a", false), of("/a#2", false), of("/b", true)]);
+    let [warning] = &recording.info().warnings[..] else { panic!("{:?}", recording.info().warnings) };
+    assert!(warning.contains("offered as /a#2"), "{warning}");
+    let times: Vec<_> = rest(&mut *recording).iter().map(|(time, _)| *time).collect();
+    assert_eq!(times, [500, 1000, 2000, 3000, 4000]);
+}
+
+#[test]
 fn lines_without_times_are_of_those_around_them() {
     let untimed = "{\"topic\":\"/b\",\"data\":{}}\n";
     let text = [untimed, &line("/a", 5.0), untimed, &line("/a", 6.0)].concat();

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::file::{RecordingFile, has_chosen};
 use crate::model::{Channel, ChannelId};
+use crate::pattern::{TopicFilter, TopicPattern};
 use crate::registry::{ChannelSpec, Registry};
 use crate::source::bytes::LocalFile;
 use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
 use crate::source::mcap::pool::ChunkPool;
-use crate::source::mcap::survey::{FileChannel, FilePart, Survey, survey};
+use crate::source::mcap::survey::{FileChannel, FilePart, Method, Survey, read_through, survey};
 use crate::source::paths::{Named, file_name};
 use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError, TopicRules};
 use crate::time::{TimeRange, Timestamp};
@@ -50,7 +51,10 @@ pub(super) fn open_files(
             progress(ScanProgress { done: done + scan.done, total: sizes.iter().sum() });
         };
         let surveyed = opened.and_then(|opened| {
-            let survey = survey(&opened, pool, options.order, &mut scanned)?;
+            let mut survey = survey(&opened, pool, options.order, &mut scanned)?;
+            if let Some(reason) = may_hide(&survey, &options.topics.filter) {
+                survey = read_through(&opened, pool, options.order, Some(reason), &mut scanned)?;
+            }
             Ok((opened, survey))
         });
         match surveyed {
@@ -171,6 +175,19 @@ impl<'a> Joint<'a> {
         };
         Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
     }
+}
+
+/// Why a topic that is asked for may be in a file though its summary does not list it: nothing there says that the messages
+/// of the channels that it lists are all.
+fn may_hide(survey: &Survey, filter: &TopicFilter) -> Option<String> {
+    if survey.method == Method::Scan || survey.counts.is_some() {
+        return None;
+    }
+    let is_listed = |pattern: &&TopicPattern| {
+        survey.channels.iter().any(|channel| pattern.matches(&channel.channel.topic))
+    };
+    let missing = filter.include.iter().find(|pattern| !is_listed(pattern))?;
+    Some(format!("its summary lists no topic {missing} and need not be complete"))
 }
 
 /// What each channel of a file means: chosen ones are claimed. `problems`: what the user should know.

@@ -35,7 +35,7 @@ pub struct Decoded {
     rest: Option<Rest>,
     /// Messages of channels that the file does not define.
     pub(super) undefined: u64,
-    /// Whether it gives an id of the file another meaning.
+    /// Whether it gives an id of the file another meaning than its summary does, or has messages of one without.
     pub(super) redefines: bool,
 }
 
@@ -206,6 +206,7 @@ impl SegmentReader {
             Table::of(&buffer, Some(index), &chosen, None).map_err(|at| self.damaged_record(segment, at))?;
         let rest = table.rest(chosen);
         let Table { entries, undefined, redefines, .. } = table;
+        let redefines = redefines || undefined > 0 && index.is_of_summary();
         Ok(Decoded { buffer, entries, before: 0, rest, undefined, redefines })
     }
 

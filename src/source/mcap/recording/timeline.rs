@@ -280,16 +280,16 @@ impl Timeline {
         playing.file.decode(segment, selection, self.range)
     }
 
-    /// A chunk gives an id of its file another meaning than the summary does: only reading the file through tells what
-    /// ids mean where.
+    /// A chunk gives an id of its file another meaning than the summary does, which may give it none: only reading the file
+    /// through tells what ids mean where.
     fn redefine(&mut self, number: u32) -> Result<(), SourceError> {
         let Some(playing) = self.playing.get_mut(&number) else { return Ok(()) };
         let file = &*playing.file.reader.file;
         let name = file.name();
         tracing::warn!(
-            "{name}: its summary does not tell that channel ids change their meaning; the file is read through"
+            "{name}: its summary does not tell all that channel ids mean; the file is read through"
         );
-        let survey = read_through(file, &self.pool, self.options.order)?;
+        let survey = read_through(file, &self.pool, self.options.order, None, &mut |_| {})?;
         let (selection, channels) = select(&survey, &self.options, &self.registry);
         let closed = &mut self.files[number as usize];
         playing.file = closed.redefine(&playing.file, selection);

@@ -5,12 +5,12 @@
 //! gets a new channel in place of the old one, unless the old one is still defined under another id: then both are
 //! offered, one of them as `/topic#2`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::model::{Channel, ChannelId, Schema};
 use crate::registry::{ChannelSpec, Registry};
-use crate::source::mcap::channels::reused_warning;
+use crate::source::mcap::channels::{IdMeaning, reused_warning};
 use crate::source::mcap::fields::{ChannelRecord, Definition, replaced_warning};
 use crate::source::mcap::records::MAX_DEFINITIONS;
 use crate::source::{TopicRules, recorded_as_latched};
@@ -94,25 +94,27 @@ impl Definitions {
         self.forget_unused();
     }
 
-    /// The channel of a message; None if it is left out, or not defined.
-    pub(super) fn channel(&self, id: u16) -> Option<ChannelId> {
-        self.channels.get(&id)?.offered
+    /// What the id of a message means.
+    pub(super) fn meaning(&self, id: u16) -> IdMeaning {
+        match self.channels.get(&id) {
+            Some(Known { offered: Some(channel), .. }) => IdMeaning::Played(*channel),
+            Some(Known { offered: None, .. }) => IdMeaning::LeftOut,
+            None => IdMeaning::Undefined,
+        }
     }
 
-    pub(super) fn is_defined(&self, id: u16) -> bool {
-        self.channels.contains_key(&id)
+    /// The topics, in order, if there are some and the user has chosen none.
+    pub(super) fn all_left_out(&self) -> Option<Vec<String>> {
+        if self.channels.is_empty() || !self.claimed.is_empty() {
+            return None;
+        }
+        let topics: BTreeSet<_> = self.channels.values().map(|known| known.raw.topic.clone()).collect();
+        Some(topics.into_iter().collect())
     }
 
-    /// Whether nothing is defined.
-    pub(super) fn is_empty(&self) -> bool {
-        self.channels.is_empty() && self.claimed.is_empty()
-    }
-
-    /// All channels that are offered, by their ids.
-    pub(super) fn offered(&self) -> Vec<Arc<Channel>> {
-        let mut offered: Vec<_> = self.claimed.values().flatten().cloned().collect();
-        offered.sort_unstable_by_key(|channel| channel.id);
-        offered
+    /// The channel that an id stands for, if it is offered.
+    pub(super) fn channel(&self, id: u16) -> Option<Arc<Channel>> {
+        self.registry.channel(self.channels.get(&id)?.offered?)
     }
 
     /// What the user should know of the definitions since this was last asked.
@@ -306,7 +308,7 @@ mod tests {
         assert!(definitions.on_definition(schema(1, &large(5))).is_ok());
         assert!(definitions.on_definition(schema(2, &large(6))).is_err());
         assert!(definitions.held() < 3 << 20);
-        assert_eq!(definitions.offered().len(), 1);
+        assert_eq!(definitions.claimed.len(), 1);
     }
 
     #[test]
@@ -330,10 +332,10 @@ mod tests {
             let change = definitions.on_definition(channel(4, 1, "/a")).unwrap();
             assert_eq!(change.announced.is_some(), round == 0);
             assert!(change.retired.is_empty());
-            assert_eq!(definitions.channel(4), Some(ChannelId(1)));
+            assert_eq!(definitions.meaning(4), IdMeaning::Played(ChannelId(1)));
             if round == 1 {
                 definitions.begin_recording();
-                assert_eq!(definitions.channel(4), None);
+                assert_eq!(definitions.meaning(4), IdMeaning::Undefined);
             }
         }
         assert!(definitions.take_warnings().is_empty());

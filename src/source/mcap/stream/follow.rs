@@ -16,7 +16,9 @@ use std::time::Duration;
 use super::growing::Growing;
 use super::linear::{Linear, Work};
 use crate::model::Batch;
+use crate::pattern::TopicPattern;
 use crate::registry::Registry;
+use crate::source::past::{Past, Reading};
 use crate::source::{ScanProgress, SourceError, Stop, Stream, TopicRules};
 
 /// How often a file that has nothing new is looked at: well below what a viewer notices, and three system calls.
@@ -25,17 +27,17 @@ const POLL: Duration = Duration::from_millis(50);
 /// Polls for which a damaged chunk at the end counts as not finished: five seconds.
 const SUSPECT_POLLS: u32 = 100;
 
-/// Progress is reported each time that this many bytes were read.
-const PROGRESS: u64 = 8 << 20;
-
 /// Faults of the part before the start that are listed one by one.
 const MAX_FAULTS: usize = 3;
 
 /// How a growing file is followed.
 #[derive(Debug, Clone, Default)]
 pub struct FollowOptions {
-    /// Whether what is in the file already is played too; otherwise only its channels are read.
+    /// Whether what is in the file already is played too. Otherwise only its channels are read, and what of latched ones
+    /// counts for late subscribers ([`Batch::unsent`]).
     pub from_start: bool,
+    /// Topics that are latched, by the names under which they are offered, beside those that their recorder latched.
+    pub latched: Vec<TopicPattern>,
     /// Topics to play, and their names.
     pub topics: TopicRules,
 }
@@ -100,7 +102,8 @@ impl Follow {
         }
         let old = file.as_ref().filter(|_| !options.from_start).map_or(0, |file| file.size_at_open);
         let mut follow = Self {
-            linear: Linear::new(name.clone(), options.topics, registry.clone()).growing(old),
+            linear: Linear::new(name.clone(), options.topics, registry.clone())
+                .growing(old, options.latched.clone()),
             known: VecDeque::new(),
             warnings: Vec::new(),
             path: path.to_owned(),
@@ -112,36 +115,31 @@ impl Follow {
             reported: false,
         };
         if old > 0 {
-            follow.read_old(old, progress)?;
+            follow.read_old(old, Past::new(&options.latched), progress)?;
         }
         Ok(follow)
     }
 
-    /// Reads what is in the file already, for its channels.
-    fn read_old(&mut self, size: u64, progress: &mut dyn FnMut(ScanProgress)) -> Result<(), SourceError> {
+    /// Reads what is in the file already, for its channels and what of latched ones counts.
+    fn read_old(
+        &mut self,
+        size: u64,
+        mut past: Past,
+        progress: &mut dyn FnMut(ScanProgress),
+    ) -> Result<(), SourceError> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let (mut faults, mut more) = (VecDeque::new(), 0u64);
-        let mut note = |error: SourceError| {
-            if faults.len() < MAX_FAULTS {
-                faults.push_back(Err(error));
-            } else {
-                more += 1;
-            }
-        };
-        let mut reported = 0;
+        let mut reading = Reading::of(&self.name, size, progress);
         file.limit = size;
         while !self.stop.is_stopped() {
-            let done = self.linear.offset();
-            if done >= reported + PROGRESS {
-                reported = done;
-                progress(ScanProgress { done: done.min(size), total: size });
-            }
+            reading.at(self.linear.offset());
             match self.linear.work() {
-                Work::Ready => {
-                    if let Some(Err(error)) = self.linear.take_ready() {
-                        note(error);
-                    }
-                }
+                Work::Ready => match self.linear.take_ready() {
+                    Some(Ok(batch)) => past.push(&batch),
+                    Some(Err(error)) if faults.len() < MAX_FAULTS => faults.push_back(Err(error)),
+                    Some(Err(_)) => more += 1,
+                    None => {}
+                },
                 Work::Suspect { end } if file.is_end(end) => {
                     self.linear.read_again();
                     break;
@@ -161,11 +159,8 @@ impl Follow {
             }
         }
         file.limit = u64::MAX;
-        let (channels, last_errors) = self.linear.end_of_old();
-        last_errors.into_iter().for_each(&mut note);
-        if !channels.is_empty() {
-            self.known.push_back(Ok(Batch { announcements: channels, ..Batch::default() }));
-        }
+        self.linear.end_of_old();
+        self.known.extend(past.into_batch().map(Ok));
         self.known.append(&mut faults);
         self.warnings = self.linear.take_warnings();
         if more > 0 {

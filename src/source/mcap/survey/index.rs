@@ -61,6 +61,11 @@ impl Index {
         &self.presence[segment.presence.0 as usize..segment.presence.1 as usize]
     }
 
+    /// Whether it comes from a summary, which need not say all.
+    pub(crate) fn is_of_summary(&self) -> bool {
+        !self.defined.is_empty()
+    }
+
     /// Whether the body of a schema or channel record gives an id another meaning than the summary does.
     pub(crate) fn redefines(&self, opcode: u8, body: &[u8]) -> bool {
         let Some(id) = body.first_chunk() else { return false };

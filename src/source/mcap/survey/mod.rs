@@ -16,7 +16,6 @@ use crate::time::{TimeRange, Timestamp};
 
 mod attachments;
 mod extras;
-mod faults;
 mod footer;
 mod found;
 mod ids;
@@ -161,13 +160,16 @@ impl Survey {
     }
 }
 
-/// The same by reading the file through, where its summary turned out not to say all.
+/// The same by reading the file through, where its summary does not say all. `reason` is for a warning, if there is to be
+/// one.
 pub(super) fn read_through(
     file: &dyn RangeRead,
     pool: &Arc<ChunkPool>,
     order: Order,
+    reason: Option<String>,
+    progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
-    scan::scan(file, Unpacker::new(pool.clone()), order, None, &mut |_| {})
+    scan::scan(file, Unpacker::new(pool.clone()), order, reason.map(Unused::from), progress)
 }
 
 /// Finds out what a file holds: by its summary if that will do, else by reading it through. What is not an MCAP file is
@@ -179,13 +181,13 @@ pub(super) fn survey(
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
     check_magic(file)?;
-    let reason = match summary::read(file) {
+    let unused = match summary::read(file) {
         Ok(survey) if order == Order::Log => return Ok(survey),
         // publish times are not in any index
         Ok(_) => None,
-        Err(reason) => Some(reason),
+        Err(unused) => Some(unused),
     };
-    scan::scan(file, Unpacker::new(pool.clone()), order, reason, progress)
+    scan::scan(file, Unpacker::new(pool.clone()), order, unused, progress)
 }
 
 fn check_magic(file: &dyn RangeRead) -> Result<(), SourceError> {

@@ -10,6 +10,7 @@ use proptest::sample::Index;
 use super::made::Compression::{None as Plain, Zstd};
 use super::made::{Made, arbitrary_recording};
 use super::viewer::{Seen, Viewer};
+use crate::pattern::TopicFilter;
 use crate::registry::Registry;
 use crate::source::bytes::LocalFile;
 use crate::source::mcap::survey::{Method, Survey, survey};
@@ -220,6 +221,49 @@ fn a_definition_after_a_message_counts_for_it_in_a_file_and_not_in_a_pipe() {
     let Both { file, pipe, undefined, .. } = both(&made.message(1, 7).end().0);
     assert_eq!(file.unwrap().messages(), [("/late", 5), ("/late", 6), ("/late", 7)]);
     assert_eq!((pipe.messages(), undefined), (vec![("/late", 7)], 2));
+}
+
+#[test]
+fn what_has_no_message_ends_the_same_both_ways() {
+    let begun = Made::recording().channel(1, 0, "/a");
+    let empty_chunk = begun.clone().chunk(Zstd, &Made::default());
+    for made in [begun.clone().end(), empty_chunk.clone().end(), Made::recording().end()] {
+        let Both { file, pipe, .. } = both(&made.0);
+        assert_eq!((file.unwrap().messages(), pipe.messages(), pipe.errors()), (vec![], vec![], vec![]));
+    }
+    let damaged = Made::default().chunk(Zstd, &Made::default().message(1, 1)).with_damage_before_end(3);
+    let zeros = Made(vec![0; 100]);
+    let half_a_message = Made(Made::default().message(1, 1).0[..20].to_vec());
+    let many = (0..5).fold(begun.clone(), |made, _| made.then(&damaged));
+    for made in [
+        Made::recording(),
+        begun.clone(),
+        empty_chunk,
+        begun.clone().then(&damaged),
+        begun.clone().then(&damaged).end(),
+        begun.clone().then(&zeros),
+        begun.clone().then(&half_a_message),
+        begun.clone().record(0x05, &[0; 3]).record(0x04, &[9]).end(),
+        many,
+    ] {
+        let Both { file, pipe, .. } = both(&made.0);
+        let of_file = file.err().unwrap().to_string();
+        let (_, of_file) = of_file.split_once("both.mcap: ").unwrap();
+        assert!(of_file.ends_with("there is no message to recover"), "{of_file}");
+        let of_pipe = format!("pipe: {of_file}");
+        assert!(pipe.errors().iter().any(|error| **error == of_pipe), "{:?}", pipe.errors());
+    }
+}
+
+#[test]
+fn a_pipe_of_which_no_topic_is_chosen_says_so_at_its_end() {
+    let filter = TopicFilter { include: vec!["/nosuch".parse().unwrap()], exclude: Vec::new() };
+    let rules = TopicRules { filter, ..TopicRules::default() };
+    let bytes = Made::recording().channel(1, 0, "/b").channel(2, 0, "/a").message(1, 1).end().0;
+    let mut source =
+        McapStream::new("pipe".into(), &bytes[..], &Stop::new().unwrap(), rules, Registry::default());
+    let pipe = Viewer::of(&mut source);
+    assert_eq!(pipe.errors(), ["pipe: no topic is chosen; the recording has 2 topics: /a, /b"]);
 }
 
 #[test]

@@ -60,6 +60,42 @@ fn channels_inside_of_old_chunks_are_known_and_their_changes() {
 }
 
 #[test]
+fn of_what_is_there_the_last_messages_of_latched_channels_count_and_are_not_sent() {
+    let old = messages(&[1]).latched_channel(7, "/map").message(7, 2).message(2, 3).message(7, 4);
+    let later = Made::default().message(1, 5).latched_channel(8, "/map").message(8, 6).message(2, 7);
+    let unfinished = |chunk: Made| {
+        let mut chunk = chunk.0;
+        chunk[1..9].fill(0xFF);
+        chunk[25..33].fill(0xFF);
+        let compressed = 9 + 32;
+        chunk[compressed..compressed + 8].fill(0xFF);
+        Made(chunk)
+    };
+    for start in [
+        begun().then(&old).then(&later),
+        begun().chunk(Zstd, &old).chunk(Plain, &later),
+        begun().chunk(Plain, &old).then(&later).end(),
+        begun().chunk(Zstd, &old).then(&unfinished(Made::default().chunk(Plain, &later))),
+    ] {
+        let script = || Script::of(Some(&start.0)).then(Then::Nothing(1));
+        let all = script().play();
+        assert_eq!(all.story(), ["+/a X", "+/b", "+/map", "(/map 4)", "(/map 6)"]);
+        let mut latched = script();
+        latched.options.latched = vec!["/b".parse().unwrap()];
+        let story = latched.play().story();
+        assert_eq!(story, ["+/a X", "+/b", "+/map", "(/map 4)", "(/map 6)", "(/b 7)"]);
+        assert!(!script().with_old_messages().play().story().iter().any(|seen| seen.starts_with('(')));
+    }
+    // what an id stood for in a recording before says nothing
+    let start = begun().then(&old).end().then(&begun()).channel(7, 1, "/c").message(7, 8);
+    let story = Script::of(Some(&start.0)).append(&Made::default().message(7, 9)).play().story();
+    assert_eq!(story, ["+/a X", "+/b", "+/map", "+/c X", "(/map 4)", "/c 9"]);
+    // of a topic that is another channel by now nothing counts
+    let start = begun().then(&old).schema(2, "Y").channel(7, 2, "/map").message(7, 8);
+    assert_eq!(Script::of(Some(&start.0)).play().story(), ["+/a X", "+/b", "+/map Y"]);
+}
+
+#[test]
 fn what_is_half_written_is_waited_for() {
     let chunk = Made::default().chunk(Zstd, &messages(&[3, 4])).0;
     let start = begun().then(&messages(&[1]));

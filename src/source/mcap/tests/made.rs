@@ -47,6 +47,18 @@ impl Made {
         self.record(0x04, &body)
     }
 
+    /// A JSON channel without a schema that ROS 1 latched.
+    pub(super) fn latched_channel(self, id: u16, topic: &str) -> Self {
+        let mut metadata = Vec::new();
+        put(&mut metadata, b"latching");
+        put(&mut metadata, b"1");
+        let mut body = [id.to_le_bytes(), [0; 2]].concat();
+        put(&mut body, topic.as_bytes());
+        put(&mut body, b"json");
+        put(&mut body, &metadata);
+        self.record(0x04, &body)
+    }
+
     /// A message whose payload holds its time.
     pub(super) fn message(self, channel: u16, time: u64) -> Self {
         self.message_with(channel, time, format!("{{\"time\":{time}}}").as_bytes())

@@ -46,7 +46,7 @@ fn play(made: &Made) -> Viewer {
 
 #[test]
 fn channels_come_before_their_messages_and_also_without_any() {
-    let only_channels = play(&begun());
+    let only_channels = play(&begun().end());
     assert_eq!(only_channels.story(), ["+/a X", "+/b"]);
     assert_eq!(stream(&b""[..], TopicRules::default()).name(), "robot");
     for compression in [Plain, Lz4, Zstd] {
@@ -138,7 +138,7 @@ fn a_topic_whose_schema_changes_gets_a_new_channel_between_the_messages() {
     let restarted = restarted.then(&Made::recording().schema(1, "Y").channel(1, 1, "/a").message(1, 1));
     assert_eq!(play(&restarted).story(), story);
     // the old one was never offered in between
-    let twice = begun().channel(3, 0, "/c").then(&change);
+    let twice = begun().channel(3, 0, "/c").then(&change).end();
     assert_eq!(play(&twice).story(), ["+/a X", "+/b", "+/c", "-/a", "+/a Y"]);
 }
 

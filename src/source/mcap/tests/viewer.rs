@@ -14,6 +14,8 @@ pub(super) enum Seen {
     Retired(String),
     /// Topic, log time, payload.
     Message(String, u64, Vec<u8>),
+    /// Topic and log time of a message that only late subscribers get.
+    Unsent(String, u64),
     Failed(String),
 }
 
@@ -60,8 +62,7 @@ impl Viewer {
                 return;
             }
         };
-        let something = batch.retired.len() + batch.announcements.len() + batch.entries.len();
-        assert!(something > 0, "a batch without anything");
+        assert!(!batch.is_empty(), "a batch without anything");
         for id in &batch.retired {
             let channel = self.channels.remove(id).expect("a channel that was offered ends");
             self.seen.push(Seen::Retired(channel.topic.clone()));
@@ -70,6 +71,10 @@ impl Viewer {
             self.on_offer(channel);
         }
         assert!(batch.entries.is_sorted_by_key(|entry| entry.log_time), "a batch is not in order");
+        for (before, entry) in &batch.unsent {
+            assert_eq!((*before, batch.payload(entry).is_empty()), (0, false));
+            self.seen.push(Seen::Unsent(self.channels[&entry.channel].topic.clone(), entry.log_time.0));
+        }
         for entry in &batch.entries {
             let channel = &self.channels[&entry.channel];
             let payload = batch.payload(entry).to_vec();
@@ -107,17 +112,19 @@ impl Viewer {
             .iter()
             .filter_map(|seen| match seen {
                 Seen::Failed(error) => Some(error.as_str()),
-                Seen::Offered(..) | Seen::Retired(_) | Seen::Message(..) => None,
+                Seen::Offered(..) | Seen::Retired(_) | Seen::Message(..) | Seen::Unsent(..) => None,
             })
             .collect()
     }
 
-    /// What was seen, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `!` an error.
+    /// What was seen, in short: `+/a X` offered, `-/a` retired, `/a 5` a message, `(/a 5)` one that
+    /// only late subscribers get, `!` an error.
     pub(super) fn story(&self) -> Vec<String> {
         let short = |seen: &Seen| match seen {
             Seen::Offered(topic, schema) => format!("+{topic} {schema}").trim_end().to_owned(),
             Seen::Retired(topic) => format!("-{topic}"),
             Seen::Message(topic, time, _) => format!("{topic} {time}"),
+            Seen::Unsent(topic, time) => format!("({topic} {time})"),
             Seen::Failed(_) => "!".to_owned(),
         };
         self.seen.iter().map(short).collect()

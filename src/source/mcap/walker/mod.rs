@@ -9,49 +9,26 @@
 //! Only a window of the bytes is in memory. What is not needed there (attachments, indexes, what is not known) is
 //! skipped, however large.
 
+use std::collections::HashSet;
 use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
-use mcap::records::op;
 
+use self::beginning::{Beginning, beginning_in, is_beginning};
 pub(super) use self::sums::Sums;
 use self::window::{WINDOW, Window};
 use super::chunk::Unpacker;
-use super::fields::{AttachmentHead, chunk_head};
-use super::records::{
-    LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize,
-};
+use super::records::{MAGIC, RECORD_HEADER, to_usize};
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 
+mod beginning;
+mod record;
 mod sums;
 mod window;
 
-/// Length and size of a chunk of which more is going to be written.
-const UNFINISHED: u64 = u64::MAX;
-
-/// Bytes of a chunk that hold its compression and sizes.
-const CHUNK_HEAD: u64 = 4096;
-
-/// Bytes of an attachment that hold all before its data.
-const ATTACHMENT_HEAD: u64 = 1 << 20;
-
-/// rosbag2 keeps a description of every topic in its metadata, which can be megabytes; longer ones are skipped.
-const MAX_EXTRA: u64 = 64 << 20;
-
-/// A record of the data section's end, with its CRC.
-const DATA_END: usize = 13;
-
 /// Magic, and opcode and length of the header record after it: what a recording begins with.
 const BEGINNING: usize = 17;
-
-/// No header is longer.
-const MAX_HEADER: u64 = 1 << 20;
-
-/// No record is longer: a length beyond it is no length.
-const MAX_LENGTH: u64 = 1 << 50;
-
-const NO_RECORD: &str = "there is no record here; nothing up to the next recording can be read";
 
 const NOT_MCAP: &str = "is not an MCAP recording: it begins with other bytes";
 
@@ -113,8 +90,10 @@ pub(super) struct Walker {
     phase: Phase,
     /// Bytes left of a record that can't be used, in which perhaps another recording begins.
     undecided: usize,
-    /// Records that end up to here are old: of them only definitions count.
+    /// Records that end up to here are old: of them only definitions count, and messages under some ids.
     pub(super) old_until: u64,
+    /// The ids of old messages that count.
+    pub(super) old_ids: HashSet<u16>,
     /// Whether the file is being written: what is not a record yet is not damage.
     pub(super) is_growing: bool,
     /// Where the last chunk without a length has its first record.
@@ -131,6 +110,7 @@ impl Walker {
             phase: Phase::Opening,
             undecided: 0,
             old_until: 0,
+            old_ids: HashSet::new(),
             is_growing: false,
             fixed_from: 0,
             shows_extras: false,
@@ -309,113 +289,6 @@ impl Walker {
         Some(WalkStep::Opening { offset })
     }
 
-    /// None: what comes next has to be looked at again.
-    fn record(&mut self) -> Option<WalkStep> {
-        let bytes = self.window.unread();
-        if bytes.first() == Some(&0) {
-            return if self.is_growing { self.unwritten() } else { self.broken(NO_RECORD) };
-        }
-        let Some((opcode, length)) = record_header(bytes) else { return self.more(to_usize(RECORD_HEADER)) };
-        // a recording that was begun where another one broke off
-        if bytes.starts_with(MAGIC) {
-            self.phase = Phase::Between;
-            return None;
-        }
-        if length > MAX_LENGTH && length != UNFINISHED {
-            return self.broken(NO_RECORD);
-        }
-        let whole = RECORD_HEADER.saturating_add(length);
-        let old = self.offset().saturating_add(whole) <= self.old_until;
-        match opcode {
-            op::HEADER | op::METADATA if self.shows_extras && length <= MAX_EXTRA => {
-                return self.whole(opcode, whole);
-            }
-            op::ATTACHMENT if self.shows_extras => return self.attachment(whole),
-            op::DATA_END if self.window.sums.is_some() && bytes.len() < DATA_END.min(to_usize(whole)) => {
-                return self.more(DATA_END);
-            }
-            _ => {}
-        }
-        if self.phase == Phase::Data {
-            match opcode {
-                op::MESSAGE if old => {}
-                op::CHUNK if self.is_growing && length == UNFINISHED => return self.unfinished_chunk(),
-                op::CHUNK if length == UNFINISHED => {
-                    return self.broken("the recorder was stopped before it completed this chunk");
-                }
-                op::CHUNK if old || length > LARGE_CHUNK => return self.chunk(whole, old),
-                op::SCHEMA | op::CHANNEL | op::MESSAGE | op::CHUNK => return self.whole(opcode, whole),
-                op::DATA_END => self.phase = Phase::Summary,
-                _ => {}
-            }
-        } else if matches!(opcode, op::SCHEMA | op::CHANNEL) {
-            return self.whole(opcode, whole);
-        }
-        if opcode == op::FOOTER {
-            self.phase = Phase::Closing;
-        }
-        self.skip_record(opcode, whole)
-    }
-
-    fn skip_record(&mut self, opcode: u8, length: u64) -> Option<WalkStep> {
-        self.window.skip(length);
-        Some(WalkStep::Skipped { opcode, offset: self.offset(), length })
-    }
-
-    fn whole(&mut self, opcode: u8, whole: u64) -> Option<WalkStep> {
-        let offset = self.offset();
-        let (limit, reason) = match opcode {
-            op::SCHEMA | op::CHANNEL => (MAX_DEFINITIONS as u64, "the definition is larger than 256 MiB"),
-            _ => (MAX_IN_MEMORY, "the record is larger than 1 GiB"),
-        };
-        if whole > limit {
-            self.window.skip(whole);
-            return Some(WalkStep::TooLarge { offset, reason });
-        }
-        let whole = to_usize(whole);
-        if self.window.unread().len() < whole {
-            return self.more(whole);
-        }
-        let start = self.window.position();
-        let body = start + to_usize(RECORD_HEADER)..start + whole;
-        Some(WalkStep::Record { opcode, offset, body })
-    }
-
-    /// A chunk whose records need not, or should not, be in memory together: if it is not compressed they lie in the
-    /// stream as if there were no chunk.
-    fn chunk(&mut self, whole: u64, old: bool) -> Option<WalkStep> {
-        let enough = to_usize(whole.min(CHUNK_HEAD));
-        match chunk_head(self.window.unread()) {
-            None if self.window.unread().len() < enough => self.more(enough),
-            Some(head) if head.compression.is_empty() && (old || head.uncompressed > LARGE_CHUNK) => {
-                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
-            }
-            _ => self.whole(op::CHUNK, whole),
-        }
-    }
-
-    /// An attachment, once all before its data is there.
-    fn attachment(&mut self, whole: u64) -> Option<WalkStep> {
-        let enough = to_usize(whole.min(ATTACHMENT_HEAD));
-        let bytes = self.window.unread();
-        let head = bytes.get(to_usize(RECORD_HEADER)..).and_then(AttachmentHead::decode);
-        if head.is_none() && bytes.len() < enough {
-            return self.more(enough);
-        }
-        self.skip_record(op::ATTACHMENT, whole)
-    }
-
-    /// Some recorders write a chunk's sizes when it is complete. If it is not compressed its records are there before.
-    fn unfinished_chunk(&mut self) -> Option<WalkStep> {
-        match chunk_head(self.window.unread()) {
-            Some(head) if head.compression.is_empty() && head.uncompressed == UNFINISHED => {
-                self.fixed_from = self.offset() + RECORD_HEADER + head.length;
-                self.skip_record(op::CHUNK, RECORD_HEADER + head.length)
-            }
-            _ => self.unwritten(),
-        }
-    }
-
     /// Passes the record that the last step found.
     pub(super) fn pass(&mut self, body: &Range<usize>) {
         self.window.pass_to(body.end);
@@ -465,39 +338,5 @@ impl Walker {
     /// Reads once, or skips; false if there was nothing.
     pub(super) fn fill(&mut self, input: &mut impl ForwardRead, unpacker: &Unpacker) -> io::Result<bool> {
         self.window.fill(self.need, input, unpacker)
-    }
-}
-
-/// What some bytes say about the beginning of a recording in them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
-    /// It is here.
-    At(usize),
-    /// The bytes end before it is clear.
-    PerhapsAt(usize),
-    Nowhere,
-}
-
-/// Looks for a recording that begins in `bytes`.
-fn beginning_in(bytes: &[u8]) -> Beginning {
-    let mut at = 0;
-    while let Some(next) = bytes[at..].iter().position(|byte| *byte == MAGIC[0]) {
-        at += next;
-        match is_beginning(&bytes[at..]) {
-            Some(true) => return Beginning::At(at),
-            Some(false) => at += 1,
-            None => return Beginning::PerhapsAt(at),
-        }
-    }
-    Beginning::Nowhere
-}
-
-/// Whether a recording begins here; None if there are not enough bytes to know.
-fn is_beginning(bytes: &[u8]) -> Option<bool> {
-    let fits = MAGIC.iter().chain(&[op::HEADER]).zip(bytes).all(|(wanted, byte)| wanted == byte);
-    match bytes.get(MAGIC.len()..).and_then(record_header) {
-        _ if !fits => Some(false),
-        Some((_, length)) => Some(length <= MAX_HEADER),
-        None => None,
     }
 }

@@ -9,7 +9,6 @@ use self::index::last_time_before;
 use super::file::{OpenFile, RecordingFile};
 use crate::model::{Batch, ChannelId};
 use crate::source::mcap::records::to_usize;
-use crate::source::mcap::survey::Segment;
 use crate::source::{Order, SourceError};
 use crate::time::Timestamp;
 
@@ -222,14 +221,16 @@ impl Search<'_> {
             _ => wanted.iter().map(|(_, channel)| *channel).collect(),
         };
         if presence.is_empty() || !segment.indexed || selection.order == Order::Publish {
-            self.charge(segment, &may_be_here);
-            return self.decode(file, place, &may_be_here);
+            let bytes = self.decode(file, place, &may_be_here)?;
+            self.charge(bytes, &may_be_here);
+            return Ok(());
         }
         let takes_decoding = |channel: &&ChannelId| self.takes_decoding(**channel, latest_possible);
         let not_by_index: BTreeSet<_> = may_be_here.iter().filter(takes_decoding).copied().collect();
         if !not_by_index.is_empty() {
-            self.charge(segment, &not_by_index);
-            return self.decode(file, place, &may_be_here);
+            let bytes = self.decode(file, place, &may_be_here)?;
+            self.charge(bytes, &not_by_index);
+            return Ok(());
         }
         for (presence, channel) in wanted {
             match last_time_before(&*file.reader.file, presence.index_offset, presence.channel, self.before) {
@@ -241,8 +242,9 @@ impl Search<'_> {
                 Some(None) => {}
                 // a message index that can't be read: the chunk itself knows
                 None => {
-                    self.charge(segment, &may_be_here);
-                    return self.decode(file, place, &may_be_here);
+                    let bytes = self.decode(file, place, &may_be_here)?;
+                    self.charge(bytes, &may_be_here);
+                    return Ok(());
                 }
             }
         }
@@ -267,8 +269,8 @@ impl Search<'_> {
         }
     }
 
-    /// Charges the decoding of a segment to the budget of the channels that it is needed for.
-    fn charge(&mut self, segment: &Segment, needed_for: &BTreeSet<ChannelId>) {
+    /// Charges the decoding of a segment to the budget of the channels that it was needed for.
+    fn charge(&mut self, bytes: usize, needed_for: &BTreeSet<ChannelId>) {
         let sought = || needed_for.iter().map(|channel| self.found.sought(*channel));
         let budget = if sought().any(|sought| !sought.is_latched && sought.transforms.is_none()) {
             &mut self.budget
@@ -278,16 +280,16 @@ impl Search<'_> {
             &mut self.recent_budget
         };
         let budget = if *budget > 0 { budget } else { &mut self.budget };
-        *budget = budget.saturating_sub(to_usize(segment.size).max(1));
+        *budget = budget.saturating_sub(bytes);
     }
 
-    /// Takes what may count of `channels` from a segment.
+    /// Takes what may count of `channels` from a segment; the bytes that were decoded, whatever its index says.
     fn decode(
         &mut self,
         file: &OpenFile,
         (number, index): (u32, u32),
         channels: &BTreeSet<ChannelId>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<usize, SourceError> {
         let segment = &file.index.segments[index as usize];
         let selection = &self.files[number as usize].selection;
         let mut here = InSegment::default();
@@ -298,7 +300,7 @@ impl Search<'_> {
         });
         let buffer = match read {
             Ok(buffer) => buffer,
-            Err(SourceError::Damaged { .. }) => return Ok(()),
+            Err(SourceError::Damaged { .. }) => return Ok(to_usize(file.reader.size(segment)).max(1)),
             Err(error) => return Err(error),
         };
         for entry in here.into_entries() {
@@ -307,7 +309,7 @@ impl Search<'_> {
             self.compete((entry.channel, origin), Best { candidate, is_found: true });
             self.found.offer(number, segment.offset, entry, &buffer);
         }
-        Ok(())
+        Ok(buffer.len().max(1))
     }
 
     /// Decodes the segments that hold the best messages known only by index, and puts all together.
@@ -327,8 +329,7 @@ impl Search<'_> {
                 break;
             }
             if let Some(file) = self.opened.get(&number).map(|opened| opened.file.clone()) {
-                budget = budget.saturating_sub(to_usize(file.index.segments[index as usize].size).max(1));
-                self.decode(&file, (number, index), &channels)?;
+                budget = budget.saturating_sub(self.decode(&file, (number, index), &channels)?);
             }
         }
         Ok(self.found.into_batch())

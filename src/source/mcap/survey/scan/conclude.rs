@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{Scan, unusable};
 use crate::source::SourceError;
+use crate::source::mcap::faults::NOTHING_TO_RECOVER;
 use crate::source::mcap::survey::{Survey, Unused};
 use crate::source::paths::file_name;
 
@@ -17,12 +18,11 @@ impl<R> Scan<'_, R> {
         let messages = survey.message_count.unwrap_or(0);
         survey.complete = faults.is_empty();
         if !survey.complete && messages == 0 {
-            return Err(unusable(name, format!("{}; there is no message to recover", faults.shown())));
+            return Err(unusable(name, format!("{faults}; {NOTHING_TO_RECOVER}")));
         }
         let name = file_name(Path::new(name));
         if !survey.complete {
-            let shown = faults.shown();
-            survey.warnings.push(format!("{name} is damaged: {shown}; recovered {messages} messages"));
+            survey.warnings.push(format!("{name} is damaged: {faults}; recovered {messages} messages"));
         }
         if ids.recordings > 1 {
             survey.warnings.push(format!(
@@ -35,7 +35,7 @@ impl<R> Scan<'_, R> {
                 .push(format!("{name} was read through once, since {reason}; it has {messages} messages"));
         }
         if !mismatches.is_empty() {
-            survey.warnings.push(format!("{name} is damaged: {}", mismatches.shown()));
+            survey.warnings.push(format!("{name} is damaged: {mismatches}"));
         }
         survey.damage = faults.into_list();
         survey.damage.extend(mismatches.into_list());

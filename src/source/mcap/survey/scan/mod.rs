@@ -9,12 +9,12 @@ use std::ops::Range;
 
 use mcap::records::op;
 
-use super::faults::Faults;
 use super::found::{Found, FoundSegment, Keep};
 use super::ids::{Ids, Section};
 use super::{Method, Survey, Unused};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Unpacker, check};
+use crate::source::mcap::faults::{Faults, NO_FOOTER};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::records::{RECORD_HEADER, message, to_usize, walk};
 use crate::source::mcap::stream::Reading;
@@ -140,9 +140,9 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
                 WalkStep::Skipped { opcode, offset, length } => self.on_skipped(opcode, offset, length),
                 WalkStep::TooLarge { offset, reason } => {
                     self.end_run();
-                    self.fault(offset, reason);
+                    self.faults.add(offset, reason);
                 }
-                WalkStep::Broken { offset, reason } => self.fault(offset, reason),
+                WalkStep::Broken { offset, reason } => self.faults.add(offset, reason),
                 WalkStep::Foreign { reason } => return Err(unusable(self.name, reason)),
             }
         }
@@ -151,15 +151,11 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
         self.conclude(unused)
     }
 
-    fn fault(&mut self, offset: u64, reason: impl Into<String>) {
-        self.faults.add(offset, reason);
-    }
-
     fn on_end(&mut self) {
         if let Some(reason) = self.walker.unfinished() {
-            self.fault(self.walker.offset(), reason);
+            self.faults.add(self.walker.offset(), reason);
         } else if !self.walker.is_complete() {
-            self.fault(self.walker.read_offset(), "it ends without a footer");
+            self.faults.add(self.walker.read_offset(), NO_FOOTER);
         }
         // the last may have been cut off
         let end = self.walker.read_offset();
@@ -174,7 +170,7 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
             self.end_run();
         }
         let Some((channel, entry)) = message else {
-            return self.fault(offset, "the message is too short");
+            return self.faults.add(offset, "the message is too short");
         };
         let part = self.ids.part();
         let run = self.run.get_or_insert_with(|| FoundSegment::run(offset, part));
@@ -194,7 +190,7 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
             Some(definition) => self.ids.on_definition(definition, (offset, 0), section),
             None => {
                 self.end_run();
-                self.fault(offset, "the definition of a channel or schema can't be read");
+                self.faults.add(offset, "the definition of a channel or schema can't be read");
                 return self.walker.pass_unusable(body);
             }
         };
@@ -203,7 +199,7 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
             self.end_run();
         }
         if let Err(reason) = taken {
-            self.fault(offset, reason);
+            self.faults.add(offset, reason);
         }
     }
 
@@ -213,7 +209,7 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
         let record = &self.walker.window()[body.start - to_usize(RECORD_HEADER)..body.end];
         let size = count_chunk(&mut self.survey, record);
         if let Err(reason) = self.look_into_chunk(offset, length, size, body) {
-            self.fault(offset, reason);
+            self.faults.add(offset, reason);
             return self.walker.pass_unusable(body);
         }
         self.walker.pass(body);
@@ -251,7 +247,7 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
         })
         .ok();
         self.found.push(found);
-        faults.into_iter().for_each(|reason| self.fault(offset, reason));
+        faults.into_iter().for_each(|reason| self.faults.add(offset, reason));
         Ok(())
     }
 }

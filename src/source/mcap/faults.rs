@@ -1,4 +1,12 @@
-//! What is wrong with a file, place by place.
+//! What is wrong with a file or a stream, place by place.
+
+use std::fmt;
+
+/// Said of what has a fault and no message.
+pub(super) const NOTHING_TO_RECOVER: &str = "there is no message to recover";
+
+/// The fault of a recorder that was stopped between two records.
+pub(super) const NO_FOOTER: &str = "it ends without a footer";
 
 /// Faults that are named in one sentence.
 const IN_A_SENTENCE: usize = 3;
@@ -15,22 +23,16 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Something is wrong at a byte of the file.
-    pub(super) fn add(&mut self, offset: u64, reason: impl Into<String>) {
+    /// Takes note of a fault at a byte.
+    pub(super) fn add(&mut self, offset: u64, reason: impl fmt::Display) {
         self.count += 1;
         if self.named.len() < KEPT {
-            self.named.push(format!("byte {offset}: {}", reason.into()));
+            self.named.push(format!("byte {offset}: {reason}"));
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
-    }
-
-    /// For a sentence: the first ones, and how many more there are.
-    pub(super) fn shown(&self) -> String {
-        let shown = &self.named[..self.named.len().min(IN_A_SENTENCE)];
-        shown.join("; ") + &more(self.count - shown.len(), "; ")
     }
 
     /// One by one; beyond the first hundred the last says how many more there are.
@@ -40,6 +42,14 @@ impl Faults {
             self.named.push(more(left, ""));
         }
         self.named
+    }
+}
+
+/// For a sentence: the first ones, and how many more there are.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = &self.named[..self.named.len().min(IN_A_SENTENCE)];
+        write!(f, "{}{}", shown.join("; "), more(self.count - shown.len(), "; "))
     }
 }
 
@@ -59,9 +69,9 @@ mod tests {
 
     #[test]
     fn the_first_are_named_and_the_others_counted() {
-        assert_eq!(faults(0).shown(), "");
-        assert_eq!(faults(2).shown(), "byte 0: is torn; byte 1: is torn");
-        assert!(faults(5).shown().ends_with("byte 2: is torn; and 2 more"));
+        assert_eq!(faults(0).to_string(), "");
+        assert_eq!(faults(2).to_string(), "byte 0: is torn; byte 1: is torn");
+        assert!(faults(5).to_string().ends_with("byte 2: is torn; and 2 more"));
         assert_eq!(faults(100).into_list().len(), 100);
         let many = faults(12_000).into_list();
         assert_eq!((many.len(), many[100].as_str()), (101, "and 11900 more"));
