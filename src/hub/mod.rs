@@ -20,13 +20,14 @@ use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
 use self::latch::LatchStore;
+use self::notices::Notices;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox, Sessions};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
 use crate::model::{Batch, Channel};
 use crate::pattern::TopicPattern;
-use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, Status, time_frame};
+use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, time_frame};
 use crate::time::{TimeRange, Timestamp};
 
 pub mod capability;
@@ -34,6 +35,7 @@ mod channels;
 mod client;
 mod demand;
 mod latch;
+mod notices;
 #[doc(hidden)]
 pub mod outbox;
 mod publisher;
@@ -185,7 +187,7 @@ struct State {
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,
-    notices: Vec<Encoded>,
+    notices: Notices,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
     slice_channels: ChannelSet,
@@ -251,17 +253,6 @@ impl Hub {
         self.0.options.on_slow_client
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
-    pub(crate) fn notice(&self, status: &Status) {
-        tracing::warn!("{}", status.message);
-        let frame = Encoded::from(ServerMessage::Status(status.clone()).encode());
-        let mut state = lock(&self.0.state);
-        state.broadcast(ControlKind::Other, &frame);
-        if !state.notices.contains(&frame) {
-            state.notices.push(frame);
-        }
-    }
-
     /// Sends a message to every client that is connected.
     pub(crate) fn broadcast(&self, message: &ServerMessage) {
         lock(&self.0.state).broadcast(ControlKind::Other, &message.encode().into());
@@ -280,7 +271,7 @@ impl Hub {
         if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
             outbox.push_control(ControlKind::Channels, services);
         }
-        for notice in &state.notices {
+        for notice in state.notices.frames() {
             outbox.push_control(ControlKind::Other, notice.clone());
         }
         if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {

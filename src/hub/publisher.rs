@@ -194,11 +194,6 @@ impl Publisher {
         }
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
-    pub fn notice(&self, status: &Status) {
-        self.0.notice(status);
-    }
-
     /// What happens to slow clients when nothing else is asked for.
     pub fn on_slow_client(&self) -> SlowClient {
         self.0.on_slow_client()
@@ -213,7 +208,7 @@ impl Publisher {
 
     fn refuse(&self, refused: &[NotAdvertisable]) {
         for refused in refused {
-            self.0.notice(&Status::warning(refused.to_string()));
+            self.0.notice(&refused.to_string());
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{ControlBy, PlaybackOptions};
 use crate::hub::stats::Snapshot;
 use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, SlowClient, lock};
 use crate::model::{Batch, Channel, ChannelId};
-use crate::protocol::{PlaybackState, Status};
+use crate::protocol::PlaybackState;
 use crate::source::reader::Reader;
 use crate::source::{Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
@@ -54,7 +54,7 @@ impl Player {
             recording.latch(&hub.latched_channels());
         }
         for warning in &info.warnings {
-            publisher.notice(&Status::warning(warning.clone()));
+            publisher.notice(warning);
         }
         let reader = Reader::spawn(source, move |event| {
             sender.send(Event::Reader(event)).ok();
@@ -192,8 +192,16 @@ impl Stage for Outside {
         self.publisher.tick(time);
     }
 
-    fn notice(&mut self, status: &Status) {
-        self.publisher.notice(status);
+    fn notice(&mut self, text: &str) {
+        self.publisher.notice(text);
+    }
+
+    fn condition(&mut self, id: &'static str, text: &str) {
+        self.publisher.condition(id, text);
+    }
+
+    fn clear(&mut self, id: &'static str) {
+        self.publisher.clear(id);
     }
 
     fn has_room(&mut self, lead: usize) -> bool {

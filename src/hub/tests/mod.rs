@@ -1,3 +1,4 @@
+mod notices;
 mod order;
 mod panics;
 mod random;

@@ -16,6 +16,7 @@ use self::read_ahead::{Failed, ReadAhead};
 use self::start::Start;
 use self::step::Step;
 use self::timeline::Timeline;
+use self::wait::Wait;
 use super::shift::Shift;
 use super::stage::Stage;
 use super::{AtEnd, PlaybackOptions, Rate, StartOn, TimeShift};
@@ -23,7 +24,6 @@ use crate::hub::restart::RestartWatch;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{ClientId, SlowClient};
 use crate::model::{Channel, ChannelId};
-use crate::protocol::Status;
 use crate::source::reader::ReaderEvent;
 use crate::source::{ErrorKind, RecordingInfo, SourceError, SourceKind};
 use crate::time::Timestamp;
@@ -37,6 +37,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod wait;
 
 /// The messages after new channels of a stream wait this long for subscriptions to them.
 const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
@@ -79,6 +80,7 @@ pub(super) struct Machine {
     timeline: Timeline,
     ahead: ReadAhead,
     pace: Pace,
+    wait: Wait,
     looping: bool,
     /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
     silent_until: Option<Instant>,
@@ -124,6 +126,7 @@ impl Machine {
             timeline,
             ahead: ReadAhead::default(),
             pace: Pace::new(now),
+            wait: Wait::default(),
             looping: options.looping,
             silent_until: None,
             shift,
@@ -190,12 +193,12 @@ impl Machine {
             (_, Failed::Retried { log: true }) => {
                 tracing::error!("{error}; reading is tried again and again");
                 let text = "the recording could not be read for a while; the server's log says why";
-                stage.notice(&Status::warning(text.to_owned()));
+                stage.notice(text);
             }
             (_, Failed::Skipped | Failed::State) => {
                 tracing::error!("{error}; the rest is played");
                 let text = "a damaged part of the recording is left out; the server's log says where";
-                stage.notice(&Status::warning(text.to_owned()));
+                stage.notice(text);
             }
         }
     }
