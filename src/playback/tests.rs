@@ -9,10 +9,12 @@ use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, hub};
 use crate::hub::{Hub, SlowClient, testing};
 use crate::model::{Batch, Channel, ChannelId};
-use crate::playback::{AtEnd, PlaybackOptions, Player, Rate};
-use crate::protocol::{PlaybackState, PlaybackStatus};
+use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, StartOn};
+use crate::protocol::{
+    Capability, PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus, ServerMessage,
+};
 use crate::source::testing::fed;
-use crate::source::{Playable, SourceError, Stream};
+use crate::source::{Extent, Gathered, MemoryRecording, Playable, RecordingOptions, SourceError, Stream};
 use crate::time::Timestamp;
 
 fn announced(id: u32, topic: &str) -> Batch {
@@ -172,4 +174,47 @@ async fn a_short_stream_that_begins_again_is_a_restart() {
         input.send(Ok(lap.clone())).unwrap();
     }
     viewer.until(|sent| matches!(sent, Sent::Session(_))).await;
+}
+
+/// A recording of `/a`, channel 1, with these messages, in seconds.
+fn recording(seconds: &[u64]) -> Playable {
+    let mut gathered = Gathered::default();
+    gathered.push(announced(1, "/a"));
+    gathered.push(messages(&seconds.iter().map(|second| (1, *second)).collect::<Vec<_>>()));
+    let options = RecordingOptions::default();
+    let recording = MemoryRecording::new("test".into(), gathered, Extent::All, &options).unwrap();
+    Playable::Recording(Box::new(recording))
+}
+
+#[tokio::test]
+async fn a_player_that_is_dropped_leaves_its_place_to_another() {
+    let hub = hub(SlowClient::Drop);
+    let options = PlaybackOptions { start_on: StartOn::Launch, ..PlaybackOptions::default() };
+    let play = || Player::start(recording(&[10, 1000]), hub.clone(), options, |_outcome| {}).unwrap();
+    let is_offered = || {
+        let joined = Viewer::join_sdk(&hub).news();
+        let has_state = joined.iter().any(|sent| matches!(sent, Sent::State(_)));
+        let Sent::Session(info) = &joined[0] else { panic!("{joined:?}") };
+        let is_declared = info.capabilities.contains(&Capability::PlaybackControl);
+        assert_eq!([has_state, info.data_start_time.is_some()], [is_declared; 2]);
+        is_declared
+    };
+    let mut viewer = Viewer::join_sdk(&hub);
+    let request = || PlaybackControlRequest {
+        command: PlaybackCommand::Pause,
+        speed: 1.0,
+        seek: None,
+        request_id: "p".into(),
+    };
+    let is_shown = |sent: &Sent| matches!(sent, Sent::Status(status) if status.id.is_some());
+    for _ in 0..2 {
+        let player = play();
+        assert!(is_offered());
+        viewer.until(is_shown).await;
+        drop(player);
+        let is_cleared = |sent: &Sent| matches!(sent, Sent::Other(ServerMessage::RemoveStatus(_)));
+        assert!(viewer.news().iter().any(is_cleared), "it waits no longer");
+        assert!(!is_offered());
+        assert!(viewer.client.control(request()).is_err());
+    }
 }

@@ -37,6 +37,11 @@ impl<T> Slot<T> {
         Ok(())
     }
 
+    /// Empties the slot, and returns who was in it: to be dropped without the hub's lock.
+    pub(super) fn empty(&mut self) -> Option<T> {
+        self.0.take()
+    }
+
     pub(super) fn as_ref(&self) -> Option<&T> {
         self.0.as_ref()
     }

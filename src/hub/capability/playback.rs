@@ -208,4 +208,13 @@ impl Hub {
         state.time = Some(range.start);
         Ok(())
     }
+
+    /// Nobody plays any more: requests are refused, and clients that join from now on don't know of playback.
+    pub(crate) fn withdraw_playback(&self) {
+        let mut state = lock(&self.0.state);
+        let gone = state.slots.playback.empty();
+        (state.range, state.playback) = (None, None);
+        drop(state);
+        drop(gone);
+    }
 }

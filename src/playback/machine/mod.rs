@@ -16,6 +16,7 @@ use self::read_ahead::{Failed, ReadAhead};
 use self::start::Start;
 use self::step::Step;
 use self::timeline::Timeline;
+pub(super) use self::wait::LONG_WAIT_ID;
 use self::wait::Wait;
 use super::shift::Shift;
 use super::stage::Stage;

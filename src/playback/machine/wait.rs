@@ -15,7 +15,7 @@ const TEXT: &str = "the next message is more than a minute away at this speed; t
                     such pauses";
 
 /// Id of that status.
-const LONG_WAIT_ID: &str = "long-wait";
+pub(in crate::playback) const LONG_WAIT_ID: &str = "long-wait";
 
 /// The wait for one message.
 #[derive(Debug, Default)]
