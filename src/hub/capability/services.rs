@@ -131,7 +131,7 @@ impl Drop for ServiceHandle {
 impl Hub {
     /// Declares that there can be services, to clients that join from now on, and gives what adds them.
     pub fn provide_services(&self) -> Result<ServiceRegistry, AlreadyProvided> {
-        lock(&self.0.state).slots.services.fill("services", Services::default())?;
+        self.provide("services", Services::default(), |slots| &mut slots.services, |_state| {})?;
         Ok(ServiceRegistry { hub: self.clone() })
     }
 }

@@ -1,3 +1,4 @@
+mod embedder;
 mod notices;
 mod order;
 mod panics;
