@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
+use super::queue::Part;
 use super::subscriptions::Refused;
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
@@ -87,6 +88,12 @@ impl Client {
         self.hub.0.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts what is left of a part that was taken and is not sent.
+    pub(crate) fn count_lost(&self, part: &Part) {
+        let lost = lock(&self.queue.outbox).count_lost(part);
+        self.hub.0.count_dropped(lost);
+    }
+
     /// Messages that this client did not get, by topic; those of topics that are gone are under an empty name.
     pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
         let state = lock(&self.hub.0.state);
@@ -120,7 +127,7 @@ impl Client {
                     continue;
                 }
             }
-            let Some(batch) = state.latch.messages_of(channel_id) else {
+            let Some((batch, feed)) = state.latch.messages_of(channel_id) else {
                 outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
@@ -128,7 +135,7 @@ impl Client {
             let range = 0..batch.entries.len();
             let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch: &batch, range, bytes, channels, timed: false };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
         }

@@ -2,7 +2,7 @@
 //!
 //! It alone owns the order in which things reach clients. What belongs at a place among the messages goes through each
 //! client's queue in that place (retired channels, a lap, a restart, a playback state), so that no client waits for
-//! another. A seek empties the queues and goes first.
+//! another. A seek takes what playback has published out of the queues, and goes first.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
+use super::queue::Feed;
 use super::{
     ClientId, DemandChange, Hub, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
     summarize,
@@ -66,9 +67,9 @@ impl Publisher {
         lock(&self.0.0.state).retire(&self.0.0, channels);
     }
 
-    /// Publishes messages that are due. `policy` overrides the option of the hub.
+    /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
     pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        lock(&self.0.0.state).publish(&self.0.0, batch, range, policy, now);
+        lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now);
     }
 
     /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
@@ -82,7 +83,6 @@ impl Publisher {
         if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
             batch.entries.retain(|entry| state.channels.is_known(entry.channel));
         }
-        state.latch.note_live(&batch.entries);
         let (batch, mut from) = (Arc::new(batch), 0);
         let mut restarted = None;
         while from < batch.entries.len() {
@@ -91,7 +91,7 @@ impl Publisher {
             let upto = restart.map_or(batch.entries.len(), |index| from + index);
             if upto > from {
                 state.live_messages += (upto - from) as u64;
-                state.publish(&self.0.0, &batch, from..upto, policy, now);
+                state.publish(&self.0.0, &batch, from..upto, Feed::Live, policy, now);
                 from = upto;
             }
             if restart.is_some() {
@@ -123,9 +123,10 @@ impl Publisher {
         let range = 0..batch.entries.len();
         let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
         if to.is_none() {
-            state.latch.keep(batch, range.clone(), &state.slice_channels);
+            state.latch.keep(batch, range.clone(), &state.slice_channels, Feed::Playback);
         }
-        let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: false };
+        let (channels, feed) = (&state.slice_channels, Feed::Playback);
+        let slice = Slice { batch, range, bytes, channels, timed: false, feed };
         for (id, member) in &state.members {
             if to.is_none_or(|to| to == *id) {
                 self.0.0.push(member, &slice, SlowClient::Wait, now);
@@ -133,7 +134,8 @@ impl Publisher {
         }
     }
 
-    /// Continues elsewhere: nothing published before reaches a client after this.
+    /// Continues elsewhere: nothing that [`Publisher::publish`] has published before reaches a client after this. What live
+    /// input has published stays.
     ///
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
     /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
@@ -143,7 +145,7 @@ impl Publisher {
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
-    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead. Where
+    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead, which is counted. Where
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
     pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
@@ -264,16 +266,17 @@ impl State {
         shared: &Shared,
         batch: &Arc<Batch>,
         range: Range<usize>,
+        feed: Feed,
         policy: SlowClient,
         now: Instant,
     ) {
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
-        self.latch.keep(batch, range.clone(), &self.slice_channels);
+        self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
         self.time = self.time.max(Some(newest));
         for tap in &self.taps {
-            tap.push(batch, range.clone(), bytes, now);
+            tap.push(batch, range.clone(), bytes, feed, now);
         }
-        let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true };
+        let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true, feed };
         for member in self.members.values() {
             shared.push(member, &slice, policy, now);
         }
@@ -310,7 +313,8 @@ impl State {
             let mut outbox = lock(&member.queue.outbox);
             let behind = policy == SlowClient::Drop && outbox.is_behind(now);
             if behind {
-                outbox.purge(if member.controls { Purge::Seek(time) } else { Purge::Session });
+                let purge = if member.controls { Purge::Seek(time) } else { Purge::Session };
+                hub.0.count_dropped(outbox.drop_backlog(purge));
             }
             if !member.controls {
                 outbox.push_session(&session, time, Cause::Timeline);
@@ -329,16 +333,16 @@ impl State {
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
             if policy == SlowClient::Drop && outbox.is_behind(now) {
-                outbox.purge(Purge::Session);
+                hub.0.count_dropped(outbox.drop_backlog(Purge::Session));
             }
             outbox.push_session(&session, time, Cause::Timeline);
             outbox.push_time_change(time);
             drop(outbox);
-            for batch in &latched {
+            for (batch, feed) in &latched {
                 let range = 0..batch.entries.len();
                 let (bytes, _) = summarize(batch, range.clone(), &mut self.slice_channels);
                 let channels = &self.slice_channels;
-                let slice = Slice { batch, range, bytes, channels, timed: false };
+                let slice = Slice { batch, range, bytes, channels, timed: false, feed: *feed };
                 hub.0.push(member, &slice, SlowClient::Wait, now);
             }
             member.queue.wake.notify_one();
@@ -354,12 +358,16 @@ impl State {
 }
 
 impl Shared {
+    pub(super) fn count_dropped(&self, messages: u64) {
+        self.counters.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
     fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) {
         let mut outbox = lock(&member.queue.outbox);
         let was_slow = outbox.is_slow();
         let Some(lost) = outbox.push(slice, policy, now) else { return };
         if lost > 0 {
-            self.counters.dropped.fetch_add(lost, Ordering::Relaxed);
+            self.count_dropped(lost);
             if !was_slow {
                 let status =
                     Status { id: Some(SLOW_CLIENT_ID.into()), ..Status::warning(SLOW_CLIENT.to_owned()) };

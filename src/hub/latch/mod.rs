@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Latch;
+use super::queue::Feed;
 use super::subscriptions::ChannelSet;
 use crate::model::{Batch, Channel, ChannelId, Entry};
 use crate::payload::latest::{LastOf, Latest, MAX_BYTES, MAX_ORIGINS};
@@ -41,8 +42,8 @@ struct Topic {
     transforms: Option<Transforms>,
     latest: Latest<u64, (Entry, Bytes)>,
     has_warned: bool,
-    /// Whether it has messages of live input.
-    is_live: bool,
+    /// Who publishes it; live input, if both do.
+    feed: Feed,
 }
 
 impl Topic {
@@ -70,7 +71,7 @@ impl LatchStore {
             transforms: Transforms::of(channel),
             latest: Latest::default(),
             has_warned: false,
-            is_live: false,
+            feed: Feed::Playback,
         };
         self.topics.insert(channel.id, topic);
     }
@@ -93,7 +94,7 @@ impl LatchStore {
     }
 
     /// Keeps what counts of a part of a batch; `channels` are those that occur in it.
-    pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet) {
+    pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet, feed: Feed) {
         if !self.slots.intersects(channels) {
             return;
         }
@@ -104,40 +105,33 @@ impl LatchStore {
             if self.slots.contains(entry.channel)
                 && let Some(topic) = self.topics.get_mut(&entry.channel)
             {
+                if feed == Feed::Live {
+                    topic.feed = Feed::Live;
+                }
                 topic.offer(first + number as u64, entry, batch.payload(entry));
             }
         }
     }
 
-    /// What is kept of a channel, in the order of publishing; None if that is nothing.
-    pub(crate) fn messages_of(&self, channel: ChannelId) -> Option<Arc<Batch>> {
+    /// What is kept of a channel, in the order of publishing, and who has published it; None if that is nothing.
+    pub(crate) fn messages_of(&self, channel: ChannelId) -> Option<(Arc<Batch>, Feed)> {
         let mut batch = Batch::default();
-        for (buffer, (_, (entry, payload))) in (0..).zip(self.topics.get(&channel)?.latest.messages()) {
+        let topic = self.topics.get(&channel)?;
+        for (buffer, (_, (entry, payload))) in (0..).zip(topic.latest.messages()) {
             batch.entries.push(Entry { buffer, offset: 0, ..*entry });
             batch.buffers.push(payload.clone());
         }
-        (!batch.entries.is_empty()).then(|| Arc::new(batch))
+        (!batch.entries.is_empty()).then(|| (Arc::new(batch), topic.feed))
     }
 
     /// What is kept, channel by channel.
-    pub(crate) fn messages(&self) -> Vec<Arc<Batch>> {
+    pub(crate) fn messages(&self) -> Vec<(Arc<Batch>, Feed)> {
         self.topics.keys().filter_map(|channel| self.messages_of(*channel)).collect()
-    }
-
-    /// Takes note of which latched channels have messages of live input.
-    pub(crate) fn note_live(&mut self, entries: &[Entry]) {
-        for entry in entries {
-            if self.slots.contains(entry.channel)
-                && let Some(topic) = self.topics.get_mut(&entry.channel)
-            {
-                topic.is_live = true;
-            }
-        }
     }
 
     /// Forgets the messages but those of live input: playback continues elsewhere.
     pub(crate) fn clear(&mut self) {
-        for topic in self.topics.values_mut().filter(|topic| !topic.is_live) {
+        for topic in self.topics.values_mut().filter(|topic| topic.feed == Feed::Playback) {
             topic.latest = Latest::default();
         }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Item, Ordered, Outbox, Part};
+use super::{Feed, Item, Ordered, Outbox, Part};
 use crate::model::{Batch, ChannelId, Entry};
 
 /// A channel that takes no more than this part of the budget is kept whole when the backlog is collapsed …
@@ -78,7 +78,7 @@ impl Outbox {
         for (index, item) in self.data.drain().into_iter().enumerate() {
             match item {
                 Item::Messages(part) => {
-                    if open.as_ref().is_some_and(|open| open.timed != part.timed) {
+                    if open.as_ref().is_some_and(|open| (open.timed, open.feed) != (part.timed, part.feed)) {
                         self.close_part(open.take());
                     }
                     let open = open.get_or_insert_with(|| Rebuilt::new(&part, copied));
@@ -103,11 +103,20 @@ impl Outbox {
     }
 
     fn close_part(&mut self, rebuilt: Option<Rebuilt>) {
-        let Some(Rebuilt { batch, timed, number, queued, bytes }) = rebuilt else { return };
+        let Some(Rebuilt { batch, timed, feed, number, queued, bytes }) = rebuilt else { return };
         if !batch.entries.is_empty() {
             let range = 0..batch.entries.len();
             let pinned = bytes + range.len() * size_of::<Entry>();
-            self.data.enqueue(Part { batch: Arc::new(batch), range, timed, number, queued, bytes, pinned });
+            self.data.enqueue(Part {
+                batch: Arc::new(batch),
+                range,
+                timed,
+                feed,
+                number,
+                queued,
+                bytes,
+                pinned,
+            });
         }
     }
 
@@ -137,6 +146,7 @@ struct Kept {
 struct Rebuilt {
     batch: Batch,
     timed: bool,
+    feed: Feed,
     number: u64,
     queued: Instant,
     bytes: usize,
@@ -145,7 +155,8 @@ struct Rebuilt {
 impl Rebuilt {
     fn new(part: &Part, copied: &Bytes) -> Self {
         let batch = Batch { buffers: vec![copied.clone()], ..Batch::default() };
-        Self { batch, timed: part.timed, number: part.number, queued: part.queued, bytes: 0 }
+        let Part { timed, feed, number, queued, .. } = *part;
+        Self { batch, timed, feed, number, queued, bytes: 0 }
     }
 
     fn push(&mut self, entry: Entry, own: Option<Bytes>) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::SlowClient;
-use super::queue::{BatchQueue, Item, Part};
+use super::queue::{BatchQueue, Feed, Item, Part};
 use super::subscriptions::{ChannelSet, Subscriptions};
 use crate::model::{Batch, ChannelId};
 use crate::time::Timestamp;
@@ -28,9 +28,11 @@ use crate::time::Timestamp;
 mod collapse;
 mod control;
 mod losses;
+mod purge;
 mod session;
 
 pub use control::{Closing, Control, ControlKind, Encoded};
+pub use purge::{Fate, Purge, Purges};
 pub use session::{Cause, SILENCE, Session, Sessions};
 use session::{Silence, Turn};
 
@@ -54,6 +56,8 @@ pub struct Slice<'a> {
     pub channels: &'a ChannelSet,
     /// Whether `time` runs with the messages; not for a backfill.
     pub timed: bool,
+    /// Who publishes it.
+    pub feed: Feed,
 }
 
 /// What is queued among messages.
@@ -87,21 +91,12 @@ pub struct Taken {
     pub item: Option<Item<Ordered>>,
     /// There is more, which is not to be taken before this: the client's task comes again then.
     pub silent_until: Option<Instant>,
-    /// Counts purges: a part taken at a lower count is stale.
-    pub purges: u64,
+    /// What was purged so far: tells whether a part that was taken before is still to be sent.
+    pub purges: Purges,
     /// Which messages of `item` the client wants.
     pub subscriptions: Arc<Subscriptions>,
     /// Set once there is nothing left to send before it.
     pub closing: Option<Closing>,
-}
-
-/// What of a client's queue is purged with its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purge {
-    /// A seek to this time: the session goes on, and one that is waited for still begins.
-    Seek(Timestamp),
-    /// A new session begins: one that was announced before and not sent yet is not sent any more.
-    Session,
 }
 
 /// The queue of one client. See the module's documentation.
@@ -118,7 +113,7 @@ pub struct Outbox {
     ordered: usize,
     /// Backlog at which it is collapsed next.
     collapse_at: usize,
-    purges: u64,
+    purges: Purges,
     subscriptions: Arc<Subscriptions>,
     /// Subscribed channels of which nothing has been queued yet, and for which a backfill was asked.
     awaited: ChannelSet,
@@ -142,7 +137,7 @@ impl Outbox {
             data: BatchQueue::default(),
             ordered: 0,
             collapse_at: limit,
-            purges: 0,
+            purges: Purges::default(),
             subscriptions: Arc::default(),
             awaited: ChannelSet::default(),
             sessions,
@@ -228,17 +223,6 @@ impl Outbox {
         true
     }
 
-    fn discard_control(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
-        let control_bytes = &mut self.control_bytes;
-        self.control.retain(|control| {
-            let keep = !obsolete(control.kind);
-            if !keep {
-                *control_bytes -= control.frame.weight();
-            }
-            keep
-        });
-    }
-
     /// Whether control frames piled up beyond any use; the client is to be disconnected.
     pub fn overflowed(&self) -> bool {
         self.overflowed
@@ -250,7 +234,7 @@ impl Outbox {
             return None;
         }
         self.awaited.remove_all(slice.channels);
-        self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, now);
+        self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, slice.feed, now);
         if policy == SlowClient::Wait || self.data.weight() <= self.collapse_at {
             return Some(0);
         }
@@ -296,36 +280,6 @@ impl Outbox {
     pub fn is_behind(&self, now: Instant) -> bool {
         let since = self.data.waits_since().max(self.silence.until);
         since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
-    }
-
-    /// Forgets all data, and the control frames that are obsolete with it.
-    pub fn purge(&mut self, purge: Purge) {
-        self.purges += 1;
-        let mut waiting = None;
-        for item in self.data.drain() {
-            match item {
-                Item::Other(Ordered::Control(control)) => self.control.push_back(control),
-                Item::Other(Ordered::Session(session)) => waiting = Some(session),
-                Item::Other(Ordered::Time(_)) | Item::Messages(_) => {}
-            }
-        }
-        self.ordered = 0;
-        self.discard_control(|kind| match kind {
-            ControlKind::Time(_) | ControlKind::State => true,
-            ControlKind::Session => purge == Purge::Session,
-            ControlKind::Channels | ControlKind::Other => false,
-        });
-        match (purge, waiting) {
-            (Purge::Seek(time), Some(session)) => self.keep_session(session, time),
-            _ => self.silence.until = None,
-        }
-        let waiting = self.data.iter().map(|item| match item {
-            Item::Other(Ordered::Session(session)) => session.bytes(),
-            _ => 0,
-        });
-        let control = self.control.iter().map(|control| control.frame.weight());
-        self.control_bytes = control.chain(waiting).sum();
-        self.collapse_at = self.limit;
     }
 
     /// Takes what is to be sent next.

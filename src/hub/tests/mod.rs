@@ -2,4 +2,5 @@ mod embedder;
 mod notices;
 mod order;
 mod panics;
+mod purges;
 mod random;
