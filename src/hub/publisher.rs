@@ -167,7 +167,7 @@ impl Publisher {
     pub fn replay(&self, time: Timestamp, now: Instant) {
         self.0.end_taps();
         let mut state = lock(&self.0.0.state);
-        state.latch.clear();
+        state.latch.clear_all();
         state.restart(&self.0, time, SlowClient::Drop, now);
     }
 

@@ -135,6 +135,13 @@ impl LatchStore {
             topic.latest = Latest::default();
         }
     }
+
+    /// Forgets all messages: what was live is played from now on.
+    pub(crate) fn clear_all(&mut self) {
+        for topic in self.topics.values_mut() {
+            (topic.latest, topic.feed) = (Latest::default(), Feed::Playback);
+        }
+    }
 }
 
 #[cfg(test)]

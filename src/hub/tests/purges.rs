@@ -141,3 +141,24 @@ fn a_part_in_hand_is_void_after_a_seek_and_lost_with_a_backlog() {
     viewer.client.count_lost(&part);
     assert_eq!((viewer.client.dropped(), both.dropped()), (vec![("/live".to_owned(), 1)], 2));
 }
+
+#[test]
+fn what_is_published_once_more_is_latched_from_its_beginning_on() {
+    let (hub, now) = (hub(SlowClient::Drop), Instant::now());
+    let publisher = hub.publisher();
+    let map = channel(&Registry::default(), "/map");
+    publisher.announce(std::slice::from_ref(&map));
+    publisher.publish_live(messages(&[(map.id, 7)], 10), now);
+    let latched = || {
+        let mut late = Viewer::join(&hub);
+        late.subscribe(map.id);
+        late.messages()
+    };
+    assert_eq!(latched(), [(map.id.0, 7)]);
+    publisher.replay(Timestamp(1_000_000_000), now);
+    assert_eq!(latched(), [], "that of the end");
+    publisher.publish(&Arc::new(messages(&[(map.id, 1)], 10)), 0..1, SlowClient::Drop, now);
+    assert_eq!(latched(), [(map.id.0, 1)]);
+    publisher.seek(state(0, true), Timestamp(0), Direction::Back);
+    assert_eq!(latched(), [], "it is not live any more");
+}
