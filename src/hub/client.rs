@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::queue::Part;
-use super::subscriptions::Refused;
+use super::subscriptions::{Counts, Refused};
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
+use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
 
 /// One connected client, as its session sees the hub. Leaves when dropped.
@@ -108,14 +109,20 @@ impl Client {
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
         for &Subscription { id, channel_id } in subscriptions {
-            if state.channels.advertised(channel_id).is_none() {
+            let Some(channel) = state.channels.advertised(channel_id) else {
                 refused.push(Status::error(format!("subscription {id}: there is no channel {channel_id}")));
                 continue;
-            }
+            };
+            let counts =
+                Counts { transforms: Transforms::of(channel), is_latched: state.latch.contains(channel_id) };
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
-            match outbox.subscriptions_mut().insert(id, channel_id, since) {
-                Ok(()) => subscribed.push(channel_id),
+            let all = outbox.subscriptions_mut();
+            match all.insert(id, channel_id, since) {
+                Ok(()) => {
+                    all.set_counts(channel_id, counts);
+                    subscribed.push(channel_id);
+                }
                 Err(Refused::IdInUse) => {
                     refused.push(Status::error(format!("subscription {id} exists already")));
                     continue;

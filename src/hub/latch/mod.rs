@@ -10,7 +10,7 @@ use super::Latch;
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
 use crate::model::{Batch, Channel, ChannelId, Entry};
-use crate::payload::latest::{LastOf, Latest, MAX_BYTES, MAX_ORIGINS};
+use crate::payload::latest::{Latest, MAX_BYTES, MAX_ORIGINS};
 use crate::payload::transforms::{MAX_FRAMES, Transforms};
 
 /// Whether a channel is latched, by what its recorder noted or by what the user asked for.
@@ -48,10 +48,9 @@ struct Topic {
 
 impl Topic {
     fn offer(&mut self, number: u64, entry: &Entry, payload: &[u8]) {
-        let frames = self.transforms.map(|transforms| transforms.child_frames(payload)).unwrap_or_default();
-        let last_of = if frames.is_empty() { LastOf::Origin(entry.origin) } else { LastOf::Frames(&frames) };
         let copy = || (*entry, Bytes::copy_from_slice(payload));
-        if self.latest.offer(number, last_of, payload.len(), copy) && !self.has_warned {
+        let exceeded = self.latest.offer_payload(number, self.transforms, entry.origin, payload, copy);
+        if exceeded && !self.has_warned {
             self.has_warned = true;
             let (topic, mib) = (&self.name, MAX_BYTES >> 20);
             tracing::warn!(

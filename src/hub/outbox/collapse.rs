@@ -7,7 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{Feed, Item, Ordered, Outbox, Part};
+use crate::hub::subscriptions::Counts;
 use crate::model::{Batch, ChannelId, Entry};
+use crate::payload::latest::Latest;
 
 /// A channel that takes no more than this part of the budget is kept whole when the backlog is collapsed …
 const KEPT_WHOLE_SHARE: usize = 256;
@@ -15,13 +17,23 @@ const KEPT_WHOLE_SHARE: usize = 256;
 /// … as long as all such channels take no more than this part of it.
 const KEPT_WHOLE_TOTAL_SHARE: usize = 4;
 
+/// Bytes of transforms that are decoded in one collapse, the newest first; latched ones, and those that an earlier
+/// collapse has kept, don't count. Whoever publishes waits for it.
+const DECODED: usize = 4 << 20;
+
+/// Where a message is: the index of its item, and its index in the batch.
+type Place = (usize, usize);
+
+type LastOfEach = BTreeMap<ChannelId, Latest<Place, ()>>;
+
 impl Outbox {
-    /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops all but the newest
-    /// message of each channel that takes much. Returns the number of messages dropped.
+    /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops of each channel that takes
+    /// much all but the newest message, and what [`Counts`] besides. Returns the number of messages dropped.
     pub(super) fn collapse(&mut self) -> u64 {
         let mut backlog: BTreeMap<ChannelId, Load> = BTreeMap::new();
-        self.for_each_wanted(|_, _, entry| {
-            let load = backlog.entry(entry.channel).or_default();
+        self.for_each_wanted(|_, part, entry| {
+            let counts = || self.subscriptions.counts(entry.channel, part.number);
+            let load = backlog.entry(entry.channel).or_insert_with(|| Load::new(counts()));
             load.bytes += entry.length as usize + size_of::<Entry>();
             load.messages += 1;
         });
@@ -38,17 +50,54 @@ impl Outbox {
                     && kept <= self.limit / KEPT_WHOLE_TOTAL_SHARE;
             }
         }
-        self.keep(backlog)
+        let last = self.last_of_each(&backlog);
+        self.keep(backlog, &last)
     }
 
-    fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>) -> u64 {
+    /// The messages that count of channels of which more than the newest does.
+    fn last_of_each(&self, backlog: &BTreeMap<ChannelId, Load>) -> LastOfEach {
+        let several = backlog.iter().filter(|(_, load)| !load.whole && load.counts != Counts::default());
+        let mut last: LastOfEach = several.map(|(channel, _)| (*channel, Latest::default())).collect();
+        if last.is_empty() {
+            return last;
+        }
+        let mut decoded = 0;
+        for (item, part) in self.parts().rev() {
+            let is_kept = part.number < self.collapsed_until;
+            for index in part.range.clone().rev() {
+                let entry = &part.batch.entries[index];
+                let Some(latest) = last.get_mut(&entry.channel) else { continue };
+                if self.subscriptions.wanted(entry.channel, part.number).is_none() {
+                    continue;
+                }
+                let Counts { transforms, is_latched } = self.subscriptions.counts(entry.channel, part.number);
+                if !is_latched && !is_kept {
+                    if decoded >= DECODED {
+                        continue;
+                    }
+                    decoded += entry.length as usize;
+                }
+                let origin = if is_latched { entry.origin } else { 0 };
+                latest.offer_payload((item, index), transforms, origin, part.batch.payload(entry), || ());
+            }
+        }
+        // of those that were not decoded the newest counts
+        last.retain(|_, latest| !latest.is_empty());
+        last
+    }
+
+    fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>, last: &LastOfEach) -> u64 {
         let mut copied = Vec::new();
         let mut kept: Vec<Kept> = Vec::new();
         let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
-        self.for_each_wanted(|item, part, entry| {
+        self.for_each_wanted(|(item, index), part, entry| {
             let Some(load) = backlog.get_mut(&entry.channel) else { return };
             load.messages -= 1;
-            if !load.whole && load.messages > 0 {
+            let counts = match last.get(&entry.channel) {
+                Some(last) => last.contains(&(item, index)),
+                None => load.whole || load.messages == 0,
+            };
+            if !counts {
                 *lost.entry(entry.channel).or_default() += 1;
                 return;
             }
@@ -66,6 +115,7 @@ impl Outbox {
         });
         self.rebuild(kept, &Bytes::from(copied));
         self.collapse_at = self.limit.max(2 * self.data.weight());
+        self.collapsed_until = self.next_number();
         self.count_dropped(lost)
     }
 
@@ -120,13 +170,22 @@ impl Outbox {
         }
     }
 
-    /// Visits every queued message that the client wants, oldest first, with the index of its item.
-    pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(usize, &Part, &Entry)) {
-        for (index, item) in self.data.iter().enumerate() {
-            let Item::Messages(part) = item else { continue };
-            for entry in &part.batch.entries[part.range.clone()] {
+    /// The parts that are queued, oldest first, with the indices of their items.
+    fn parts(&self) -> impl DoubleEndedIterator<Item = (usize, &Part)> {
+        let items = self.data.iter().enumerate();
+        items.filter_map(|(index, item)| match item {
+            Item::Messages(part) => Some((index, part)),
+            Item::Other(_) => None,
+        })
+    }
+
+    /// Visits every queued message that the client wants, oldest first.
+    pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(Place, &Part, &Entry)) {
+        for (item, part) in self.parts() {
+            for index in part.range.clone() {
+                let entry = &part.batch.entries[index];
                 if self.subscriptions.wanted(entry.channel, part.number).is_some() {
-                    visit(index, part, entry);
+                    visit((item, index), part, entry);
                 }
             }
         }
@@ -173,9 +232,19 @@ impl Rebuilt {
 }
 
 /// What one channel takes of a backlog.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Load {
     bytes: usize,
     messages: u64,
     whole: bool,
+    counts: Counts,
 }
+
+impl Load {
+    fn new(counts: Counts) -> Self {
+        Self { bytes: 0, messages: 0, whole: false, counts }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,9 @@
 //! - **control**: a client that lets 16 MiB pile up, beside one list of channels, is disconnected (see
 //!   [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
-//!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
-//!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
+//!   that take little of it are kept whole, of the others the newest message stays, of transforms that of each child frame,
+//!   of latched channels that of each origin, so that a camera can't evict a transform, and no backlog is ever staler than
+//!   it must be. With [`SlowClient::Wait`] nothing is dropped, and
 //!   whoever publishes asks [`Outbox::has_room`] first.
 //!
 //! What is kept of a backlog is copied out of its chunks, so that a slow client does not keep them in memory.
@@ -113,6 +114,8 @@ pub struct Outbox {
     ordered: usize,
     /// Backlog at which it is collapsed next.
     collapse_at: usize,
+    /// Items before this one are what the last collapse has kept.
+    collapsed_until: u64,
     purges: Purges,
     subscriptions: Arc<Subscriptions>,
     /// Subscribed channels of which nothing has been queued yet, and for which a backfill was asked.
@@ -137,6 +140,7 @@ impl Outbox {
             data: BatchQueue::default(),
             ordered: 0,
             collapse_at: limit,
+            collapsed_until: 0,
             purges: Purges::default(),
             subscriptions: Arc::default(),
             awaited: ChannelSet::default(),

@@ -4,3 +4,4 @@ mod order;
 mod panics;
 mod purges;
 mod random;
+mod slow;
