@@ -31,11 +31,13 @@ mod control;
 mod losses;
 mod purge;
 mod session;
+mod take;
 
 pub use control::{Closing, Control, ControlKind, Encoded};
 pub use purge::{Fate, Purge, Purges};
+use session::Silence;
 pub use session::{Cause, SILENCE, Session, Sessions};
-use session::{Silence, Turn};
+pub use take::{Progress, Taken};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
 /// The largest list of channels does not count: it is as large as it is.
@@ -70,34 +72,6 @@ pub enum Ordered {
     Control(Control),
     /// A new session, after the silence before it.
     Session(Session),
-}
-
-/// How far the client's task is with what it took before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It has messages in hand: it takes control frames only.
-    InHand,
-    /// All is encoded.
-    Encoded,
-    /// All is written.
-    Written,
-}
-
-/// What the client's task does next.
-#[derive(Debug)]
-pub struct Taken {
-    /// To be sent first.
-    pub control: Vec<Control>,
-    /// To be sent then.
-    pub item: Option<Item<Ordered>>,
-    /// There is more, which is not to be taken before this: the client's task comes again then.
-    pub silent_until: Option<Instant>,
-    /// What was purged so far: tells whether a part that was taken before is still to be sent.
-    pub purges: Purges,
-    /// Which messages of `item` the client wants.
-    pub subscriptions: Arc<Subscriptions>,
-    /// Set once there is nothing left to send before it.
-    pub closing: Option<Closing>,
 }
 
 /// The queue of one client. See the module's documentation.
@@ -284,46 +258,6 @@ impl Outbox {
     pub fn is_behind(&self, now: Instant) -> bool {
         let since = self.data.waits_since().max(self.silence.until);
         since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
-    }
-
-    /// Takes what is to be sent next.
-    pub fn take(&mut self, progress: Progress, now: Instant) -> Taken {
-        let (mut item, mut silent_until) = (None, None);
-        if progress != Progress::InHand {
-            match self.turn(progress, now) {
-                Turn::Now => item = self.data.take(),
-                Turn::Later(until) => {
-                    self.data.finish();
-                    silent_until = until;
-                }
-            }
-        }
-        match &item {
-            Some(Item::Other(Ordered::Control(control))) => {
-                self.ordered -= 1;
-                self.control_bytes -= control.frame.weight();
-            }
-            Some(Item::Other(Ordered::Session(session))) => {
-                self.ordered -= 1;
-                self.control_bytes -= session.bytes();
-                self.on_session(now);
-            }
-            Some(Item::Other(Ordered::Time(_)) | Item::Messages(_)) | None => {}
-        }
-        let control: Vec<Control> = self.control.drain(..).collect();
-        self.silence.has_joined |= control.iter().any(|control| control.kind == ControlKind::Session);
-        self.control_bytes -= control.iter().map(|control| control.frame.weight()).sum::<usize>();
-        if self.data.is_empty() {
-            self.collapse_at = self.limit;
-        }
-        let immediately = self.closing.as_ref().is_some_and(|closing| !closing.drain);
-        let closing = (immediately || self.data.is_drained()).then(|| self.closing.clone()).flatten();
-        if self.data.is_drained() && self.subscriptions.has_ended() {
-            let number = self.next_number();
-            Arc::make_mut(&mut self.subscriptions).forget_ended(number);
-        }
-        let subscriptions = self.subscriptions.clone();
-        Taken { control, item, silent_until, purges: self.purges, subscriptions, closing }
     }
 
     /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.

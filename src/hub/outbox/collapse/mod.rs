@@ -182,8 +182,7 @@ impl Outbox {
     /// Visits every queued message that the client wants, oldest first.
     pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(Place, &Part, &Entry)) {
         for (item, part) in self.parts() {
-            for index in part.range.clone() {
-                let entry = &part.batch.entries[index];
+            for (index, entry) in part.range.clone().zip(&part.batch.entries[part.range.clone()]) {
                 if self.subscriptions.wanted(entry.channel, part.number).is_some() {
                     visit((item, index), part, entry);
                 }
