@@ -23,7 +23,7 @@ impl Hub {
         outbox.push_control(ControlKind::Session, self.server_info(&state));
         outbox.push_control(ControlKind::Session, state.channels.encoded());
         if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
-            outbox.push_control(ControlKind::Channels, services);
+            outbox.push_control(ControlKind::Lasting, services);
         }
         for notice in state.notices.frames() {
             outbox.push_control(ControlKind::Other, notice.clone());

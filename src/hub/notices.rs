@@ -1,6 +1,7 @@
 //! What every client is shown, now and when it joins: facts for good, and conditions while they hold.
 //!
-//! All of it has level 0: no client has made a mistake, and some viewers show a modal box for the other levels.
+//! All of it has level 0: no client has made a mistake, and some viewers show a modal box for the other levels. Viewers
+//! forget what they were shown when a new session begins, so that each begins with what holds then.
 
 use super::outbox::{ControlKind, Encoded};
 use super::{Hub, Publisher, lock};
@@ -37,7 +38,7 @@ impl Hub {
         tracing::warn!("{text}");
         let frame = Encoded::from(ServerMessage::Status(Status::info(text)).encode());
         let mut state = lock(&self.0.state);
-        state.broadcast(ControlKind::Other, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         if state.notices.frames().all(|shown| *shown != frame) {
             state.notices.0.push(Notice { id: None, frame });
         }
@@ -58,7 +59,7 @@ impl Publisher {
         let frame = Encoded::from(ServerMessage::Status(status).encode());
         let mut state = lock(&self.0.0.state);
         state.notices.forget(id);
-        state.broadcast(ControlKind::Other, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         state.notices.0.push(Notice { id: Some(id), frame });
     }
 
@@ -67,7 +68,7 @@ impl Publisher {
         let mut state = lock(&self.0.0.state);
         if state.notices.forget(id) {
             let remove = ServerMessage::RemoveStatus(vec![id.to_owned()]).encode().into();
-            state.broadcast(ControlKind::Other, &remove);
+            state.broadcast(ControlKind::Lasting, &remove);
         }
     }
 }

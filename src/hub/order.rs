@@ -38,7 +38,7 @@ impl State {
             }
         }
         if let Some(frame) = added.advertise {
-            self.broadcast(ControlKind::Channels, &frame);
+            self.broadcast(ControlKind::Lasting, &frame);
         }
         added.refused
     }
@@ -55,7 +55,7 @@ impl State {
             let mut outbox = lock(&member.queue.outbox);
             let ended = outbox.retire(&removed);
             if let Some(frame) = &unadvertise {
-                outbox.push_ordered(ControlKind::Channels, frame.clone());
+                outbox.push_ordered(ControlKind::Lasting, frame.clone());
             }
             drop(outbox);
             member.queue.wake.notify_one();
@@ -153,11 +153,12 @@ impl State {
         }
     }
 
-    /// The frames with which a new session begins.
+    /// The frames with which a new session begins: as when a client joins, but for playback and time.
     fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
         self.session += 1;
         let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        [hub.server_info(self), self.channels.encoded()].into_iter().chain(services).collect()
+        let first = [hub.server_info(self), self.channels.encoded()].into_iter().chain(services);
+        first.chain(self.notices.frames().cloned()).collect()
     }
 }
 

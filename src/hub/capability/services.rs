@@ -98,7 +98,7 @@ impl ServiceRegistry {
         };
         let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
         services.by_id.insert(id, Registered { advertised, service });
-        state.broadcast(ControlKind::Channels, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 }
@@ -121,7 +121,7 @@ impl Drop for ServiceHandle {
         let mut state = lock(&self.hub.0.state);
         let gone = state.slots.services.as_mut().and_then(|services| services.by_id.remove(&self.id));
         let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
-        state.broadcast(ControlKind::Channels, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         drop(state);
         // whatever the service owns is dropped without the lock
         drop(gone);

@@ -153,9 +153,9 @@ impl Outbox {
         self.data.next_number()
     }
 
-    /// Queues a frame that goes before data; one about channels not before others of that kind that wait among the data.
+    /// Queues a frame that goes before data; one that lasts not before others and sessions that wait among the data.
     pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
-        if kind == ControlKind::Channels && self.ordered > 0 {
+        if kind == ControlKind::Lasting && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
         if self.admit(kind, &frame) {
@@ -190,7 +190,7 @@ impl Outbox {
     }
 
     fn admit(&mut self, kind: ControlKind, frame: &Encoded) -> bool {
-        if matches!(kind, ControlKind::Session | ControlKind::Channels) {
+        if matches!(kind, ControlKind::Session | ControlKind::Lasting) {
             self.largest_list = self.largest_list.max(frame.weight());
         }
         if self.control_bytes > CONTROL_LIMIT + self.largest_list {

@@ -20,7 +20,7 @@ impl Purge {
         match kind {
             ControlKind::Time(_) | ControlKind::State => true,
             ControlKind::Session => self == Self::Session,
-            ControlKind::Channels | ControlKind::Other => false,
+            ControlKind::Lasting | ControlKind::Other => false,
         }
     }
 }

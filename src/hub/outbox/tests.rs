@@ -261,7 +261,7 @@ fn small_control_frames_count_with_what_they_take_in_memory() {
 
 #[test]
 fn a_list_of_channels_is_as_large_as_it_is() {
-    for kind in [ControlKind::Session, ControlKind::Channels] {
+    for kind in [ControlKind::Session, ControlKind::Lasting] {
         let mut outbox = Outbox::new(1000, Sessions::AtOnce);
         outbox.push_control(kind, Encoded::Text(Bytes::from(vec![b'x'; 40 << 20])));
         let frame = Encoded::Binary(Bytes::from(vec![0; 1 << 20]));

@@ -115,7 +115,7 @@ fn a_channel_that_ends_still_counts() {
         place(&mut outbox, time, "often", 1000);
     }
     outbox.retire(&[TRANSFORM]);
-    outbox.push_ordered(ControlKind::Channels, Encoded::Text(Bytes::new()));
+    outbox.push_ordered(ControlKind::Lasting, Encoded::Text(Bytes::new()));
     let lost: u64 = (0..100).map(|time| camera(&mut outbox, time, 1000)).sum();
     assert!(lost > 0);
     let given = given(&mut outbox);
