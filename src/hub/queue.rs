@@ -140,7 +140,7 @@ impl<X> BatchQueue<X> {
     }
 
     /// What is queued, oldest first.
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Item<X>> + ExactSizeIterator {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Item<X>> {
         self.items.iter()
     }
 

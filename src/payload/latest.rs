@@ -107,11 +107,6 @@ impl<P: Ord + Copy, M> Latest<P, M> {
         self.offer(position, last_of, payload.len(), message)
     }
 
-    /// Whether nothing is kept.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
-
     /// Whether the message of this position is kept.
     pub(crate) fn contains(&self, position: &P) -> bool {
         self.messages.contains_key(position)

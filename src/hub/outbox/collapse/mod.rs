@@ -1,5 +1,6 @@
 //! What is kept of a backlog that has grown over the client's budget.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,10 +22,10 @@ const KEPT_WHOLE_TOTAL_SHARE: usize = 4;
 /// collapse has kept, don't count. Whoever publishes waits for it.
 const DECODED: usize = 4 << 20;
 
-/// Where a message is: the index of its item, and its index in the batch.
-type Place = (usize, usize);
+/// The messages of a channel that count: how many newer ones are queued.
+type LastOfOne = Latest<Reverse<u64>, ()>;
 
-type LastOfEach = BTreeMap<ChannelId, Latest<Place, ()>>;
+type LastOfEach = BTreeMap<ChannelId, LastOfOne>;
 
 impl Outbox {
     /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops of each channel that takes
@@ -57,19 +58,22 @@ impl Outbox {
     /// The messages that count of channels of which more than the newest does.
     fn last_of_each(&self, backlog: &BTreeMap<ChannelId, Load>) -> LastOfEach {
         let several = backlog.iter().filter(|(_, load)| !load.whole && load.counts != Counts::default());
-        let mut last: LastOfEach = several.map(|(channel, _)| (*channel, Latest::default())).collect();
+        let mut last: BTreeMap<ChannelId, (u64, LastOfOne)> =
+            several.map(|(channel, _)| (*channel, (0, Latest::default()))).collect();
         if last.is_empty() {
-            return last;
+            return LastOfEach::new();
         }
         let mut decoded = 0;
-        for (item, part) in self.parts().rev() {
+        for item in self.data.iter().rev() {
+            let Item::Messages(part) = item else { continue };
             let is_kept = part.number < self.collapsed_until;
-            for index in part.range.clone().rev() {
-                let entry = &part.batch.entries[index];
-                let Some(latest) = last.get_mut(&entry.channel) else { continue };
+            for entry in part.batch.entries[part.range.clone()].iter().rev() {
+                let Some((newer, latest)) = last.get_mut(&entry.channel) else { continue };
                 if self.subscriptions.wanted(entry.channel, part.number).is_none() {
                     continue;
                 }
+                let position = Reverse(*newer);
+                *newer += 1;
                 let Counts { transforms, is_latched } = self.subscriptions.counts(entry.channel, part.number);
                 if !is_latched && !is_kept {
                     if decoded >= DECODED {
@@ -78,25 +82,22 @@ impl Outbox {
                     decoded += entry.length as usize;
                 }
                 let origin = if is_latched { entry.origin } else { 0 };
-                latest.offer_payload((item, index), transforms, origin, part.batch.payload(entry), || ());
+                latest.offer_payload(position, transforms, origin, part.batch.payload(entry), || ());
             }
         }
-        // of those that were not decoded the newest counts
-        last.retain(|_, latest| !latest.is_empty());
-        last
+        last.into_iter().map(|(channel, (_, latest))| (channel, latest)).collect()
     }
 
     fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>, last: &LastOfEach) -> u64 {
         let mut copied = Vec::new();
         let mut kept: Vec<Kept> = Vec::new();
         let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
-        self.for_each_wanted(|(item, index), part, entry| {
+        self.for_each_wanted(|item, part, entry| {
             let Some(load) = backlog.get_mut(&entry.channel) else { return };
             load.messages -= 1;
-            let counts = match last.get(&entry.channel) {
-                Some(last) => last.contains(&(item, index)),
-                None => load.whole || load.messages == 0,
-            };
+            let counts = load.whole
+                || load.messages == 0
+                || last.get(&entry.channel).is_some_and(|last| last.contains(&Reverse(load.messages)));
             if !counts {
                 *lost.entry(entry.channel).or_default() += 1;
                 return;
@@ -170,21 +171,13 @@ impl Outbox {
         }
     }
 
-    /// The parts that are queued, oldest first, with the indices of their items.
-    fn parts(&self) -> impl DoubleEndedIterator<Item = (usize, &Part)> {
-        let items = self.data.iter().enumerate();
-        items.filter_map(|(index, item)| match item {
-            Item::Messages(part) => Some((index, part)),
-            Item::Other(_) => None,
-        })
-    }
-
-    /// Visits every queued message that the client wants, oldest first.
-    pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(Place, &Part, &Entry)) {
-        for (item, part) in self.parts() {
-            for (index, entry) in part.range.clone().zip(&part.batch.entries[part.range.clone()]) {
+    /// Visits every queued message that the client wants, oldest first, with the index of its item.
+    pub(super) fn for_each_wanted(&self, mut visit: impl FnMut(usize, &Part, &Entry)) {
+        for (index, item) in self.data.iter().enumerate() {
+            let Item::Messages(part) = item else { continue };
+            for entry in &part.batch.entries[part.range.clone()] {
                 if self.subscriptions.wanted(entry.channel, part.number).is_some() {
-                    visit((item, index), part, entry);
+                    visit(index, part, entry);
                 }
             }
         }
