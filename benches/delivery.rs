@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use foxglove_bridge::hub::SlowClient;
 use foxglove_bridge::internals::{
-    ChannelSet, Clock, Decoded, Extended, Item, Merge, Outbox, Place, Progress, Sessions, Slice,
+    ChannelSet, Clock, Decoded, Extended, Feed, Item, Merge, Outbox, Place, Progress, Sessions, Slice,
 };
 use foxglove_bridge::model::{Batch, ChannelId, Entry, SubscriptionId};
 use foxglove_bridge::playback::Rate;
@@ -107,7 +107,7 @@ fn publish(clients: &mut [Outbox], batch: &Arc<Batch>, range: Range<usize>, now:
         channels.insert(entry.channel);
         bytes += entry.length as usize;
     }
-    let slice = Slice { batch, range, bytes, channels: &channels, timed: true };
+    let slice = Slice { batch, range, bytes, channels: &channels, timed: true, feed: Feed::Playback };
     clients.iter_mut().filter_map(|client| client.push(&slice, SlowClient::Drop, now)).sum()
 }
 

@@ -87,7 +87,7 @@ pub mod websocket;
 #[doc(hidden)]
 pub mod internals {
     pub use crate::hub::outbox::{Outbox, Progress, Sessions, Slice};
-    pub use crate::hub::queue::Item;
+    pub use crate::hub::queue::{Feed, Item};
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::playback::clock::Clock;
     pub use crate::printable::{SHORT, counted, is_harmless, printable};

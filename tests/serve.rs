@@ -24,6 +24,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("many seeks back are one new session after a silence", "seeks_back", false),
     ("what is subscribed in groups arrives from its first message on", "groups", false),
     ("a topic that is subscribed while playing begins with its last message", "late_topic", false),
+    ("a wait of more than a minute is shown while it lasts", "long_wait", true),
     ("a recording that is sent as of now goes on in time at laps and seeks", "shift", false),
     ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
     ("a browser is told what the port is and a health check is answered", "http", false),

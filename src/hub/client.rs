@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
-use super::subscriptions::Refused;
+use super::queue::Part;
+use super::subscriptions::{Counts, Refused};
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
+use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
 
 /// Sends what is queued for a client on the thread that has published it.
@@ -98,6 +100,12 @@ impl Client {
         self.hub.0.counters.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts what is left of a part that was taken and is not sent.
+    pub(crate) fn count_lost(&self, part: &Part) {
+        let lost = lock(&self.queue.outbox).count_lost(part);
+        self.hub.0.count_dropped(lost);
+    }
+
     /// Messages that this client did not get, by topic; those of topics that are gone are under an empty name.
     pub(crate) fn dropped(&self) -> Vec<(String, u64)> {
         let state = lock(&self.hub.0.state);
@@ -112,14 +120,20 @@ impl Client {
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
         for &Subscription { id, channel_id } in subscriptions {
-            if state.channels.advertised(channel_id).is_none() {
+            let Some(channel) = state.channels.advertised(channel_id) else {
                 refused.push(Status::error(format!("subscription {id}: there is no channel {channel_id}")));
                 continue;
-            }
+            };
+            let counts =
+                Counts { transforms: Transforms::of(channel), is_latched: state.latch.contains(channel_id) };
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
-            match outbox.subscriptions_mut().insert(id, channel_id, since) {
-                Ok(()) => subscribed.push(channel_id),
+            let all = outbox.subscriptions_mut();
+            match all.insert(id, channel_id, since) {
+                Ok(()) => {
+                    all.set_counts(channel_id, counts);
+                    subscribed.push(channel_id);
+                }
                 Err(Refused::IdInUse) => {
                     refused.push(Status::error(format!("subscription {id} exists already")));
                     continue;
@@ -131,7 +145,7 @@ impl Client {
                     continue;
                 }
             }
-            let Some(batch) = state.latch.messages_of(channel_id) else {
+            let Some((batch, feed)) = state.latch.messages_of(channel_id) else {
                 outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
@@ -139,7 +153,7 @@ impl Client {
             let range = 0..batch.entries.len();
             let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch: &batch, range, bytes, channels, timed: false };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
         }

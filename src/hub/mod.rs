@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -19,21 +18,25 @@ use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
-use self::latch::LatchStore;
-use self::outbox::{Closing, ControlKind, Encoded, Outbox, Sessions};
+use self::notices::Notices;
+use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
 use crate::model::{Batch, Channel};
-use crate::pattern::TopicPattern;
-use crate::protocol::{Capability, Offer, PlaybackState, ServerInfo, ServerMessage, Status, time_frame};
+use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::time::{TimeRange, Timestamp};
 
 pub mod capability;
 mod channels;
 mod client;
+mod client_publish;
 mod demand;
+mod join;
 mod latch;
+mod notices;
+mod options;
+mod order;
 #[doc(hidden)]
 pub mod outbox;
 mod publisher;
@@ -57,6 +60,8 @@ mod tests;
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
+pub(crate) use latch::LatchStore;
+pub use options::{HubOptions, Latch, SlowClient};
 pub use publisher::{Direction, Publisher};
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
@@ -66,51 +71,6 @@ pub(crate) use tap::{Next, Published, Tap};
 /// and Lichtblick has a hint for exactly this one.
 const SLOW_CLIENT: &str = "Send buffer limit reached";
 const SLOW_CLIENT_ID: &str = "slow-client";
-
-/// What happens when a client takes data more slowly than it is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SlowClient {
-    /// Its backlog is collapsed to the newest message of each channel.
-    Drop,
-    /// Playback waits for it.
-    Wait,
-}
-
-/// Of which channels messages are kept for late subscribers: the last one of each origin, and of transforms the last one
-/// of each child frame.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Latch {
-    /// Those that were latched when recorded: ROS 2 transient local durability, ROS 1 `latching`.
-    Auto,
-    /// None.
-    Off,
-    /// Those of these topics, and those of [`Latch::Auto`].
-    Topics(Vec<TopicPattern>),
-}
-
-/// How the hub serves clients.
-#[derive(Debug, Clone, PartialEq)]
-pub struct HubOptions {
-    /// Data queued for one client, in bytes.
-    pub client_buffer: usize,
-    /// What to do when a client's queue is full.
-    pub on_slow_client: SlowClient,
-    /// Which channels are latched.
-    pub latch: Latch,
-    /// A `time` goes out before the first message of each new interval of this length; zero: of each new time.
-    pub time_resolution: Duration,
-}
-
-impl Default for HubOptions {
-    fn default() -> Self {
-        Self {
-            client_buffer: 16 << 20,
-            on_slow_client: SlowClient::Drop,
-            latch: Latch::Auto,
-            time_resolution: Duration::from_millis(1),
-        }
-    }
-}
 
 /// Identifies a connection; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -185,7 +145,7 @@ struct State {
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,
-    notices: Vec<Encoded>,
+    notices: Notices,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
     slice_channels: ChannelSet,
@@ -260,83 +220,9 @@ impl Hub {
         self.0.options.on_slow_client
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
-    pub(crate) fn notice(&self, status: &Status) {
-        tracing::warn!("{}", status.message);
-        let frame = Encoded::from(ServerMessage::Status(status.clone()).encode());
-        let mut state = lock(&self.0.state);
-        state.broadcast(ControlKind::Other, &frame);
-        if !state.notices.contains(&frame) {
-            state.notices.push(frame);
-        }
-    }
-
     /// Sends a message to every client that is connected.
     pub(crate) fn broadcast(&self, message: &ServerMessage) {
         lock(&self.0.state).broadcast(ControlKind::Other, &message.encode().into());
-    }
-
-    /// A new client: it is sent what the server is and offers.
-    pub(crate) fn join(&self, info: ClientInfo) -> Client {
-        let controls = info.offer.only_sdk();
-        let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
-        let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
-        let mut state = lock(&self.0.state);
-        let id = ClientId(state.next_client);
-        state.next_client += 1;
-        outbox.push_control(ControlKind::Session, self.server_info(&state));
-        outbox.push_control(ControlKind::Session, state.channels.encoded());
-        if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
-            outbox.push_control(ControlKind::Channels, services);
-        }
-        for notice in &state.notices {
-            outbox.push_control(ControlKind::Other, notice.clone());
-        }
-        if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {
-            let frame = ServerMessage::PlaybackState(playback.clone()).encode().into();
-            outbox.push_control(ControlKind::State, frame);
-        }
-        if let Some(time) = state.time {
-            outbox.push_control(ControlKind::Time(time), encoded_time(time));
-        }
-        if let Some(closing) = &state.closing {
-            outbox.close(closing.clone());
-        }
-        let queue = Arc::new(Queue {
-            outbox: Mutex::new(outbox),
-            wake: Notify::new(),
-            outlet: OnceLock::new(),
-            messages: AtomicU64::new(0),
-            bytes: AtomicU64::new(0),
-        });
-        let member = Member {
-            queue: queue.clone(),
-            info,
-            controls,
-            followed: Followed::default(),
-            follows_graph: false,
-        };
-        state.members.insert(id, member);
-        self.0.clients.store(state.members.len(), Ordering::Relaxed);
-        drop(state);
-        Client::new(id, queue, self.clone())
-    }
-
-    fn server_info(&self, state: &State) -> Encoded {
-        let mut capabilities = vec![Capability::Time];
-        capabilities.extend(state.slots.declared());
-        let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
-        ServerMessage::ServerInfo(ServerInfo {
-            name: self.0.name.clone(),
-            capabilities,
-            supported_encodings: state.slots.encodings(),
-            metadata: BTreeMap::new(),
-            session_id: Some(format!("{}-{}", process_id(), state.session)),
-            data_start_time: range.map(|range| range.start),
-            data_end_time: range.map(|range| range.end),
-        })
-        .encode()
-        .into()
     }
 
     /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
@@ -381,11 +267,4 @@ fn summarize(batch: &Batch, range: Range<usize>, channels: &mut ChannelSet) -> (
         channels.insert(entry.channel);
         (bytes + entry.length as usize, newest.max(entry.log_time))
     })
-}
-
-/// Distinguishes this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
-fn process_id() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    static ID: OnceLock<u64> = OnceLock::new();
-    *ID.get_or_init(|| RandomState::new().hash_one(0u8))
 }

@@ -1,22 +1,16 @@
 //! The way into the hub, for every input: players, live streams, relays, an embedder's own code.
-//!
-//! It alone owns the order in which things reach clients. What belongs at a place among the messages goes through each
-//! client's queue in that place (retired channels, a lap, a restart, a playback state), so that no client waits for
-//! another. A seek empties the queues and goes first.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
+use super::order::{Woken, state_kind};
+use super::outbox::{Encoded, Slice};
+use super::queue::Feed;
 use super::subscriptions::ChannelSet;
-use super::{
-    ClientId, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State,
-    latch, lock, summarize,
-};
+use super::{ClientId, Hub, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
-use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
+use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage};
 use crate::time::Timestamp;
 
 /// Which way time goes in a seek.
@@ -67,10 +61,10 @@ impl Publisher {
         lock(&self.0.0.state).retire(&self.0.0, channels);
     }
 
-    /// Publishes messages that are due. `policy` overrides the option of the hub.
+    /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
     pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let mut woken = Woken::default();
-        lock(&self.0.0.state).publish(&self.0.0, batch, range, policy, now, &mut woken);
+        lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now, &mut woken);
         woken.send();
     }
 
@@ -87,9 +81,8 @@ impl Publisher {
             let channels = &state.channels;
             batch.sift(|entry, _| if channels.is_known(entry.channel) { Fate::Sent } else { Fate::Dropped });
         }
-        state.latch.note_live(&batch);
         if batch.entries.is_empty() {
-            state.latch.keep(&batch, 0..0, &ChannelSet::default());
+            state.latch.keep(&batch, 0..0, &ChannelSet::default(), Feed::Live);
         }
         let (batch, mut from) = (Arc::new(batch), 0);
         let (mut restarted, mut woken) = (None, Woken::default());
@@ -99,7 +92,7 @@ impl Publisher {
             let upto = restart.map_or(batch.entries.len(), |index| from + index);
             if upto > from {
                 state.live_messages += (upto - from) as u64;
-                state.publish(&self.0.0, &batch, from..upto, policy, now, &mut woken);
+                state.publish(&self.0.0, &batch, from..upto, Feed::Live, policy, now, &mut woken);
                 from = upto;
             }
             if restart.is_some() {
@@ -132,9 +125,10 @@ impl Publisher {
         let range = 0..batch.entries.len();
         let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
         if to.is_none() {
-            state.latch.keep(batch, range.clone(), &state.slice_channels);
+            state.latch.keep(batch, range.clone(), &state.slice_channels, Feed::Playback);
         }
-        let slice = Slice { batch, range, bytes, channels: &state.slice_channels, timed: false };
+        let (channels, feed) = (&state.slice_channels, Feed::Playback);
+        let slice = Slice { batch, range, bytes, channels, timed: false, feed };
         for (id, member) in &state.members {
             if to.is_none_or(|to| to == *id) && self.0.0.push(member, &slice, SlowClient::Wait, now) {
                 member.queue.wake.notify_one();
@@ -142,7 +136,8 @@ impl Publisher {
         }
     }
 
-    /// Continues elsewhere: nothing published before reaches a client after this.
+    /// Continues elsewhere: nothing that [`Publisher::publish`] has published before reaches a client after this. What live
+    /// input has published stays.
     ///
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
     /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
@@ -152,7 +147,7 @@ impl Publisher {
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
-    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead. Where
+    /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead, which is counted. Where
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
     pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
@@ -174,7 +169,7 @@ impl Publisher {
     pub fn replay(&self, time: Timestamp, now: Instant) {
         self.0.end_taps();
         let mut state = lock(&self.0.0.state);
-        state.latch.clear();
+        state.latch.clear_all();
         state.restart(&self.0, time, SlowClient::Drop, now);
     }
 
@@ -203,11 +198,6 @@ impl Publisher {
         }
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
-    pub fn notice(&self, status: &Status) {
-        self.0.notice(status);
-    }
-
     /// What happens to slow clients when nothing else is asked for.
     pub fn on_slow_client(&self) -> SlowClient {
         self.0.on_slow_client()
@@ -222,214 +212,7 @@ impl Publisher {
 
     fn refuse(&self, refused: &[NotAdvertisable]) {
         for refused in refused {
-            self.0.notice(&Status::warning(refused.to_string()));
+            self.0.notice(&refused.to_string());
         }
     }
-}
-
-impl State {
-    fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotAdvertisable> {
-        if channels.is_empty() {
-            return Vec::new();
-        }
-        let replaced = self.channels.replaced_by(channels);
-        self.retire(shared, &replaced);
-        let added = self.channels.add(channels);
-        for channel in &added.new {
-            if latch::is_latched(channel, &shared.options.latch) {
-                self.latch.add_channel(channel);
-            }
-        }
-        if !added.new.is_empty() {
-            for tap in &self.taps {
-                tap.push_channels(&added.new);
-            }
-        }
-        if let Some(frame) = added.advertise {
-            self.broadcast(ControlKind::Channels, &frame);
-        }
-        added.refused
-    }
-
-    fn retire(&mut self, shared: &Shared, channels: &[ChannelId]) {
-        if channels.is_empty() {
-            return;
-        }
-        let (removed, unadvertise) = self.channels.remove(channels);
-        for &channel in &removed {
-            self.latch.remove_channel(channel);
-        }
-        for (&client, member) in &self.members {
-            let mut outbox = lock(&member.queue.outbox);
-            let ended = outbox.retire(&removed);
-            if let Some(frame) = &unadvertise {
-                outbox.push_ordered(ControlKind::Channels, frame.clone());
-            }
-            drop(outbox);
-            member.queue.wake.notify_one();
-            if !ended.is_empty() {
-                shared.demand.change(&DemandChange::Unsubscribed { client, channels: &ended });
-            }
-        }
-    }
-
-    fn publish(
-        &mut self,
-        shared: &Shared,
-        batch: &Arc<Batch>,
-        range: Range<usize>,
-        policy: SlowClient,
-        now: Instant,
-        woken: &mut Woken,
-    ) {
-        let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
-        self.latch.keep(batch, range.clone(), &self.slice_channels);
-        if range.is_empty() {
-            return;
-        }
-        self.time = self.time.max(Some(newest));
-        for tap in &self.taps {
-            tap.push(batch, range.clone(), bytes, now);
-        }
-        let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true };
-        let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;
-        for member in self.members.values() {
-            if !shared.push(member, &slice, policy, now) {
-                continue;
-            }
-            if !(is_small && woken.add(&member.queue)) {
-                member.queue.wake.notify_one();
-            }
-        }
-    }
-
-    fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
-        self.latch.clear();
-        self.time = Some(time);
-        let session = (direction == Direction::Back).then(|| self.new_session(hub));
-        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
-        for member in self.members.values() {
-            let mut outbox = lock(&member.queue.outbox);
-            match session.as_ref().filter(|_| !member.controls) {
-                Some(session) => {
-                    outbox.purge(Purge::Session);
-                    outbox.push_session(session, time, Cause::Seek);
-                }
-                None => outbox.purge(Purge::Seek(time)),
-            }
-            member.push_playback(&mut outbox, &playback, &frame, time);
-            drop(outbox);
-            member.queue.wake.notify_one();
-        }
-        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
-    }
-
-    fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
-        self.latch.clear();
-        let time = playback.current_time;
-        self.time = Some(time);
-        let session = self.new_session(hub);
-        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
-        for member in self.members.values() {
-            let mut outbox = lock(&member.queue.outbox);
-            let behind = policy == SlowClient::Drop && outbox.is_behind(now);
-            if behind {
-                outbox.purge(if member.controls { Purge::Seek(time) } else { Purge::Session });
-            }
-            if !member.controls {
-                outbox.push_session(&session, time, Cause::Timeline);
-            }
-            member.push_playback(&mut outbox, &playback, &frame, time);
-            drop(outbox);
-            member.queue.wake.notify_one();
-        }
-        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
-    }
-
-    fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
-        self.time = Some(time);
-        let session = self.new_session(hub);
-        let latched = self.latch.messages();
-        for member in self.members.values() {
-            let mut outbox = lock(&member.queue.outbox);
-            if policy == SlowClient::Drop && outbox.is_behind(now) {
-                outbox.purge(Purge::Session);
-            }
-            outbox.push_session(&session, time, Cause::Timeline);
-            outbox.push_time_change(time);
-            drop(outbox);
-            for batch in &latched {
-                let range = 0..batch.entries.len();
-                let (bytes, _) = summarize(batch, range.clone(), &mut self.slice_channels);
-                let channels = &self.slice_channels;
-                let slice = Slice { batch, range, bytes, channels, timed: false };
-                hub.0.push(member, &slice, SlowClient::Wait, now);
-            }
-            member.queue.wake.notify_one();
-        }
-    }
-
-    /// The frames with which a new session begins.
-    fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
-        self.session += 1;
-        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        [hub.server_info(self), self.channels.encoded()].into_iter().chain(services).collect()
-    }
-}
-
-impl Shared {
-    /// Returns whether the client wants any of it.
-    fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> bool {
-        let mut outbox = lock(&member.queue.outbox);
-        let was_slow = outbox.is_slow();
-        let Some(lost) = outbox.push(slice, policy, now) else { return false };
-        if lost > 0 {
-            self.counters.dropped.fetch_add(lost, Ordering::Relaxed);
-            if !was_slow {
-                let status =
-                    Status { id: Some(SLOW_CLIENT_ID.into()), ..Status::warning(SLOW_CLIENT.to_owned()) };
-                outbox.push_control(ControlKind::Other, ServerMessage::Status(status).encode().into());
-            }
-        }
-        true
-    }
-}
-
-/// Clients for which little has been queued: it is sent by the thread that publishes it, once the hub's lock is free.
-/// Where there is more to send, waking the clients' tasks costs little beside it, and they run side by side.
-#[derive(Default)]
-struct Woken([Option<Arc<Queue>>; Woken::CLIENTS]);
-
-impl Woken {
-    const CLIENTS: usize = 4;
-    /// In bytes of payload, for each client.
-    const LARGEST: usize = 48 << 10;
-
-    /// Adds a client; false if there is no room for more.
-    fn add(&mut self, queue: &Arc<Queue>) -> bool {
-        let free = self.0.iter_mut().find(|place| place.is_none());
-        free.map(|place| *place = Some(queue.clone())).is_some()
-    }
-
-    fn send(self) {
-        self.0.into_iter().flatten().for_each(|queue| queue.send_now());
-    }
-}
-
-impl Member {
-    fn knows_playback(&self) -> bool {
-        self.controls || self.info.offer.offers_sdk()
-    }
-
-    /// The state after a jump, and the time there.
-    fn push_playback(&self, outbox: &mut Outbox, playback: &PlaybackState, frame: &Encoded, time: Timestamp) {
-        if self.knows_playback() {
-            outbox.push_ordered(state_kind(playback), frame.clone());
-        }
-        outbox.push_time_change(time);
-    }
-}
-
-fn state_kind(playback: &PlaybackState) -> ControlKind {
-    if playback.request_id.is_some() { ControlKind::Other } else { ControlKind::State }
 }

@@ -10,6 +10,16 @@ use std::time::Instant;
 
 use crate::model::Batch;
 
+/// What publishes: playback, whose seeks make void what it has published before, or live input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Feed {
+    /// A recording, or a stream that is played by time.
+    #[default]
+    Playback,
+    /// What is sent as it comes.
+    Live,
+}
+
 /// A part of a batch in a queue.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -19,6 +29,8 @@ pub struct Part {
     pub range: Range<usize>,
     /// Whether `time` runs with the messages; not for a backfill.
     pub timed: bool,
+    /// Who has published it.
+    pub feed: Feed,
     /// Number of the item: items count up.
     pub number: u64,
     /// When its first message was queued.
@@ -38,15 +50,21 @@ pub enum Item<X> {
     Other(X),
 }
 
+/// The item that was taken last and is being worked on.
+#[derive(Debug)]
+struct InHand {
+    bytes: usize,
+    /// Of messages: when the first was queued, and who has published them.
+    messages: Option<(Instant, Feed)>,
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct BatchQueue<X> {
     items: VecDeque<Item<X>>,
     bytes: usize,
     pinned: usize,
-    /// Bytes of the item that was taken last and is being worked on.
-    in_hand: Option<usize>,
-    in_hand_since: Option<Instant>,
+    in_hand: Option<InHand>,
     next_number: u64,
     /// The last item must not grow: something begins after it.
     sealed: bool,
@@ -54,15 +72,7 @@ pub(super) struct BatchQueue<X> {
 
 impl<X> Default for BatchQueue<X> {
     fn default() -> Self {
-        Self {
-            items: VecDeque::new(),
-            bytes: 0,
-            pinned: 0,
-            in_hand: None,
-            in_hand_since: None,
-            next_number: 0,
-            sealed: false,
-        }
+        Self { items: VecDeque::new(), bytes: 0, pinned: 0, in_hand: None, next_number: 0, sealed: false }
     }
 }
 
@@ -74,13 +84,14 @@ impl<X> BatchQueue<X> {
         range: Range<usize>,
         bytes: usize,
         timed: bool,
+        feed: Feed,
         now: Instant,
     ) {
         let mut pinned = batch.footprint();
         if let Some(Item::Messages(last)) = self.items.back_mut() {
             if Arc::ptr_eq(&last.batch, batch)
                 && last.range.end == range.start
-                && last.timed == timed
+                && (last.timed, last.feed) == (timed, feed)
                 && !self.sealed
             {
                 last.range.end = range.end;
@@ -91,7 +102,7 @@ impl<X> BatchQueue<X> {
             pinned -= batch.shared_with(&last.batch);
         }
         let number = self.next_number;
-        self.enqueue(Part { batch: batch.clone(), range, timed, number, queued: now, bytes, pinned });
+        self.enqueue(Part { batch: batch.clone(), range, timed, feed, number, queued: now, bytes, pinned });
     }
 
     /// Queues a part as it is; its number must not be lower than that of a part before it.
@@ -112,21 +123,20 @@ impl<X> BatchQueue<X> {
     /// Takes the oldest item; what was taken before is done with.
     pub(super) fn take(&mut self) -> Option<Item<X>> {
         let item = self.items.pop_front();
-        (self.in_hand, self.in_hand_since) = match &item {
-            Some(Item::Messages(part)) => {
+        self.in_hand = item.as_ref().map(|item| match item {
+            Item::Messages(part) => {
                 self.bytes = self.bytes.saturating_sub(part.bytes);
                 self.pinned = self.pinned.saturating_sub(part.pinned);
-                (Some(part.bytes.max(part.pinned)), Some(part.queued))
+                InHand { bytes: part.bytes.max(part.pinned), messages: Some((part.queued, part.feed)) }
             }
-            Some(Item::Other(_)) => (Some(0), None),
-            None => (None, None),
-        };
+            Item::Other(_) => InHand { bytes: 0, messages: None },
+        });
         item
     }
 
     /// What was taken before is done with, and nothing else is taken.
     pub(super) fn finish(&mut self) {
-        (self.in_hand, self.in_hand_since) = (None, None);
+        self.in_hand = None;
     }
 
     /// What is queued, oldest first.
@@ -162,7 +172,7 @@ impl<X> BatchQueue<X> {
 
     /// Bytes queued or kept in memory, with those in hand.
     pub(super) fn held(&self) -> usize {
-        self.weight() + self.in_hand.unwrap_or(0)
+        self.weight() + self.in_hand.as_ref().map_or(0, |in_hand| in_hand.bytes)
     }
 
     /// Payload bytes queued.
@@ -172,12 +182,21 @@ impl<X> BatchQueue<X> {
 
     /// Since when the oldest message waits, be it queued or in hand.
     pub(super) fn waits_since(&self) -> Option<Instant> {
-        self.in_hand_since.or_else(|| {
+        self.messages_in_hand().map(|(since, _)| since).or_else(|| {
             self.items.iter().find_map(|item| match item {
                 Item::Messages(part) => Some(part.queued),
                 Item::Other(_) => None,
             })
         })
+    }
+
+    /// Whether messages of live input are in hand.
+    pub(super) fn has_live_in_hand(&self) -> bool {
+        self.messages_in_hand().is_some_and(|(_, feed)| feed == Feed::Live)
+    }
+
+    fn messages_in_hand(&self) -> Option<(Instant, Feed)> {
+        self.in_hand.as_ref()?.messages
     }
 
     /// The number of the next item.
@@ -217,7 +236,7 @@ mod tests {
 
     fn push(queue: &mut BatchQueue<()>, batch: &Arc<Batch>, range: Range<usize>) {
         let bytes = range.len();
-        queue.push(batch, range, bytes, true, Instant::now());
+        queue.push(batch, range, bytes, true, Feed::Live, Instant::now());
     }
 
     fn taken(queue: &mut BatchQueue<()>) -> Option<(Arc<Batch>, Range<usize>)> {
@@ -263,8 +282,8 @@ mod tests {
     fn the_age_of_the_oldest_message_is_known_until_it_is_done_with() {
         let (mut queue, batch) = (BatchQueue::<()>::default(), batch(2, Bytes::new()));
         let (then, now) = (Instant::now(), Instant::now());
-        queue.push(&batch, 0..1, 1, true, then);
-        queue.push(&batch, 1..2, 1, true, now);
+        queue.push(&batch, 0..1, 1, true, Feed::Live, then);
+        queue.push(&batch, 1..2, 1, true, Feed::Live, now);
         assert_eq!(queue.waits_since(), Some(then));
         queue.take();
         assert_eq!(queue.waits_since(), Some(then));

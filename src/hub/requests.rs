@@ -14,19 +14,14 @@ use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
 use super::{Client, Queue, lock};
 use crate::protocol::{
-    Capability, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset, FetchAssetResponse,
-    GetParameters, ParameterValues, PlaybackControlRequest, PlaybackState, ServerMessage, ServiceCallFailure,
-    ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
+    Capability, FetchAsset, FetchAssetResponse, GetParameters, ParameterValues, PlaybackControlRequest,
+    PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters,
+    Status,
 };
 
 /// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
 /// floods a slow provider costs little.
 const MAX_PENDING: usize = 1000;
-
-/// Channels that one client may publish on at once.
-const MAX_PUBLISHED: usize = 1000;
-
-const PUBLISH: &str = "what clients publish";
 
 const BUSY: &str = "too many requests of this client wait for an answer; try again later";
 
@@ -55,7 +50,7 @@ impl Drop for Pending {
 }
 
 /// Calls a provider; None if it panics. Its responder has answered then, as it was dropped.
-fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<T> {
     // what it leaves half changed is its own
     let called = catch_unwind(AssertUnwindSafe(provider));
     called.inspect_err(|_panic| tracing::error!("the provider of {capability} panicked")).ok()
@@ -69,12 +64,12 @@ impl Client {
         (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
     }
 
-    fn status(&self, status: Status) {
+    pub(super) fn status(&self, status: Status) {
         self.send(&ServerMessage::Status(status));
     }
 
     /// Who provides a capability; called without the hub's lock.
-    fn provider<T: Clone>(
+    pub(super) fn provider<T: Clone>(
         &self,
         capability: Capability,
         slot: impl FnOnce(&Slots) -> Option<&T>,
@@ -246,66 +241,6 @@ impl Client {
             pending.send(&message);
         });
         call("a service", || service.call(request, answer));
-    }
-
-    /// Begins to publish on channels; what is refused gets a status.
-    pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
-        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
-        for channel in channels {
-            let mut publishes = lock(&self.publishes);
-            let refused = if publishes.contains(&channel.id) {
-                Err("the id is in use".to_owned())
-            } else if publishes.len() >= MAX_PUBLISHED {
-                Err(format!("a client may publish on {MAX_PUBLISHED} channels at most"))
-            } else {
-                let advertised = call(PUBLISH, || publish.advertise(self.id, channel));
-                advertised.unwrap_or_else(|| Err("the server has a fault".to_owned()))
-            };
-            match refused {
-                Ok(()) => drop(publishes.insert(channel.id)),
-                Err(reason) => {
-                    drop(publishes);
-                    let (id, topic) = (channel.id.0, &channel.topic);
-                    self.status(Status::error(format!("advertise: channel {id} ({topic}): {reason}")));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends channels that the client publishes on.
-    pub(crate) fn unadvertise(&self, ids: &[ClientChannelId]) -> Result<(), Unsupported> {
-        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
-        for id in ids {
-            if lock(&self.publishes).remove(id) {
-                call(PUBLISH, || publish.unadvertise(self.id, *id));
-            } else {
-                self.status(Status::warning(format!("unadvertise: this client has no channel {}", id.0)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes a message that the client publishes.
-    pub(crate) fn publish(&self, message: ClientMessageData) -> Result<(), Unsupported> {
-        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
-        let ClientMessageData { channel_id, payload } = message;
-        if lock(&self.publishes).contains(&channel_id) {
-            call(PUBLISH, || publish.message(self.id, channel_id, payload));
-        } else {
-            self.status(Status::error(format!("message: this client has no channel {}", channel_id.0)));
-        }
-        Ok(())
-    }
-
-    /// The client leaves: its channels end.
-    pub(super) fn end_publishing(&self) {
-        let ids = std::mem::take(&mut *lock(&self.publishes));
-        if let Ok(publish) = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref()) {
-            for id in ids {
-                call(PUBLISH, || publish.unadvertise(self.id, id));
-            }
-        }
     }
 }
 

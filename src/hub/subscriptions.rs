@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ChannelId, SubscriptionId};
+use crate::payload::transforms::Transforms;
 
 /// A set of the slots of channels, as bits. A channel that ended can share its slot with a later one, so that a set only
 /// says which channels *may* be in it.
@@ -47,13 +48,25 @@ impl ChannelSet {
     }
 }
 
-/// One subscription: the channel, the client's id for it, and the first queue item it applies to.
+/// What of a channel counts besides its newest message: the last one of each child frame, and of each origin of a latched
+/// channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    pub(crate) transforms: Option<Transforms>,
+    pub(crate) is_latched: bool,
+}
+
+/// One subscription: the channel, the client's id for it, the first queue item it applies to, and what of it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Subscribed {
     channel: ChannelId,
     id: SubscriptionId,
     since: u64,
+    counts: Counts,
 }
+
+// the table is looked up for each message
+const _: () = assert!(size_of::<Option<Subscribed>>() == 24);
 
 /// A subscription to a channel that was retired: it still applies to what was queued before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,11 +111,26 @@ impl Subscriptions {
         if channel.slot() >= self.table.len() {
             self.table.resize(channel.slot() + 1, None);
         }
-        self.table[channel.slot()] = Some(Subscribed { channel, id, since });
+        self.table[channel.slot()] = Some(Subscribed { channel, id, since, counts: Counts::default() });
         self.channels.insert(channel);
         self.ids.insert(id, channel);
         self.orphans.remove(&id);
         Ok(())
+    }
+
+    /// Says what counts of a channel that is subscribed to.
+    pub(crate) fn set_counts(&mut self, channel: ChannelId, counts: Counts) {
+        if let Some(Some(subscribed)) = self.table.get_mut(channel.slot())
+            && subscribed.channel == channel
+        {
+            subscribed.counts = counts;
+        }
+    }
+
+    /// What counts of a channel in queue item number `item`.
+    pub(crate) fn counts(&self, channel: ChannelId, item: u64) -> Counts {
+        let subscribed = self.subscribed(channel).or_else(|| self.ended(channel, item));
+        subscribed.map(|subscribed| subscribed.counts).unwrap_or_default()
     }
 
     fn subscribed(&self, channel: ChannelId) -> Option<&Subscribed> {
@@ -163,10 +191,15 @@ impl Subscriptions {
 
     #[cold]
     fn wanted_before_its_end(&self, channel: ChannelId, item: u64) -> Option<SubscriptionId> {
+        self.ended(channel, item).map(|subscribed| subscribed.id)
+    }
+
+    /// The subscription to a channel that was retired.
+    fn ended(&self, channel: ChannelId, item: u64) -> Option<&Subscribed> {
         let applies = |ended: &&Ended| {
             ended.subscribed.channel == channel && (ended.subscribed.since..ended.until).contains(&item)
         };
-        self.ended.iter().find(applies).map(|ended| ended.subscribed.id)
+        self.ended.iter().find(applies).map(|ended| &ended.subscribed)
     }
 
     /// The slots of channels that are subscribed to.

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::queue::{BatchQueue, Item};
+use super::queue::{BatchQueue, Feed, Item};
 use super::{Hub, lock};
 use crate::model::{Batch, Channel};
 
@@ -88,7 +88,14 @@ impl TapQueue {
         }
     }
 
-    pub(super) fn push(&self, batch: &Arc<Batch>, range: Range<usize>, bytes: usize, now: Instant) {
+    pub(super) fn push(
+        &self,
+        batch: &Arc<Batch>,
+        range: Range<usize>,
+        bytes: usize,
+        feed: Feed,
+        now: Instant,
+    ) {
         let mut waiting = lock(&self.waiting);
         if waiting.closed || range.is_empty() {
             return;
@@ -97,7 +104,7 @@ impl TapQueue {
             waiting.lost += range.len() as u64;
             return;
         }
-        waiting.queue.push(batch, range, bytes, true, now);
+        waiting.queue.push(batch, range, bytes, true, feed, now);
         let wake = std::mem::take(&mut waiting.idle) || waiting.queue.held() >= WORTH_WAKING;
         drop(waiting);
         if wake {

@@ -7,7 +7,7 @@ use super::outbox::{Encoded, Ordered, Progress};
 use super::queue::Item;
 use super::{Client, ClientInfo, Hub, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, SubscriptionId};
-use crate::protocol::{Offer, PlaybackState, ServerMessage, Status, Subscription};
+use crate::protocol::{Offer, PlaybackState, ServerInfo, ServerMessage, Status, Subscription};
 use crate::registry::{ChannelSpec, Registry};
 use crate::time::Timestamp;
 
@@ -16,8 +16,7 @@ use crate::time::Timestamp;
 pub(crate) enum Sent {
     /// A message: its subscription, which is the channel's id, and its time in seconds.
     Message(u32, u64),
-    /// `serverInfo`, with its session.
-    Session(String),
+    Session(ServerInfo),
     Advertised(Vec<u32>),
     Unadvertised(Vec<u32>),
     /// In seconds.
@@ -54,21 +53,33 @@ impl Viewer {
         self.client.subscribe(&[subscription], Instant::now())
     }
 
-    fn read(&mut self) {
-        read(&self.client, &mut self.sent);
-    }
-
     /// What was sent since this was last asked.
     pub(crate) fn news(&mut self) -> Vec<Sent> {
-        self.read();
+        read(&self.client, &mut self.sent);
         std::mem::take(&mut self.sent)
     }
 
-    /// The times of messages of a channel since this was last asked.
+    /// The messages of that: channel and time.
     pub(crate) fn messages(&mut self) -> Vec<(u32, u64)> {
         let message =
             |sent| if let Sent::Message(channel, time) = sent { Some((channel, time)) } else { None };
         self.news().into_iter().filter_map(message).collect()
+    }
+
+    /// Reads until something was sent; a test that waits for ever is ended by its runner.
+    pub(crate) async fn until(&mut self, is_wanted: impl Fn(&Sent) -> bool) {
+        loop {
+            read(&self.client, &mut self.sent);
+            if self.sent.iter().any(&is_wanted) {
+                return;
+            }
+            self.client.wake().await;
+        }
+    }
+
+    /// Reads until a message of a channel was sent that has this time in seconds.
+    pub(crate) async fn until_message(&mut self, channel: u32, time: u64) {
+        self.until(|sent| *sent == Sent::Message(channel, time)).await;
     }
 }
 
@@ -106,7 +117,7 @@ fn decode(frame: &Encoded) -> Sent {
         Encoded::Binary(bytes) => ServerMessage::decode_binary(bytes.clone()).unwrap(),
     };
     match message {
-        ServerMessage::ServerInfo(info) => Sent::Session(info.session_id.unwrap()),
+        ServerMessage::ServerInfo(info) => Sent::Session(info),
         ServerMessage::Advertise(channels) => Sent::Advertised(channels.iter().map(|c| c.id.0).collect()),
         ServerMessage::Unadvertise(ids) => Sent::Unadvertised(ids.iter().map(|id| id.0).collect()),
         ServerMessage::Time(time) => Sent::Time(time.0 / 1_000_000_000),

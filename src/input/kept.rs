@@ -1,14 +1,16 @@
 //! What a pipe gives before anybody subscribes: kept, so that `cat log.jsonl | …` is not over before there is a viewer.
 //!
 //! It is sent as it comes all the same, and freed with the first subscription. If the pipe ends before that, what was
-//! kept is a recording. Bound: [`LIMIT`] bytes, the newest; and the last message of each latched channel.
+//! kept is a recording. Bound: [`LIMIT`] bytes, the newest; and what counts of latched channels (see [`LatchStore`]).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::hub::queue::Feed;
 use crate::hub::restart::RestartWatch;
-use crate::hub::{DemandChange, Hub, lock};
+use crate::hub::subscriptions::ChannelSet;
+use crate::hub::{DemandChange, Hub, LatchStore, lock};
 use crate::model::{Batch, Channel, ChannelId};
 use crate::registry::Registry;
 use crate::source::{Extent, Gathered, MemoryRecording, RecordingOptions, SourceError, Stop, Stream};
@@ -113,9 +115,9 @@ struct Kept {
     channels: BTreeMap<ChannelId, Arc<Channel>>,
     batches: VecDeque<Batch>,
     bytes: usize,
-    /// The last message of each latched channel that is in no batch any more.
-    latched: BTreeMap<ChannelId, Batch>,
-    left_out: u64,
+    /// Messages that are in no batch any more, and what counts of them of latched channels.
+    evicted: u64,
+    latched: LatchStore,
     watch: RestartWatch,
     /// Channels that have ended, of which batches may have messages.
     ended: Vec<Arc<Channel>>,
@@ -126,47 +128,47 @@ impl Kept {
     fn push(&mut self, batch: &Batch, hub: &Hub, now: Instant) {
         for retired in &batch.retired {
             self.ended.extend(self.channels.remove(retired));
-            self.latched.remove(retired);
+            self.latched.remove_channel(*retired);
         }
         let too_many = self.ended.len().saturating_sub(MAX_ENDED);
         self.ended.drain(..too_many);
-        self.channels.extend(batch.announcements.iter().map(|channel| (channel.id, channel.clone())));
+        for channel in &batch.announcements {
+            if self.channels.insert(channel.id, channel.clone()).is_none() && hub.latches(channel) {
+                self.latched.add_channel(channel);
+            }
+        }
         let mut batch = Batch { retired: Vec::new(), announcements: Vec::new(), ..batch.clone() };
         let mut from = 0;
         while let Some(restart) = self.watch.first_restart(&batch.entries[from..], now) {
             // what was before belongs to another run
             from += restart;
             self.watch.restart(now);
-            self.left_out += self.batches.drain(..).map(|batch| batch.entries.len() as u64).sum::<u64>();
+            self.evicted += self.batches.drain(..).map(|batch| batch.entries.len() as u64).sum::<u64>();
+            self.latched.clear_all();
             self.bytes = 0;
         }
-        self.left_out += batch.entries.drain(..from).len() as u64;
+        self.evicted += batch.entries.drain(..from).len() as u64;
         if batch.entries.is_empty() {
             return;
         }
         self.bytes += batch.footprint() + BATCH;
         self.batches.push_back(batch);
         while self.bytes > LIMIT && self.batches.len() > 1 {
-            self.evict(hub);
+            self.evict();
         }
     }
 
-    fn evict(&mut self, hub: &Hub) {
+    fn evict(&mut self) {
         let Some(oldest) = self.batches.pop_front() else { return };
         self.bytes -= oldest.footprint() + BATCH;
-        for entry in &oldest.entries {
-            if self.channels.get(&entry.channel).is_some_and(|channel| hub.latches(channel)) {
-                let mut copy = Batch::default();
-                copy.push_copy(entry, oldest.payload(entry));
-                self.left_out += u64::from(self.latched.insert(entry.channel, copy).is_some());
-            } else {
-                self.left_out += 1;
-            }
-        }
+        self.evicted += oldest.entries.len() as u64;
+        let mut channels = ChannelSet::default();
+        oldest.entries.iter().for_each(|entry| channels.insert(entry.channel));
+        self.latched.keep(&oldest, 0..oldest.entries.len(), &channels, Feed::Live);
     }
 
     fn end(self, name: &str) -> EndOfPipe {
-        let Self { channels, batches, latched, left_out, ended, registry, .. } = self;
+        let Self { channels, batches, latched, evicted, ended, registry, .. } = self;
         if batches.is_empty() {
             return EndOfPipe::Nothing;
         }
@@ -180,8 +182,11 @@ impl Kept {
         }
         gathered.keep_ended(&registry);
         let range = gathered.range();
-        for batch in latched.into_values() {
-            gathered.push(batch);
+        let mut left_out = evicted;
+        for (batch, _) in latched.messages() {
+            // those that were not to be sent were not counted
+            left_out = left_out.saturating_sub(batch.entries.len() as u64);
+            gathered.push((*batch).clone());
         }
         let spans = range.is_some_and(|range| range.duration() >= SHORTEST);
         let extent = if spans { Extent::All } else { Extent::LastMessages };
@@ -202,7 +207,7 @@ impl Kept {
 mod tests {
     use super::*;
     use crate::hub::HubOptions;
-    use crate::model::Entry;
+    use crate::model::{Entry, Schema};
     use crate::registry::ChannelSpec;
     use crate::source::Recording;
     use crate::source::testing::fed;
@@ -257,6 +262,60 @@ mod tests {
         assert!(recording.info().has_past);
         let past = recording.backfill(Timestamp(4_700_000_000), &[map]).unwrap();
         assert_eq!(past.entries.len(), 1, "the map, however long ago it came");
+    }
+
+    #[test]
+    fn of_a_latched_channel_that_which_counts_is_kept_besides() {
+        let mut pipe = Pipe::new();
+        let schema = Schema {
+            name: "foxglove.FrameTransform".into(),
+            encoding: "jsonschema".into(),
+            data: "{}".into(),
+        };
+        let tf =
+            ChannelSpec { latched: true, schema: Some(schema.into()), ..ChannelSpec::json("/tf_static") };
+        let tf = pipe.registry.claim(tf).unwrap().channel;
+        let map =
+            pipe.registry.claim(ChannelSpec { latched: true, ..ChannelSpec::json("/map") }).unwrap().channel;
+        let mut batch = Batch { announcements: vec![tf.clone(), map.clone()], ..Batch::default() };
+        for (millis, channel, origin, payload) in [
+            (1, &tf, 0, r#"{"child_frame_id":"a"}"#),
+            (2, &tf, 0, r#"{"child_frame_id":"b"}"#),
+            (3, &tf, 0, r#"{"child_frame_id":"b"}"#),
+            (4, &map, 7, "{}"),
+            (5, &map, 8, "{}"),
+            (6, &map, 8, "{}"),
+        ] {
+            let entry = Entry { origin, ..Entry::at(channel.id, Timestamp(millis * 1_000_000)) };
+            batch.push_copy(&entry, payload.as_bytes());
+        }
+        pipe.kept.push(&batch, &pipe.hub, Instant::now());
+        for number in 0..100 {
+            pipe.push("/a", false, 1000 + number * 100, 1 << 20);
+        }
+        let (times, _, left_out, mut recording) = pipe.end();
+        let start = times[0];
+        assert_eq!(left_out, 2 + 37);
+        recording.latch(&[tf.id, map.id]);
+        let past = recording.backfill(Timestamp(start * 1_000_000), &[tf.id, map.id]).unwrap();
+        let times: Vec<_> = past.entries.iter().map(|entry| entry.log_time.0 / 1_000_000).collect();
+        assert_eq!(times, [1, 3, 4, 6]);
+    }
+
+    #[test]
+    fn what_was_latched_before_a_restart_is_not_kept() {
+        let mut pipe = Pipe::new();
+        pipe.push("/map", true, 500_000, 10);
+        for number in 0..100 {
+            pipe.push("/a", false, 600_000 + number, 1 << 20);
+        }
+        for millis in [1000, 2000, 3000] {
+            pipe.push("/a", false, millis, 1);
+        }
+        let (times, _, left_out, recording) = pipe.end();
+        assert_eq!((times, left_out), (vec![1000, 2000, 3000], 101));
+        assert!(!recording.info().has_past);
+        assert_eq!(recording.info().range.unwrap().end, Timestamp(3_000_000_000));
     }
 
     #[test]

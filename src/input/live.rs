@@ -14,7 +14,6 @@ use super::listen::Listener;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{Hub, Publisher, SlowClient, lock};
 use crate::model::Batch;
-use crate::protocol::Status;
 use crate::source::{Backoff, ErrorKind, Incoming, SourceError, Stop, Stream};
 
 /// What happens when every input has ended.
@@ -266,7 +265,7 @@ impl Shared {
         } else {
             tracing::error!("{error}; what follows is served");
             let text = "a damaged part of the input is left out; the server's log says where";
-            self.publisher.notice(&Status::warning(text.to_owned()));
+            self.publisher.notice(text);
         }
     }
 

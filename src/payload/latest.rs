@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::transforms::{Frames, MAX_FRAMES};
+use super::transforms::{Frames, MAX_FRAMES, Transforms};
 
 /// Origins of one topic whose last message is kept.
 pub(crate) const MAX_ORIGINS: usize = 1000;
@@ -91,6 +91,25 @@ impl<P: Ord + Copy, M> Latest<P, M> {
         self.messages.insert(position, Kept { message: message(), bytes, frames, origin, counts_for });
         self.bytes += bytes;
         self.keep_bound()
+    }
+
+    /// The same for a message that is the last one of its child frames, if it has any, and otherwise of its origin.
+    pub(crate) fn offer_payload(
+        &mut self,
+        position: P,
+        transforms: Option<Transforms>,
+        origin: u32,
+        payload: &[u8],
+        message: impl FnOnce() -> M,
+    ) -> bool {
+        let frames = transforms.map(|transforms| transforms.child_frames(payload)).unwrap_or_default();
+        let last_of = if frames.is_empty() { LastOf::Origin(origin) } else { LastOf::Frames(&frames) };
+        self.offer(position, last_of, payload.len(), message)
+    }
+
+    /// Whether the message of this position is kept.
+    pub(crate) fn contains(&self, position: &P) -> bool {
+        self.messages.contains_key(position)
     }
 
     /// What is kept, by position.

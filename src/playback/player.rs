@@ -11,18 +11,19 @@ use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::inbox::{Event, PlayerHandle};
-use super::machine::Machine;
+use super::machine::{LONG_WAIT_ID, Machine};
 use super::stage::Stage;
 use super::{ControlBy, PlaybackOptions};
 use crate::hub::stats::Snapshot;
 use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, SlowClient, lock};
 use crate::model::{Batch, Channel, ChannelId};
-use crate::protocol::{PlaybackState, Status};
+use crate::protocol::PlaybackState;
 use crate::source::reader::Reader;
 use crate::source::{Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
-/// A playback on its own thread; stops when dropped.
+/// A playback on its own thread. When it is dropped it stops: then nobody can control it any more, and the hub is free for
+/// another one. Its channels stay, for viewers to look.
 pub struct Player {
     handle: PlayerHandle,
     thread: Option<JoinHandle<()>>,
@@ -48,18 +49,19 @@ impl Player {
         let (sender, inbox) = channel();
         let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
-        let publisher = connect(&hub, &handle, range)?;
+        let place = Place::take(hub, &handle, range)?;
+        let Place { hub, publisher, .. } = &place;
         publisher.announce(&info.channels);
         if let Playable::Recording(recording) = &mut source {
             recording.latch(&hub.latched_channels());
         }
         for warning in &info.warnings {
-            publisher.notice(&Status::warning(warning.clone()));
+            publisher.notice(warning);
         }
         let reader = Reader::spawn(source, move |event| {
             sender.send(Event::Reader(event)).ok();
         })?;
-        let mut stage = Outside { hub, publisher, reader, outcome: None };
+        let mut stage = Outside { place, reader, outcome: None };
         let machine = Machine::new(kind, &info, options, &mut stage, Instant::now());
         let snapshot = handle.snapshot.clone();
         let thread = std::thread::Builder::new()
@@ -130,26 +132,44 @@ fn run(
     }
 }
 
-/// Registers a player in a hub. With a `range` clients may control it.
-fn connect(hub: &Hub, player: &PlayerHandle, range: Option<TimeRange>) -> std::io::Result<Publisher> {
-    if let Some(range) = range {
-        hub.provide_playback(Arc::new(player.clone()), range).map_err(std::io::Error::other)?;
-    }
-    let handle = player.clone();
-    hub.on_demand(move |change| {
-        if let DemandChange::Subscribed { client, without_message, .. } = change {
-            handle.send(Event::Subscribed(*client, without_message.to_vec()));
+/// A player's place in a hub; given back when dropped.
+struct Place {
+    hub: Hub,
+    publisher: Publisher,
+    /// Clients may control the player.
+    is_offered: bool,
+}
+
+impl Place {
+    /// With a `range` clients may control the player.
+    fn take(hub: Hub, player: &PlayerHandle, range: Option<TimeRange>) -> std::io::Result<Self> {
+        if let Some(range) = range {
+            hub.provide_playback(Arc::new(player.clone()), range).map_err(std::io::Error::other)?;
         }
-    });
-    let (publisher, handle) = (hub.publisher(), player.clone());
-    publisher.on_room(move || handle.send(Event::Room));
-    Ok(publisher)
+        let handle = player.clone();
+        hub.on_demand(move |change| {
+            if let DemandChange::Subscribed { client, without_message, .. } = change {
+                handle.send(Event::Subscribed(*client, without_message.to_vec()));
+            }
+        });
+        let (publisher, handle) = (hub.publisher(), player.clone());
+        publisher.on_room(move || handle.send(Event::Room));
+        Ok(Self { hub, publisher, is_offered: range.is_some() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.publisher.clear(LONG_WAIT_ID);
+        if self.is_offered {
+            self.hub.withdraw_playback();
+        }
+    }
 }
 
 /// What a machine acts on.
 struct Outside {
-    hub: Hub,
-    publisher: Publisher,
+    place: Place,
     reader: Reader,
     /// How playback ended, to be reported.
     outcome: Option<Result<(), SourceError>>,
@@ -157,63 +177,71 @@ struct Outside {
 
 impl Stage for Outside {
     fn announce(&mut self, channels: &[Arc<Channel>]) {
-        self.publisher.announce(channels);
+        self.place.publisher.announce(channels);
     }
 
     fn retire(&mut self, channels: &[ChannelId]) {
-        self.publisher.retire(channels);
+        self.place.publisher.retire(channels);
     }
 
     fn publish(&mut self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        self.publisher.publish(batch, range, policy, now);
+        self.place.publisher.publish(batch, range, policy, now);
     }
 
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, now: Instant) {
-        self.publisher.backfill(batch, to, now);
+        self.place.publisher.backfill(batch, to, now);
     }
 
     fn seek(&mut self, state: PlaybackState, time: Timestamp, direction: Direction) {
-        self.publisher.seek(state, time, direction);
+        self.place.publisher.seek(state, time, direction);
     }
 
     fn lap(&mut self, state: PlaybackState, policy: SlowClient, now: Instant) {
-        self.publisher.lap(state, policy, now);
+        self.place.publisher.lap(state, policy, now);
     }
 
     fn restart(&mut self, time: Timestamp, policy: SlowClient, now: Instant) {
-        self.publisher.restart(time, policy, now);
+        self.place.publisher.restart(time, policy, now);
     }
 
     fn changed(&mut self, state: PlaybackState) {
-        self.publisher.playback_changed(state);
+        self.place.publisher.playback_changed(state);
     }
 
     fn tick(&mut self, time: Timestamp) {
-        self.publisher.tick(time);
+        self.place.publisher.tick(time);
     }
 
-    fn notice(&mut self, status: &Status) {
-        self.publisher.notice(status);
+    fn notice(&mut self, text: &str) {
+        self.place.publisher.notice(text);
+    }
+
+    fn condition(&mut self, id: &'static str, text: &str) {
+        self.place.publisher.condition(id, text);
+    }
+
+    fn clear(&mut self, id: &'static str) {
+        self.place.publisher.clear(id);
     }
 
     fn has_room(&mut self, lead: usize) -> bool {
-        self.publisher.has_room(lead)
+        self.place.publisher.has_room(lead)
     }
 
     fn laps_are_sessions(&self) -> bool {
-        self.publisher.laps_are_sessions()
+        self.place.publisher.laps_are_sessions()
     }
 
     fn subscribers(&self) -> usize {
-        self.hub.subscribers()
+        self.place.hub.subscribers()
     }
 
     fn wanted_channels(&self) -> Vec<ChannelId> {
-        self.hub.wanted_channels()
+        self.place.hub.wanted_channels()
     }
 
     fn on_slow_client(&self) -> SlowClient {
-        self.publisher.on_slow_client()
+        self.place.publisher.on_slow_client()
     }
 
     fn wall_clock(&self) -> Timestamp {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::hub::{ClientId, Direction, SlowClient};
 use crate::model::{Batch, Channel, ChannelId};
-use crate::protocol::{PlaybackState, Status};
+use crate::protocol::PlaybackState;
 use crate::source::SourceError;
 use crate::time::Timestamp;
 
@@ -30,8 +30,12 @@ pub(super) trait Stage {
     fn changed(&mut self, state: PlaybackState);
     /// Time went on without a message.
     fn tick(&mut self, time: Timestamp);
-    /// Something that every client should know.
-    fn notice(&mut self, status: &Status);
+    /// Something that every client should know, from now on.
+    fn notice(&mut self, text: &str);
+    /// Something that every client should know until it is cleared.
+    fn condition(&mut self, id: &'static str, text: &str);
+    /// The condition of this id does not hold any more.
+    fn clear(&mut self, id: &'static str);
 
     /// Whether clients that are waited for take more; if not, the machine is to be advanced when they do.
     fn has_room(&mut self, lead: usize) -> bool;

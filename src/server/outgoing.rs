@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::compression::{Compressed, Compression};
 use crate::hub::Client;
-use crate::hub::outbox::{Closing, ControlKind, Encoded, Ordered, Progress};
+use crate::hub::outbox::{Closing, ControlKind, Encoded, Fate, Ordered, Progress, Purges};
 use crate::hub::queue::{Item, Part};
 use crate::hub::subscriptions::Subscriptions;
 use crate::model::Entry;
@@ -47,7 +47,7 @@ pub(super) enum Filled {
 /// Turns queue items into frames, with the `time` that belongs before them.
 pub(super) struct Outgoing {
     in_hand: Option<Part>,
-    purges: u64,
+    purges: Purges,
     last_time: Option<Timestamp>,
     resolution: u64,
     compression: Option<Compression>,
@@ -58,7 +58,14 @@ pub(super) struct Outgoing {
 impl Outgoing {
     pub(super) fn new(resolution: Duration, compression: Option<Compression>) -> Self {
         let resolution = u64::try_from(resolution.as_nanos()).unwrap_or(u64::MAX).max(1);
-        Self { in_hand: None, purges: 0, last_time: None, resolution, compression, ahead: WRITE_AHEAD }
+        Self {
+            in_hand: None,
+            purges: Purges::default(),
+            last_time: None,
+            resolution,
+            compression,
+            ahead: WRITE_AHEAD,
+        }
     }
 
     /// Encodes what is queued, up to `ahead` bytes, once half of what was encoded before is written.
@@ -80,7 +87,7 @@ impl Outgoing {
                 (None, true) => Progress::Written,
             };
             let taken = client.take(progress, Instant::now());
-            self.on_purges(taken.purges);
+            self.on_purges(taken.purges, client);
             let quiet = taken.control.is_empty() && taken.item.is_none();
             for control in taken.control {
                 self.control(control.kind, control.frame, writer);
@@ -131,12 +138,13 @@ impl Outgoing {
         }
     }
 
-    /// Drops what is left of a part that was queued before a seek.
-    fn on_purges(&mut self, purges: u64) {
-        if self.purges != purges {
-            self.purges = purges;
-            self.in_hand = None;
-            self.abandon();
+    /// Drops what is left of a part that was taken before a purge.
+    fn on_purges(&mut self, purges: Purges, client: &Client) {
+        let before = std::mem::replace(&mut self.purges, purges);
+        let Some(part) = self.in_hand.take_if(|part| before.fate(purges, part) != Fate::Sent) else { return };
+        self.abandon();
+        if before.fate(purges, &part) == Fate::Lost {
+            client.count_lost(&part);
         }
     }
 

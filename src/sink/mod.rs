@@ -12,7 +12,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Next, Published, Tap};
-use crate::protocol::Status;
 use crate::time::Timestamp;
 
 mod mcap_file;
@@ -160,7 +159,7 @@ fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkEr
         Err(error) => {
             tracing::error!("{error}; what was recorded before can be read, and serving goes on");
             let text = "the server's recording failed: from here on nothing is recorded";
-            tap.hub().notice(&Status::warning(text.to_owned()));
+            tap.hub().notice(text);
             Err(error)
         }
     }

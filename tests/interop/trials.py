@@ -59,7 +59,7 @@ async def plays_exactly(path, expected=None):
 
     equal(events[0][1]["op"], "serverInfo", "first message")
     equal(events[1][1]["op"], "advertise", "second message")
-    warnings = [status["message"] for status in client.texts("status") if status["level"] >= 1]
+    warnings = [status["message"] for status in client.texts("status")]
     missing = {id for id, channel in recording.channels.items() if not channel.message_encoding}
     for id in missing:
         topic = recording.channels[id].topic
@@ -439,6 +439,31 @@ async def late_topic():
                 equal(rare, list(range(rare[0], rare[0] + len(rare))), "rare messages")
 
 
+async def long_wait():
+    """Viewers are shown that the next message is days away, until it is not."""
+    path = os.path.join(DATA, "made/long_gap.mcap")
+    last = Recording(path).times[-1]
+
+    def shown(client):
+        texts = [event[1] for event in client.events if event[0] == "text"]
+        return [text for text in texts if text["op"] == "removeStatus" or text.get("id") == "long-wait"]
+    async with serving(path, "--skip-gaps", "off") as server:
+        early = await Client.connect(server, SDK, topics=None)
+        await early.until(lambda _: shown(early), "a status", 20)
+        late = await Client.connect(server, OLD)
+        await late.until(lambda _: shown(late), "a status for who joins meanwhile", 5)
+        for client in (early, late):
+            equal([(text["op"], text["level"]) for text in shown(client)], [("status", 0)], "what is shown")
+        check("--skip-gaps" in server.said(), "the log:", server.said())
+        await early.control(PLAY, seek=last)
+        for client in (early, late):
+            await client.until(lambda _: len(shown(client)) > 1, "the end of the wait", 5)
+            equal(shown(client)[1:], [{"op": "removeStatus", "statusIds": ["long-wait"]}], "what is taken back")
+        later = await Client.connect(server, OLD)
+        await later.until(lambda events: any(event[0] == "time" for event in events), "the time", 5)
+        equal(shown(later), [], "what is shown afterwards")
+
+
 async def shift():
     """Messages are of now, and neither a lap nor a seek back is a new session."""
     recording, rate, begin = Recording(demo()), 4, time.time_ns()
@@ -785,7 +810,7 @@ TRIALS = dict(
     recording=recording, conformance=conformance, unreadable=unreadable, control=control, subprotocol=subprotocol,
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
-    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
+    seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS,
 )
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::responder::Responder;
-use crate::hub::{AlreadyProvided, Hub, lock};
+use crate::hub::{AlreadyProvided, Hub};
 
 /// Has assets.
 pub trait Assets: Send + Sync {
@@ -16,6 +16,6 @@ pub trait Assets: Send + Sync {
 impl Hub {
     /// Registers who has assets; clients that join from now on know that there are some.
     pub fn provide_assets(&self, assets: Arc<dyn Assets>) -> Result<(), AlreadyProvided> {
-        lock(&self.0.state).slots.assets.fill("assets", assets)
+        self.provide("assets", assets, |slots| &mut slots.assets, |_state| {})
     }
 }

@@ -1,6 +1,7 @@
 //! The capability `connectionGraph`: who publishes, subscribes and provides what.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use crate::hub::outbox::{ControlKind, Encoded};
 use crate::hub::{AlreadyProvided, Hub, lock};
@@ -85,18 +86,24 @@ fn gone(before: &BTreeSet<&String>, now: &BTreeSet<&String>) -> Vec<String> {
 /// Keeps the graph of a hub up to date.
 pub struct GraphUpdater {
     hub: Hub,
+    /// The graph of the hub's slot is a copy, so that it is changed without the hub's lock.
+    graph: Mutex<ConnectionGraph>,
 }
 
 impl GraphUpdater {
-    /// Changes the graph; what changed is sent to the clients that follow it.
+    /// Changes the graph; what changed is sent to the clients that follow it. `change` may use the hub, but not this.
     pub fn update(&self, change: impl FnOnce(&mut ConnectionGraph)) {
-        let mut state = lock(&self.hub.0.state);
-        let state = &mut *state;
-        let Some(graph) = state.slots.graph.as_mut() else { return };
-        let before = graph.clone();
-        change(graph);
-        let Some(update) = graph.since(&before) else { return };
+        let mut graph = lock(&self.graph);
+        // one that panics has changed nothing
+        let mut changed = graph.clone();
+        change(&mut changed);
+        let Some(update) = changed.since(&graph) else { return };
+        graph.clone_from(&changed);
         let frame = Encoded::from(ServerMessage::ConnectionGraphUpdate(update).encode());
+        let mut state = lock(&self.hub.0.state);
+        if let Some(shown) = state.slots.graph.as_mut() {
+            *shown = changed;
+        }
         for member in state.members.values().filter(|member| member.follows_graph) {
             member.queue.control(ControlKind::Other, frame.clone());
         }
@@ -112,8 +119,9 @@ pub(in crate::hub) fn whole(graph: &ConnectionGraph) -> Encoded {
 impl Hub {
     /// Declares that there is a graph, to clients that join from now on, and gives what keeps it up to date.
     pub fn provide_graph(&self) -> Result<GraphUpdater, AlreadyProvided> {
-        lock(&self.0.state).slots.graph.fill("connectionGraph", ConnectionGraph::default())?;
-        Ok(GraphUpdater { hub: self.clone() })
+        let graph = ConnectionGraph::default();
+        self.provide("connectionGraph", graph.clone(), |slots| &mut slots.graph, |_state| {})?;
+        Ok(GraphUpdater { hub: self.clone(), graph: Mutex::new(graph) })
     }
 }
 

@@ -11,6 +11,7 @@ pub mod playback;
 pub mod publish;
 pub mod services;
 
+use super::{Hub, State, lock};
 use crate::protocol::Capability;
 
 /// A capability has a provider already.
@@ -28,13 +29,20 @@ impl<T> Default for Slot<T> {
 }
 
 impl<T> Slot<T> {
-    /// Fills the slot of the capability of this name.
-    pub(super) fn fill(&mut self, name: &'static str, provider: T) -> Result<(), AlreadyProvided> {
-        if self.0.is_some() {
-            return Err(AlreadyProvided(name));
+    /// Fills the slot. If it is full already, the provider is given back: to be dropped without the hub's lock.
+    pub(super) fn fill(&mut self, provider: T) -> Result<(), T> {
+        match self.0 {
+            Some(_) => Err(provider),
+            None => {
+                self.0 = Some(provider);
+                Ok(())
+            }
         }
-        self.0 = Some(provider);
-        Ok(())
+    }
+
+    /// Empties the slot, and returns who was in it: to be dropped without the hub's lock.
+    pub(super) fn empty(&mut self) -> Option<T> {
+        self.0.take()
     }
 
     pub(super) fn as_ref(&self) -> Option<&T> {
@@ -46,6 +54,25 @@ impl<T> Slot<T> {
     }
 }
 
+impl Hub {
+    /// Fills the slot of the capability of this name, and does what belongs to that under the same lock.
+    fn provide<T>(
+        &self,
+        name: &'static str,
+        provider: T,
+        slot: impl FnOnce(&mut Slots) -> &mut Slot<T>,
+        with: impl FnOnce(&mut State),
+    ) -> Result<(), AlreadyProvided> {
+        let mut state = lock(&self.0.state);
+        let filled = slot(&mut state.slots).fill(provider);
+        if filled.is_ok() {
+            with(&mut state);
+        }
+        drop(state);
+        filled.map_err(|_too_late| AlreadyProvided(name))
+    }
+}
+
 /// The providers of a hub.
 #[derive(Default)]
 pub(super) struct Slots {
@@ -54,6 +81,8 @@ pub(super) struct Slots {
     pub(super) services: Slot<services::Services>,
     pub(super) assets: Slot<Arc<dyn assets::Assets>>,
     pub(super) publish: Slot<Arc<dyn publish::ClientPublish>>,
+    /// Those of `publish`.
+    pub(super) publish_encodings: Vec<String>,
     pub(super) graph: Slot<graph::ConnectionGraph>,
 }
 
@@ -80,7 +109,7 @@ impl Slots {
 
     /// Message encodings that clients may use for what they publish and for calls, the preferred one first.
     pub(super) fn encodings(&self) -> Vec<String> {
-        let mut encodings = self.publish.as_ref().map(|publish| publish.encodings()).unwrap_or_default();
+        let mut encodings = self.publish_encodings.clone();
         if self.services.as_ref().is_some() && !encodings.iter().any(|encoding| encoding == "json") {
             encodings.push("json".to_owned());
         }

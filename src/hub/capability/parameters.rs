@@ -60,7 +60,7 @@ impl Followed {
 impl Hub {
     /// Registers who keeps parameters; clients that join from now on know that there are some.
     pub fn provide_parameters(&self, parameters: Arc<dyn Parameters>) -> Result<(), AlreadyProvided> {
-        lock(&self.0.state).slots.parameters.fill("parameters", parameters)
+        self.provide("parameters", parameters, |slots| &mut slots.parameters, |_state| {})
     }
 
     /// Sends parameters that have changed to the clients that follow them.

@@ -202,10 +202,20 @@ impl Hub {
         playback: Arc<dyn Playback>,
         range: TimeRange,
     ) -> Result<(), AlreadyProvided> {
+        self.provide(
+            "playbackControl",
+            playback,
+            |slots| &mut slots.playback,
+            |state| (state.range, state.time) = (Some(range), Some(range.start)),
+        )
+    }
+
+    /// Nobody plays any more: requests are refused, and clients that join from now on don't know of playback.
+    pub(crate) fn withdraw_playback(&self) {
         let mut state = lock(&self.0.state);
-        state.slots.playback.fill("playbackControl", playback)?;
-        state.range = Some(range);
-        state.time = Some(range.start);
-        Ok(())
+        let gone = state.slots.playback.empty();
+        (state.range, state.playback) = (None, None);
+        drop(state);
+        drop(gone);
     }
 }

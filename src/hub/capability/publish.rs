@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
+use crate::hub::{AlreadyProvided, ClientId, Hub};
 use crate::protocol::{ClientChannel, ClientChannelId};
 
 /// Takes what clients publish.
 pub trait ClientPublish: Send + Sync {
-    /// Message encodings that are taken, the preferred one first: viewers use the first that they know.
+    /// Message encodings that are taken, the preferred one first: viewers use the first that they know. Asked for once, by
+    /// [`Hub::provide_publish`].
     fn encodings(&self) -> Vec<String>;
 
     /// A client is about to publish on a channel. The error says why it may not.
@@ -25,6 +26,12 @@ pub trait ClientPublish: Send + Sync {
 impl Hub {
     /// Registers who takes what clients publish; clients that join from now on know that they may.
     pub fn provide_publish(&self, publish: Arc<dyn ClientPublish>) -> Result<(), AlreadyProvided> {
-        lock(&self.0.state).slots.publish.fill("clientPublish", publish)
+        let encodings = publish.encodings();
+        self.provide(
+            "clientPublish",
+            publish,
+            |slots| &mut slots.publish,
+            |state| state.slots.publish_encodings = encodings,
+        )
     }
 }

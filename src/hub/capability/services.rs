@@ -98,7 +98,7 @@ impl ServiceRegistry {
         };
         let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
         services.by_id.insert(id, Registered { advertised, service });
-        state.broadcast(ControlKind::Channels, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 }
@@ -121,7 +121,7 @@ impl Drop for ServiceHandle {
         let mut state = lock(&self.hub.0.state);
         let gone = state.slots.services.as_mut().and_then(|services| services.by_id.remove(&self.id));
         let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
-        state.broadcast(ControlKind::Channels, &frame);
+        state.broadcast(ControlKind::Lasting, &frame);
         drop(state);
         // whatever the service owns is dropped without the lock
         drop(gone);
@@ -131,7 +131,7 @@ impl Drop for ServiceHandle {
 impl Hub {
     /// Declares that there can be services, to clients that join from now on, and gives what adds them.
     pub fn provide_services(&self) -> Result<ServiceRegistry, AlreadyProvided> {
-        lock(&self.0.state).slots.services.fill("services", Services::default())?;
+        self.provide("services", Services::default(), |slots| &mut slots.services, |_state| {})?;
         Ok(ServiceRegistry { hub: self.clone() })
     }
 }

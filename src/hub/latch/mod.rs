@@ -7,9 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Latch;
+use super::queue::Feed;
 use super::subscriptions::ChannelSet;
 use crate::model::{Batch, Channel, ChannelId, Entry};
-use crate::payload::latest::{LastOf, Latest, MAX_BYTES, MAX_ORIGINS};
+use crate::payload::latest::{Latest, MAX_BYTES, MAX_ORIGINS};
 use crate::payload::transforms::{MAX_FRAMES, Transforms};
 
 /// Whether a channel is latched, by what its recorder noted or by what the user asked for.
@@ -41,16 +42,15 @@ struct Topic {
     transforms: Option<Transforms>,
     latest: Latest<u64, (Entry, Bytes)>,
     has_warned: bool,
-    /// Whether it has messages of live input.
-    is_live: bool,
+    /// Who publishes it; live input, if both do.
+    feed: Feed,
 }
 
 impl Topic {
     fn offer(&mut self, number: u64, entry: &Entry, payload: &[u8]) {
-        let frames = self.transforms.map(|transforms| transforms.child_frames(payload)).unwrap_or_default();
-        let last_of = if frames.is_empty() { LastOf::Origin(entry.origin) } else { LastOf::Frames(&frames) };
         let copy = || (*entry, Bytes::copy_from_slice(payload));
-        if self.latest.offer(number, last_of, payload.len(), copy) && !self.has_warned {
+        let exceeded = self.latest.offer_payload(number, self.transforms, entry.origin, payload, copy);
+        if exceeded && !self.has_warned {
             self.has_warned = true;
             let (topic, mib) = (&self.name, MAX_BYTES >> 20);
             tracing::warn!(
@@ -70,7 +70,7 @@ impl LatchStore {
             transforms: Transforms::of(channel),
             latest: Latest::default(),
             has_warned: false,
-            is_live: false,
+            feed: Feed::Playback,
         };
         self.topics.insert(channel.id, topic);
     }
@@ -93,7 +93,7 @@ impl LatchStore {
     }
 
     /// Keeps what counts of a part of a batch, and of what is not sent in it; `channels` are those of messages that are.
-    pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet) {
+    pub(crate) fn keep(&mut self, batch: &Batch, range: Range<usize>, channels: &ChannelSet, feed: Feed) {
         let unsent = batch.unsent_in(&range);
         if unsent.is_empty() && !self.slots.intersects(channels) {
             return;
@@ -105,55 +105,55 @@ impl LatchStore {
         for index in range.rev() {
             while let Some((_, entry)) = unsent.next_if(|(before, _)| *before > index) {
                 number -= 1;
-                self.offer(number, entry, batch);
+                self.offer(number, entry, batch, feed);
             }
             number -= 1;
-            self.offer(number, &batch.entries[index], batch);
+            self.offer(number, &batch.entries[index], batch, feed);
         }
         for (_, entry) in unsent {
             number -= 1;
-            self.offer(number, entry, batch);
+            self.offer(number, entry, batch, feed);
         }
     }
 
-    fn offer(&mut self, number: u64, entry: &Entry, batch: &Batch) {
+    fn offer(&mut self, number: u64, entry: &Entry, batch: &Batch, feed: Feed) {
         if self.slots.contains(entry.channel)
             && let Some(topic) = self.topics.get_mut(&entry.channel)
         {
+            if feed == Feed::Live {
+                topic.feed = Feed::Live;
+            }
             topic.offer(number, entry, batch.payload(entry));
         }
     }
 
-    /// What is kept of a channel, in the order of publishing; None if that is nothing.
-    pub(crate) fn messages_of(&self, channel: ChannelId) -> Option<Arc<Batch>> {
+    /// What is kept of a channel, in the order of publishing, and who has published it; None if that is nothing.
+    pub(crate) fn messages_of(&self, channel: ChannelId) -> Option<(Arc<Batch>, Feed)> {
         let mut batch = Batch::default();
-        for (buffer, (_, (entry, payload))) in (0..).zip(self.topics.get(&channel)?.latest.messages()) {
+        let topic = self.topics.get(&channel)?;
+        for (buffer, (_, (entry, payload))) in (0..).zip(topic.latest.messages()) {
             batch.entries.push(Entry { buffer, offset: 0, ..*entry });
             batch.buffers.push(payload.clone());
         }
-        (!batch.entries.is_empty()).then(|| Arc::new(batch))
+        (!batch.entries.is_empty()).then(|| (Arc::new(batch), topic.feed))
     }
 
     /// What is kept, channel by channel.
-    pub(crate) fn messages(&self) -> Vec<Arc<Batch>> {
+    pub(crate) fn messages(&self) -> Vec<(Arc<Batch>, Feed)> {
         self.topics.keys().filter_map(|channel| self.messages_of(*channel)).collect()
-    }
-
-    /// Takes note of which latched channels have messages of live input.
-    pub(crate) fn note_live(&mut self, batch: &Batch) {
-        for entry in batch.entries.iter().chain(batch.unsent.iter().map(|(_, entry)| entry)) {
-            if self.slots.contains(entry.channel)
-                && let Some(topic) = self.topics.get_mut(&entry.channel)
-            {
-                topic.is_live = true;
-            }
-        }
     }
 
     /// Forgets the messages but those of live input: playback continues elsewhere.
     pub(crate) fn clear(&mut self) {
-        for topic in self.topics.values_mut().filter(|topic| !topic.is_live) {
+        for topic in self.topics.values_mut().filter(|topic| topic.feed == Feed::Playback) {
             topic.latest = Latest::default();
+        }
+    }
+
+    /// Forgets all messages: what was live is played from now on.
+    pub(crate) fn clear_all(&mut self) {
+        for topic in self.topics.values_mut() {
+            (topic.latest, topic.feed) = (Latest::default(), Feed::Playback);
         }
     }
 }

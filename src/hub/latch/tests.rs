@@ -46,12 +46,12 @@ fn publish(store: &mut LatchStore, messages: &[(u32, u32, &str)]) {
         batch.push_copy(&entry, payload.as_bytes());
         channels.insert(channel);
     }
-    store.keep(&batch, 0..messages.len(), &channels);
+    store.keep(&batch, 0..messages.len(), &channels, Feed::Playback);
 }
 
 /// The payloads that are kept of a channel.
 fn kept(store: &LatchStore, channel: u32) -> Vec<String> {
-    let Some(batch) = store.messages_of(ChannelId(channel)) else { return Vec::new() };
+    let Some((batch, _)) = store.messages_of(ChannelId(channel)) else { return Vec::new() };
     let text = |entry| String::from_utf8(batch.payload(entry).to_vec()).unwrap();
     batch.entries.iter().map(text).collect()
 }
@@ -123,14 +123,14 @@ fn what_is_not_sent_counts_in_its_place() {
     let mut channels = ChannelSet::default();
     channels.insert(ChannelId(2));
     let mut store = store();
-    store.keep(&batch, 0..1, &channels);
+    store.keep(&batch, 0..1, &channels, Feed::Live);
     assert_eq!(kept(&store, 2), ["sent 1", "unsent 2"]);
-    store.keep(&batch, 1..2, &channels);
+    store.keep(&batch, 1..2, &channels, Feed::Live);
     assert_eq!(kept(&store, 2), ["unsent 4", "unsent 5"]);
     // also where nothing is sent
     batch.sift(|_, _| Fate::Unsent);
     let mut other = self::store();
-    other.keep(&batch, 0..0, &ChannelSet::default());
+    other.keep(&batch, 0..0, &ChannelSet::default(), Feed::Live);
     assert_eq!(kept(&other, 2), ["unsent 4", "unsent 5"]);
 }
 
@@ -143,6 +143,6 @@ fn what_is_latched_has_a_bound() {
     }
     assert_eq!(kept(&store, 2).len(), 4);
     assert!(store.topics[&ChannelId(2)].has_warned);
-    let batch = store.messages_of(ChannelId(2)).unwrap();
+    let (batch, _) = store.messages_of(ChannelId(2)).unwrap();
     assert_eq!(batch.entries.iter().map(|entry| entry.origin).collect::<Vec<_>>(), [5, 6, 7, 8]);
 }

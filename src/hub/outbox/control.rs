@@ -38,8 +38,8 @@ impl From<Frame> for Encoded {
 pub enum ControlKind {
     /// `serverInfo` and the `advertise` that follows it.
     Session,
-    /// Channels that come and go.
-    Channels,
+    /// What lasts until it is taken back, and ends with a session: channels, services, and what everybody is shown.
+    Lasting,
     /// A `time` at a start or after a seek.
     Time(Timestamp),
     /// A playback state that nobody asked for.

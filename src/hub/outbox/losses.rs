@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::Outbox;
+use super::{Outbox, Part};
 use crate::model::ChannelId;
 
 /// A client is no longer called slow when it has caught up and dropped nothing for this long.
@@ -31,6 +31,17 @@ impl Outbox {
     /// Messages dropped since the connection began, by channel; those of very many channels are counted together.
     pub fn dropped(&self) -> (&BTreeMap<ChannelId, u64>, u64) {
         (&self.dropped, self.dropped_elsewhere)
+    }
+
+    /// Counts what is left of a part that was taken and is not sent. Returns how many messages that are.
+    pub fn count_lost(&mut self, part: &Part) -> u64 {
+        let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
+        for entry in &part.batch.entries[part.range.clone()] {
+            if self.subscriptions.wanted(entry.channel, part.number).is_some() {
+                *lost.entry(entry.channel).or_default() += 1;
+            }
+        }
+        self.count_dropped(lost)
     }
 
     pub(super) fn count_dropped(&mut self, lost: BTreeMap<ChannelId, u64>) -> u64 {

@@ -8,8 +8,9 @@
 //! - **control**: a client that lets 16 MiB pile up, beside one list of channels, is disconnected (see
 //!   [`Outbox::overflowed`]);
 //! - **data**: over the client's budget the backlog is collapsed ([`Outbox::push`] with [`SlowClient::Drop`]): channels
-//!   that take little of it are kept whole, of the others the newest message stays, so that a camera can't evict a
-//!   transform, and no backlog is ever staler than it must be. With [`SlowClient::Wait`] nothing is dropped, and
+//!   that take little of it are kept whole, of the others the newest message stays, of transforms that of each child frame,
+//!   of latched channels that of each origin, so that a camera can't evict a transform, and no backlog is ever staler than
+//!   it must be. With [`SlowClient::Wait`] nothing is dropped, and
 //!   whoever publishes asks [`Outbox::has_room`] first.
 //!
 //! What is kept of a backlog is copied out of its chunks, so that a slow client does not keep them in memory.
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::SlowClient;
-use super::queue::{BatchQueue, Item, Part};
+use super::queue::{BatchQueue, Feed, Item, Part};
 use super::subscriptions::{ChannelSet, Subscriptions};
 use crate::model::{Batch, ChannelId};
 use crate::time::Timestamp;
@@ -28,11 +29,15 @@ use crate::time::Timestamp;
 mod collapse;
 mod control;
 mod losses;
+mod purge;
 mod session;
+mod take;
 
 pub use control::{Closing, Control, ControlKind, Encoded};
+pub use purge::{Fate, Purge, Purges};
+use session::Silence;
 pub use session::{Cause, SILENCE, Session, Sessions};
-use session::{Silence, Turn};
+pub use take::{Progress, Taken};
 
 /// Control frames queued for one client, in bytes: a client this far behind with control alone does not read at all.
 /// The largest list of channels does not count: it is as large as it is.
@@ -54,6 +59,8 @@ pub struct Slice<'a> {
     pub channels: &'a ChannelSet,
     /// Whether `time` runs with the messages; not for a backfill.
     pub timed: bool,
+    /// Who publishes it.
+    pub feed: Feed,
 }
 
 /// What is queued among messages.
@@ -65,43 +72,6 @@ pub enum Ordered {
     Control(Control),
     /// A new session, after the silence before it.
     Session(Session),
-}
-
-/// How far the client's task is with what it took before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// It has messages in hand: it takes control frames only.
-    InHand,
-    /// All is encoded.
-    Encoded,
-    /// All is written.
-    Written,
-}
-
-/// What the client's task does next.
-#[derive(Debug)]
-pub struct Taken {
-    /// To be sent first.
-    pub control: Vec<Control>,
-    /// To be sent then.
-    pub item: Option<Item<Ordered>>,
-    /// There is more, which is not to be taken before this: the client's task comes again then.
-    pub silent_until: Option<Instant>,
-    /// Counts purges: a part taken at a lower count is stale.
-    pub purges: u64,
-    /// Which messages of `item` the client wants.
-    pub subscriptions: Arc<Subscriptions>,
-    /// Set once there is nothing left to send before it.
-    pub closing: Option<Closing>,
-}
-
-/// What of a client's queue is purged with its data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purge {
-    /// A seek to this time: the session goes on, and one that is waited for still begins.
-    Seek(Timestamp),
-    /// A new session begins: one that was announced before and not sent yet is not sent any more.
-    Session,
 }
 
 /// The queue of one client. See the module's documentation.
@@ -118,7 +88,9 @@ pub struct Outbox {
     ordered: usize,
     /// Backlog at which it is collapsed next.
     collapse_at: usize,
-    purges: u64,
+    /// Items before this one are what the last collapse has kept.
+    collapsed_until: u64,
+    purges: Purges,
     subscriptions: Arc<Subscriptions>,
     /// Subscribed channels of which nothing has been queued yet, and for which a backfill was asked.
     awaited: ChannelSet,
@@ -142,7 +114,8 @@ impl Outbox {
             data: BatchQueue::default(),
             ordered: 0,
             collapse_at: limit,
-            purges: 0,
+            collapsed_until: 0,
+            purges: Purges::default(),
             subscriptions: Arc::default(),
             awaited: ChannelSet::default(),
             sessions,
@@ -180,9 +153,9 @@ impl Outbox {
         self.data.next_number()
     }
 
-    /// Queues a frame that goes before data; one about channels not before others of that kind that wait among the data.
+    /// Queues a frame that goes before data; one that lasts not before others and sessions that wait among the data.
     pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
-        if kind == ControlKind::Channels && self.ordered > 0 {
+        if kind == ControlKind::Lasting && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
         if self.admit(kind, &frame) {
@@ -217,7 +190,7 @@ impl Outbox {
     }
 
     fn admit(&mut self, kind: ControlKind, frame: &Encoded) -> bool {
-        if matches!(kind, ControlKind::Session | ControlKind::Channels) {
+        if matches!(kind, ControlKind::Session | ControlKind::Lasting) {
             self.largest_list = self.largest_list.max(frame.weight());
         }
         if self.control_bytes > CONTROL_LIMIT + self.largest_list {
@@ -226,17 +199,6 @@ impl Outbox {
         }
         self.control_bytes += frame.weight();
         true
-    }
-
-    fn discard_control(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
-        let control_bytes = &mut self.control_bytes;
-        self.control.retain(|control| {
-            let keep = !obsolete(control.kind);
-            if !keep {
-                *control_bytes -= control.frame.weight();
-            }
-            keep
-        });
     }
 
     /// Whether control frames piled up beyond any use; the client is to be disconnected.
@@ -250,7 +212,7 @@ impl Outbox {
             return None;
         }
         self.awaited.remove_all(slice.channels);
-        self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, now);
+        self.data.push(slice.batch, slice.range.clone(), slice.bytes, slice.timed, slice.feed, now);
         if policy == SlowClient::Wait || self.data.weight() <= self.collapse_at {
             return Some(0);
         }
@@ -296,76 +258,6 @@ impl Outbox {
     pub fn is_behind(&self, now: Instant) -> bool {
         let since = self.data.waits_since().max(self.silence.until);
         since.is_some_and(|since| now.saturating_duration_since(since) >= BEHIND_AFTER)
-    }
-
-    /// Forgets all data, and the control frames that are obsolete with it.
-    pub fn purge(&mut self, purge: Purge) {
-        self.purges += 1;
-        let mut waiting = None;
-        for item in self.data.drain() {
-            match item {
-                Item::Other(Ordered::Control(control)) => self.control.push_back(control),
-                Item::Other(Ordered::Session(session)) => waiting = Some(session),
-                Item::Other(Ordered::Time(_)) | Item::Messages(_) => {}
-            }
-        }
-        self.ordered = 0;
-        self.discard_control(|kind| match kind {
-            ControlKind::Time(_) | ControlKind::State => true,
-            ControlKind::Session => purge == Purge::Session,
-            ControlKind::Channels | ControlKind::Other => false,
-        });
-        match (purge, waiting) {
-            (Purge::Seek(time), Some(session)) => self.keep_session(session, time),
-            _ => self.silence.until = None,
-        }
-        let waiting = self.data.iter().map(|item| match item {
-            Item::Other(Ordered::Session(session)) => session.bytes(),
-            _ => 0,
-        });
-        let control = self.control.iter().map(|control| control.frame.weight());
-        self.control_bytes = control.chain(waiting).sum();
-        self.collapse_at = self.limit;
-    }
-
-    /// Takes what is to be sent next.
-    pub fn take(&mut self, progress: Progress, now: Instant) -> Taken {
-        let (mut item, mut silent_until) = (None, None);
-        if progress != Progress::InHand {
-            match self.turn(progress, now) {
-                Turn::Now => item = self.data.take(),
-                Turn::Later(until) => {
-                    self.data.finish();
-                    silent_until = until;
-                }
-            }
-        }
-        match &item {
-            Some(Item::Other(Ordered::Control(control))) => {
-                self.ordered -= 1;
-                self.control_bytes -= control.frame.weight();
-            }
-            Some(Item::Other(Ordered::Session(session))) => {
-                self.ordered -= 1;
-                self.control_bytes -= session.bytes();
-                self.on_session(now);
-            }
-            Some(Item::Other(Ordered::Time(_)) | Item::Messages(_)) | None => {}
-        }
-        let control: Vec<Control> = self.control.drain(..).collect();
-        self.silence.has_joined |= control.iter().any(|control| control.kind == ControlKind::Session);
-        self.control_bytes -= control.iter().map(|control| control.frame.weight()).sum::<usize>();
-        if self.data.is_empty() {
-            self.collapse_at = self.limit;
-        }
-        let immediately = self.closing.as_ref().is_some_and(|closing| !closing.drain);
-        let closing = (immediately || self.data.is_drained()).then(|| self.closing.clone()).flatten();
-        if self.data.is_drained() && self.subscriptions.has_ended() {
-            let number = self.next_number();
-            Arc::make_mut(&mut self.subscriptions).forget_ended(number);
-        }
-        let subscriptions = self.subscriptions.clone();
-        Taken { control, item, silent_until, purges: self.purges, subscriptions, closing }
     }
 
     /// Whether another batch may be published to this client without going far over its budget, or over `lead` bytes.

@@ -1,3 +1,7 @@
+mod embedder;
+mod notices;
 mod order;
 mod panics;
+mod purges;
 mod random;
+mod slow;

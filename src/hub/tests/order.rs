@@ -20,9 +20,9 @@ impl Playback for Plays {
     fn request(&self, _request: PlaybackRequest, _answer: Responder<PlaybackState>) {}
 }
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
-fn state(seconds: u64, did_seek: bool) -> PlaybackState {
+pub(super) fn state(seconds: u64, did_seek: bool) -> PlaybackState {
     PlaybackState {
         status: PlaybackStatus::Playing,
         current_time: Timestamp(seconds * 1_000_000_000),
@@ -32,7 +32,7 @@ fn state(seconds: u64, did_seek: bool) -> PlaybackState {
     }
 }
 
-fn sessions(sent: &[Sent]) -> usize {
+pub(super) fn sessions(sent: &[Sent]) -> usize {
     sent.iter().filter(|sent| matches!(sent, Sent::Session(_))).count()
 }
 

@@ -135,13 +135,7 @@ impl Machine {
         if self.pace.take_tick(now) {
             self.tick(stage, now);
         }
-        let wait = due.map(|due| due - now);
-        if self.pace.take_long_wait(wait) {
-            let wait =
-                wait.map_or_else(|| "for ever".to_owned(), |wait| format!("{:.0} s", wait.as_secs_f64()));
-            let hint = if self.is_recording() { "; seek, or let --skip-gaps pass over pauses" } else { "" };
-            tracing::info!("the next message is at {time}: at this speed that takes {wait}{hint}");
-        }
+        self.on_wait(time, due, stage, now);
         self.pace.wake_up(due, now)
     }
 
@@ -208,6 +202,7 @@ impl Machine {
 
     /// Publishes the next messages of the first batch.
     pub(super) fn publish_next(&mut self, count: usize, stage: &mut impl Stage, now: Instant) {
+        self.end_wait(stage);
         let policy = self.policy(stage);
         let Some((batch, cursor)) = self.ahead.front() else { return };
         let upto = (cursor + count).min(batch.entries.len());
@@ -238,6 +233,7 @@ impl Machine {
             return None;
         }
         let end = self.timeline.played().end;
+        self.end_wait(stage);
         self.timeline.clock.pause(now);
         self.timeline.clock.seek(end, now);
         self.phase = Phase::Ended;

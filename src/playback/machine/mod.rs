@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::pace::Pace;
-use self::read_ahead::{Failed, ReadAhead};
+use self::read_ahead::ReadAhead;
 use self::start::Start;
 use self::step::Step;
 use self::timeline::Timeline;
+pub(super) use self::wait::LONG_WAIT_ID;
+use self::wait::Wait;
 use super::shift::Shift;
 use super::stage::Stage;
 use super::{AtEnd, PlaybackOptions, Rate, StartOn, TimeShift};
@@ -23,20 +25,20 @@ use crate::hub::restart::RestartWatch;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{ClientId, SlowClient};
 use crate::model::{Channel, ChannelId};
-use crate::protocol::Status;
-use crate::source::reader::ReaderEvent;
-use crate::source::{ErrorKind, RecordingInfo, SourceError, SourceKind};
+use crate::source::{RecordingInfo, SourceError, SourceKind};
 use crate::time::Timestamp;
 
 mod advance;
 mod pace;
 mod read_ahead;
+mod reading;
 mod requests;
 mod start;
 mod step;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod wait;
 
 /// The messages after new channels of a stream wait this long for subscriptions to them.
 const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
@@ -79,6 +81,7 @@ pub(super) struct Machine {
     timeline: Timeline,
     ahead: ReadAhead,
     pace: Pace,
+    wait: Wait,
     looping: bool,
     /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
     silent_until: Option<Instant>,
@@ -124,6 +127,7 @@ impl Machine {
             timeline,
             ahead: ReadAhead::default(),
             pace: Pace::new(now),
+            wait: Wait::default(),
             looping: options.looping,
             silent_until: None,
             shift,
@@ -139,77 +143,6 @@ impl Machine {
             }
         }
         machine
-    }
-
-    /// The reader has read something, or could not.
-    pub(super) fn on_read(&mut self, event: ReaderEvent, stage: &mut impl Stage, now: Instant) {
-        match event {
-            ReaderEvent::Batch { epoch, .. }
-            | ReaderEvent::End { epoch }
-            | ReaderEvent::Failed { epoch, .. }
-            | ReaderEvent::State { epoch, .. }
-                if self.ahead.is_stale(epoch) => {}
-            ReaderEvent::Batch { batch, .. } => {
-                if let (true, Some(first)) = (self.timeline.is_empty(), batch.entries.first()) {
-                    self.timeline.restart(first.log_time, now);
-                    self.set_shift(stage, now);
-                }
-                if self.ahead.on_batch(batch) {
-                    tracing::info!("reading goes on");
-                }
-                self.announce(stage, now);
-            }
-            ReaderEvent::End { .. } => {
-                self.ahead.on_end();
-                self.on_nothing_to_subscribe(now);
-            }
-            ReaderEvent::Failed { error, .. } => self.on_failed(error, stage, now),
-            ReaderEvent::State { token, mut batch, .. } => {
-                self.ahead.on_state(&mut batch);
-                let batch = match &mut self.shift {
-                    Some(shift) => shift.part(&batch, 0..batch.entries.len(), stage.wall_clock()),
-                    None => batch,
-                };
-                stage.backfill(batch, token.map(ClientId::from_token), now);
-                if token.is_none() && matches!(self.phase, Phase::Playing) && self.silent_until.is_none() {
-                    self.run(stage, now);
-                }
-            }
-        }
-    }
-
-    fn on_failed(&mut self, error: SourceError, stage: &mut impl Stage, now: Instant) {
-        let failed = self.ahead.on_failed(&error, now);
-        match (&self.material, failed) {
-            (Material::Streamed { .. }, Failed::Retried { .. }) if error.kind() == ErrorKind::Fatal => {
-                self.ahead.stop();
-                if self.timeline.is_empty() {
-                    // no message has come: there is nothing to wait for
-                    self.phase = Phase::Ended;
-                    stage.finished(Err(error));
-                } else {
-                    self.failure = Some(error);
-                }
-            }
-            (_, Failed::Retried { log: false }) => {}
-            (_, Failed::Retried { log: true }) => {
-                tracing::error!("{error}; reading is tried again and again");
-                let text = "the recording could not be read for a while; the server's log says why";
-                stage.notice(&Status::warning(text.to_owned()));
-            }
-            (_, Failed::Skipped | Failed::State) => {
-                tracing::error!("{error}; the rest is played");
-                let text = "a damaged part of the recording is left out; the server's log says where";
-                stage.notice(&Status::warning(text.to_owned()));
-            }
-        }
-    }
-
-    /// A stream that ends without a channel does not wait for clients: nobody can subscribe to nothing.
-    fn on_nothing_to_subscribe(&mut self, now: Instant) {
-        if let (true, Phase::Waiting { start, .. }) = (self.channels.is_empty(), &mut self.phase) {
-            start.get_or_insert_with(|| Start::at(now));
-        }
     }
 
     /// A client has subscribed; there was no message to give it for the channels `without_state`.

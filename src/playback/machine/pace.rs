@@ -30,8 +30,6 @@ pub(super) struct Pace {
     next_tick: Instant,
     /// Clients that are waited for take no more since then, or that was logged then.
     blocked_since: Option<Instant>,
-    /// That the next message is far away was logged.
-    long_wait_logged: bool,
 }
 
 impl Pace {
@@ -42,7 +40,6 @@ impl Pace {
             last_publish: None,
             next_tick: now,
             blocked_since: None,
-            long_wait_logged: false,
         }
     }
 
@@ -50,7 +47,6 @@ impl Pace {
     pub(super) fn on_begin(&mut self, now: Instant) {
         self.lap_started = now;
         self.blocked_since = None;
-        self.long_wait_logged = false;
     }
 
     /// A new session for viewers that know no playback states.
@@ -70,7 +66,6 @@ impl Pace {
 
     pub(super) fn on_published(&mut self, now: Instant) {
         self.last_publish = Some(now);
-        self.long_wait_logged = false;
     }
 
     /// Whether clients are to be sent the time; it counts as sent.
@@ -87,13 +82,6 @@ impl Pace {
         let earliest = self.last_publish.map_or(now, |last| last + MIN_INTERVAL);
         let due = due.map(|due| due.max(earliest));
         due.filter(|due| *due <= self.next_tick + TICK_SLACK).unwrap_or(self.next_tick)
-    }
-
-    /// Whether a wait of this long (None: for ever) is to be logged; once for each message.
-    pub(super) fn take_long_wait(&mut self, wait: Option<Duration>) -> bool {
-        let long = wait.is_none_or(|wait| wait > LONG_WAIT) && !self.long_wait_logged;
-        self.long_wait_logged |= long;
-        long
     }
 
     /// Clients take more.

@@ -169,6 +169,7 @@ impl Machine {
             // for those who have subscribed by now
             self.go_to(position, stage, now);
         }
+        self.end_wait(stage);
         self.timeline.clock.pause(now);
         self.set_clock(position, stage, now);
         let stands = self.ahead.is_seeking() || self.silent_until.is_some();
@@ -192,6 +193,7 @@ impl Machine {
 
     /// Continues elsewhere; time stands still until the state before that has been read.
     pub(super) fn go_to(&mut self, to: Timestamp, stage: &mut impl Stage, now: Instant) {
+        self.end_wait(stage);
         self.ahead.seek(to, stage, now);
         self.timeline.seek(to, now);
         self.silent_until = None;

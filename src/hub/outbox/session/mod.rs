@@ -115,13 +115,12 @@ impl Outbox {
     /// Puts a session that was waiting before a seek within it in its place again; `time` is that of the seek.
     pub(super) fn keep_session(&mut self, session: Session, time: Timestamp) {
         match self.sessions {
-            Sessions::AtOnce => self.control.extend(session.into_controls()),
+            Sessions::AtOnce => session.into_controls().for_each(|control| self.push_first(control)),
             Sessions::AfterSilence => {
                 if self.silence.until.is_none() {
-                    self.control
-                        .push_back(Control { kind: ControlKind::Time(time), frame: encoded_time(time) });
+                    self.push_first(Control { kind: ControlKind::Time(time), frame: encoded_time(time) });
                 }
-                self.ordered = 1;
+                self.ordered += 1;
                 self.data.push_other(Ordered::Session(session));
             }
         }

@@ -19,6 +19,7 @@ mod shifted;
 mod simulation;
 mod start;
 mod step;
+mod waits;
 
 use script::{Sent, made_batch};
 use simulation::{Answer, Simulation, channel_named};

@@ -4,7 +4,7 @@
 //! went, none of a batch that was read before it; at most [`CREDITS`] batches are asked for, and the last messages for one
 //! subscription; none of these has been overtaken by a later one; times that are sent never go back with a shift.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use crate::hub::{ClientId, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry};
 use crate::playback::TimeShift;
 use crate::playback::stage::Stage;
-use crate::protocol::{PlaybackState, Status};
+use crate::protocol::PlaybackState;
 use crate::source::SourceError;
 use crate::source::reader::ReaderEvent;
 use crate::time::Timestamp;
@@ -41,6 +41,9 @@ pub(super) enum Sent {
     Announced(Vec<u32>),
     Tick(Timestamp),
     Notice(String),
+    /// A condition, by its id.
+    Shown(&'static str),
+    Cleared(&'static str),
     Finished(Result<(), String>),
 }
 
@@ -87,6 +90,8 @@ pub(super) struct Script {
     pub(super) subscribers: usize,
     /// A client is connected that knows no playback states.
     pub(super) laps_are_sessions: bool,
+    /// By id: what clients are shown for as long as it holds.
+    pub(super) conditions: BTreeMap<&'static str, String>,
     pub(super) since_start: Duration,
     /// The wall's clock is ahead by this.
     pub(super) wall_offset: i64,
@@ -115,6 +120,7 @@ impl Script {
             policies: Vec::new(),
             subscribers: 0,
             laps_are_sessions: false,
+            conditions: BTreeMap::new(),
             since_start: Duration::ZERO,
             wall_offset: 0,
         };
@@ -304,8 +310,18 @@ impl Stage for Script {
         self.log(Sent::Tick(time));
     }
 
-    fn notice(&mut self, status: &Status) {
-        self.log(Sent::Notice(status.message.clone()));
+    fn notice(&mut self, text: &str) {
+        self.log(Sent::Notice(text.to_owned()));
+    }
+
+    fn condition(&mut self, id: &'static str, text: &str) {
+        assert_eq!(self.conditions.insert(id, text.to_owned()), None, "{id} is shown already");
+        self.log(Sent::Shown(id));
+    }
+
+    fn clear(&mut self, id: &'static str) {
+        assert!(self.conditions.remove(id).is_some(), "{id} is not shown");
+        self.log(Sent::Cleared(id));
     }
 
     fn has_room(&mut self, _lead: usize) -> bool {

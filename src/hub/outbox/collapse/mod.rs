@@ -1,13 +1,16 @@
 //! What is kept of a backlog that has grown over the client's budget.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Item, Ordered, Outbox, Part};
+use super::{Feed, Item, Ordered, Outbox, Part};
+use crate::hub::subscriptions::Counts;
 use crate::model::{Batch, ChannelId, Entry};
+use crate::payload::latest::Latest;
 
 /// A channel that takes no more than this part of the budget is kept whole when the backlog is collapsed …
 const KEPT_WHOLE_SHARE: usize = 256;
@@ -15,13 +18,23 @@ const KEPT_WHOLE_SHARE: usize = 256;
 /// … as long as all such channels take no more than this part of it.
 const KEPT_WHOLE_TOTAL_SHARE: usize = 4;
 
+/// Bytes of transforms that are decoded in one collapse, the newest first; latched ones, and those that an earlier
+/// collapse has kept, don't count. Whoever publishes waits for it.
+const DECODED: usize = 4 << 20;
+
+/// The messages of a channel that count: how many newer ones are queued.
+type LastOfOne = Latest<Reverse<u64>, ()>;
+
+type LastOfEach = BTreeMap<ChannelId, LastOfOne>;
+
 impl Outbox {
-    /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops all but the newest
-    /// message of each channel that takes much. Returns the number of messages dropped.
+    /// Copies what is wanted out of its chunks and, if that is more than half the budget, drops of each channel that takes
+    /// much all but the newest message, and what [`Counts`] besides. Returns the number of messages dropped.
     pub(super) fn collapse(&mut self) -> u64 {
         let mut backlog: BTreeMap<ChannelId, Load> = BTreeMap::new();
-        self.for_each_wanted(|_, _, entry| {
-            let load = backlog.entry(entry.channel).or_default();
+        self.for_each_wanted(|_, part, entry| {
+            let counts = || self.subscriptions.counts(entry.channel, part.number);
+            let load = backlog.entry(entry.channel).or_insert_with(|| Load::new(counts()));
             load.bytes += entry.length as usize + size_of::<Entry>();
             load.messages += 1;
         });
@@ -38,17 +51,54 @@ impl Outbox {
                     && kept <= self.limit / KEPT_WHOLE_TOTAL_SHARE;
             }
         }
-        self.keep(backlog)
+        let last = self.last_of_each(&backlog);
+        self.keep(backlog, &last)
     }
 
-    fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>) -> u64 {
+    /// The messages that count of channels of which more than the newest does.
+    fn last_of_each(&self, backlog: &BTreeMap<ChannelId, Load>) -> LastOfEach {
+        let several = backlog.iter().filter(|(_, load)| !load.whole && load.counts != Counts::default());
+        let mut last: BTreeMap<ChannelId, (u64, LastOfOne)> =
+            several.map(|(channel, _)| (*channel, (0, Latest::default()))).collect();
+        if last.is_empty() {
+            return LastOfEach::new();
+        }
+        let mut decoded = 0;
+        for item in self.data.iter().rev() {
+            let Item::Messages(part) = item else { continue };
+            let is_kept = part.number < self.collapsed_until;
+            for entry in part.batch.entries[part.range.clone()].iter().rev() {
+                let Some((newer, latest)) = last.get_mut(&entry.channel) else { continue };
+                if self.subscriptions.wanted(entry.channel, part.number).is_none() {
+                    continue;
+                }
+                let position = Reverse(*newer);
+                *newer += 1;
+                let Counts { transforms, is_latched } = self.subscriptions.counts(entry.channel, part.number);
+                if !is_latched && !is_kept {
+                    if decoded >= DECODED {
+                        continue;
+                    }
+                    decoded += entry.length as usize;
+                }
+                let origin = if is_latched { entry.origin } else { 0 };
+                latest.offer_payload(position, transforms, origin, part.batch.payload(entry), || ());
+            }
+        }
+        last.into_iter().map(|(channel, (_, latest))| (channel, latest)).collect()
+    }
+
+    fn keep(&mut self, mut backlog: BTreeMap<ChannelId, Load>, last: &LastOfEach) -> u64 {
         let mut copied = Vec::new();
         let mut kept: Vec<Kept> = Vec::new();
         let mut lost: BTreeMap<ChannelId, u64> = BTreeMap::new();
         self.for_each_wanted(|item, part, entry| {
             let Some(load) = backlog.get_mut(&entry.channel) else { return };
             load.messages -= 1;
-            if !load.whole && load.messages > 0 {
+            let counts = load.whole
+                || load.messages == 0
+                || last.get(&entry.channel).is_some_and(|last| last.contains(&Reverse(load.messages)));
+            if !counts {
                 *lost.entry(entry.channel).or_default() += 1;
                 return;
             }
@@ -66,6 +116,7 @@ impl Outbox {
         });
         self.rebuild(kept, &Bytes::from(copied));
         self.collapse_at = self.limit.max(2 * self.data.weight());
+        self.collapsed_until = self.next_number();
         self.count_dropped(lost)
     }
 
@@ -78,7 +129,7 @@ impl Outbox {
         for (index, item) in self.data.drain().into_iter().enumerate() {
             match item {
                 Item::Messages(part) => {
-                    if open.as_ref().is_some_and(|open| open.timed != part.timed) {
+                    if open.as_ref().is_some_and(|open| (open.timed, open.feed) != (part.timed, part.feed)) {
                         self.close_part(open.take());
                     }
                     let open = open.get_or_insert_with(|| Rebuilt::new(&part, copied));
@@ -103,11 +154,20 @@ impl Outbox {
     }
 
     fn close_part(&mut self, rebuilt: Option<Rebuilt>) {
-        let Some(Rebuilt { batch, timed, number, queued, bytes }) = rebuilt else { return };
+        let Some(Rebuilt { batch, timed, feed, number, queued, bytes }) = rebuilt else { return };
         if !batch.entries.is_empty() {
             let range = 0..batch.entries.len();
             let pinned = bytes + range.len() * size_of::<Entry>();
-            self.data.enqueue(Part { batch: Arc::new(batch), range, timed, number, queued, bytes, pinned });
+            self.data.enqueue(Part {
+                batch: Arc::new(batch),
+                range,
+                timed,
+                feed,
+                number,
+                queued,
+                bytes,
+                pinned,
+            });
         }
     }
 
@@ -137,6 +197,7 @@ struct Kept {
 struct Rebuilt {
     batch: Batch,
     timed: bool,
+    feed: Feed,
     number: u64,
     queued: Instant,
     bytes: usize,
@@ -145,7 +206,8 @@ struct Rebuilt {
 impl Rebuilt {
     fn new(part: &Part, copied: &Bytes) -> Self {
         let batch = Batch { buffers: vec![copied.clone()], ..Batch::default() };
-        Self { batch, timed: part.timed, number: part.number, queued: part.queued, bytes: 0 }
+        let Part { timed, feed, number, queued, .. } = *part;
+        Self { batch, timed, feed, number, queued, bytes: 0 }
     }
 
     fn push(&mut self, entry: Entry, own: Option<Bytes>) {
@@ -162,9 +224,19 @@ impl Rebuilt {
 }
 
 /// What one channel takes of a backlog.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Load {
     bytes: usize,
     messages: u64,
     whole: bool,
+    counts: Counts,
 }
+
+impl Load {
+    fn new(counts: Counts) -> Self {
+        Self { bytes: 0, messages: 0, whole: false, counts }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What a client publishes: its channels, and the messages on them.
+
+use super::requests::{Unsupported, call};
+use super::{Client, lock};
+use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, Status};
+
+/// Channels that one client may publish on at once.
+const MAX_PUBLISHED: usize = 1000;
+
+const PUBLISH: &str = "what clients publish";
+
+impl Client {
+    /// Begins to publish on channels; what is refused gets a status.
+    pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
+        for channel in channels {
+            let mut publishes = lock(&self.publishes);
+            let refused = if publishes.contains(&channel.id) {
+                Err("the id is in use".to_owned())
+            } else if publishes.len() >= MAX_PUBLISHED {
+                Err(format!("a client may publish on {MAX_PUBLISHED} channels at most"))
+            } else {
+                let advertised = call(PUBLISH, || publish.advertise(self.id, channel));
+                advertised.unwrap_or_else(|| Err("the server has a fault".to_owned()))
+            };
+            match refused {
+                Ok(()) => drop(publishes.insert(channel.id)),
+                Err(reason) => {
+                    drop(publishes);
+                    let (id, topic) = (channel.id.0, &channel.topic);
+                    self.status(Status::error(format!("advertise: channel {id} ({topic}): {reason}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends channels that the client publishes on.
+    pub(crate) fn unadvertise(&self, ids: &[ClientChannelId]) -> Result<(), Unsupported> {
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
+        for id in ids {
+            if lock(&self.publishes).remove(id) {
+                call(PUBLISH, || publish.unadvertise(self.id, *id));
+            } else {
+                self.status(Status::warning(format!("unadvertise: this client has no channel {}", id.0)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a message that the client publishes.
+    pub(crate) fn publish(&self, message: ClientMessageData) -> Result<(), Unsupported> {
+        let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
+        let ClientMessageData { channel_id, payload } = message;
+        if lock(&self.publishes).contains(&channel_id) {
+            call(PUBLISH, || publish.message(self.id, channel_id, payload));
+        } else {
+            self.status(Status::error(format!("message: this client has no channel {}", channel_id.0)));
+        }
+        Ok(())
+    }
+
+    /// The client leaves: its channels end.
+    pub(super) fn end_publishing(&self) {
+        let ids = std::mem::take(&mut *lock(&self.publishes));
+        if let Ok(publish) = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref()) {
+            for id in ids {
+                call(PUBLISH, || publish.unadvertise(self.id, id));
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A client joins: what it is sent first.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::Notify;
+
+use super::capability::parameters::Followed;
+use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
+use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
+use crate::protocol::{Capability, ServerInfo, ServerMessage};
+
+impl Hub {
+    /// A new client: it is sent what the server is and offers.
+    pub(crate) fn join(&self, info: ClientInfo) -> Client {
+        let controls = info.offer.only_sdk();
+        let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
+        let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
+        let mut state = lock(&self.0.state);
+        let id = ClientId(state.next_client);
+        state.next_client += 1;
+        outbox.push_control(ControlKind::Session, self.server_info(&state));
+        outbox.push_control(ControlKind::Session, state.channels.encoded());
+        if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
+            outbox.push_control(ControlKind::Lasting, services);
+        }
+        for notice in state.notices.frames() {
+            outbox.push_control(ControlKind::Other, notice.clone());
+        }
+        if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {
+            let frame = ServerMessage::PlaybackState(playback.clone()).encode().into();
+            outbox.push_control(ControlKind::State, frame);
+        }
+        if let Some(time) = state.time {
+            outbox.push_control(ControlKind::Time(time), encoded_time(time));
+        }
+        if let Some(closing) = &state.closing {
+            outbox.close(closing.clone());
+        }
+        let queue = Arc::new(Queue {
+            outbox: Mutex::new(outbox),
+            wake: Notify::new(),
+            outlet: OnceLock::new(),
+            messages: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        });
+        let member = Member {
+            queue: queue.clone(),
+            info,
+            controls,
+            followed: Followed::default(),
+            follows_graph: false,
+        };
+        state.members.insert(id, member);
+        self.0.clients.store(state.members.len(), Ordering::Relaxed);
+        drop(state);
+        Client::new(id, queue, self.clone())
+    }
+
+    pub(super) fn server_info(&self, state: &State) -> Encoded {
+        let mut capabilities = vec![Capability::Time];
+        capabilities.extend(state.slots.declared());
+        let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
+        ServerMessage::ServerInfo(ServerInfo {
+            name: self.0.name.clone(),
+            capabilities,
+            supported_encodings: state.slots.encodings(),
+            metadata: BTreeMap::new(),
+            session_id: Some(format!("{}-{}", process_id(), state.session)),
+            data_start_time: range.map(|range| range.start),
+            data_end_time: range.map(|range| range.end),
+        })
+        .encode()
+        .into()
+    }
+}
+
+/// Distinguishes this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
+fn process_id() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    static ID: OnceLock<u64> = OnceLock::new();
+    *ID.get_or_init(|| RandomState::new().hash_one(0u8))
+}

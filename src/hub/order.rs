@@ -1,0 +1,235 @@
+//! The order in which things reach clients.
+//!
+//! What belongs at a place among the messages goes through each client's queue in that place (retired channels, a lap, a
+//! restart, a playback state), so that no client waits for another. A seek takes what playback has published out of the
+//! queues, and goes first.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
+use super::publisher::Direction;
+use super::queue::Feed;
+use super::{
+    DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
+    summarize,
+};
+use crate::model::{Batch, Channel, ChannelId};
+use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
+use crate::time::Timestamp;
+
+impl State {
+    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotAdvertisable> {
+        if channels.is_empty() {
+            return Vec::new();
+        }
+        let replaced = self.channels.replaced_by(channels);
+        self.retire(shared, &replaced);
+        let added = self.channels.add(channels);
+        for channel in &added.new {
+            if latch::is_latched(channel, &shared.options.latch) {
+                self.latch.add_channel(channel);
+            }
+        }
+        if !added.new.is_empty() {
+            for tap in &self.taps {
+                tap.push_channels(&added.new);
+            }
+        }
+        if let Some(frame) = added.advertise {
+            self.broadcast(ControlKind::Lasting, &frame);
+        }
+        added.refused
+    }
+
+    pub(super) fn retire(&mut self, shared: &Shared, channels: &[ChannelId]) {
+        if channels.is_empty() {
+            return;
+        }
+        let (removed, unadvertise) = self.channels.remove(channels);
+        for &channel in &removed {
+            self.latch.remove_channel(channel);
+        }
+        for (&client, member) in &self.members {
+            let mut outbox = lock(&member.queue.outbox);
+            let ended = outbox.retire(&removed);
+            if let Some(frame) = &unadvertise {
+                outbox.push_ordered(ControlKind::Lasting, frame.clone());
+            }
+            drop(outbox);
+            member.queue.wake.notify_one();
+            if !ended.is_empty() {
+                shared.demand.change(&DemandChange::Unsubscribed { client, channels: &ended });
+            }
+        }
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        shared: &Shared,
+        batch: &Arc<Batch>,
+        range: Range<usize>,
+        feed: Feed,
+        policy: SlowClient,
+        now: Instant,
+        woken: &mut Woken,
+    ) {
+        let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
+        self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
+        if range.is_empty() {
+            return;
+        }
+        self.time = self.time.max(Some(newest));
+        for tap in &self.taps {
+            tap.push(batch, range.clone(), bytes, feed, now);
+        }
+        let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true, feed };
+        let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;
+        for member in self.members.values() {
+            if !shared.push(member, &slice, policy, now) {
+                continue;
+            }
+            if !(is_small && woken.add(&member.queue)) {
+                member.queue.wake.notify_one();
+            }
+        }
+    }
+
+    pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
+        self.latch.clear();
+        self.time = Some(time);
+        let session = (direction == Direction::Back).then(|| self.new_session(hub));
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            match session.as_ref().filter(|_| !member.controls) {
+                Some(session) => {
+                    outbox.purge(Purge::Session);
+                    outbox.push_session(session, time, Cause::Seek);
+                }
+                None => outbox.purge(Purge::Seek(time)),
+            }
+            member.push_playback(&mut outbox, &playback, &frame, time);
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+    }
+
+    pub(super) fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
+        self.latch.clear();
+        let time = playback.current_time;
+        self.time = Some(time);
+        let session = self.new_session(hub);
+        let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            let behind = policy == SlowClient::Drop && outbox.is_behind(now);
+            if behind {
+                let purge = if member.controls { Purge::Seek(time) } else { Purge::Session };
+                hub.0.count_dropped(outbox.drop_backlog(purge));
+            }
+            if !member.controls {
+                outbox.push_session(&session, time, Cause::Timeline);
+            }
+            member.push_playback(&mut outbox, &playback, &frame, time);
+            drop(outbox);
+            member.queue.wake.notify_one();
+        }
+        self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+    }
+
+    pub(super) fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
+        self.time = Some(time);
+        let session = self.new_session(hub);
+        let latched = self.latch.messages();
+        for member in self.members.values() {
+            let mut outbox = lock(&member.queue.outbox);
+            if policy == SlowClient::Drop && outbox.is_behind(now) {
+                hub.0.count_dropped(outbox.drop_backlog(Purge::Session));
+            }
+            outbox.push_session(&session, time, Cause::Timeline);
+            outbox.push_time_change(time);
+            drop(outbox);
+            for (batch, feed) in &latched {
+                let range = 0..batch.entries.len();
+                let (bytes, _) = summarize(batch, range.clone(), &mut self.slice_channels);
+                let channels = &self.slice_channels;
+                let slice = Slice { batch, range, bytes, channels, timed: false, feed: *feed };
+                hub.0.push(member, &slice, SlowClient::Wait, now);
+            }
+            member.queue.wake.notify_one();
+        }
+    }
+
+    /// The frames with which a new session begins: as when a client joins, but for playback and time.
+    fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
+        self.session += 1;
+        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
+        let first = [hub.server_info(self), self.channels.encoded()].into_iter().chain(services);
+        first.chain(self.notices.frames().cloned()).collect()
+    }
+}
+
+impl Shared {
+    pub(super) fn count_dropped(&self, messages: u64) {
+        self.counters.dropped.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    /// Returns whether the client wants any of it.
+    pub(super) fn push(&self, member: &Member, slice: &Slice<'_>, policy: SlowClient, now: Instant) -> bool {
+        let mut outbox = lock(&member.queue.outbox);
+        let was_slow = outbox.is_slow();
+        let Some(lost) = outbox.push(slice, policy, now) else { return false };
+        if lost > 0 {
+            self.count_dropped(lost);
+            if !was_slow {
+                let status =
+                    Status { id: Some(SLOW_CLIENT_ID.into()), ..Status::warning(SLOW_CLIENT.to_owned()) };
+                outbox.push_control(ControlKind::Other, ServerMessage::Status(status).encode().into());
+            }
+        }
+        true
+    }
+}
+
+/// Clients for which little has been queued: it is sent by the thread that publishes it, once the hub's lock is free.
+/// Where there is more to send, waking the clients' tasks costs little beside it, and they run side by side.
+#[derive(Default)]
+pub(super) struct Woken([Option<Arc<Queue>>; Woken::CLIENTS]);
+
+impl Woken {
+    const CLIENTS: usize = 4;
+    /// In bytes of payload, for each client.
+    const LARGEST: usize = 48 << 10;
+
+    /// Adds a client; false if there is no room for more.
+    fn add(&mut self, queue: &Arc<Queue>) -> bool {
+        let free = self.0.iter_mut().find(|place| place.is_none());
+        free.map(|place| *place = Some(queue.clone())).is_some()
+    }
+
+    pub(super) fn send(self) {
+        self.0.into_iter().flatten().for_each(|queue| queue.send_now());
+    }
+}
+
+impl Member {
+    pub(super) fn knows_playback(&self) -> bool {
+        self.controls || self.info.offer.offers_sdk()
+    }
+
+    /// The state after a jump, and the time there.
+    fn push_playback(&self, outbox: &mut Outbox, playback: &PlaybackState, frame: &Encoded, time: Timestamp) {
+        if self.knows_playback() {
+            outbox.push_ordered(state_kind(playback), frame.clone());
+        }
+        outbox.push_time_change(time);
+    }
+}
+
+pub(super) fn state_kind(playback: &PlaybackState) -> ControlKind {
+    if playback.request_id.is_some() { ControlKind::Other } else { ControlKind::State }
+}

@@ -1,0 +1,88 @@
+//! An embedder's own code may use the hub wherever the hub calls it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::hub::capability::assets::Assets;
+use crate::hub::capability::publish::ClientPublish;
+use crate::hub::responder::Responder;
+use crate::hub::testing::{Sent, Viewer, hub};
+use crate::hub::{ClientId, Hub, SlowClient};
+use crate::protocol::{ClientChannel, ClientChannelId, ServerMessage};
+
+/// Uses the hub whenever it is called, and when it is dropped.
+struct Curious(Hub);
+
+impl Curious {
+    fn look(&self) {
+        self.0.snapshot();
+    }
+}
+
+impl Drop for Curious {
+    fn drop(&mut self) {
+        self.look();
+    }
+}
+
+impl ClientPublish for Curious {
+    fn encodings(&self) -> Vec<String> {
+        self.look();
+        vec!["cdr".to_owned()]
+    }
+
+    fn advertise(&self, _client: ClientId, _channel: &ClientChannel) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn unadvertise(&self, _client: ClientId, _channel: ClientChannelId) {}
+
+    fn message(&self, _client: ClientId, _channel: ClientChannelId, _payload: Bytes) {}
+}
+
+impl Assets for Curious {
+    fn fetch(&self, _uri: String, _answer: Responder<Result<Bytes, String>>) {}
+}
+
+#[test]
+fn encodings_are_asked_for_without_the_lock() {
+    let hub = hub(SlowClient::Drop);
+    hub.provide_publish(Arc::new(Curious(hub.clone()))).unwrap();
+    let sent = Viewer::join(&hub).news();
+    let Sent::Session(info) = &sent[0] else { panic!("{sent:?}") };
+    assert_eq!(info.supported_encodings, ["cdr"]);
+}
+
+#[test]
+fn a_provider_that_comes_too_late_is_dropped_without_the_lock() {
+    let hub = hub(SlowClient::Drop);
+    for is_first in [true, false] {
+        assert_eq!(hub.provide_publish(Arc::new(Curious(hub.clone()))).is_ok(), is_first);
+        assert_eq!(hub.provide_assets(Arc::new(Curious(hub.clone()))).is_ok(), is_first);
+    }
+}
+
+#[test]
+fn the_graph_is_changed_without_the_lock() {
+    let hub = hub(SlowClient::Drop);
+    let graph = hub.provide_graph().unwrap();
+    let mut viewer = Viewer::join(&hub);
+    viewer.client.follow_graph().unwrap();
+    viewer.news();
+    graph.update(|graph| {
+        hub.snapshot();
+        graph.published.insert("/a".to_owned(), ["node".to_owned()].into());
+    });
+    let sent = viewer.news();
+    let [Sent::Other(ServerMessage::ConnectionGraphUpdate(update))] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(update.published_topics[0].name, "/a");
+    // whoever begins to follow it later gets the whole
+    let mut late = Viewer::join(&hub);
+    late.client.follow_graph().unwrap();
+    let sent = late.news();
+    let Some(Sent::Other(ServerMessage::ConnectionGraphUpdate(update))) = sent.last() else {
+        panic!("{sent:?}")
+    };
+    assert_eq!(update.published_topics.len(), 1);
+}
