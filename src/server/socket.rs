@@ -15,7 +15,7 @@ use super::liveness::{Due, Liveness};
 use super::outgoing::{Filled, Outgoing, write_ahead};
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
-use super::writing::{Connection, write, write_now};
+use super::writing::{Connection, is_timeout, write, write_now};
 use super::{LARGEST_MESSAGE, Options};
 use crate::hub::outbox::Closing;
 use crate::websocket::negotiation::Agreement;
@@ -188,9 +188,10 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
 
     /// The end that an error of the connection means; a timeout of the system is ours.
     fn lost(&self, error: Option<&io::Error>) -> End {
-        match error.map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => End::TimedOut(self.liveness.given_up(Instant::now())),
-            _ => End::Lost,
+        if error.is_some_and(is_timeout) {
+            End::TimedOut(self.liveness.given_up(Instant::now()))
+        } else {
+            End::Lost
         }
     }
 

@@ -228,13 +228,13 @@ class Client:
 class RawClient(threading.Thread):
     """A client on a bare socket, that reads only when it is told to, and then as fast as it can."""
 
-    def __init__(self, port, buffer=None):
+    def __init__(self, port, buffer=None, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(60)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.socket.sendall(
             f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
