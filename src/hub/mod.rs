@@ -251,9 +251,9 @@ impl Hub {
         self.0.options.on_slow_client
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
+    /// Sends a status to every client, now or when it joins. The text should be constant for one cause, which the caller
+    /// logs.
     pub(crate) fn notice(&self, status: &Status) {
-        tracing::warn!("{}", status.message);
         let frame = Encoded::from(ServerMessage::Status(status.clone()).encode());
         let mut state = lock(&self.0.state);
         state.broadcast(ControlKind::Other, &frame);

@@ -194,7 +194,8 @@ impl Publisher {
         }
     }
 
-    /// Sends a status to every client, now or when it joins, and logs it. The text should be constant for one cause.
+    /// Sends a status to every client, now or when it joins. The text should be constant for one cause, which the caller
+    /// logs.
     pub fn notice(&self, status: &Status) {
         self.0.notice(status);
     }
@@ -213,6 +214,7 @@ impl Publisher {
 
     fn refuse(&self, refused: &[NotAdvertisable]) {
         for refused in refused {
+            tracing::warn!("{refused}");
             self.0.notice(&Status::warning(refused.to_string()));
         }
     }

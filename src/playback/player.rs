@@ -54,6 +54,7 @@ impl Player {
             recording.latch(&hub.latched_channels());
         }
         for warning in &info.warnings {
+            tracing::warn!("{warning}");
             publisher.notice(&Status::warning(warning.clone()));
         }
         let reader = Reader::spawn(source, move |event| {
