@@ -23,10 +23,13 @@ from bridge import (
     DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
     check_times, equal, messages_in, serving,
 )
+import attacks
+import damage
 import framing
 import live
 import program
 import record
+import vanished
 
 AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
 
@@ -785,7 +788,7 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS,
+    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS,
 )
 
 if __name__ == "__main__":
