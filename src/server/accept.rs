@@ -38,7 +38,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout:
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if let Err(error) = set_options(&stream) {
+                if let Err(error) = set_options(&stream, header_timeout) {
                     tracing::debug!("setting a socket option failed: {error}");
                 }
                 let service = TowerToHyperService::new(router.clone());
@@ -71,14 +71,19 @@ fn is_of_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Sends small messages at once, tests whether the other end is there, and lets the system hold at most [`UNSENT`] bytes
-/// that it can't send yet; elsewhere the system decides how much it holds.
-fn set_options(stream: &TcpStream) -> io::Result<()> {
+/// Sends small messages at once, tests whether the other end is there, has the system close a connection whose other end
+/// takes nothing for so long (a client of the protocol sets another time later), and lets the system hold at most
+/// [`UNSENT`] bytes that it can't send yet. Where the last two can't be set, the system decides about them.
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(unused_variables))]
+fn set_options(stream: &TcpStream, takes_nothing: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
+    {
+        socket.set_tcp_user_timeout(Some(takes_nothing))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
     Ok(())
 }
 
@@ -91,11 +96,25 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        set_options(&stream).unwrap();
+        set_options(&stream, HEADER_TIMEOUT).unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
         #[cfg(target_os = "linux")]
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+    }
+
+    #[tokio::test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    async fn a_connection_that_takes_no_answers_is_closed() {
+        use tokio::io::AsyncWriteExt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "x".repeat(10_000) }));
+        let serving = tokio::spawn(async move { serve(listener, router, Duration::from_millis(300)).await });
+        let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+        let asks = async { while client.write_all(requests.as_bytes()).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(30), asks).await.expect("it is still there");
+        serving.abort();
     }
 
     #[tokio::test]

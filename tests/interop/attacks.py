@@ -152,6 +152,17 @@ def malformed_requests(port):
                 one.close()
 
 
+def unread_answers(port):
+    """Requests one after the other whose answers nobody reads."""
+    requests = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 1000
+    clients = [connected(port) for _ in range(20)]
+    for one in clients:
+        one.settimeout(0.2)
+        while send(one, requests):
+            pass
+    return clients
+
+
 def random_bytes(port):
     """What comes after the upgrade is no frame."""
     chance = random.Random(7)
@@ -353,8 +364,8 @@ async def attacks_on_live_input():
 
 
 ON_CLIENTS = [
-    slow_handshakes, never_read, large_texts, long_ids, unfinished_messages, malformed_requests, random_bytes,
-    subscriptions,
+    slow_handshakes, never_read, large_texts, long_ids, unfinished_messages, malformed_requests, unread_answers,
+    random_bytes, subscriptions,
 ]
 ON_WRITERS = [unfinished_lines, web_pages, bad_lines]
 
