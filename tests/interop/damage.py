@@ -7,7 +7,7 @@ import tempfile
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 
-from bridge import OLD, Client, check, equal, messages_in, serving
+from bridge import OLD, PAUSE, SDK, Client, check, equal, messages_in, serving
 
 
 def write(path, messages, chunk, payload=0):
@@ -77,6 +77,14 @@ async def truncated():
                 os.truncate(path, chunks(path)[200].chunk_start_offset + 100)
                 if more == ["--loop"]:
                     await client.until(lambda events: len(messages_in(events)) > 31_000, "laps; " + server.said())
+                    viewer = await Client.connect(server, SDK, topics=None)
+                    await viewer.until(messages_in, "messages")
+                    for second in (100, 110):
+                        answer = await viewer.answer(await viewer.control(PAUSE, seek=10**12 + second * 10**9))
+                        # the last message that is left goes before what was sought
+                        last = await viewer.until(
+                            lambda events: messages_in(events[answer:]), "the backfill; " + server.said())
+                        equal(json.loads(last[0][2])["n"], 9999, "the backfill")
                 else:
                     equal(await client.closed(), 1000, "close code; " + server.said())
                     equal(await server.code(), 0, "exit code; " + server.said())

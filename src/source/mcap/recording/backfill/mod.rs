@@ -298,7 +298,7 @@ impl Search<'_> {
         });
         let buffer = match read {
             Ok(buffer) => buffer,
-            Err(SourceError::Damaged { .. }) => return Ok(()),
+            Err(SourceError::Damaged { .. } | SourceError::LeftOut { .. }) => return Ok(()),
             Err(error) => return Err(error),
         };
         for entry in here.into_entries() {
