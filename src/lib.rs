@@ -67,6 +67,7 @@
 //! ```
 pub mod hub;
 pub mod input;
+mod log_limit;
 pub mod model;
 mod numeric_time;
 pub mod pattern;

@@ -116,6 +116,75 @@ fn fault(arguments: &[&str], piped: Option<&Path>, folder: &Path) -> Option<Stri
     (!fine).then(|| format!("{arguments:?}: {status}: {said}"))
 }
 
+/// What is wrong with how the program reads a file: named, played and piped.
+fn faults(path: &Path, folder: &Path) -> Vec<String> {
+    let name = path.to_str().unwrap();
+    let fast = ["-p", "0", "--no-progress", "-q", "-r", "max", "--start-on", "launch"];
+    let runs = [
+        fault(&["info", name], None, folder),
+        fault(&[&["serve", name, "--at-end", "exit"], &fast[..]].concat(), None, folder),
+        fault(&[&["serve", "-", "--on-eof", "exit"], &fast[..]].concat(), Some(path), folder),
+    ];
+    runs.into_iter().flatten().collect()
+}
+
+/// A recording with a record whose last four bytes claim a length of 4 GiB, then one with a message.
+fn claiming(opcode: u8, before: &[u8]) -> Vec<u8> {
+    let record = |opcode: u8, body: &[u8]| [&[opcode][..], &(body.len() as u64).to_le_bytes(), body].concat();
+    let channel = [&[1, 0, 0, 0][..], &text("/a"), &text("json"), &[0; 4]].concat();
+    let records = [
+        record(1, &[0; 8]),
+        record(opcode, &[before, &u32::MAX.to_le_bytes()].concat()),
+        record(4, &channel),
+        record(5, &[&[1, 0][..], &[0; 20], b"{}"].concat()),
+        record(15, &[0; 4]),
+        record(2, &[0; 20]),
+    ];
+    let magic = b"\x89MCAP0\r\n";
+    [&magic[..], &records.concat(), magic].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&u32::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat()
+}
+
+#[test]
+fn a_length_that_is_claimed_is_not_allocated() {
+    let channel = [&[1, 0, 0, 0][..], &text("/a"), &text("json")].concat();
+    let chunk = [&[0; 16][..], &u64::MAX.to_le_bytes(), &[0; 4]].concat();
+    let huge_chunk = [&[0; 16][..], &(3u64 << 30).to_le_bytes(), &[0; 4], &text("zstd"), &[255; 4]].concat();
+    let cases: [(u8, &[u8]); 13] = [
+        (1, b""),
+        (1, &text("ros2")),
+        (3, &[1, 0]),
+        (3, &[&[1, 0][..], &text("name"), &text("ros2msg")].concat()),
+        (4, &[1, 0, 0, 0]),
+        (4, &channel),
+        (6, &chunk),
+        (6, &huge_chunk),
+        (7, &[1, 0]),
+        (9, &[0; 16]),
+        (11, &[0; 42]),
+        (12, b""),
+        (12, &text("name")),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claim.mcap");
+    let mut found = Vec::new();
+    for (opcode, before) in cases {
+        std::fs::write(&path, claiming(opcode, before)).unwrap();
+        found.extend(faults(&path, folder.path()).iter().map(|fault| format!("opcode {opcode}: {fault}")));
+    }
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
+    for name in ["string_4gib.mcap", "abort_39_bytes.mcap", "abort_5537_bytes.mcap"] {
+        let path = shared.join(name);
+        if path.is_file() {
+            found.extend(faults(&path, folder.path()));
+        }
+    }
+    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+}
+
 #[test]
 fn whatever_is_changed_in_a_recording_it_is_read_or_refused() {
     let number = |name: &str, default| std::env::var(name).map_or(default, |value| value.parse().unwrap());
@@ -124,25 +193,18 @@ fn whatever_is_changed_in_a_recording_it_is_read_or_refused() {
     assert!(!recordings.is_empty());
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15) | 1);
-    let mut faults = Vec::new();
+    let mut found = Vec::new();
     for number in 0..count {
         let original = &recordings[random.below(recordings.len())];
         let mut bytes = std::fs::read(original).unwrap();
         mutate(&mut bytes, &mut random);
         let path = folder.path().join("mutant.mcap");
         std::fs::write(&path, &bytes).unwrap();
-        let name = path.to_str().unwrap();
-        let fast = ["-p", "0", "--no-progress", "-q", "-r", "max", "--start-on", "launch"];
-        let runs = [
-            fault(&["info", name], None, folder.path()),
-            fault(&[&["serve", name, "--at-end", "exit"], &fast[..]].concat(), None, folder.path()),
-            fault(&[&["serve", "-", "--on-eof", "exit"], &fast[..]].concat(), Some(&path), folder.path()),
-        ];
-        for fault in runs.into_iter().flatten() {
+        for fault in faults(&path, folder.path()) {
             let kept = std::env::temp_dir().join(format!("mutant-{seed}-{number}.mcap"));
             std::fs::write(&kept, &bytes).unwrap();
-            faults.push(format!("{} of {}: {fault}", kept.display(), original.display()));
+            found.push(format!("{} of {}: {fault}", kept.display(), original.display()));
         }
     }
-    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
 }

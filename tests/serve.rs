@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -119,6 +119,20 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a terminal that takes nothing holds nobody", "stopped_terminal", false),
     ("a terminal that is closed ends the program in good order", "hangup", false),
     ("a recording keeps what another has beside its messages", "kept", false),
+    ("connections that say nothing are tested by the system", "keepalive", false),
+    (
+        "many attacks at once on a recording harm neither a viewer nor memory nor the log",
+        "attacks_on_recording",
+        false,
+    ),
+    (
+        "many attacks at once on few descriptors harm nobody who was there before",
+        "attacks_on_few_descriptors",
+        false,
+    ),
+    ("many attacks at once on live input harm neither a viewer nor a writer", "attacks_on_live_input", false),
+    ("much damage is counted, with one line of the log each time", "much_damage", false),
+    ("a file that is truncated while it plays is one line of the log", "truncated", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.
@@ -137,6 +151,32 @@ fn ci() -> bool {
 fn trial(name: String, needs: Result<Vec<PathBuf>, String>) -> Trial {
     let ignored = needs.is_err() && !ci();
     Trial::test(name, move || run(&needs?)).with_ignored_flag(ignored)
+}
+
+/// The trial in a network namespace of its own; where none is permitted it is ignored, also in CI.
+fn vanished(needs: Result<Vec<PathBuf>, String>) -> Trial {
+    let ignored = needs.is_err() && !ci();
+    let name = "a viewer that vanishes stops the others no longer than the timeout";
+    let trial = Trial::ignorable_test(name, move || {
+        let command = needs?;
+        if let Err(reason) = namespaces() {
+            return Ok(Completion::ignored_with(reason));
+        }
+        run(&[vec!["unshare".into(), "-Urn".into()], command].concat())?;
+        Ok(Completion::Completed)
+    });
+    trial.with_ignored_flag(ignored)
+}
+
+/// Whether two network namespaces can be made and linked.
+fn namespaces() -> Result<(), String> {
+    let link =
+        "ip link add near type veth peer name far && unshare --net true && nsenter --target $$ --net true";
+    if works(Path::new("unshare"), &["-Urn", "sh", "-c", link]) {
+        Ok(())
+    } else {
+        Err("network namespaces (unshare, nsenter, and ip of iproute2) are missing or not permitted".into())
+    }
 }
 
 fn trials() -> Vec<Trial> {
@@ -179,6 +219,7 @@ fn trials() -> Vec<Trial> {
     for (sentence, name, needs_data) in TRIALS {
         trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
     }
+    trials.push(vanished(with_python("vanished", None, false)));
     let node = node().map(|node| vec![node, interop.join("client.cjs")]);
     trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
     let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());

@@ -32,10 +32,8 @@ impl Notices {
 }
 
 impl Hub {
-    /// Shows every client a text, now or when it joins, and logs it as a warning. The text should be constant for one
-    /// cause.
+    /// Shows every client a text, now or when it joins. The text should be constant for one cause, which the caller logs.
     pub(crate) fn notice(&self, text: &str) {
-        tracing::warn!("{text}");
         let frame = Encoded::from(ServerMessage::Status(Status::info(text)).encode());
         let mut state = lock(&self.0.state);
         state.broadcast(ControlKind::Lasting, &frame);
@@ -46,8 +44,8 @@ impl Hub {
 }
 
 impl Publisher {
-    /// Shows every client a text, now or when it joins (a status of level 0), and logs it as a warning. The text should be
-    /// constant for one cause.
+    /// Shows every client a text, now or when it joins: a status of level 0. The text should be constant for one cause,
+    /// which the caller logs.
     pub fn notice(&self, text: &str) {
         self.0.notice(text);
     }

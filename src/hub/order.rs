@@ -74,12 +74,12 @@ impl State {
         feed: Feed,
         policy: SlowClient,
         now: Instant,
-        woken: &mut Woken,
-    ) {
+    ) -> Woken {
+        let mut woken = Woken::default();
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
         if range.is_empty() {
-            return;
+            return woken;
         }
         self.time = self.time.max(Some(newest));
         for tap in &self.taps {
@@ -91,10 +91,13 @@ impl State {
             if !shared.push(member, &slice, policy, now) {
                 continue;
             }
-            if !(is_small && woken.add(&member.queue)) {
+            if is_small {
+                woken.add(member.queue.clone());
+            } else {
                 member.queue.wake.notify_one();
             }
         }
+        woken
     }
 
     pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
@@ -197,6 +200,7 @@ impl Shared {
 
 /// Clients for which little has been queued: it is sent by the thread that publishes it, once the hub's lock is free.
 /// Where there is more to send, waking the clients' tasks costs little beside it, and they run side by side.
+#[must_use]
 #[derive(Default)]
 pub(super) struct Woken([Option<Arc<Queue>>; Woken::CLIENTS]);
 
@@ -205,10 +209,15 @@ impl Woken {
     /// In bytes of payload, for each client.
     const LARGEST: usize = 48 << 10;
 
-    /// Adds a client; false if there is no room for more.
-    fn add(&mut self, queue: &Arc<Queue>) -> bool {
-        let free = self.0.iter_mut().find(|place| place.is_none());
-        free.map(|place| *place = Some(queue.clone())).is_some()
+    fn add(&mut self, queue: Arc<Queue>) {
+        match self.0.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(queue),
+            None => queue.wake.notify_one(),
+        }
+    }
+
+    pub(super) fn extend(&mut self, more: Self) {
+        more.0.into_iter().flatten().for_each(|queue| self.add(queue));
     }
 
     pub(super) fn send(self) {

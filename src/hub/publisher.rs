@@ -63,8 +63,7 @@ impl Publisher {
 
     /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
     pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        let mut woken = Woken::default();
-        lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now, &mut woken);
+        let woken = lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now);
         woken.send();
     }
 
@@ -92,7 +91,7 @@ impl Publisher {
             let upto = restart.map_or(batch.entries.len(), |index| from + index);
             if upto > from {
                 state.live_messages += (upto - from) as u64;
-                state.publish(&self.0.0, &batch, from..upto, Feed::Live, policy, now, &mut woken);
+                woken.extend(state.publish(&self.0.0, &batch, from..upto, Feed::Live, policy, now));
                 from = upto;
             }
             if restart.is_some() {
@@ -212,6 +211,7 @@ impl Publisher {
 
     fn refuse(&self, refused: &[NotAdvertisable]) {
         for refused in refused {
+            tracing::warn!("{refused}");
             self.0.notice(&refused.to_string());
         }
     }

@@ -19,9 +19,13 @@ use crate::source::{Incoming, SourceError, Stop};
 const TCP: &str = "tcp-listen://";
 const UNIX: &str = "unix-listen://";
 
-/// A writer of which nothing is heard for this long is tested: a robot that lost its power is silent, and its place must
-/// become free again.
+/// A writer of which nothing is heard for this long is tested, again and again: a robot that lost its power is silent, and
+/// its place must become free again …
 const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// … after so many tests without an answer: 75 s after it vanished.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "windows"))]
+const KEEPALIVE_TESTS: u32 = 4;
 
 /// Where nothing can wait for a connection and for a stop, both are looked for this often.
 #[cfg(not(unix))]
@@ -168,6 +172,8 @@ impl Listener {
 /// Has the system test whether a silent writer is there.
 fn test_silence(stream: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos", target_os = "windows"))]
+    let keepalive = keepalive.with_retries(KEEPALIVE_TESTS);
     SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
@@ -223,6 +229,7 @@ mod tests {
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEPALIVE);
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), KEEPALIVE_TESTS);
     }
 
     #[cfg(unix)]

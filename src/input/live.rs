@@ -4,6 +4,7 @@
 //! is published at once. With [`SlowClient::Wait`] an input is not read further while a client's queue is full; with
 //! [`SlowClient::Drop`] queues are bounded by themselves.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -13,8 +14,12 @@ use super::http;
 use super::listen::Listener;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{Hub, Publisher, SlowClient, lock};
+use crate::log_limit::LogLimit;
 use crate::model::Batch;
 use crate::source::{Backoff, ErrorKind, Incoming, SourceError, Stop, Stream};
+
+/// Lines about writers that are turned away or disconnected, within ten seconds.
+const WRITER_LINES: u32 = 20;
 
 /// What happens when every input has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,8 @@ struct Shared {
     /// Streams and listeners that have not ended.
     inputs: AtomicUsize,
     writers: AtomicUsize,
+    /// What of writers that are turned away or disconnected is logged.
+    log: Mutex<LogLimit>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     on_finished: Mutex<Option<OnFinished>>,
 }
@@ -78,6 +85,7 @@ impl Live {
             stop: stop.clone(),
             inputs: AtomicUsize::new(streams.len() + listeners),
             writers: AtomicUsize::new(0),
+            log: Mutex::new(LogLimit::new(WRITER_LINES)),
             threads: Mutex::default(),
             on_finished: Mutex::new(Some(Box::new(on_finished))),
         });
@@ -162,9 +170,9 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<Op
         backoff.succeeded();
         let Some(place) = Place::of(shared, limit) else {
             if !std::mem::replace(&mut is_full_logged, true) {
-                tracing::warn!(
+                shared.warn(format_args!(
                     "{name} is turned away: {limit} writers are connected, as many as max_writers allows"
-                );
+                ));
             }
             continue;
         };
@@ -174,15 +182,15 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<Op
         let spawned = shared.spawn("writer", move |shared| {
             match http::unless_request(incoming) {
                 Ok(Some(incoming)) => shared.run_writer(open(name, incoming)),
-                Ok(None) => tracing::warn!(
+                Ok(None) => shared.warn(format_args!(
                     "writer {name} sends an HTTP request and is disconnected: this is no web server"
-                ),
+                )),
                 Err(error) => tracing::debug!("writer {name}: {error}"),
             }
             drop(place);
         });
         if let Err(error) = spawned {
-            tracing::error!("{}: no thread for another writer: {error}", listener.name());
+            shared.warn(format_args!("{}: no thread for another writer: {error}", listener.name()));
         }
     }
 }
@@ -224,7 +232,14 @@ impl Shared {
     fn run_writer(&self, mut stream: Box<dyn Stream>) {
         match self.forward(&mut *stream) {
             Ok(()) => tracing::debug!("writer {} disconnected", stream.name()),
-            Err(error) => tracing::warn!("writer disconnected: {error}"),
+            Err(error) => self.warn(format_args!("writer disconnected: {error}")),
+        }
+    }
+
+    /// Logs what is wrong with a writer; there may be many.
+    fn warn(&self, fault: fmt::Arguments<'_>) {
+        if let Some(left_out) = lock(&self.log).admit(Instant::now()) {
+            tracing::warn!("{fault}{left_out}");
         }
     }
 

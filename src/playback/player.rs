@@ -56,6 +56,7 @@ impl Player {
             recording.latch(&hub.latched_channels());
         }
         for warning in &info.warnings {
+            tracing::warn!("{warning}");
             publisher.notice(warning);
         }
         let reader = Reader::spawn(source, move |event| {

@@ -11,6 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::log_limit::LogLimit;
+
 /// The headers of a request must have come after this time; so long a connection is kept for a next request.
 pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -23,9 +25,6 @@ const KEEPALIVE: Duration = Duration::from_secs(15);
 /// The pause after a connection could not be accepted, most of the time for want of a descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// That connections can't be accepted is logged at most this often.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
-
 /// Bytes in the system's buffer for a client that have not been sent. Beyond it data waits in our queues, where what
 /// is stale can be dropped. (With half of it large messages cost a seventh more; with more nothing is gained.)
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -35,11 +34,11 @@ const UNSENT: u32 = 256 << 10;
 pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) -> Infallible {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(MAX_HEADERS);
-    let mut log = Throttled::default();
+    let mut log = LogLimit::new(1);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                if let Err(error) = set_options(&stream) {
+                if let Err(error) = set_options(&stream, header_timeout) {
                     tracing::debug!("setting a socket option failed: {error}");
                 }
                 let service = TowerToHyperService::new(router.clone());
@@ -55,10 +54,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout:
                 tracing::debug!("a connection was not accepted: {error}")
             }
             Err(error) => {
-                if log.is_due(Instant::now()) {
+                if let Some(left_out) = log.admit(Instant::now()) {
                     tracing::error!(
                         "connections can't be accepted: {error}; if there are too many open files, raise the limit \
-                         (ulimit -n)"
+                         (ulimit -n){left_out}"
                     );
                 }
                 tokio::time::sleep(PAUSE).await;
@@ -72,30 +71,19 @@ fn is_of_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Says when something is logged that may happen often.
-#[derive(Debug, Default)]
-struct Throttled {
-    last: Option<Instant>,
-}
-
-impl Throttled {
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
-        if is_due {
-            self.last = Some(now);
-        }
-        is_due
-    }
-}
-
-/// Sends small messages at once, tests whether the other end is there, and lets the system hold at most [`UNSENT`] bytes
-/// that it can't send yet; elsewhere the system decides how much it holds.
-fn set_options(stream: &TcpStream) -> io::Result<()> {
+/// Sends small messages at once, tests whether the other end is there, has the system close a connection whose other end
+/// takes nothing for so long (a client of the protocol sets another time later), and lets the system hold at most
+/// [`UNSENT`] bytes that it can't send yet. Where the last two can't be set, the system decides about them.
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), expect(unused_variables))]
+fn set_options(stream: &TcpStream, takes_nothing: Duration) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE))?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_notsent_lowat(UNSENT)?;
+    {
+        socket.set_tcp_user_timeout(Some(takes_nothing))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
     Ok(())
 }
 
@@ -103,24 +91,30 @@ fn set_options(stream: &TcpStream) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn what_happens_often_is_logged_now_and_then() {
-        let start = Instant::now();
-        let mut log = Throttled::default();
-        let due = (0..100).filter(|tenth| log.is_due(start + Duration::from_millis(tenth * 250)));
-        assert_eq!(due.collect::<Vec<_>>(), [0, 40, 80]);
-    }
-
     #[tokio::test]
     async fn an_idle_connection_is_tested_after_seconds_and_not_after_hours() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        set_options(&stream).unwrap();
+        set_options(&stream, HEADER_TIMEOUT).unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
         #[cfg(target_os = "linux")]
         assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+    }
+
+    #[tokio::test]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    async fn a_connection_that_takes_no_answers_is_closed() {
+        use tokio::io::AsyncWriteExt;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "x".repeat(10_000) }));
+        let serving = tokio::spawn(async move { serve(listener, router, Duration::from_millis(300)).await });
+        let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+        let asks = async { while client.write_all(requests.as_bytes()).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(30), asks).await.expect("it is still there");
+        serving.abort();
     }
 
     #[tokio::test]

@@ -1,6 +1,8 @@
 //! HTTP: the WebSocket upgrade at `/` and `/ws`, and `/healthz`. No request here has a body.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::Body;
@@ -16,7 +18,8 @@ use tokio::net::TcpStream;
 use super::Options;
 use super::session::Session;
 use super::socket;
-use crate::hub::{ClientInfo, Hub};
+use crate::hub::{ClientInfo, Hub, lock};
+use crate::log_limit::LogLimit;
 use crate::printable::{SHORT, printable};
 use crate::protocol::Offer;
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
@@ -26,13 +29,16 @@ use crate::websocket::negotiation::negotiate;
 const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
     open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
 
+/// Refused handshakes that are logged within ten seconds.
+const REFUSALS: u32 = 10;
+
 /// The routes of the port.
 pub(super) fn router(hub: Hub, options: Options) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, options })
+        .with_state(Endpoint { hub, options, refusals: Arc::new(Mutex::new(LogLimit::new(REFUSALS))) })
         .layer(middleware::from_fn(well_formed))
 }
 
@@ -60,16 +66,21 @@ async fn well_formed(request: Request, next: Next) -> Response<Body> {
 struct Endpoint {
     hub: Hub,
     options: Options,
+    /// What of refused handshakes is logged.
+    refusals: Arc<Mutex<LogLimit>>,
 }
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
     if !wants_upgrade(request.headers()) {
         return text(StatusCode::OK, ABOUT.to_owned());
     }
+    let refusals = endpoint.refusals.clone();
     match upgrade(endpoint, request) {
         Ok(response) => response,
         Err(Refused(status, reason)) => {
-            tracing::info!("WebSocket handshake refused: {}", printable(&reason, 2 * SHORT));
+            if let Some(left_out) = lock(&refusals).admit(Instant::now()) {
+                tracing::info!("WebSocket handshake refused: {}{left_out}", printable(&reason, 2 * SHORT));
+            }
             let mut response = text(status, reason + "\n");
             if status == StatusCode::UPGRADE_REQUIRED {
                 response
@@ -79,6 +90,18 @@ async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Bo
             response
         }
     }
+}
+
+/// What a client was too slow for, by topic: the topic of which most is missing, and the others together.
+fn lost(dropped: &[(String, u64)]) -> Option<String> {
+    let (topic, messages) = dropped.iter().max_by_key(|(_, messages)| messages)?;
+    let most = format!("{messages} messages of {}", printable(topic, SHORT));
+    let others = dropped.iter().map(|(_, messages)| messages).sum::<u64>() - messages;
+    Some(match dropped.len() - 1 {
+        0 => most,
+        1 => format!("{most} and {others} of another topic"),
+        topics => format!("{most} and {others} of {topics} other topics"),
+    })
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {
@@ -196,11 +219,8 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         };
         let id = session.client().id();
         tracing::debug!("client {id} disconnected: {end:?}");
-        for (topic, messages) in session.client().dropped() {
-            tracing::info!(
-                "client {id} was too slow for {messages} messages of {}",
-                printable(&topic, SHORT)
-            );
+        if let Some(lost) = lost(&session.client().dropped()) {
+            tracing::info!("client {id} was too slow for {lost}");
         }
     });
     let mut response = Response::new(Body::empty());
@@ -218,4 +238,23 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         headers.insert(header::SEC_WEBSOCKET_EXTENSIONS, extensions);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_has_lost_is_one_line() {
+        let lost = |dropped: &[(&str, u64)]| {
+            lost(
+                &dropped.iter().map(|(topic, messages)| ((*topic).to_owned(), *messages)).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(lost(&[]), None);
+        assert_eq!(lost(&[("/a", 3)]).unwrap(), "3 messages of /a");
+        assert_eq!(lost(&[("/a", 3), ("/b", 4)]).unwrap(), "4 messages of /b and 3 of another topic");
+        let many = [("/a", 3), ("/\n", 40), ("/c", 5)];
+        assert_eq!(lost(&many).unwrap(), "40 messages of /\\n and 8 of 2 other topics");
+    }
 }

@@ -17,7 +17,7 @@ use super::outgoing::{Filled, Outgoing};
 use super::outlet::Outlet;
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
-use super::writing::Connection;
+use super::writing::{Connection, is_timeout};
 use super::{LARGEST_MESSAGE, Options};
 use crate::hub::SendNow;
 use crate::hub::outbox::Closing;
@@ -148,10 +148,7 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
 
     /// The end that an error of the connection means; a timeout of the system is ours.
     fn lost(&self, error: Option<&io::Error>) -> End {
-        match error.map(io::Error::kind) {
-            Some(io::ErrorKind::TimedOut) => End::TimedOut(self.outlet.given_up()),
-            _ => End::Lost,
-        }
+        if error.is_some_and(is_timeout) { End::TimedOut(self.outlet.given_up()) } else { End::Lost }
     }
 
     fn log_timeout(&self, silent: Duration) {

@@ -49,6 +49,13 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Connection for WriteHal
     fn give_up_after(&self, _timeout: Option<Duration>) {}
 }
 
+/// Whether the system gave up a connection because nobody answers. It then names the last thing that went wrong on the
+/// way, if it knows of something: on a local network the host of a client that vanished is soon unreachable.
+pub(super) fn is_timeout(error: &io::Error) -> bool {
+    use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut};
+    matches!(error.kind(), TimedOut | HostUnreachable | NetworkUnreachable | NetworkDown)
+}
+
 /// Writes once, as much as the socket takes; returns how many bytes.
 pub(super) fn poll_write(
     frames: &mut FrameWriter,
@@ -113,6 +120,15 @@ mod tests {
         client.read_exact(&mut vec![0; written]).await.unwrap();
         let more = write_now(&mut frames, &write).unwrap();
         assert!(more > 0 && frames.len() == waiting - more);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_client_that_vanished_is_told_from_one_that_left() {
+        // ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, ENETDOWN; ECONNRESET, EPIPE
+        let is_timeout = |number: &i32| is_timeout(&io::Error::from_raw_os_error(*number));
+        assert!([110, 113, 101, 100].iter().all(is_timeout));
+        assert!(![104, 32].iter().any(is_timeout));
     }
 
     #[tokio::test]

@@ -119,7 +119,8 @@ pub trait Recording: Send {
 
     /// The next messages, in time order; None at the end ([`Recording::seek`] may make it go on).
     ///
-    /// After an error it may be asked again: it goes on after the part that can't be read.
+    /// After an error it may be asked again: it goes on after the part that can't be read. Such a part is an error once;
+    /// when it comes up again, after a seek, it is passed over.
     fn next(&mut self) -> Result<Option<Batch>, SourceError>;
 
     /// Continues with the first message at or after `to`.

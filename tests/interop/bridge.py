@@ -18,6 +18,7 @@ import types
 import websockets
 from mcap.records import Channel, Message
 from mcap.stream_reader import StreamReader
+from mcap.writer import CompressionType, Writer
 
 BRIDGE = os.environ["BRIDGE"]
 DATA = os.environ.get("BRIDGE_DATA", "")
@@ -36,6 +37,14 @@ def check(condition, *said):
 
 def equal(got, expected, what):
     check(got == expected, f"{what}: got {got!r:.300}, expected {expected!r:.300}")
+
+
+async def until(done, what, seconds=30):
+    for _ in range(seconds * 100):
+        if value := done():
+            return value
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 def read_frame(exactly):
@@ -264,13 +273,13 @@ class Client:
 class RawClient(threading.Thread):
     """A client on a bare socket, that reads only when it is told to, and then as fast as it can."""
 
-    def __init__(self, port, buffer=None):
+    def __init__(self, port, buffer=None, host="127.0.0.1"):
         super().__init__(daemon=True)
         self.socket = socket.socket()
         if buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.socket.settimeout(60)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect((host, port))
         self.socket.sendall(
             f"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -358,6 +367,30 @@ def check_silence(events):
     ids = [events[index][2]["sessionId"] for index in sessions]
     equal(len(set(ids)), len(ids), f"distinct sessions of {ids}")
     return [events[index][0] for index in sessions]
+
+
+def write_camera_recording(path, seconds):
+    """A camera of 1 MB at 50 Hz, a transform at 100 Hz, a state at 1 Hz, and a map sent once."""
+    latched = "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: transient_local\n"
+    picture = bytes(range(256)) * 4096
+    start, messages = 1_700_000_000 * 10**9, []
+    with open(path, "wb") as file:
+        writer = Writer(file, chunk_size=4 << 20, compression=CompressionType.NONE, enable_crcs=False)
+        writer.start("ros2")
+        schema = writer.register_schema("std_msgs/msg/UInt32", "ros2msg", b"uint32 data\n")
+        channels = {
+            topic: writer.register_channel(topic, "cdr", schema, {"offered_qos_profiles": qos} if qos else {})
+            for topic, qos in (("/map", latched), ("/camera", ""), ("/tf", ""), ("/state", ""))
+        }
+        due = [(start, "/map", 0)]
+        for topic, rate in (("/camera", 50), ("/tf", 100), ("/state", 1)):
+            due += [(start + 1 + n * 10**9 // rate, topic, n) for n in range(seconds * rate)]
+        for log_time, topic, number in sorted(due):
+            data = struct.pack("<I", number) + (picture if topic == "/camera" else bytes(60))
+            writer.add_message(channels[topic], log_time, data, log_time, number)
+            messages.append((topic, log_time, number, len(data)))
+        writer.finish()
+    return messages
 
 
 class Recording:

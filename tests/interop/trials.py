@@ -17,17 +17,20 @@ import time
 import urllib.request
 
 import websockets
-from mcap.writer import CompressionType, Writer
+from mcap.writer import Writer
 
 from bridge import (
     DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
-    check_times, equal, messages_in, serving,
+    check_times, equal, messages_in, serving, until, write_camera_recording,
 )
+import attacks
+import damage
 import framing
 import live
 import program
 import recipes
 import record
+import vanished
 
 AS_FAST = ("--rate", "max", "--start-on", "client", "--at-end", "exit")
 
@@ -593,30 +596,6 @@ async def at_end_exit():
         equal(len(messages_in(clients[0].events)), 826, "messages")
 
 
-def write_camera_recording(path, seconds):
-    """A camera of 1 MB at 50 Hz, a transform at 100 Hz, a state at 1 Hz, and a map sent once."""
-    latched = "- history: keep_last\n  depth: 1\n  reliability: reliable\n  durability: transient_local\n"
-    picture = bytes(range(256)) * 4096
-    start, messages = 1_700_000_000 * 10**9, []
-    with open(path, "wb") as file:
-        writer = Writer(file, chunk_size=4 << 20, compression=CompressionType.NONE, enable_crcs=False)
-        writer.start("ros2")
-        schema = writer.register_schema("std_msgs/msg/UInt32", "ros2msg", b"uint32 data\n")
-        channels = {
-            topic: writer.register_channel(topic, "cdr", schema, {"offered_qos_profiles": qos} if qos else {})
-            for topic, qos in (("/map", latched), ("/camera", ""), ("/tf", ""), ("/state", ""))
-        }
-        due = [(start, "/map", 0)]
-        for topic, rate in (("/camera", 50), ("/tf", 100), ("/state", 1)):
-            due += [(start + 1 + n * 10**9 // rate, topic, n) for n in range(seconds * rate)]
-        for log_time, topic, number in sorted(due):
-            data = struct.pack("<I", number) + (picture if topic == "/camera" else bytes(60))
-            writer.add_message(channels[topic], log_time, data, log_time, number)
-            messages.append((topic, log_time, number, len(data)))
-        writer.finish()
-    return messages
-
-
 async def stalled():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "camera.mcap")
@@ -666,14 +645,6 @@ async def stalled():
             equal([event[:2] for event in messages_in(late.events)], [("/map", sent[0][1])], "the latched message")
 
 
-async def until(done, what, seconds=30):
-    for _ in range(seconds * 100):
-        if value := done():
-            return value
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{what}: not within {seconds} s")
-
-
 def timed_out(server, client=0):
     """For how long a client was silent that was closed for it, and how many bytes were queued; None: it was not."""
     found = re.search(
@@ -687,7 +658,7 @@ async def stops_reading():
         path = os.path.join(folder, "camera.mcap")
         sent = write_camera_recording(path, 3)
         for more in (["--rate", "max"], ["--on-slow-client", "wait"], ["--on-slow-client", "drop"]):
-            arguments = ("--client-timeout", "2s", "--client-buffer", "8MiB", "--start-on-clients", "2")
+            arguments = ("--client-timeout", "2s", "--client-buffer", "64MiB", "--start-on-clients", "2")
             async with serving(path, *more, *arguments) as server:
                 lazy = await asyncio.to_thread(RawClient, server.port, 64 << 10)
                 good = await asyncio.to_thread(RawClient, server.port)
@@ -811,7 +782,7 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS,
+    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS,
 )
 
 if __name__ == "__main__":

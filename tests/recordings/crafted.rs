@@ -147,11 +147,12 @@ pub(crate) fn damage_amid_overlap() {
     }
     let (_folder, path) = temporary("damaged.mcap", &records.file(Some(summary.statistics(11, 2, (0, 9)))));
     let mut player = Player::of(&path);
-    for _ in 0..2 {
+    // it is reported once
+    for reported in [1, 0] {
         player.errors.clear();
         player.source.seek(foxglove_bridge::time::Timestamp::MIN);
         assert_eq!(times(&player.rest()), (0..10).collect::<Vec<_>>());
-        assert_eq!(player.errors.len(), 1, "{:?}", player.errors);
+        assert_eq!(player.errors.len(), reported, "{:?}", player.errors);
     }
 }
 

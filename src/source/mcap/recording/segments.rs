@@ -265,7 +265,10 @@ impl SegmentReader {
         let raw = self.unpacker.try_memory(to_usize(segment.length));
         let mut raw = raw.map_err(|error| damaged(error.to_string()))?;
         self.file.read_at(raw.as_mut(), segment.offset).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => damaged("the file has become shorter since it was opened".into()),
+            ErrorKind::UnexpectedEof => SourceError::LeftOut {
+                name: self.file.name().into(),
+                reason: "the file has become shorter since it was opened; what it lacks is left out".into(),
+            },
             _ => failed(&*self.file, error),
         })?;
         if !segment.is_chunk {

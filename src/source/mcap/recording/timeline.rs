@@ -383,7 +383,6 @@ impl Recording for Timeline {
     fn seek(&mut self, to: Timestamp) {
         self.from = to;
         self.failed = None;
-        self.damage = DamageLog::default();
         self.ahead.clear();
         self.merge.clear();
         let before = std::mem::take(&mut self.playing);

@@ -300,7 +300,9 @@ impl Search<'_> {
         });
         let buffer = match read {
             Ok(buffer) => buffer,
-            Err(SourceError::Damaged { .. }) => return Ok(to_usize(file.reader.size(segment)).max(1)),
+            Err(SourceError::Damaged { .. } | SourceError::LeftOut { .. }) => {
+                return Ok(to_usize(file.reader.size(segment)).max(1));
+            }
             Err(error) => return Err(error),
         };
         for entry in here.into_entries() {
