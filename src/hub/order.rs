@@ -240,5 +240,9 @@ impl Member {
 }
 
 pub(super) fn state_kind(playback: &PlaybackState) -> ControlKind {
-    if playback.request_id.is_some() { ControlKind::Other } else { ControlKind::State }
+    match playback.request_id {
+        None => ControlKind::State,
+        Some(_) if playback.did_seek => ControlKind::Sought,
+        Some(_) => ControlKind::Answer,
+    }
 }

@@ -149,6 +149,15 @@ impl<X> BatchQueue<X> {
         self.items.back_mut()
     }
 
+    /// Forgets things that are no messages.
+    pub(super) fn retain_others(&mut self, mut keep: impl FnMut(&X) -> bool) {
+        self.items.retain(|item| match item {
+            Item::Messages(_) => true,
+            Item::Other(other) => keep(other),
+        });
+        self.sealed = true;
+    }
+
     /// Takes all items out. What is in hand stays in hand.
     pub(super) fn drain(&mut self) -> VecDeque<Item<X>> {
         (self.bytes, self.pinned, self.sealed) = (0, 0, true);

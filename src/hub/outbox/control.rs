@@ -44,6 +44,10 @@ pub enum ControlKind {
     Time(Timestamp),
     /// A playback state that nobody asked for.
     State,
+    /// A playback state that answers a request: it goes to every client, whoever has asked.
+    Answer,
+    /// The same of a seek.
+    Sought,
     /// Anything else: answers and status.
     Other,
 }

@@ -43,6 +43,10 @@ pub use take::{Progress, Taken};
 /// The largest list of channels does not count: it is as large as it is.
 const CONTROL_LIMIT: usize = 16 << 20;
 
+/// Control frames queued for one client, in bytes, beyond which only the newest playback state that answers a request is
+/// kept: one client that asks very often must not cost the others their connection.
+const ANSWERS_LIMIT: usize = 1 << 20;
+
 /// A client whose oldest message waits this long is behind: at a lap or a restart its backlog is of no use any more.
 const BEHIND_AFTER: Duration = Duration::from_secs(1);
 
@@ -166,6 +170,10 @@ impl Outbox {
     /// Queues a frame after the messages that are queued already. A playback state that nobody asked for takes the place
     /// of one that is directly before it.
     pub fn push_ordered(&mut self, kind: ControlKind, frame: Encoded) {
+        let is_answer = matches!(kind, ControlKind::Answer | ControlKind::Sought);
+        if is_answer && self.control_bytes > ANSWERS_LIMIT + self.largest_list {
+            self.forget_answers(kind);
+        }
         if !self.admit(kind, &frame) {
             return;
         }

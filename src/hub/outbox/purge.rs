@@ -20,7 +20,7 @@ impl Purge {
         match kind {
             ControlKind::Time(_) | ControlKind::State => true,
             ControlKind::Session => self == Self::Session,
-            ControlKind::Lasting | ControlKind::Other => false,
+            ControlKind::Lasting | ControlKind::Answer | ControlKind::Sought | ControlKind::Other => false,
         }
     }
 }
@@ -109,6 +109,23 @@ impl Outbox {
         if self.data.is_empty() {
             self.collapse_at = self.limit;
         }
+    }
+
+    /// Forgets playback states that answered requests, before a newer one: the client is far behind with them. One of a
+    /// seek is made obsolete by another of a seek alone, since it says that time has jumped.
+    pub(super) fn forget_answers(&mut self, newer: ControlKind) {
+        let obsolete =
+            |kind| kind == ControlKind::Answer || (kind, newer) == (ControlKind::Sought, ControlKind::Sought);
+        self.discard_control(obsolete);
+        let (control_bytes, ordered) = (&mut self.control_bytes, &mut self.ordered);
+        self.data.retain_others(|other| match other {
+            Ordered::Control(control) if obsolete(control.kind) => {
+                *control_bytes -= control.frame.weight();
+                *ordered -= 1;
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Puts a frame before all data, or after the messages that are left.

@@ -328,3 +328,43 @@ proptest! {
         prop_assert_eq!(got.values().map(|times| times.len() as u64).sum::<u64>() + lost, sent);
     }
 }
+
+#[test]
+fn answers_that_pile_up_cost_no_client_its_connection() {
+    let frame = |text: &str| Encoded::Text(Bytes::from(format!("{text:1000}")));
+    for with_messages in [false, true] {
+        let mut outbox = subscribed(1 << 20, &[CAMERA]);
+        outbox.push_control(ControlKind::Other, frame("status"));
+        let messages = batch(&[(CAMERA, 1, 10)]);
+        let mut sought = "sought 0".to_owned();
+        for request in 0..100_000 {
+            if with_messages && request % 100 == 0 {
+                push(&mut outbox, &messages, 0..1, SlowClient::Drop);
+            }
+            if request % 1000 == 0 {
+                sought = format!("sought {request}");
+                outbox.purge(Purge::Seek(Timestamp(0)));
+                outbox.push_ordered(ControlKind::Sought, frame(&sought));
+            }
+            outbox.push_ordered(ControlKind::Answer, frame(&format!("answer {request}")));
+            assert!(outbox.control_bytes < 2 << 20 && !outbox.overflowed());
+        }
+        let mut left = Vec::new();
+        loop {
+            let taken = outbox.take(Progress::Written, Instant::now());
+            let other = taken.item.map(|item| matches!(item, Item::Messages(_)).then_some(()).ok_or(item));
+            let (stop, ordered) = (other.is_none() && taken.control.is_empty(), other.and_then(Result::err));
+            left.extend(taken.control.into_iter().map(|control| control.frame));
+            if let Some(Item::Other(Ordered::Control(control))) = ordered {
+                left.push(control.frame);
+            }
+            if stop {
+                break;
+            }
+        }
+        for kept in ["status", &sought, "answer 99999"] {
+            assert!(left.contains(&frame(kept)), "{kept}");
+        }
+        assert_eq!(outbox.control_bytes, 0);
+    }
+}
