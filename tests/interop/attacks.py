@@ -356,6 +356,9 @@ async def attacks_on_live_input():
         equal(got, list(range(got[0], written)), "messages of the viewer")
         late = await Client.connect(server, OLD, topics={"/n"})
         with socket.create_connection(("127.0.0.1", port)) as another:
+            await late.until(lambda _: late.subscribed, "the channel")
+            # the server answers a ping after the subscription before it
+            await (await late.socket.ping())
             another.sendall(b'{"topic":"/n","data":{"n":-1}}\n')
             await late.until(lambda _: numbers(late) == [-1], "a message of a late writer")
         check_memory(process)

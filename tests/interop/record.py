@@ -67,8 +67,11 @@ def check_complete(path, messages):
 
 
 def info(path):
-    said = subprocess.run([BRIDGE, "info", path, "--json"], capture_output=True, check=True)
-    return json.loads(said.stdout)
+    run = subprocess.run([BRIDGE, "info", path, "--json"], capture_output=True)
+    said = json.loads(run.stdout)
+    # 4: it is damaged
+    equal(run.returncode, 0 if said["complete"] else 4, "exit code of info")
+    return said
 
 
 @contextlib.contextmanager
