@@ -17,6 +17,9 @@ use super::writing::{Connection, poll_write, write_now};
 use crate::hub::{Client, SendNow, lock};
 use crate::websocket::FrameWriter;
 
+/// How often who publishes looks for more; the rest is left to the client's task.
+const ROUNDS: usize = 4;
+
 /// See the module's documentation.
 pub(super) struct Outlet<W> {
     client: Arc<Client>,
@@ -170,16 +173,22 @@ impl<W: Connection> SendNow for Outlet<W> {
         if sending.outgoing.compresses() {
             return false;
         }
-        let filled = sending.fill(&self.client, write_ahead(self.client.clients()));
-        let written = match write_now(&mut sending.frames, &sending.connection) {
-            Ok(written) => written,
-            // the task finds the same
-            Err(_) => return false,
-        };
-        if written > 0 {
-            sending.liveness.written(written, Instant::now());
+        for _ in 0..ROUNDS {
+            let filled = sending.fill(&self.client, write_ahead(self.client.clients()));
+            if sending.frames.is_empty() {
+                // the queue knows that all is written
+                return matches!(filled, Filled::Enough);
+            }
+            match write_now(&mut sending.frames, &sending.connection) {
+                Ok(written) if written > 0 => sending.liveness.written(written, Instant::now()),
+                // the task waits until there is room, or finds the same error
+                Ok(_) | Err(_) => return false,
+            }
+            if !sending.frames.is_empty() {
+                return false;
+            }
         }
-        matches!(filled, Filled::Enough) && sending.frames.is_empty()
+        false
     }
 }
 

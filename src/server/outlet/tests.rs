@@ -11,6 +11,7 @@ use crate::hub::{ClientInfo, Hub, SlowClient};
 use crate::model::{Channel, SubscriptionId};
 use crate::protocol::Subscription;
 use crate::registry::Registry;
+use crate::time::Timestamp;
 use crate::websocket::negotiation::Agreement;
 
 /// A client whose task never runs: what reaches it was sent by who published it.
@@ -80,6 +81,8 @@ async fn a_small_message_is_sent_by_who_publishes_it() {
     assert_eq!(sent.len(), 2 + 9 + 2 + 13 + 3, "{sent:?}");
     assert_eq!(sent[2 + 9 + 2..][..5], [1, 7, 0, 0, 0]);
     assert!(!peer.is_woken().await);
+    peer.hub.publisher().tick(Timestamp(2_000_000_000));
+    assert!(peer.is_woken().await, "the client has nothing else to read");
 }
 
 #[tokio::test]
