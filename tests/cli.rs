@@ -104,7 +104,7 @@ fn a_stream_in_which_nothing_can_be_read_fails_at_once() {
             assert!(said.lines().last().unwrap().contains(word), "{said}");
         }
     }
-    let said = played(&lines, b"<!doctype html><html>", 2);
+    let said = played(&lines, b"no object at all\n", 2);
     assert!(said.lines().last().unwrap().contains("nothing can be used"), "{said}");
     let said = played(&[keep[0], "-t=/nosuch".as_ref()], &recording, 2);
     let way_out = "stdin: no topic is chosen; the recording has 1 topic: /odom; change --topic or --exclude";

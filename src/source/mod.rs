@@ -59,7 +59,7 @@ pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use memory::{Extent, Gathered, MemoryRecording};
 pub use qos::{QosProfile, offered_qos};
-pub use sniff::{Kind, foreign, sniff};
+pub use sniff::{Kind, foreign, other_format, sniff};
 pub use stop::Stop;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, RuleKind, TopicRules, UnmatchedRule};

@@ -53,25 +53,34 @@ pub(super) const FOREIGN_HEAD: usize = 64;
 /// What else than an MCAP recording begins with these bytes, and the way out: words that follow a file's name. None if
 /// nothing is known of it.
 pub fn foreign(first: &[u8]) -> Option<&'static str> {
+    other_format(first).or_else(|| {
+        let is_empty = first.len() >= FOREIGN_HEAD && first.iter().all(|byte| *byte == 0);
+        if beginning(first).starts_with('{') {
+            Some("is JSON, not an MCAP recording; JSON lines are taken from stdin")
+        } else {
+            is_empty.then_some("begins with zeros: its content was never written, or is lost")
+        }
+    })
+}
+
+/// What else than an MCAP recording or lines of text begins with these bytes, as [`foreign`].
+pub fn other_format(first: &[u8]) -> Option<&'static str> {
     if let Some(known) = MAGICS.iter().find(|(magic, _)| first.starts_with(magic)) {
         return Some(known.1);
     }
+    let text = beginning(first);
+    (text.starts_with("<!doctype html") || text.starts_with("<html"))
+        .then_some("is a web page, not a recording (a page to sign in, or of an error?); download it again")
+}
+
+/// The first text, in lower case.
+fn beginning(first: &[u8]) -> String {
     let text = String::from_utf8_lossy(&first[..first.len().min(FOREIGN_HEAD)]).to_ascii_lowercase();
-    let text = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
-    if text.starts_with("<!doctype html") || text.starts_with("<html") {
-        return Some(
-            "is a web page, not a recording (a page to sign in, or of an error?); download it again",
-        );
-    }
-    if text.starts_with('{') {
-        return Some("is JSON, not an MCAP recording; JSON lines are taken from stdin");
-    }
-    let is_empty = first.len() >= FOREIGN_HEAD && first.iter().all(|byte| *byte == 0);
-    is_empty.then_some("begins with zeros: its content was never written, or is lost")
+    text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).to_owned()
 }
 
 /// A file's first bytes; the first one that fits counts.
-const MAGICS: [(&[u8], &str); 16] = [
+const MAGICS: [(&[u8], &str); 18] = [
     (b"\x89MCAP0\n", TEXT_MODE),
     (b"\x89MCAP0\r\r\n", TEXT_MODE),
     (b"\x89MCAP", "is an MCAP file of another version of the format; record or convert it as version 0"),
@@ -94,7 +103,11 @@ const MAGICS: [(&[u8], &str); 16] = [
     (b"PK\x03\x04", "is a zip archive; extract the recording from it first with 'unzip'"),
     (b"7z\xBC\xAF\x27\x1C", "is a 7z archive; extract the recording from it first with '7z x'"),
     (b"\xEF\xBB\xBF\x89MCAP", TEXT_MODE),
+    (b"\xFF\xFE", UTF_16),
+    (b"\xFE\xFF", UTF_16),
 ];
+
+const UTF_16: &str = "is text in UTF-16; convert it to UTF-8 first: 'iconv -f UTF-16 -t UTF-8'";
 
 const TEXT_MODE: &str = "is an MCAP file that was damaged by a copy in text mode, which changes line ends (CR LF to LF \
                          or back); copy the original again, in binary mode";
@@ -122,6 +135,7 @@ mod tests {
             (b"PK\x03\x04\x14", "unzip"),
             (b"\r\n<!DOCTYPE HTML>", "web page"),
             (b"<html lang=en>", "web page"),
+            (b"\xFF\xFE{\0", "iconv"),
             (b"{\"topic\":\"/a\"}", "stdin"),
             (&[0; 64], "zeros"),
         ] {

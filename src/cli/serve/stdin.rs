@@ -7,7 +7,9 @@ use std::io::{ErrorKind, IsTerminal, Read};
 use foxglove_bridge::model::Batch;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::PATIENCE;
-use foxglove_bridge::source::{Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, sniff};
+use foxglove_bridge::source::{
+    Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, other_format, sniff,
+};
 
 use super::lines::{Lines, Pace};
 
@@ -47,6 +49,9 @@ impl Stdin {
         let impatient = Incoming::impatient(raw().map_err(io)?, &self.stop, PATIENCE);
         let Some((first, impatient)) = first_bytes(impatient).map_err(io)? else { return Ok(None) };
         let kind = sniff(&first);
+        if let (Kind::JsonLines | Kind::Unknown, Some(reason)) = (kind, other_format(&first)) {
+            return Err(unusable(reason.into()));
+        }
         let incoming = match kind {
             // what comes, or does not, is told after a while
             Kind::JsonLines | Kind::Unknown => impatient,

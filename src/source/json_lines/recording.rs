@@ -3,7 +3,7 @@
 //! Bound: [`LARGEST`] bytes of payloads and of their table; a file with more is refused.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::{JsonLines, JsonLinesOptions};
 use crate::source::live::LiveChannels;
 use crate::source::paths::file_name;
+use crate::source::sniff::FOREIGN_HEAD;
 use crate::source::{
     Extent, Gathered, Hints, MemoryRecording, Recording, RecordingOptions, ScanProgress, SourceError, Stop,
-    Stream,
+    Stream, other_format,
 };
 use crate::time::Timestamp;
 
@@ -64,7 +65,7 @@ pub fn open_recording(
     for path in paths {
         let name = path.display().to_string();
         let io = |error| SourceError::Io { name: name.clone(), error };
-        let file = File::open(path).map_err(io)?;
+        let file = open_text(path)?;
         let stop = Stop::new().map_err(io)?;
         let file = Counted { read: file, count: read.clone() };
         let mut lines = JsonLines::new(name.clone(), file, &stop, options.clone(), channels.clone())
@@ -100,6 +101,22 @@ pub fn open_recording(
         [] => String::new(),
     };
     Ok(Box::new(MemoryRecording::new(name, gathered, Extent::All, recording)?))
+}
+
+/// Opens a file of lines. What is known as another format is refused.
+pub(super) fn open_text(path: &Path) -> Result<File, SourceError> {
+    let name = || path.display().to_string();
+    let mut first = Vec::new();
+    let opened = File::open(path).and_then(|mut file| {
+        file.by_ref().take(FOREIGN_HEAD as u64).read_to_end(&mut first)?;
+        file.rewind()?;
+        Ok(file)
+    });
+    let file = opened.map_err(|error| SourceError::Io { name: name(), error })?;
+    match other_format(&first) {
+        Some(reason) => Err(SourceError::Unusable { name: name(), reason: reason.to_owned() }),
+        None => Ok(file),
+    }
 }
 
 /// When a file was written last: about then is what it says, if it says no times.

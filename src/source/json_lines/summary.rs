@@ -1,13 +1,12 @@
 //! JSON lines from the outside: read through once, of which only counts are kept.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::recording::{Counted, PROGRESS, UNKNOWN};
+use super::recording::{Counted, PROGRESS, UNKNOWN, open_text};
 use super::{JsonLines, JsonLinesOptions};
 use crate::model::{Channel, ChannelId, Entry};
 use crate::payload::{TypeOptions, Types};
@@ -26,7 +25,7 @@ pub fn file_summary(
 ) -> Result<RecordingSummary, SourceError> {
     let name = path.display().to_string();
     let io = |error| SourceError::Io { name: name.clone(), error };
-    let file = File::open(path).map_err(io)?;
+    let file = open_text(path)?;
     let total = file.metadata().map_err(io)?.len();
     summary(&name, file, &mut |done| progress(ScanProgress { done: done.min(total), total }))
 }
