@@ -86,7 +86,7 @@ fn imported(path: &[String], place: &[String]) -> Option<String> {
 fn is_impure(path: &[String]) -> bool {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(names.as_slice(), ["tokio" | "axum", _, ..] | ["std", "net" | "fs", ..])
-        || names.windows(2).any(|pair| pair == ["Instant", "now"])
+        || names.windows(2).any(|pair| matches!(pair, ["Instant" | "Timestamp", "now"]))
         || names.contains(&"SystemTime")
 }
 
@@ -206,6 +206,7 @@ fn clocks_and_sockets_in_a_pure_module_are_found() {
         "fn f() { let now = std::time::Instant::now(); }",
         "use std::time::Instant; fn f() { Instant::now(); }",
         "use std::time::SystemTime;",
+        "fn f() { let now = Timestamp::now(); }",
         "fn f() { std::fs::read(path) }",
     ] {
         assert_eq!(found("hub/outbox.rs", bad), 1, "{bad}");

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::inbox::{Event, PlayerHandle};
 use super::machine::{LONG_WAIT_ID, Machine};
@@ -246,7 +246,7 @@ impl Stage for Outside {
     }
 
     fn wall_clock(&self) -> Timestamp {
-        Timestamp::MIN.saturating_add(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        Timestamp::now()
     }
 
     fn read_next(&mut self, epoch: u64) {
