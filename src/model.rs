@@ -180,7 +180,7 @@ impl Batch {
 
     /// The messages that are not sent and lie within a part of those that are; what lies between two parts belongs to the
     /// earlier one, as it may be long until the later one is due.
-    pub fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
+    pub(crate) fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
         let is_first = range.start == 0;
         let start = self.unsent.partition_point(|(before, _)| *before <= range.start && !is_first);
         let end = self.unsent.partition_point(|(before, _)| *before <= range.end);
@@ -213,7 +213,7 @@ impl Batch {
     }
 
     /// Bytes of buffers that another batch keeps in memory as well.
-    pub fn shared_with(&self, other: &Self) -> usize {
+    pub(crate) fn shared_with(&self, other: &Self) -> usize {
         /// Beyond it the comparison would cost more than it is worth; chunks that overlap in time are few.
         const MOST: usize = 64;
         if self.buffers.len().max(other.buffers.len()) > MOST {

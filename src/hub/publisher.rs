@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 
 /// Which way time goes in a seek.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// Later, or it stays.
     Forward,
     /// Earlier.
@@ -62,7 +62,7 @@ impl Publisher {
     }
 
     /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
-    pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
+    pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let woken = lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now);
         woken.send();
     }
@@ -113,7 +113,7 @@ impl Publisher {
     ///
     /// To one client it is the answer to its subscriptions: what it has been sent of a channel meanwhile is newer, and makes
     /// the backfill of that channel void.
-    pub fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
+    pub(crate) fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
         let mut state = lock(&self.0.0.state);
         let state = &mut *state;
         if let Some(member) = to.and_then(|to| state.members.get(&to)) {
@@ -141,19 +141,19 @@ impl Publisher {
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
     /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
     /// queues. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
-    pub fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
+    pub(crate) fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
         lock(&self.0.0.state).seek(&self.0, playback, time, direction);
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
     /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead, which is counted. Where
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
-    pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
+    pub(crate) fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
     }
 
     /// Whether a client is connected for which a lap is a new session, with a silence before it.
-    pub fn laps_are_sessions(&self) -> bool {
+    pub(crate) fn laps_are_sessions(&self) -> bool {
         lock(&self.0.0.state).members.values().any(|member| !member.controls)
     }
 
@@ -187,7 +187,7 @@ impl Publisher {
     }
 
     /// Tells clients that have nothing else to read that time went on.
-    pub fn tick(&self, time: Timestamp) {
+    pub(crate) fn tick(&self, time: Timestamp) {
         let mut state = lock(&self.0.0.state);
         state.time = Some(time);
         for member in state.members.values() {

@@ -35,7 +35,7 @@ impl Publisher {
     /// Whether every client and every tap can take another batch: less than its budget, and for clients less than
     /// `lead` bytes, is queued for it. If not, what was given to [`Publisher::on_room`] is called when that may have
     /// changed.
-    pub fn has_room(&self, lead: usize) -> bool {
+    pub(crate) fn has_room(&self, lead: usize) -> bool {
         let room = &self.0.0.room;
         if self.0.looks_roomy(lead) {
             return true;
@@ -46,7 +46,7 @@ impl Publisher {
     }
 
     /// Calls `call` when [`Publisher::has_room`] has said no and may now say yes. Must not block.
-    pub fn on_room(&self, call: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn on_room(&self, call: impl Fn() + Send + Sync + 'static) {
         lock(&self.0.0.room.listeners).push(Box::new(call));
     }
 

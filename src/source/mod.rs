@@ -42,7 +42,7 @@ mod memory;
 mod past;
 mod paths;
 mod qos;
-pub mod reader;
+pub(crate) mod reader;
 mod sniff;
 mod stop;
 pub mod summary;

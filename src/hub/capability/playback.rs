@@ -136,7 +136,7 @@ impl PlaybackRequest {
 
 impl PlaybackRequest {
     /// What a client asks for by the protocol.
-    pub fn of_client(client: ClientId, request: PlaybackControlRequest) -> Self {
+    pub(crate) fn of_client(client: ClientId, request: PlaybackControlRequest) -> Self {
         let PlaybackControlRequest { command, speed, seek, request_id } = request;
         Self {
             by: Asker::Client { client, request_id },
