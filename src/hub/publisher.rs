@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channels::NotOffered;
 use super::order::{Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
 use super::{ClientId, Hub, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
-use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage};
+use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
 
 /// Which way time goes in a seek.
@@ -51,6 +52,10 @@ pub struct Publisher(pub(super) Hub);
 impl Publisher {
     /// Offers channels to clients that are connected and to those that come. One on the topic of another channel takes its
     /// place. A channel that is known, or that was retired before, is passed over.
+    ///
+    /// Claim the channels of everything that publishes into one hub from one [`Registry`](crate::registry::Registry): with
+    /// two, two channels have one id. The later one is not offered then, which is logged as an error and shown to viewers as
+    /// a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
         let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
         self.refuse(&refused);
@@ -209,9 +214,12 @@ impl Publisher {
         (newest, state.live_messages)
     }
 
-    fn refuse(&self, refused: &[NotAdvertisable]) {
+    fn refuse(&self, refused: &[NotOffered]) {
         for refused in refused {
-            tracing::warn!("{refused}");
+            match refused {
+                NotOffered::NotAdvertisable(_) => tracing::warn!("{refused}"),
+                NotOffered::IdTaken { .. } => tracing::error!("{refused}"),
+            }
             self.0.notice(&refused.to_string());
         }
     }
