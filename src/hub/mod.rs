@@ -191,7 +191,7 @@ impl Queue {
 }
 
 impl Hub {
-    /// A hub without channels and clients. `name` is what viewers show beside the URL.
+    /// A hub without channels and clients. `name` is what viewers show beside the URL (`name` of `serverInfo`).
     pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),

@@ -25,7 +25,8 @@ pub(crate) enum Direction {
 
 /// Puts channels and messages into a hub. Clones share it; several publishers of one hub are served together.
 ///
-/// Nothing here waits but [`Publisher::wait_for_room`] and [`Publisher::room`].
+/// An embedder announces channels, publishes with [`Publisher::publish_live`], and retires channels that end. Nothing here
+/// waits but [`Publisher::wait_for_room`] and [`Publisher::room`].
 ///
 /// # Example
 ///
@@ -37,13 +38,17 @@ pub(crate) enum Direction {
 /// use foxglove_bridge::time::Timestamp;
 ///
 /// let hub = Hub::new("robot", HubOptions::default());
+/// let registry = Registry::default();
+/// let imu = registry.claim(ChannelSpec::json("/imu"))?.channel;
 /// let publisher = hub.publisher();
-/// let channel = Registry::default().claim(ChannelSpec::json("/imu"))?.channel;
-/// publisher.announce(&[channel.clone()]);
+/// publisher.announce(&[imu.clone()]);
 /// let mut batch = Batch::default();
-/// let entry = Entry::at(channel.id, Timestamp(1_700_000_000_000_000_000));
-/// batch.push_copy(&entry, br#"{"ax":0.1}"#);
+/// batch.push_copy(&Entry::at(imu.id, Timestamp::now()), br#"{"ax":0.1}"#);
 /// publisher.publish_live(batch, Instant::now());
+/// // it ends: viewers see it no more, and its topic is free
+/// if registry.release(imu.id) {
+///     publisher.retire(&[imu.id]);
+/// }
 /// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
 /// ```
 #[derive(Clone)]
@@ -72,10 +77,14 @@ impl Publisher {
         woken.send();
     }
 
-    /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
-    /// the source has begun again: viewers get a new session. Inputs that go back together make one restart. Messages of
-    /// channels that are not announced, or that another input has retired meanwhile, are left out. Messages that are
-    /// [unsent](Batch::unsent) only count for late subscribers.
+    /// Publishes messages at once: retires what the batch retires, announces what it announces, sends the rest.
+    ///
+    /// `now`: when this is called, `Instant::now()`. From it the hub knows how long messages have waited for a slow client, and
+    /// how long ago the last restart was; messages go out with their log times.
+    ///
+    /// Where the time of a topic that was up to date goes back, the source has restarted: viewers get a new session. Inputs
+    /// that go back together make one restart. Messages of channels that are not announced, or that another input has
+    /// retired meanwhile, are left out. Messages that are [unsent](Batch::unsent) only count for late subscribers.
     pub fn publish_live(&self, mut batch: Batch, now: Instant) {
         let policy = self.0.on_slow_client();
         let mut state = lock(&self.0.0.state);
@@ -164,12 +173,14 @@ impl Publisher {
 
     /// The time of a stream goes back: every client gets a new session, then the messages of latched channels, after what
     /// was published before. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
+    #[doc(hidden)]
     pub fn restart(&self, time: Timestamp, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).restart(&self.0, time, policy, now);
     }
 
     /// What was published before is published once more, from this time on: it is not recorded again, no late subscriber
     /// gets latched messages of the end, and every client gets a new session.
+    #[doc(hidden)]
     pub fn replay(&self, time: Timestamp, now: Instant) {
         self.0.end_taps();
         let mut state = lock(&self.0.0.state);
@@ -177,7 +188,9 @@ impl Publisher {
         state.restart(&self.0, time, SlowClient::Drop, now);
     }
 
-    /// What playback is doing now, for clients that know playback states; after the messages published before.
+    /// What playback is doing now, for clients that know playback states; after the messages published before. Who provides
+    /// playback calls it after each change; without a provider nothing is sent. A [`Player`](crate::playback::Player) does
+    /// it by itself.
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         let mut state = lock(&self.0.0.state);
@@ -207,7 +220,7 @@ impl Publisher {
         self.0.on_slow_client()
     }
 
-    /// The newest time of live input, and how many messages have come.
+    /// The newest log time of live input, None before its first message, and how many messages have come.
     pub fn live_progress(&self) -> (Option<Timestamp>, u64) {
         let state = lock(&self.0.0.state);
         let newest = (state.live_messages > 0).then(|| state.watch.newest());

@@ -50,7 +50,9 @@ impl Publisher {
         lock(&self.0.0.room.listeners).push(Box::new(call));
     }
 
-    /// Blocks until every client and every tap can take another batch, or `is_stopped`.
+    /// Blocks until the queues of all clients, and that of a recorder, are below their limits, or `is_stopped`, which is asked
+    /// five times a second. For an input that is to lose nothing ([`SlowClient::Wait`](super::SlowClient::Wait)): called
+    /// before each batch.
     pub fn wait_for_room(&self, is_stopped: &dyn Fn() -> bool) {
         let room = &self.0.0.room;
         while !is_stopped() {
@@ -64,7 +66,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until every client and every tap can take another batch.
+    /// As [`Publisher::wait_for_room`], without blocking the thread.
     pub async fn room(&self) {
         loop {
             let changed = self.0.0.room.notify.notified();

@@ -24,6 +24,7 @@ use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread. When it is dropped it stops: then nobody can control it any more, and the hub is free for
 /// another one. Its channels stay, for viewers to look.
+#[must_use = "it stops when dropped"]
 pub struct Player {
     handle: PlayerHandle,
     thread: Option<JoinHandle<()>>,
@@ -32,8 +33,15 @@ pub struct Player {
 impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
-    /// `on_finished` is called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
-    /// Clients may not have been sent the last messages by then: close them with what is queued.
+    /// `on_finished` is called once, on the player's thread: after the last message if
+    /// [`AtEnd::Exit`](crate::playback::AtEnd::Exit) is set, or with the error if a stream can't be read any further. Clients may not have been sent the
+    /// last messages by then: [`Finisher::finish`](crate::server::Finisher::finish) closes them after those.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread; or clients are to control this player, and the hub has another one
+    /// ([`AlreadyProvided`](crate::hub::AlreadyProvided)). What is wrong with a recording is no error here: it is logged,
+    /// shown to viewers, and passed over.
     pub fn start(
         mut source: Playable,
         hub: Hub,

@@ -101,7 +101,6 @@ impl Server {
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
-    #[must_use]
     pub fn with_compression(self, compression: bool) -> Self {
         Self { options: Options { compression, ..self.options }, ..self }
     }
@@ -109,14 +108,12 @@ impl Server {
     /// A client for which no write made progress and from which nothing was heard for this long is closed, idle or
     /// not, whatever happens to slow clients; one that takes bytes, however slowly, never is. Zero: no client is
     /// closed. [`CLIENT_TIMEOUT`] unless set. Pings go out often enough that an idle client that answers them stays.
-    #[must_use]
     pub fn with_client_timeout(self, client_timeout: Duration) -> Self {
         Self { options: Options { client_timeout, ..self.options }, ..self }
     }
 
     /// The longest text that is taken from a client, in bytes, inflated if it was compressed. A longer one is not carried
     /// out; the client gets a status, and stays. [`CLIENT_TEXT`] unless set.
-    #[must_use]
     pub fn with_client_text(self, client_text: usize) -> Self {
         Self { options: Options { client_text, ..self.options }, ..self }
     }

@@ -1,7 +1,7 @@
 //! Where channels and messages come from.
 //!
 //! A [`Recording`] can be sought, a [`Stream`] is read once. Both are synchronous and run on a thread of their own
-//! ([`reader`], `input/`); nothing in them is async.
+//! (`reader`, `input/`); nothing in them is async.
 //!
 //! # A new recording in four steps
 //!
