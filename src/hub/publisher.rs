@@ -221,7 +221,7 @@ impl Publisher {
     }
 
     /// The newest log time of live input, None before its first message, and how many messages have come.
-    pub fn live_progress(&self) -> (Option<Timestamp>, u64) {
+    pub(crate) fn live_progress(&self) -> (Option<Timestamp>, u64) {
         let state = lock(&self.0.0.state);
         let newest = (state.live_messages > 0).then(|| state.watch.newest());
         (newest, state.live_messages)

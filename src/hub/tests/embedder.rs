@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::hub::capability::assets::Assets;
 use crate::hub::capability::publish::ClientPublish;
 use crate::hub::responder::Responder;
-use crate::hub::testing::{Sent, Viewer, channel, hub};
+use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{ClientId, Hub, SlowClient};
 use crate::model::Batch;
 use crate::protocol::{ClientChannel, ClientChannelId, ServerMessage};
@@ -70,6 +70,23 @@ fn channels_of_two_registries_are_not_mixed_silently() {
     let sent = Viewer::join(&hub).news();
     assert!(sent.contains(&Sent::Advertised(vec![counter.id.0])), "{sent:?}");
     assert_eq!(sent.iter().filter(|sent| matches!(sent, Sent::Status(_))).count(), 1);
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_to_lose_nothing_waits_until_a_client_has_read() {
+    let hub = hub(SlowClient::Wait);
+    let topic = channel(&Registry::default(), "/a");
+    let publisher = hub.publisher();
+    publisher.announce(std::slice::from_ref(&topic));
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(topic.id);
+    // twice what a queue holds
+    publisher.publish_live(messages(&[(topic.id, 1)], 1 << 17), Instant::now());
+    let waits = tokio::spawn(async move { publisher.room().await });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    assert_eq!(viewer.messages(), [(topic.id.0, 1)]);
+    waits.await.unwrap();
 }
 
 #[test]
