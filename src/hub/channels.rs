@@ -107,14 +107,18 @@ impl Channels {
         self.newest(id).is_some_and(|newest| newest.id == id && !newest.is_retired)
     }
 
+    /// The first of these channels whose id another one has.
+    pub(crate) fn taken(&self, channels: &[Arc<Channel>]) -> Option<NotOffered> {
+        channels.iter().find_map(|channel| NotOffered::id_taken(channel, self.known.get(&channel.id)?))
+    }
+
     /// Adds channels. One that is known, or that was retired before, is passed over: who announces it has not noticed yet.
     /// Another channel under an id that is known is refused.
     pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> Added {
         let (mut added, mut advertised) = (Added::default(), Vec::new());
         for channel in channels {
             if self.is_old(channel.id) {
-                let known = self.known.get(&channel.id);
-                added.refused.extend(known.and_then(|known| NotOffered::id_taken(channel, known)));
+                added.refused.extend(self.taken(std::slice::from_ref(channel)));
                 continue;
             }
             self.note(Newest { id: channel.id, is_retired: false });

@@ -66,6 +66,11 @@ impl Publisher {
         self.refuse(&refused);
     }
 
+    /// Whether these channels can be announced beside those that are known. Not if they are from another registry.
+    pub(crate) fn check_ids(&self, channels: &[Arc<Channel>]) -> Result<(), NotOffered> {
+        lock(&self.0.0.state).channels.taken(channels).map_or(Ok(()), Err)
+    }
+
     /// Takes channels back. What was published of them before is still sent.
     pub fn retire(&self, channels: &[ChannelId]) {
         lock(&self.0.0.state).retire(&self.0.0, channels);

@@ -40,7 +40,8 @@ impl Player {
     /// # Errors
     ///
     /// The system gives no thread; or clients are to control this player, and the hub has another one
-    /// ([`AlreadyProvided`](crate::hub::AlreadyProvided)). What is wrong with a recording is no error here: it is logged,
+    /// ([`AlreadyProvided`](crate::hub::AlreadyProvided)); or the source's channels are from another
+    /// [`Registry`](crate::registry::Registry) than others in the hub, and have the same ids. What is wrong with a recording is no error here: it is logged,
     /// shown to viewers, and passed over.
     pub fn start(
         mut source: Playable,
@@ -59,6 +60,7 @@ impl Player {
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
         let place = Place::take(hub, &handle, range)?;
         let Place { hub, publisher, .. } = &place;
+        publisher.check_ids(&info.channels).map_err(std::io::Error::other)?;
         publisher.announce(&info.channels);
         if let Playable::Recording(recording) = &mut source {
             recording.latch(&hub.latched_channels());
