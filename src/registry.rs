@@ -126,7 +126,9 @@ impl Registry {
         self.lock().claim(spec)
     }
 
-    /// Gives a claim back. True if it was the last one: then the channel has to be retired in the hub.
+    /// Gives a claim back. True if it was the last one: then the channel has to be retired in the hub
+    /// ([`Publisher::retire`](crate::hub::Publisher::retire), [`Batch::retired`](crate::model::Batch::retired)).
+    #[must_use = "a channel without claims has to be retired in the hub"]
     pub fn release(&self, id: ChannelId) -> bool {
         self.lock().release(id)
     }
