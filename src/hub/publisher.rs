@@ -1,4 +1,4 @@
-//! The way into the hub, for every input: players, live streams, relays, an embedder's own code.
+//! The way into the hub, for every input: players, live streams, an embedder's own code.
 
 use std::ops::Range;
 use std::sync::Arc;
