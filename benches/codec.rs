@@ -18,11 +18,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use foxglove_bridge::internals::websocket::deflate::{Context, Deflater, Inflater};
 use foxglove_bridge::internals::websocket::{Decoder, FrameWriter, Masking, Role};
+use foxglove_bridge::internals::{message_data_header, time_frame};
 use foxglove_bridge::model::{Channel, ChannelId, Schema, SubscriptionId};
 use foxglove_bridge::protocol::{
     AdvertisedChannel, Capability, ClientMessage, Frame, MessageData, PlaybackCommand,
     PlaybackControlRequest, PlaybackState, PlaybackStatus, ServerInfo, ServerMessage, Status, Subscription,
-    message_data_header, time_frame,
 };
 use foxglove_bridge::time::Timestamp;
 

@@ -180,7 +180,7 @@ impl Batch {
 
     /// The messages that are not sent and lie within a part of those that are; what lies between two parts belongs to the
     /// earlier one, as it may be long until the later one is due.
-    pub fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
+    pub(crate) fn unsent_in(&self, range: &Range<usize>) -> &[(usize, Entry)] {
         let is_first = range.start == 0;
         let start = self.unsent.partition_point(|(before, _)| *before <= range.start && !is_first);
         let end = self.unsent.partition_point(|(before, _)| *before <= range.end);
@@ -213,7 +213,7 @@ impl Batch {
     }
 
     /// Bytes of buffers that another batch keeps in memory as well.
-    pub fn shared_with(&self, other: &Self) -> usize {
+    pub(crate) fn shared_with(&self, other: &Self) -> usize {
         /// Beyond it the comparison would cost more than it is worth; chunks that overlap in time are few.
         const MOST: usize = 64;
         if self.buffers.len().max(other.buffers.len()) > MOST {
@@ -225,7 +225,26 @@ impl Batch {
 
     /// Appends a message with a copy of its payload, so that the payload's own buffer can be freed.
     ///
-    /// Each copy goes into a buffer of its own; use it for few messages.
+    /// Each copy goes into a buffer of its own, which is an allocation a message. For many messages put the payloads into
+    /// one buffer, one after the other:
+    ///
+    /// ```
+    /// use foxglove_bridge::model::{Batch, ChannelId, Entry};
+    /// use foxglove_bridge::time::Timestamp;
+    ///
+    /// # let (channel, samples) = (ChannelId(1), [0.5, 0.25]);
+    /// let (mut buffer, mut entries) = (Vec::new(), Vec::new());
+    /// for sample in samples {
+    ///     let offset = buffer.len();
+    ///     buffer.extend_from_slice(format!(r#"{{"volts":{sample}}}"#).as_bytes());
+    ///     let length = buffer.len() - offset;
+    ///     let (offset, length) = (u32::try_from(offset)?, u32::try_from(length)?);
+    ///     entries.push(Entry { offset, length, ..Entry::at(channel, Timestamp::now()) });
+    /// }
+    /// let batch = Batch { buffers: vec![buffer.into()], entries, ..Batch::default() };
+    /// assert_eq!(batch.payload(&batch.entries[1]), br#"{"volts":0.25}"#);
+    /// # Ok::<(), std::num::TryFromIntError>(())
+    /// ```
     pub fn push_copy(&mut self, entry: &Entry, payload: &[u8]) {
         let buffer = u32::try_from(self.buffers.len()).unwrap_or(u32::MAX);
         self.buffers.push(Bytes::copy_from_slice(payload));

@@ -1,7 +1,8 @@
 //! The channels of one server: unique ids, unique topics.
 //!
-//! Every input of a server claims its channels here, so that recordings, streams, sockets and client publishes can be
-//! served together. Viewers take one channel for each topic. Channels of one topic with equal encoding and schema are
+//! Every input of a server claims its channels here, so that recordings, streams, sockets and an embedder's own messages
+//! can be served together. Make one for a server, and keep it: what another one gives has the same ids, and a hub refuses
+//! other channels under them. Viewers take one channel for each topic. Channels of one topic with equal encoding and schema are
 //! one channel; others on the same topic are renamed: `/topic#2`, `/topic#3`.
 //!
 //! A channel lives as long as somebody claims it. Then its topic and its slot are free for others; its id is not used
@@ -19,7 +20,7 @@ const KEPT_FREE: usize = 16;
 /// A channel as an input has it, before it gets an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelSpec {
-    /// Topic; another name is offered if it is taken by a channel with another encoding or schema.
+    /// Topic, for example `/imu`; another name is offered if it is taken by a channel with another encoding or schema.
     pub topic: String,
     /// Message encoding, for example `json` or `cdr`.
     pub message_encoding: String,
@@ -46,6 +47,7 @@ impl ChannelSpec {
 
 /// A channel that was claimed.
 #[derive(Debug, Clone)]
+#[must_use = "the channel is claimed until it is released"]
 pub struct Claim {
     /// The channel under its id, and under the topic by which it is offered.
     pub channel: Arc<Channel>,
@@ -71,6 +73,22 @@ impl Claim {
 pub struct NoMoreIds;
 
 /// The channels of one server. Clones share them.
+///
+/// ```
+/// use foxglove_bridge::registry::{ChannelSpec, Registry};
+///
+/// let registry = Registry::default();
+/// let counter = registry.claim(ChannelSpec::json("/counter"))?.channel;
+/// let square = registry.claim(ChannelSpec::json("/square"))?.channel;
+/// assert_ne!(counter.id, square.id);
+/// // the same once more is the same channel
+/// let claim = registry.claim(ChannelSpec::json("/square"))?;
+/// assert_eq!((claim.channel.id, claim.is_new), (square.id, false));
+/// // of another form it is offered beside it
+/// let cbor = ChannelSpec { message_encoding: "cbor".to_owned(), ..ChannelSpec::json("/square") };
+/// assert_eq!(registry.claim(cbor)?.channel.topic, "/square#2");
+/// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct Registry(Arc<Mutex<Table>>);
 
@@ -108,7 +126,9 @@ impl Registry {
         self.lock().claim(spec)
     }
 
-    /// Gives a claim back. True if it was the last one: then the channel has to be retired in the hub.
+    /// Gives a claim back. True if it was the last one: then the channel has to be retired in the hub
+    /// ([`Publisher::retire`](crate::hub::Publisher::retire), [`Batch::retired`](crate::model::Batch::retired)).
+    #[must_use = "a channel without claims has to be retired in the hub"]
     pub fn release(&self, id: ChannelId) -> bool {
         self.lock().release(id)
     }

@@ -1,7 +1,7 @@
-//! Holds the code to the tables of `docs/architecture.md`: imports, one door per dependency, pure modules.
+//! Holds the code to the tables of `docs/architecture.md`: imports, one door per dependency, pure modules, names of files.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -86,7 +86,7 @@ fn imported(path: &[String], place: &[String]) -> Option<String> {
 fn is_impure(path: &[String]) -> bool {
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     matches!(names.as_slice(), ["tokio" | "axum", _, ..] | ["std", "net" | "fs", ..])
-        || names.windows(2).any(|pair| pair == ["Instant", "now"])
+        || names.windows(2).any(|pair| matches!(pair, ["Instant" | "Timestamp", "now"]))
         || names.contains(&"SystemTime")
 }
 
@@ -108,8 +108,30 @@ fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+const PAGE: &str = include_str!("../docs/architecture.md");
+
 fn rules() -> Rules {
-    Rules::read(include_str!("../docs/architecture.md"))
+    Rules::read(PAGE)
+}
+
+/// Names of files (`mod.rs`) and folders (`src/`) in the tree of files of a page.
+fn named_in_tree(page: &str) -> BTreeSet<String> {
+    let (_, tree) = page.split_once("## Files").expect("the page has a tree of files");
+    let words = tree.split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.' | '/'));
+    words.filter(|word| word.ends_with(".rs") || word.ends_with('/')).map(str::to_owned).collect()
+}
+
+/// Names of all files and folders in a folder, its own included.
+fn names(folder: &Path, found: &mut BTreeSet<String>) {
+    found.insert(format!("{}/", folder.file_name().unwrap().to_str().unwrap()));
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            names(&path, found);
+        } else {
+            found.insert(path.file_name().unwrap().to_str().unwrap().to_owned());
+        }
+    }
 }
 
 /// All files below `src/`, but those of tests.
@@ -144,6 +166,30 @@ fn the_page_has_the_tables() {
     assert!(!rules.imports["server"].as_ref().unwrap().contains(&"source".to_owned()));
     assert_eq!(rules.doors["mcap"], ["source/mcap/", "sink/mcap_"]);
     assert!(rules.pure.contains(&"hub/outbox".to_owned()));
+}
+
+#[test]
+fn whatever_the_page_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    sources(&root.join("src"), "", &mut files);
+    let rules = rules();
+    let doors = rules.doors.values().flatten();
+    for prefix in rules.pure.iter().chain(doors) {
+        assert!(files.iter().any(|(file, _)| file.starts_with(prefix.as_str())), "there is no {prefix}");
+    }
+    let there: BTreeSet<_> = files.iter().filter_map(|(file, _)| modules(file).into_iter().next()).collect();
+    let gone: Vec<_> = rules.imports.keys().filter(|module| !there.contains(*module)).collect();
+    assert!(gone.is_empty(), "modules without files: {gone:?}");
+
+    let named = named_in_tree(PAGE);
+    assert!(named.len() > 100 && named.contains("mod.rs") && named.contains("mcap/"));
+    let mut there = BTreeSet::new();
+    for folder in ["src", "tests", "benches", "testdata", "config"] {
+        names(&root.join(folder), &mut there);
+    }
+    let gone: Vec<_> = named.difference(&there).collect();
+    assert!(gone.is_empty(), "not in the folders: {gone:?}");
 }
 
 #[test]
@@ -206,6 +252,7 @@ fn clocks_and_sockets_in_a_pure_module_are_found() {
         "fn f() { let now = std::time::Instant::now(); }",
         "use std::time::Instant; fn f() { Instant::now(); }",
         "use std::time::SystemTime;",
+        "fn f() { let now = Timestamp::now(); }",
         "fn f() { std::fs::read(path) }",
     ] {
         assert_eq!(found("hub/outbox.rs", bad), 1, "{bad}");

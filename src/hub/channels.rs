@@ -32,8 +32,43 @@ pub(crate) struct Added {
     pub(crate) new: Vec<Arc<Channel>>,
     /// The `advertise` for clients that are connected, if there is anything to advertise.
     pub(crate) advertise: Option<Encoded>,
-    /// What can't be advertised.
-    pub(crate) refused: Vec<NotAdvertisable>,
+    /// What is not offered.
+    pub(crate) refused: Vec<NotOffered>,
+}
+
+/// Why a channel is not offered as it was announced.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotOffered {
+    /// Viewers can't take it. It is known all the same, and recorded.
+    #[error(transparent)]
+    NotAdvertisable(#[from] NotAdvertisable),
+    /// Another channel has its id. Its messages can't be told from those of that one.
+    #[error(
+        "channel '{topic}' is not offered: its id {id} is that of channel '{known}'; claim all channels of a server \
+         from one registry"
+    )]
+    IdTaken {
+        /// The topic that was announced.
+        topic: String,
+        /// The id of both.
+        id: ChannelId,
+        /// The topic of the channel that has the id.
+        known: String,
+    },
+}
+
+impl NotOffered {
+    /// If another channel is known under the id of this one: a registry never gives an id to two.
+    fn id_taken(channel: &Channel, known: &Channel) -> Option<Self> {
+        let is_same = channel.topic == known.topic
+            && channel.message_encoding == known.message_encoding
+            && channel.schema == known.schema;
+        (!is_same).then(|| Self::IdTaken {
+            topic: channel.topic.clone(),
+            id: channel.id,
+            known: known.topic.clone(),
+        })
+    }
 }
 
 impl Channels {
@@ -72,11 +107,18 @@ impl Channels {
         self.newest(id).is_some_and(|newest| newest.id == id && !newest.is_retired)
     }
 
+    /// The first of these channels whose id another one has.
+    pub(crate) fn taken(&self, channels: &[Arc<Channel>]) -> Option<NotOffered> {
+        channels.iter().find_map(|channel| NotOffered::id_taken(channel, self.known.get(&channel.id)?))
+    }
+
     /// Adds channels. One that is known, or that was retired before, is passed over: who announces it has not noticed yet.
+    /// Another channel under an id that is known is refused.
     pub(crate) fn add(&mut self, channels: &[Arc<Channel>]) -> Added {
         let (mut added, mut advertised) = (Added::default(), Vec::new());
         for channel in channels {
             if self.is_old(channel.id) {
+                added.refused.extend(self.taken(std::slice::from_ref(channel)));
                 continue;
             }
             self.note(Newest { id: channel.id, is_retired: false });
@@ -85,7 +127,7 @@ impl Channels {
             added.new.push(channel.clone());
             match AdvertisedChannel::from_channel(channel) {
                 Ok(channel) => advertised.push(channel),
-                Err(reason) => added.refused.push(reason),
+                Err(reason) => added.refused.push(reason.into()),
             }
         }
         if !advertised.is_empty() {
@@ -141,6 +183,7 @@ impl Channels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Schema;
 
     fn channel(slot: u32, generation: u32, topic: &str) -> Arc<Channel> {
         Arc::new(Channel {
@@ -167,6 +210,33 @@ mod tests {
         assert_eq!(channels.add(std::slice::from_ref(&next)).new, std::slice::from_ref(&next));
         assert!(channels.add(&[old]).new.is_empty());
         assert_eq!(channels.known().collect::<Vec<_>>(), [&next]);
+    }
+
+    #[test]
+    fn another_channel_under_a_known_id_is_refused() {
+        let mut channels = Channels::default();
+        let counter = channel(1, 0, "/counter");
+        channels.add(std::slice::from_ref(&counter));
+        let others = [
+            channel(1, 0, "/square"),
+            Arc::new(Channel { message_encoding: "cbor".into(), ..(*counter).clone() }),
+            Arc::new(Channel {
+                schema: Some(Arc::new(Schema { name: "A".into(), encoding: String::new(), data: "".into() })),
+                ..(*counter).clone()
+            }),
+        ];
+        for other in others {
+            let added = channels.add(std::slice::from_ref(&other));
+            let (topic, known) = (other.topic.clone(), "/counter".to_owned());
+            assert_eq!(added.refused, [NotOffered::IdTaken { topic, id: counter.id, known }]);
+            assert!(added.new.is_empty() && added.advertise.is_none());
+        }
+        // what the registry learned of it meanwhile makes no other channel
+        let completed = Arc::new(Channel { latched: true, ..(*counter).clone() });
+        assert!(channels.add(&[completed]).refused.is_empty());
+        assert_eq!(channels.known().collect::<Vec<_>>(), [&counter]);
+        channels.remove(&[counter.id]);
+        assert!(channels.add(&[channel(1, 0, "/square")]).refused.is_empty(), "a late announcement");
     }
 
     #[test]

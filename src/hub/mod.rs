@@ -44,8 +44,7 @@ mod publisher;
 pub mod queue;
 mod requests;
 pub mod responder;
-#[doc(hidden)]
-pub mod restart;
+pub(crate) mod restart;
 mod room;
 mod snapshot;
 pub mod stats;
@@ -62,7 +61,8 @@ pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
 pub use options::{HubOptions, Latch, SlowClient};
-pub use publisher::{Direction, Publisher};
+pub(crate) use publisher::Direction;
+pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
@@ -191,7 +191,7 @@ impl Queue {
 }
 
 impl Hub {
-    /// A hub without channels and clients. `name` is what viewers show beside the URL.
+    /// A hub without channels and clients. `name` is what viewers show beside the URL (`name` of `serverInfo`).
     pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),

@@ -25,16 +25,17 @@ pub enum Latch {
     Topics(Vec<TopicPattern>),
 }
 
-/// How the hub serves clients.
+/// How the hub serves clients. `HubOptions::default()` has what the options of the program have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubOptions {
-    /// Data queued for one client, in bytes.
+    /// Data queued for one client, in bytes. Default: 16 MiB.
     pub client_buffer: usize,
-    /// What to do when a client's queue is full.
+    /// What to do when a client's queue is full. Default: [`SlowClient::Drop`].
     pub on_slow_client: SlowClient,
-    /// Which channels are latched.
+    /// Which channels are latched. Default: [`Latch::Auto`].
     pub latch: Latch,
-    /// A `time` goes out before the first message of each new interval of this length; zero: of each new time.
+    /// A `time` goes out before the first message of each new interval of this length; zero: of each new time. Default:
+    /// 1 ms.
     pub time_resolution: Duration,
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::channels::NotOffered;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::publisher::Direction;
 use super::queue::Feed;
@@ -17,11 +18,11 @@ use super::{
     summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
-use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage, Status};
+use crate::protocol::{PlaybackState, ServerMessage, Status};
 use crate::time::Timestamp;
 
 impl State {
-    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotAdvertisable> {
+    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotOffered> {
         if channels.is_empty() {
             return Vec::new();
         }

@@ -1,21 +1,22 @@
-//! The way into the hub, for every input: players, live streams, relays, an embedder's own code.
+//! The way into the hub, for every input: players, live streams, an embedder's own code.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channels::NotOffered;
 use super::order::{Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
 use super::{ClientId, Hub, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
-use crate::protocol::{NotAdvertisable, PlaybackState, ServerMessage};
+use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
 
 /// Which way time goes in a seek.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// Later, or it stays.
     Forward,
     /// Earlier.
@@ -24,7 +25,8 @@ pub enum Direction {
 
 /// Puts channels and messages into a hub. Clones share it; several publishers of one hub are served together.
 ///
-/// Nothing here waits but [`Publisher::wait_for_room`] and [`Publisher::room`].
+/// An embedder announces channels, publishes with [`Publisher::publish_live`], and retires channels that end. Nothing here
+/// waits but [`Publisher::wait_for_room`] and [`Publisher::room`].
 ///
 /// # Example
 ///
@@ -36,13 +38,17 @@ pub enum Direction {
 /// use foxglove_bridge::time::Timestamp;
 ///
 /// let hub = Hub::new("robot", HubOptions::default());
+/// let registry = Registry::default();
+/// let imu = registry.claim(ChannelSpec::json("/imu"))?.channel;
 /// let publisher = hub.publisher();
-/// let channel = Registry::default().claim(ChannelSpec::json("/imu"))?.channel;
-/// publisher.announce(&[channel.clone()]);
+/// publisher.announce(&[imu.clone()]);
 /// let mut batch = Batch::default();
-/// let entry = Entry::at(channel.id, Timestamp(1_700_000_000_000_000_000));
-/// batch.push_copy(&entry, br#"{"ax":0.1}"#);
+/// batch.push_copy(&Entry::at(imu.id, Timestamp::now()), br#"{"ax":0.1}"#);
 /// publisher.publish_live(batch, Instant::now());
+/// // it ends: viewers see it no more, and its topic is free
+/// if registry.release(imu.id) {
+///     publisher.retire(&[imu.id]);
+/// }
 /// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
 /// ```
 #[derive(Clone)]
@@ -51,9 +57,18 @@ pub struct Publisher(pub(super) Hub);
 impl Publisher {
     /// Offers channels to clients that are connected and to those that come. One on the topic of another channel takes its
     /// place. A channel that is known, or that was retired before, is passed over.
+    ///
+    /// Claim the channels of everything that publishes into one hub from one [`Registry`](crate::registry::Registry): with
+    /// two, two channels have one id. The later one is not offered then, which is logged as an error and shown to viewers as
+    /// a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
         let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
         self.refuse(&refused);
+    }
+
+    /// Whether these channels can be announced beside those that are known. Not if they are from another registry.
+    pub(crate) fn check_ids(&self, channels: &[Arc<Channel>]) -> Result<(), NotOffered> {
+        lock(&self.0.0.state).channels.taken(channels).map_or(Ok(()), Err)
     }
 
     /// Takes channels back. What was published of them before is still sent.
@@ -62,15 +77,19 @@ impl Publisher {
     }
 
     /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
-    pub fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
+    pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let woken = lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now);
         woken.send();
     }
 
-    /// Publishes what live input has: retires, announces, sends. Where the time of a topic that was up to date goes back,
-    /// the source has begun again: viewers get a new session. Inputs that go back together make one restart. Messages of
-    /// channels that are not announced, or that another input has retired meanwhile, are left out. Messages that are
-    /// [unsent](Batch::unsent) only count for late subscribers.
+    /// Publishes messages at once: retires what the batch retires, announces what it announces, sends the rest.
+    ///
+    /// `now`: when this is called, `Instant::now()`. From it the hub knows how long messages have waited for a slow client, and
+    /// how long ago the last restart was; messages go out with their log times.
+    ///
+    /// Where the time of a topic that was up to date goes back, the source has restarted: viewers get a new session. Inputs
+    /// that go back together make one restart. Messages of channels that are not announced, or that another input has
+    /// retired meanwhile, are left out. Messages that are [unsent](Batch::unsent) only count for late subscribers.
     pub fn publish_live(&self, mut batch: Batch, now: Instant) {
         let policy = self.0.on_slow_client();
         let mut state = lock(&self.0.0.state);
@@ -113,7 +132,7 @@ impl Publisher {
     ///
     /// To one client it is the answer to its subscriptions: what it has been sent of a channel meanwhile is newer, and makes
     /// the backfill of that channel void.
-    pub fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
+    pub(crate) fn backfill(&self, mut batch: Batch, to: Option<ClientId>, now: Instant) {
         let mut state = lock(&self.0.0.state);
         let state = &mut *state;
         if let Some(member) = to.and_then(|to| state.members.get(&to)) {
@@ -141,30 +160,32 @@ impl Publisher {
     /// If time goes back, clients that don't know playback states get a new session, which is what makes their panels
     /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
     /// queues. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
-    pub fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
+    pub(crate) fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
         lock(&self.0.0.state).seek(&self.0, playback, time, direction);
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
     /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead, which is counted. Where
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
-    pub fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
+    pub(crate) fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
     }
 
     /// Whether a client is connected for which a lap is a new session, with a silence before it.
-    pub fn laps_are_sessions(&self) -> bool {
+    pub(crate) fn laps_are_sessions(&self) -> bool {
         lock(&self.0.0.state).members.values().any(|member| !member.controls)
     }
 
     /// The time of a stream goes back: every client gets a new session, then the messages of latched channels, after what
     /// was published before. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
+    #[doc(hidden)]
     pub fn restart(&self, time: Timestamp, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).restart(&self.0, time, policy, now);
     }
 
     /// What was published before is published once more, from this time on: it is not recorded again, no late subscriber
     /// gets latched messages of the end, and every client gets a new session.
+    #[doc(hidden)]
     pub fn replay(&self, time: Timestamp, now: Instant) {
         self.0.end_taps();
         let mut state = lock(&self.0.0.state);
@@ -172,7 +193,9 @@ impl Publisher {
         state.restart(&self.0, time, SlowClient::Drop, now);
     }
 
-    /// What playback is doing now, for clients that know playback states; after the messages published before.
+    /// What playback is doing now, for clients that know playback states; after the messages published before. Who provides
+    /// playback calls it after each change; without a provider nothing is sent. A [`Player`](crate::playback::Player) does
+    /// it by itself.
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         let mut state = lock(&self.0.0.state);
@@ -187,7 +210,7 @@ impl Publisher {
     }
 
     /// Tells clients that have nothing else to read that time went on.
-    pub fn tick(&self, time: Timestamp) {
+    pub(crate) fn tick(&self, time: Timestamp) {
         let mut state = lock(&self.0.0.state);
         state.time = Some(time);
         for member in state.members.values() {
@@ -202,16 +225,19 @@ impl Publisher {
         self.0.on_slow_client()
     }
 
-    /// The newest time of live input, and how many messages have come.
-    pub fn live_progress(&self) -> (Option<Timestamp>, u64) {
+    /// The newest log time of live input, None before its first message, and how many messages have come.
+    pub(crate) fn live_progress(&self) -> (Option<Timestamp>, u64) {
         let state = lock(&self.0.0.state);
         let newest = (state.live_messages > 0).then(|| state.watch.newest());
         (newest, state.live_messages)
     }
 
-    fn refuse(&self, refused: &[NotAdvertisable]) {
+    fn refuse(&self, refused: &[NotOffered]) {
         for refused in refused {
-            tracing::warn!("{refused}");
+            match refused {
+                NotOffered::NotAdvertisable(_) => tracing::warn!("{refused}"),
+                NotOffered::IdTaken { .. } => tracing::error!("{refused}"),
+            }
             self.0.notice(&refused.to_string());
         }
     }

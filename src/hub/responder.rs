@@ -10,6 +10,7 @@ pub struct NoAnswer;
 type Answer<T> = Box<dyn FnOnce(Result<T, NoAnswer>) + Send>;
 
 /// Gives one answer of type `T`, once. Dropped without an answer, it answers [`NoAnswer`].
+#[must_use = "dropped without an answer, it answers NoAnswer"]
 pub struct Responder<T>(Option<Answer<T>>);
 
 impl<T> Responder<T> {

@@ -19,7 +19,7 @@ const MIN_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The newest times of a stream.
 #[derive(Debug, Default)]
-pub struct RestartWatch {
+pub(crate) struct RestartWatch {
     /// By slot: the channel, and its last time.
     last: Vec<Option<(ChannelId, Timestamp)>>,
     newest: Timestamp,
@@ -31,12 +31,12 @@ pub struct RestartWatch {
 impl RestartWatch {
     /// For a stream that is played by its times: a topic that is back at its first time restarts, however short it was
     /// and however often. Live input repeats an old stamp for other reasons.
-    pub fn of_paced() -> Self {
+    pub(crate) fn of_paced() -> Self {
         Self { first: Some(Vec::new()), ..Self::default() }
     }
 
     /// Takes note of messages up to the first with which time goes back, and returns the index of that.
-    pub fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
+    pub(crate) fn first_restart(&mut self, entries: &[Entry], now: Instant) -> Option<usize> {
         for (index, entry) in entries.iter().enumerate() {
             if self.is_restart(entry, now) {
                 return Some(index);
@@ -84,12 +84,12 @@ impl RestartWatch {
     }
 
     /// The newest time so far.
-    pub fn newest(&self) -> Timestamp {
+    pub(crate) fn newest(&self) -> Timestamp {
         self.newest
     }
 
     /// Forgets the time before a restart.
-    pub fn restart(&mut self, now: Instant) {
+    pub(crate) fn restart(&mut self, now: Instant) {
         let first = self.first.as_ref().map(|_| Vec::new());
         *self = Self { restarted: Some(now), first, ..Self::default() };
     }

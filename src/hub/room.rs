@@ -35,7 +35,7 @@ impl Publisher {
     /// Whether every client and every tap can take another batch: less than its budget, and for clients less than
     /// `lead` bytes, is queued for it. If not, what was given to [`Publisher::on_room`] is called when that may have
     /// changed.
-    pub fn has_room(&self, lead: usize) -> bool {
+    pub(crate) fn has_room(&self, lead: usize) -> bool {
         let room = &self.0.0.room;
         if self.0.looks_roomy(lead) {
             return true;
@@ -46,11 +46,13 @@ impl Publisher {
     }
 
     /// Calls `call` when [`Publisher::has_room`] has said no and may now say yes. Must not block.
-    pub fn on_room(&self, call: impl Fn() + Send + Sync + 'static) {
+    pub(crate) fn on_room(&self, call: impl Fn() + Send + Sync + 'static) {
         lock(&self.0.0.room.listeners).push(Box::new(call));
     }
 
-    /// Blocks until every client and every tap can take another batch, or `is_stopped`.
+    /// Blocks until the queues of all clients, and that of a recorder, are below their limits, or `is_stopped`, which is asked
+    /// five times a second. For an input that is to lose nothing ([`SlowClient::Wait`](super::SlowClient::Wait)): called
+    /// before each batch.
     pub fn wait_for_room(&self, is_stopped: &dyn Fn() -> bool) {
         let room = &self.0.0.room;
         while !is_stopped() {
@@ -64,7 +66,7 @@ impl Publisher {
         }
     }
 
-    /// Waits until every client and every tap can take another batch.
+    /// As [`Publisher::wait_for_room`], without blocking the thread.
     pub async fn room(&self) {
         loop {
             let changed = self.0.0.room.notify.notified();

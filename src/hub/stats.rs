@@ -1,4 +1,4 @@
-//! One snapshot of what is going on, read alike by the progress bar, the page and the metrics.
+//! One snapshot of what is played and sent, as the program's progress bar shows it.
 
 use crate::time::{TimeRange, Timestamp};
 

@@ -33,6 +33,7 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// A socket that writers connect to. The file of a Unix socket is removed when it is dropped.
 #[derive(Debug)]
+#[must_use = "the socket is closed when it is dropped"]
 pub struct Listener {
     name: String,
     socket: Socket,

@@ -26,7 +26,7 @@ const WRITER_LINES: u32 = 20;
 pub enum OnEof {
     /// Stay: a viewer can still look.
     Keep,
-    /// Close every client once all is sent, and exit.
+    /// Call `on_finished` of [`Live::start`]: the program closes every client once all is sent, and ends.
     Exit,
 }
 
@@ -44,6 +44,7 @@ pub struct Writers {
 }
 
 /// Publishes live input until it is dropped. Then sockets are closed, and every thread has ended.
+#[must_use = "it stops when dropped"]
 pub struct Live {
     shared: Arc<Shared>,
     /// What ends the inputs.
@@ -70,6 +71,10 @@ impl Live {
     ///
     /// `on_finished` is called once: with an error if a stream (not a writer on a socket) ends with a
     /// [fatal](ErrorKind::Fatal) one, else when all inputs have ended and [`OnEof::Exit`] is set.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
     pub fn start(
         streams: Vec<Box<dyn Stream>>,
         writers: Option<Writers>,

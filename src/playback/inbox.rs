@@ -22,7 +22,7 @@ pub(super) enum Event {
     Stop,
 }
 
-/// Asks things of a player; clones share it. Once the player has stopped requests get no answer.
+/// Asks things of a [`Player`](super::Player); clones share it. Once the player has stopped requests get no answer.
 #[derive(Clone)]
 pub struct PlayerHandle {
     pub(super) inbox: Sender<Event>,

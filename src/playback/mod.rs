@@ -51,7 +51,7 @@ pub enum StartOn {
 pub enum AtEnd {
     /// Stay, so that a viewer can look and seek back.
     Stay,
-    /// Close every client once all is sent, and exit.
+    /// Call `on_finished` of [`Player::start`]: the program closes every client once all is sent, and ends.
     Exit,
 }
 
@@ -79,25 +79,25 @@ pub enum ControlBy {
 /// The longest pause that is waited for, unless another is asked for: nobody sits before a viewer for longer.
 const LONGEST_GAP: Duration = Duration::from_secs(24 * 3600);
 
-/// How a recording is played.
+/// How a recording is played. `PlaybackOptions::default()` has what the options of the program have.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaybackOptions {
-    /// Speed at the start.
+    /// Speed at the start. Default: that of the recording, `Rate::Times(1.0)`.
     pub rate: Rate,
-    /// Start again at the end.
+    /// Start again at the end. Default: false.
     pub looping: bool,
-    /// Wait for a play request or key.
+    /// Wait for a play request. Default: false.
     pub start_paused: bool,
-    /// What to wait for before time starts.
+    /// What to wait for before time starts. Default: the first client, `StartOn::Clients(1)`.
     pub start_on: StartOn,
-    /// What happens after the last message.
+    /// What happens after the last message. Default: [`AtEnd::Stay`].
     pub at_end: AtEnd,
-    /// Which times messages are sent with.
+    /// Which times messages are sent with. Default: those of the recording, [`TimeShift::Off`].
     pub shift: TimeShift,
     /// A pause between messages that takes longer than this at the current speed is not waited for; None: every pause
-    /// is.
+    /// is. Default: a day.
     pub skip_gaps: Option<Duration>,
-    /// Who may control playback.
+    /// Who may control playback. Default: [`ControlBy::Clients`].
     pub control: ControlBy,
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use super::inbox::{Event, PlayerHandle};
 use super::machine::{LONG_WAIT_ID, Machine};
@@ -24,6 +24,7 @@ use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread. When it is dropped it stops: then nobody can control it any more, and the hub is free for
 /// another one. Its channels stay, for viewers to look.
+#[must_use = "it stops when dropped"]
 pub struct Player {
     handle: PlayerHandle,
     thread: Option<JoinHandle<()>>,
@@ -32,8 +33,16 @@ pub struct Player {
 impl Player {
     /// Offers the source's channels in the hub and starts to play as the options say.
     ///
-    /// `on_finished` is called once: after the last message if [`super::AtEnd::Exit`] is set, or if a stream can't be read any further.
-    /// Clients may not have been sent the last messages by then: close them with what is queued.
+    /// `on_finished` is called once, on the player's thread: after the last message if
+    /// [`AtEnd::Exit`](crate::playback::AtEnd::Exit) is set, or with the error if a stream can't be read any further. Clients may not have been sent the
+    /// last messages by then: [`Finisher::finish`](crate::server::Finisher::finish) closes them after those.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread; or clients are to control this player, and the hub has another one
+    /// ([`AlreadyProvided`](crate::hub::AlreadyProvided)); or the source's channels are from another
+    /// [`Registry`](crate::registry::Registry) than others in the hub, and have the same ids. What is wrong with a recording is no error here: it is logged,
+    /// shown to viewers, and passed over.
     pub fn start(
         mut source: Playable,
         hub: Hub,
@@ -51,6 +60,7 @@ impl Player {
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
         let place = Place::take(hub, &handle, range)?;
         let Place { hub, publisher, .. } = &place;
+        publisher.check_ids(&info.channels).map_err(std::io::Error::other)?;
         publisher.announce(&info.channels);
         if let Playable::Recording(recording) = &mut source {
             recording.latch(&hub.latched_channels());
@@ -246,7 +256,7 @@ impl Stage for Outside {
     }
 
     fn wall_clock(&self) -> Timestamp {
-        Timestamp::MIN.saturating_add(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        Timestamp::now()
     }
 
     fn read_next(&mut self, epoch: u64) {

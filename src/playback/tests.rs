@@ -229,6 +229,19 @@ fn recording(seconds: &[u64]) -> Playable {
     Playable::Recording(Box::new(recording))
 }
 
+#[test]
+fn a_recording_with_the_ids_of_another_registry_is_not_played() {
+    let hub = hub(SlowClient::Drop);
+    hub.publisher().announce(&announced(1, "/counter").announcements);
+    let play = || Player::start(recording(&[10]), hub.clone(), PlaybackOptions::default(), |_outcome| {});
+    let error = play().map(drop).unwrap_err();
+    assert!(error.to_string().starts_with("channel '/a' is not offered: its id 1"), "{error}");
+    assert!(Viewer::join(&hub).news().contains(&Sent::Advertised(vec![1])));
+    // it left its place in the hub
+    hub.publisher().retire(&[ChannelId(1)]);
+    drop(play().unwrap());
+}
+
 #[tokio::test]
 async fn a_player_that_is_dropped_leaves_its_place_to_another() {
     let hub = hub(SlowClient::Drop);

@@ -16,7 +16,7 @@ pub(super) const SERVER_TIME: u8 = 2;
 pub(super) const CLIENT_MESSAGE_DATA: u8 = 1;
 
 /// Bytes before the payload in a message to a client: opcode, subscription id, log time.
-pub const MESSAGE_DATA_HEADER: usize = 13;
+pub(crate) const MESSAGE_DATA_HEADER: usize = 13;
 
 /// What stands before the payload in a message to a client.
 pub fn message_data_header(subscription: SubscriptionId, log_time: Timestamp) -> [u8; MESSAGE_DATA_HEADER] {

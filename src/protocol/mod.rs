@@ -11,7 +11,7 @@ mod asset;
 mod binary;
 mod channel;
 mod client_message;
-mod data;
+pub(crate) mod data;
 mod graph;
 mod handshake;
 mod parameter;
@@ -30,7 +30,8 @@ mod tests;
 pub use asset::{AssetRequestId, FetchAsset, FetchAssetResponse};
 pub use channel::{AdvertisedChannel, ClientChannel, ClientChannelId, NotAdvertisable, Subscription};
 pub use client_message::ClientMessage;
-pub use data::{ClientMessageData, MESSAGE_DATA_HEADER, MessageData, message_data_header, time_frame};
+pub use data::{ClientMessageData, MessageData};
+pub(crate) use data::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
 pub use graph::{AdvertisedService, ConnectionGraphUpdate, PublishedTopic, SubscribedTopic};
 pub use handshake::{Offer, Subprotocol};
 pub use parameter::{

@@ -60,7 +60,8 @@ struct Options {
     unfinished: Budget,
 }
 
-/// A server that listens but does not serve yet.
+/// A server that listens but does not serve yet: that is what [`Server::run`] does.
+#[must_use = "it serves nobody before it runs"]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
@@ -81,7 +82,8 @@ impl Finisher {
 }
 
 impl Server {
-    /// Listens on the address; port 0 is any free one (see [`Server::address`]).
+    /// Listens on the address; port 0 is any free one (see [`Server::address`]). Needs a Tokio runtime with I/O and time,
+    /// as [`Server::run`] does.
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AddrInUse => BindError::InUse(address),
@@ -99,7 +101,6 @@ impl Server {
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
-    #[must_use]
     pub fn with_compression(self, compression: bool) -> Self {
         Self { options: Options { compression, ..self.options }, ..self }
     }
@@ -107,14 +108,12 @@ impl Server {
     /// A client for which no write made progress and from which nothing was heard for this long is closed, idle or
     /// not, whatever happens to slow clients; one that takes bytes, however slowly, never is. Zero: no client is
     /// closed. [`CLIENT_TIMEOUT`] unless set. Pings go out often enough that an idle client that answers them stays.
-    #[must_use]
     pub fn with_client_timeout(self, client_timeout: Duration) -> Self {
         Self { options: Options { client_timeout, ..self.options }, ..self }
     }
 
     /// The longest text that is taken from a client, in bytes, inflated if it was compressed. A longer one is not carried
     /// out; the client gets a status, and stays. [`CLIENT_TEXT`] unless set.
-    #[must_use]
     pub fn with_client_text(self, client_text: usize) -> Self {
         Self { options: Options { client_text, ..self.options }, ..self }
     }
@@ -131,7 +130,9 @@ impl Server {
 
     /// Serves clients until `shutdown` completes, then closes them with code 1001 and returns within a second; or
     /// until [`Finisher::finish`] was called and clients have got everything.
-    pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) -> std::io::Result<()> {
+    ///
+    /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
+    pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
         let Self { listener, options, finished, .. } = self;
         let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
@@ -152,6 +153,5 @@ impl Server {
         if tokio::time::timeout(STOP_TIMEOUT, hub.all_left()).await.is_err() {
             tracing::debug!("some clients did not answer the close");
         }
-        Ok(())
     }
 }

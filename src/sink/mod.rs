@@ -76,7 +76,8 @@ pub struct Recorded {
     pub lost: u64,
 }
 
-/// Records what is served on a thread of its own.
+/// Records what is served on a thread of its own, until [`Recorder::finish`].
+#[must_use = "recording ends when it is dropped, and whether the file is complete is not known then"]
 pub struct Recorder {
     path: PathBuf,
     tap: Arc<Tap>,

@@ -1,7 +1,7 @@
 //! Where channels and messages come from.
 //!
 //! A [`Recording`] can be sought, a [`Stream`] is read once. Both are synchronous and run on a thread of their own
-//! ([`reader`], `input/`); nothing in them is async.
+//! (`reader`, `input/`); nothing in them is async.
 //!
 //! # A new recording in four steps
 //!
@@ -42,7 +42,7 @@ mod memory;
 mod past;
 mod paths;
 mod qos;
-pub mod reader;
+pub(crate) mod reader;
 mod sniff;
 mod stop;
 pub mod summary;

@@ -108,7 +108,7 @@ async fn serve(
     let keyboard = listen_to_keys(&engine, &stop, log);
     let bar = options.progress && !quiet && progress::on_terminal();
     let showing = bar.then(|| tokio::spawn(show(PlayBar::new(log), engine.clone(), hub.clone())));
-    let outcome = server.run(hub, stop.cancelled_owned()).await;
+    server.run(hub, stop.cancelled_owned()).await;
     if let Some(showing) = showing {
         showing.abort();
         // it ends by being aborted
@@ -120,7 +120,6 @@ async fn serve(
         recorder.map(finish_recording).transpose()
     })
     .await;
-    outcome.map_err(runtime_failure("serving"))?;
     if let Some(error) = finish.failure() {
         return Err(Failure::Input(hints::with_way_out(error)));
     }

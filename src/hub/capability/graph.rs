@@ -84,6 +84,18 @@ fn gone(before: &BTreeSet<&String>, now: &BTreeSet<&String>) -> Vec<String> {
 }
 
 /// Keeps the graph of a hub up to date.
+///
+/// ```
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let graph = hub.provide_graph()?;
+/// graph.update(|graph| {
+///     graph.published.entry("/imu".to_owned()).or_default().insert("imu_driver".to_owned());
+/// });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "without it the graph stays empty"]
 pub struct GraphUpdater {
     hub: Hub,
     /// The graph of the hub's slot is a copy, so that it is changed without the hub's lock.

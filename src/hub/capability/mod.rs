@@ -1,6 +1,9 @@
 //! What a server can be asked for besides messages: one file for each capability, with the trait of who provides it.
 //!
-//! A hub has one slot for each. What is declared to clients is which slots are filled when they join.
+//! A hub has one slot for each. What is declared to clients is which slots are filled when they join: provide everything
+//! before the server runs. Providers are called on the thread that serves the client, without the hub's lock, and must
+//! return at once; an answer is given through a [`Responder`](super::responder::Responder), then or later, on any thread. A
+//! provider may use the hub.
 
 use std::sync::Arc;
 

@@ -1,4 +1,48 @@
 //! The capabilities `parameters` and `parametersSubscribe`: named values that clients read, set and follow.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::{Arc, Mutex};
+//!
+//! use foxglove_bridge::hub::capability::parameters::Parameters;
+//! use foxglove_bridge::hub::responder::Responder;
+//! use foxglove_bridge::hub::{ClientId, Hub, HubOptions};
+//! use foxglove_bridge::protocol::{Parameter, ParameterValue};
+//!
+//! /// Gains that viewers may change, but neither add nor remove.
+//! struct Gains {
+//!     hub: Hub,
+//!     values: Mutex<BTreeMap<String, ParameterValue>>,
+//! }
+//!
+//! impl Parameters for Gains {
+//!     fn get(&self, names: Vec<String>, answer: Responder<Vec<Parameter>>) {
+//!         let values = self.values.lock().unwrap();
+//!         let wanted = values.iter().filter(|(name, _)| names.is_empty() || names.contains(name));
+//!         answer.respond(wanted.map(|(name, value)| Parameter::new(name, value.clone())).collect());
+//!     }
+//!
+//!     fn set(&self, parameters: Vec<Parameter>, _by: ClientId, answer: Responder<Vec<Parameter>>) {
+//!         let mut values = self.values.lock().unwrap();
+//!         let mut holds = Vec::new();
+//!         for Parameter { name, value, .. } in parameters {
+//!             let Some(known) = values.get_mut(&name) else { continue };
+//!             if let Some(value) = value.filter(|value| value.as_f64().is_some()) {
+//!                 *known = value;
+//!             }
+//!             holds.push(Parameter::new(name, known.clone()));
+//!         }
+//!         drop(values);
+//!         self.hub.parameters_changed(&holds);
+//!         answer.respond(holds);
+//!     }
+//! }
+//!
+//! let hub = Hub::new("robot", HubOptions::default());
+//! let values = Mutex::new(BTreeMap::from([("kp".to_owned(), ParameterValue::from(2))]));
+//! hub.provide_parameters(Arc::new(Gains { hub: hub.clone(), values }))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,7 +55,7 @@ use crate::protocol::{Parameter, ParameterValues, ServerMessage};
 /// Names of parameters that one client may follow.
 const MAX_NAMES: usize = 10_000;
 
-/// Keeps parameters.
+/// Keeps parameters. Returns at once from both; answers may come later.
 pub trait Parameters: Send + Sync {
     /// The parameters of these names that exist; all of them if there are no names.
     fn get(&self, names: Vec<String>, answer: Responder<Vec<Parameter>>);

@@ -1,5 +1,5 @@
-//! The capability `playbackControl`, and the one vocabulary in which playback is controlled: by clients, the keyboard,
-//! services, parameters and HTTP alike.
+//! The capability `playbackControl`, and the one vocabulary in which playback is controlled: by clients, by the keyboard,
+//! and by the program that embeds it.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -136,7 +136,7 @@ impl PlaybackRequest {
 
 impl PlaybackRequest {
     /// What a client asks for by the protocol.
-    pub fn of_client(client: ClientId, request: PlaybackControlRequest) -> Self {
+    pub(crate) fn of_client(client: ClientId, request: PlaybackControlRequest) -> Self {
         let PlaybackControlRequest { command, speed, seek, request_id } = request;
         Self {
             by: Asker::Client { client, request_id },
@@ -188,7 +188,9 @@ impl From<LoopChange> for PlaybackRequest {
     }
 }
 
-/// Plays, and can be controlled.
+/// Plays, and can be controlled: a [`PlayerHandle`](crate::playback::PlayerHandle), or what an embedder has, for example
+/// a simulation that can be paused. Recordings of an own kind need no other player: they implement
+/// [`Recording`](crate::source::Recording).
 pub trait Playback: Send + Sync {
     /// Carries a request out, soon; returns at once. The answer is the state after it, which every client is sent as
     /// well. Where nothing can be done (a stream can't be sought) the state says what is.

@@ -1,4 +1,46 @@
 //! The capability `services`: procedures of the server that clients call.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use bytes::Bytes;
+//! use foxglove_bridge::hub::capability::services::{Service, ServiceCall, ServiceSpec};
+//! use foxglove_bridge::hub::responder::Responder;
+//! use foxglove_bridge::hub::{Hub, HubOptions};
+//! use foxglove_bridge::protocol::ServiceMessage;
+//!
+//! /// Answers `{"x":2}` with `{"y":4}`.
+//! struct Double;
+//!
+//! impl Service for Double {
+//!     fn call(&self, call: ServiceCall, answer: Responder<Result<Bytes, String>>) {
+//!         let doubled = serde_json::from_slice::<serde_json::Value>(&call.payload)
+//!             .map_err(|error| error.to_string())
+//!             .and_then(|request| request["x"].as_f64().ok_or("x is missing".to_owned()))
+//!             .map(|x| format!(r#"{{"y":{}}}"#, 2.0 * x).into());
+//!         answer.respond(doubled);
+//!     }
+//! }
+//!
+//! let number = |name: &str, field: &str| ServiceMessage {
+//!     encoding: "json".to_owned(),
+//!     schema_name: name.to_owned(),
+//!     schema_encoding: Some("jsonschema".to_owned()),
+//!     schema: format!(r#"{{"type":"object","properties":{{"{field}":{{"type":"number"}}}}}}"#),
+//! };
+//! let hub = Hub::new("robot", HubOptions::default());
+//! let services = hub.provide_services()?;
+//! let spec = ServiceSpec {
+//!     name: "/double".to_owned(),
+//!     service_type: "Double".to_owned(),
+//!     request: number("DoubleRequest", "x"),
+//!     response: number("DoubleResponse", "y"),
+//! };
+//! // offered until this is dropped
+//! let double = services.add(spec, Arc::new(Double))?;
+//! # drop(double);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +78,8 @@ pub struct ServiceCall {
 
 /// Answers calls of one service.
 pub trait Service: Send + Sync {
-    /// Answers a call with the response, or with what went wrong. Returns at once.
+    /// Answers a call with the response, or with what went wrong. Returns at once; what takes long is done on another
+    /// thread, which takes the responder along.
     fn call(&self, call: ServiceCall, answer: Responder<Result<Bytes, String>>);
 }
 
@@ -67,6 +110,7 @@ impl Services {
 
 /// Adds services to a hub. There is one for each hub; clones share it.
 #[derive(Clone)]
+#[must_use = "without it no service can be added"]
 pub struct ServiceRegistry {
     hub: Hub,
 }
@@ -104,6 +148,7 @@ impl ServiceRegistry {
 }
 
 /// A service that is offered; taken back when dropped.
+#[must_use = "the service is taken back when this is dropped"]
 pub struct ServiceHandle {
     hub: Hub,
     id: ServiceId,

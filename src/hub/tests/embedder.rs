@@ -1,15 +1,18 @@
 //! An embedder's own code may use the hub wherever the hub calls it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::hub::capability::assets::Assets;
 use crate::hub::capability::publish::ClientPublish;
 use crate::hub::responder::Responder;
-use crate::hub::testing::{Sent, Viewer, hub};
+use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{ClientId, Hub, SlowClient};
+use crate::model::Batch;
 use crate::protocol::{ClientChannel, ClientChannelId, ServerMessage};
+use crate::registry::Registry;
 
 /// Uses the hub whenever it is called, and when it is dropped.
 struct Curious(Hub);
@@ -43,6 +46,47 @@ impl ClientPublish for Curious {
 
 impl Assets for Curious {
     fn fetch(&self, _uri: String, _answer: Responder<Result<Bytes, String>>) {}
+}
+
+#[test]
+fn channels_of_two_registries_are_not_mixed_silently() {
+    let hub = hub(SlowClient::Drop);
+    let (first, second) = (Registry::default(), Registry::default());
+    let (counter, square) = (channel(&first, "/counter"), channel(&second, "/square"));
+    let publisher = hub.publisher();
+    publisher.announce(std::slice::from_ref(&counter));
+    let mut viewer = Viewer::join(&hub);
+    viewer.news();
+    let said = |sent: &[Sent]| {
+        let [Sent::Status(status)] = sent else { panic!("{sent:?}") };
+        assert!(status.message.starts_with("channel '/square' is not offered: its id 1"), "{status:?}");
+        assert!(status.message.contains("'/counter'") && status.message.contains("one registry"));
+    };
+    publisher.announce(std::slice::from_ref(&square));
+    said(&viewer.news());
+    publisher.publish_live(Batch { announcements: vec![square], ..Batch::default() }, Instant::now());
+    said(&viewer.news());
+    // who joins later is shown it too, and is offered what there is
+    let sent = Viewer::join(&hub).news();
+    assert!(sent.contains(&Sent::Advertised(vec![counter.id.0])), "{sent:?}");
+    assert_eq!(sent.iter().filter(|sent| matches!(sent, Sent::Status(_))).count(), 1);
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_to_lose_nothing_waits_until_a_client_has_read() {
+    let hub = hub(SlowClient::Wait);
+    let topic = channel(&Registry::default(), "/a");
+    let publisher = hub.publisher();
+    publisher.announce(std::slice::from_ref(&topic));
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(topic.id);
+    // twice what a queue holds
+    publisher.publish_live(messages(&[(topic.id, 1)], 1 << 17), Instant::now());
+    let waits = tokio::spawn(async move { publisher.room().await });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    assert_eq!(viewer.messages(), [(topic.id.0, 1)]);
+    waits.await.unwrap();
 }
 
 #[test]

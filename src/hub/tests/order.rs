@@ -188,7 +188,7 @@ fn a_topic_that_changes_keeps_its_last_messages_and_takes_subscriptions_anew() {
     viewer.news();
     for round in 0..100u64 {
         assert_eq!(viewer.subscribe(old.id), []);
-        registry.release(old.id);
+        assert!(registry.release(old.id));
         let new = channel(&registry, "/a");
         let batch = messages(&[(old.id, round)], 10);
         publisher.publish_live(batch, now);
@@ -221,7 +221,7 @@ fn a_channel_on_the_topic_of_another_takes_its_place_without_being_told_to() {
     publisher.announce(std::slice::from_ref(&old));
     let mut viewer = Viewer::join(&hub);
     viewer.news();
-    registry.release(old.id);
+    assert!(registry.release(old.id));
     let new = channel(&registry, "/a");
     publisher.announce(std::slice::from_ref(&new));
     assert_eq!(viewer.news(), [Sent::Unadvertised(vec![old.id.0]), Sent::Advertised(vec![new.id.0])]);
@@ -354,7 +354,7 @@ fn a_channel_in_the_slot_of_one_that_is_yet_to_be_retired_takes_its_place() {
         if other.id.slot() == old.id.slot() {
             break other;
         }
-        registry.release(other.id);
+        assert!(registry.release(other.id));
     };
     publisher.announce(std::slice::from_ref(&next));
     viewer.subscribe(next.id);

@@ -106,7 +106,7 @@ impl Inputs {
             }
             Step::Change { input, topic } => {
                 let old = self.current[topic].clone();
-                self.registry.release(old.id);
+                assert!(self.registry.release(old.id));
                 let new = channel(&self.registry, TOPICS[topic]);
                 let batch =
                     Batch { retired: vec![old.id], announcements: vec![new.clone()], ..Batch::default() };

@@ -7,7 +7,6 @@
 
 use std::io::{ErrorKind, Read};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use super::live::LiveChannels;
 use super::{Hints, SourceError, Stop, Stream};
@@ -84,7 +83,7 @@ impl<R: Read + Send> JsonLines<R> {
             lines,
             ready: Vec::new(),
             ended: false,
-            clock: wall_clock,
+            clock: Timestamp::now,
         }
     }
 
@@ -118,11 +117,6 @@ impl<R: Read + Send> JsonLines<R> {
     pub fn counts(&self) -> Arc<InputCounts> {
         self.lines.counts().clone()
     }
-}
-
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::MIN.saturating_add(since)
 }
 
 impl<R: Read + Send> Stream for JsonLines<R> {

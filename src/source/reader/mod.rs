@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 
 /// What a reader has done. `epoch` is that of the last seek, as its caller counts them.
 #[derive(Debug)]
-pub enum ReaderEvent {
+pub(crate) enum ReaderEvent {
     /// The next messages.
     Batch {
         /// Of the seek that they follow.
@@ -51,7 +51,7 @@ enum Command {
 }
 
 /// Handle to a source that runs on its own thread; when this is dropped a stream is stopped, and the thread ends.
-pub struct Reader {
+pub(crate) struct Reader {
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
     /// Of a stream.
@@ -60,7 +60,10 @@ pub struct Reader {
 
 impl Reader {
     /// Starts the thread; `sink` is called on it with every result.
-    pub fn spawn(source: Playable, sink: impl FnMut(ReaderEvent) + Send + 'static) -> std::io::Result<Self> {
+    pub(crate) fn spawn(
+        source: Playable,
+        sink: impl FnMut(ReaderEvent) + Send + 'static,
+    ) -> std::io::Result<Self> {
         let (commands, inbox) = channel();
         let stop = match &source {
             Playable::Recording(_) => None,
@@ -81,17 +84,17 @@ impl Reader {
     }
 
     /// One credit: the next batch, the end or a failure will be reported.
-    pub fn next(&self, epoch: u64) {
+    pub(crate) fn next(&self, epoch: u64) {
         self.send(Command::Next { epoch });
     }
 
     /// Continues elsewhere; reports the last message of each of `channels` before `to`. Credits given before are void.
-    pub fn seek(&self, to: Timestamp, epoch: u64, channels: Vec<ChannelId>) {
+    pub(crate) fn seek(&self, to: Timestamp, epoch: u64, channels: Vec<ChannelId>) {
         self.send(Command::Seek { to, epoch, channels });
     }
 
     /// Asks for the state of channels before a time, without moving.
-    pub fn backfill(&self, before: Timestamp, epoch: u64, channels: Vec<ChannelId>, token: u64) {
+    pub(crate) fn backfill(&self, before: Timestamp, epoch: u64, channels: Vec<ChannelId>, token: u64) {
         self.send(Command::Backfill { before, epoch, channels, token });
     }
 }
