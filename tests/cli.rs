@@ -5,6 +5,9 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "cli/info.rs"]
 mod info;
+#[cfg(unix)]
+#[path = "cli/readme.rs"]
+mod readme;
 
 /// Runs the program in an environment without settings of its own.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {

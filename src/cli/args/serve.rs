@@ -29,8 +29,8 @@ Examples:
   my_robot | foxglove-bridge serve -
   foxglove-bridge serve tcp-listen://127.0.0.1:9000 --record 'run-{time}.mcap'
   foxglove-bridge serve --follow recording.mcap
-  foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
-  foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
+  foxglove-bridge serve drive.mcap --start +2s --playback-duration 3s --loop
+  foxglove-bridge serve drive.mcap -t '/camera/**' -x '**/calibration'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
   foxglove-bridge serve drive.mcap --config foxglove-bridge.toml";
 
