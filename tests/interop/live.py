@@ -522,7 +522,7 @@ async def beginnings():
                 server.stdin.close()
                 equal(await server.code(10), code, f"exit code of {text!r}, {arguments}; " + server.said())
                 if code:
-                    check("--raw --default-topic" in server.said(), server.said())
+                    check("--default-topic /t takes whole lines" in server.said(), server.said())
     for text in (b'{"topic":"/a\\nERROR forged\\u001b[2J","data":[1]}\n', b"\x1b[2Jx\n"):
         async with serving("-", stdin="pipe") as server:
             await server.write(text)

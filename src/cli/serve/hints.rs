@@ -10,12 +10,12 @@ use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
 pub(super) fn with_flags(hint: Hint) -> &'static str {
     match hint {
         Hint::DefaultTopic => "--default-topic /t names one",
-        Hint::WholeLines => "--raw --default-topic /t takes whole lines as messages",
+        Hint::WholeLines => "--default-topic /t takes whole lines as messages on it",
         Hint::Csv => "--csv --default-topic /t reads comma separated values",
         Hint::MaxLine => "--max-line allows more",
         Hint::Nan => "--nan says what becomes of them",
         Hint::TimeUnit => "--time-unit says what the number counts",
-        Hint::TimeField => "--time-field names it",
+        Hint::TimeField => "--time-field says which",
         Hint::Types => "--proto FILE adds types",
     }
 }

@@ -22,6 +22,7 @@ mod lines;
 mod nan;
 mod notes;
 mod options;
+mod path;
 mod recording;
 mod refuse;
 mod said;
