@@ -204,13 +204,14 @@ impl Engine {
         let keeping = Keeping::new(stream, hub, &registry, move |end| {
             engine.on_end_of_pipe(end, &to, playback, &of_end)
         });
-        let on_finished = move |outcome| {
-            if let Some(part) = lock(&part).take() {
-                part.end(outcome);
-            }
+        // no part is left if it goes on otherwise: what was kept is played, or the program ends
+        let on_finished = move |outcome: Result<(), SourceError>| match (outcome, lock(&part).take()) {
+            (Err(error), Some(part)) => part.end(Err(error)),
+            (Ok(()), Some(_)) => tracing::info!("stdin has ended; the server stays, for viewers to look"),
+            (_, None) => {}
         };
         let streams = vec![self.throttle.stream(Box::new(keeping))];
-        let live = Live::start(streams, None, hub, &self.stop, OnEof::Keep, on_finished)?;
+        let live = Live::start(streams, None, hub, &self.stop, OnEof::Exit, on_finished)?;
         lock(&self.running).live = Some(live);
         Ok(())
     }
