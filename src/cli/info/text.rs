@@ -4,9 +4,10 @@ use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::{ChunkSummary, Format, RecordingSummary};
 
 use super::length::length;
-use super::table::{bytes, line, row, table};
+use super::table::{line, row, table};
 use super::tables;
 use crate::cli::LONGEST_ERROR;
+use crate::cli::figures::bytes;
 
 /// Several lines, aligned; control characters of names are escaped, as a file may contain anything. `room`: columns of the
 /// terminal.

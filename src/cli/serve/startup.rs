@@ -6,9 +6,9 @@ use std::path::Path;
 
 use foxglove_bridge::internals::{SHORT, counted, printable};
 use foxglove_bridge::source::RecordingInfo;
+use foxglove_bridge::time::duration_text;
 
 use crate::cli::logging::{Level, LogOutput};
-use crate::cli::progress::span;
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]
@@ -146,7 +146,7 @@ fn in_url(ip: IpAddr) -> String {
 /// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
 pub(super) fn recording(info: &RecordingInfo) -> String {
     let mut facts = Vec::new();
-    facts.extend(info.range.map(|range| span(range.duration())));
+    facts.extend(info.range.map(|range| duration_text(range.duration())));
     facts.push(counted(info.channels.len() as u64, "channel"));
     facts.extend(info.message_count.map(|messages| counted(messages, "message")));
     format!("{} ({})", info.name, facts.join(", "))
