@@ -303,10 +303,16 @@ impl Engine {
         }
     }
 
-    /// Asks for something; live input can't be asked for anything.
+    /// Whether something is played, and not only forwarded.
+    pub(super) fn plays(&self) -> bool {
+        lock(&self.running).player.is_some()
+    }
+
+    /// Asks for something; live input can't be asked for anything, which is said.
     pub(super) fn request(&self, request: PlaybackRequest) {
-        if let Some(player) = &lock(&self.running).player {
-            player.handle().request(request, Responder::ignore());
+        match &lock(&self.running).player {
+            Some(player) => player.handle().request(request, Responder::ignore()),
+            None => tracing::info!("live input is sent as it comes: it can't be paused, sought or repeated"),
         }
     }
 

@@ -165,7 +165,10 @@ fn listen_to_keys(engine: &Engine, stop: &CancellationToken, log: &LogOutput) ->
     let (engine, stop, log) = (engine.clone(), stop.clone(), log.clone());
     let keyboard = Keyboard::listen(from, move |action| match action {
         Action::Playback(request) => engine.request(request),
-        Action::Help => log.say(Level::Info, keyboard::HELP, keyboard::HELP, &[]),
+        Action::Help => {
+            let help = if engine.plays() { keyboard::HELP } else { keyboard::HELP_LIVE };
+            log.say(Level::Info, help, help, &[]);
+        }
         Action::Quit => stop.cancel(),
     });
     keyboard.unwrap_or_else(|error| {
