@@ -14,6 +14,8 @@ Settings:
   --start-on, and a key of the file given by --config: start-on = \"client\".
   Flags win over the environment, and that wins over the file. Lists are
   separated by commas in the environment. --loop=false undoes a switch.
+  Lengths of time are 250ms, 30s, 1h30m, a plain number counts seconds; sizes
+  are 500kB, 16MiB, or plain bytes.
   What does not fit to what is served is an error if it is a flag, and else
   left out with a warning.
 
@@ -97,7 +99,8 @@ pub(crate) struct ServeArgs {
     /// How much to play from the start, like 30s or 1h30m
     #[arg(long, value_name = "DURATION", help_heading = "What to play")]
     playback_duration: Option<String>,
-    /// Topics to play, as a glob (/camera/*, /camera/**) or a regular expression (/^.tf/); repeatable [default: all]
+    /// Topics to play, by their names in the source, as a glob (/camera/*, /camera/**) or a regular expression
+    /// (/^.tf/); repeatable [default: all]
     #[arg(short, long, value_name = "PATTERN", help_heading = "What to play")]
     topic: Vec<String>,
     /// Topics to leave out, even if --topic names them; repeatable
@@ -109,7 +112,8 @@ pub(crate) struct ServeArgs {
     /// Put this before the name of every topic, as in /robot1
     #[arg(long, value_name = "PREFIX", help_heading = "What to play")]
     prefix: Option<String>,
-    /// Send at most this many messages a second of each publisher of a topic: /camera/**=5; repeatable
+    /// Send at most this many messages a second of each publisher of a topic, by its offered name: /camera/**=5;
+    /// repeatable
     #[arg(long, value_name = "PATTERN=HZ", help_heading = "What to play")]
     throttle: Vec<String>,
     /// Timeline: when messages were recorded (log) or sent (publish) [default: log]
@@ -182,7 +186,7 @@ pub(crate) struct ServeArgs {
     max_line: Option<String>,
 
     /// Topics whose last message late subscribers get at once: auto (those that were latched or transient local
-    /// when recorded), none, or patterns in addition to auto; repeatable [default: auto]
+    /// when recorded), none, or patterns of offered names in addition to auto; repeatable [default: auto]
     #[arg(long, value_name = "auto|none|PATTERN", help_heading = "Delivery")]
     latch: Vec<String>,
     /// When a client is too slow: skip to the newest messages for it (drop), or let everybody wait for it (wait)
