@@ -36,7 +36,15 @@ impl Column {
         &self.cells[0]
     }
 
-    fn width(&self) -> usize {
+    /// Shortens all cells to this many characters.
+    pub(super) fn shorten(&mut self, limit: usize) {
+        for cell in self.cells.iter_mut().filter(|cell| cell.chars().count() > limit) {
+            *cell = cell.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
+        }
+    }
+
+    /// Characters of its longest cell.
+    pub(super) fn width(&self) -> usize {
         self.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
 }

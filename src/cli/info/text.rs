@@ -16,7 +16,7 @@ pub(super) fn render(name: &str, summary: &RecordingSummary, room: usize) -> Str
     if !summary.channels.is_empty() {
         out.push_str(&tables::channels(summary, room));
     }
-    for table in [tables::qos(summary), tables::attachments(summary), tables::metadata(summary)] {
+    for table in [tables::qos(summary), tables::attachments(summary, room), tables::metadata(summary)] {
         out.push_str(&table);
     }
     if !summary.warnings.is_empty() {
