@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::logging::LogOutput;
+use crate::cli::logging::{LogOutput, columns};
 use foxglove_bridge::hub::stats::{Activity, Snapshot};
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::ScanProgress;
@@ -96,19 +96,6 @@ impl Drop for ScanBar {
         if self.shown {
             self.log.set_bar(None);
         }
-    }
-}
-
-/// Columns of the terminal.
-fn columns() -> usize {
-    #[cfg(unix)]
-    let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
-    #[cfg(not(unix))]
-    let columns = crossterm::terminal::size().map(|(columns, _)| columns);
-    // some terminals don't know
-    match columns {
-        Ok(columns @ 1..) => columns.into(),
-        Ok(0) | Err(_) => 80,
     }
 }
 
