@@ -158,7 +158,8 @@ fn help_and_version_go_to_stdout_and_are_a_success() {
 #[test]
 fn the_help_of_serve_groups_its_options_and_ends_in_examples() {
     let help = stdout(&run(&["serve", "--help"], &[]));
-    for heading in ["Server:", "Playback:", "What to play:", "Delivery:", "Log:", "Examples:"] {
+    for heading in ["Server:", "Playback:", "What to play:", "JSON lines:", "Delivery:", "Log:", "Examples:"]
+    {
         assert!(help.contains(&format!("\n{heading}\n")), "{heading}");
     }
     assert!(!help.contains("start-on-clients"), "hidden");

@@ -20,10 +20,10 @@ use super::progress::{self, PlayBar};
 use super::{Failure, LONGEST_ERROR, figures, panics};
 
 mod engine;
-mod hints;
+pub(super) mod hints;
 mod idle;
 mod inputs;
-mod lines;
+pub(super) mod lines;
 mod ready;
 mod signals;
 mod startup;
