@@ -442,6 +442,7 @@ async def unwatched_moment():
             client = await Client.connect(server, OLD, topics=None)
             messages = await got(client, 2)
             equal(sorted(m[:2] for m in messages), [("/a", 15 * SECOND // 2), ("/b", 71 * SECOND // 10)], "messages")
+        check("the input has ended" not in server.said(), server.said())
 
 
 async def watched():

@@ -207,7 +207,7 @@ impl Engine {
         // no part is left if it goes on otherwise: what was kept is played, or the program ends
         let on_finished = move |outcome: Result<(), SourceError>| match (outcome, lock(&part).take()) {
             (Err(error), Some(part)) => part.end(Err(error)),
-            (Ok(()), Some(_)) => tracing::info!("stdin has ended; the server stays, for viewers to look"),
+            (Ok(()), Some(_)) => tracing::info!("the input has ended; the server stays, for viewers to look"),
             (_, None) => {}
         };
         let streams = vec![self.throttle.stream(Box::new(keeping))];

@@ -63,7 +63,7 @@ fn playback(request: &PlaybackControlRequest) -> String {
         PlaybackCommand::Pause => "pause",
     };
     let seek = request.seek.map(|time| format!(", after a seek to {time}")).unwrap_or_default();
-    format!("asks to {command} at speed {}{seek}", request.speed)
+    format!("asks to {command} at speed {}{seek} ({})", request.speed, request.request_id)
 }
 
 fn listed(items: impl Iterator<Item = impl Display>) -> String {
@@ -104,7 +104,7 @@ mod tests {
             (ClientMessage::SubscribeConnectionGraph, "follows the connection graph"),
             (
                 ClientMessage::PlaybackControlRequest(request),
-                "asks to pause at speed 0.5, after a seek to 2026-01-01T10:00:00.000000000Z",
+                "asks to pause at speed 0.5, after a seek to 2026-01-01T10:00:00.000000000Z (r)",
             ),
         ] {
             assert_eq!(told(&message, |_subscription| "/tf".to_owned()), expected);
