@@ -361,7 +361,7 @@ async def sockets():
             fifth = socket.create_connection(("127.0.0.1", port))
             fifth.settimeout(10)
             equal(fifth.recv(1), b"", "what a fifth writer reads")
-            await server.says("max_writers")
+            await server.says("--max-writers")
             writers[1].close()
             for _ in range(1000):
                 sixth = socket.create_connection(("127.0.0.1", port))
