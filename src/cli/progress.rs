@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::cli::logging::{LogOutput, columns};
+use crate::cli::figures::bytes;
+use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::stats::{Activity, Snapshot};
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::ScanProgress;
@@ -96,6 +97,19 @@ impl Drop for ScanBar {
         if self.shown {
             self.log.set_bar(None);
         }
+    }
+}
+
+/// Columns of the terminal that stderr is.
+pub(crate) fn columns() -> usize {
+    #[cfg(unix)]
+    let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
+    #[cfg(not(unix))]
+    let columns = crossterm::terminal::size().map(|(columns, _)| columns);
+    // some terminals don't know
+    match columns {
+        Ok(columns @ 1..) => columns.into(),
+        Ok(0) | Err(_) => 80,
     }
 }
 
@@ -293,7 +307,7 @@ fn parts(snapshot: &Snapshot, bytes_per_second: f64, messages_per_second: f64) -
         parts.push(Part::right(7, format!("{} dropped", snapshot.messages_dropped)));
     }
     if snapshot.bytes_recorded > 0 {
-        parts.push(Part::right(3, format!("rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6)));
+        parts.push(Part::right(3, format!("rec {}", bytes(snapshot.bytes_recorded))));
     }
     parts
 }

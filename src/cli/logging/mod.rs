@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 mod output;
 
-pub(crate) use output::{Level, LogOutput, columns};
+pub(crate) use output::{Level, LogOutput};
 
 /// How a log line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,8 +8,8 @@ use foxglove_bridge::internals::{SHORT, counted, printable};
 use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::duration_text;
 
-use crate::cli::logging::{Level, LogOutput, columns};
-use crate::cli::progress::on_terminal;
+use crate::cli::logging::{Level, LogOutput};
+use crate::cli::progress::{columns, on_terminal};
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]

@@ -18,6 +18,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogFormat;
 
+use crate::cli::progress::columns;
+
+mod stderr;
+
 /// Bytes of lines that wait to be written.
 const LIMIT: usize = 1 << 20;
 
@@ -78,7 +82,7 @@ struct State {
 impl LogOutput {
     /// Starts the thread that writes to stderr.
     pub(crate) fn start() -> io::Result<Self> {
-        Self::start_with(write_to_stderr, owns_terminal, columns)
+        Self::start_with(stderr::write, stderr::owns_terminal, columns)
     }
 
     /// `write` is called with whole lines; while `may_draw` says no, the bar is not drawn. `columns`: of the terminal.
@@ -285,58 +289,6 @@ fn rendered(format: LogFormat, level: Level, text: &str, message: &str, fields: 
     };
     line.push('\n');
     line.into_bytes()
-}
-
-/// Writes everything, or as much as stderr takes before it is closed: then nobody is there who could be told.
-#[cfg(unix)]
-fn write_to_stderr(mut bytes: &[u8]) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::io::Errno;
-    // without the lock of the standard library, which nobody else must wait for
-    let stderr = rustix::stdio::stderr();
-    while !bytes.is_empty() {
-        match rustix::io::write(stderr, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            // another program has made the terminal non-blocking
-            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return,
-            },
-            Err(_) => return,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn write_to_stderr(bytes: &[u8]) {
-    io::stderr().write_all(bytes).ok();
-}
-
-/// Columns of the terminal that stderr is.
-pub(crate) fn columns() -> usize {
-    #[cfg(unix)]
-    let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
-    #[cfg(not(unix))]
-    let columns = crossterm::terminal::size().map(|(columns, _)| columns);
-    // some terminals don't know
-    match columns {
-        Ok(columns @ 1..) => columns.into(),
-        Ok(0) | Err(_) => 80,
-    }
-}
-
-/// Whether this program is in the foreground of the terminal: in the background a bar would be drawn over what the
-/// shell shows.
-#[cfg(unix)]
-fn owns_terminal() -> bool {
-    use rustix::process::getpgrp;
-    rustix::termios::tcgetpgrp(rustix::stdio::stderr()).is_ok_and(|group| group == getpgrp())
-}
-
-#[cfg(not(unix))]
-fn owns_terminal() -> bool {
-    true
 }
 
 #[cfg(test)]
