@@ -112,7 +112,9 @@ fn converter(folder: &Path, name: &str) -> String {
         (folder.join(name), folder.join(stem(name)))
     } else {
         let folder = folder.components().as_path();
-        (folder.to_owned(), PathBuf::from(format!("{}_mcap", folder.display())))
+        // `.` has no name to begin with
+        let to = folder.file_name().map_or("converted".into(), |_name| format!("{}_mcap", folder.display()));
+        (folder.to_owned(), PathBuf::from(to))
     };
     format!("rosbags-convert --src {} --dst {} --dst-storage mcap", from.display(), to.display())
 }
@@ -285,6 +287,14 @@ mod tests {
             let error = named(&[spec(folder(files).path())]).unwrap_err().to_string();
             assert!(error.contains("no .mcap file") && error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_converted_gets_a_folder_of_its_own() {
+        let of = |folder: &str, name: &str| converter(Path::new(folder), name);
+        assert_eq!(of("a/", "b.db3"), "rosbags-convert --src a --dst a_mcap --dst-storage mcap");
+        assert_eq!(of(".", "b.db3"), "rosbags-convert --src . --dst converted --dst-storage mcap");
+        assert_eq!(of("a", "b.bag"), "rosbags-convert --src a/b.bag --dst a/b --dst-storage mcap");
     }
 
     #[test]
