@@ -204,7 +204,7 @@ impl Engine {
         let keeping = Keeping::new(stream, hub, &registry, move |end| {
             engine.on_end_of_pipe(end, &to, playback, &of_end)
         });
-        // no part is left if it goes on otherwise: what was kept is played, or the program ends
+        // asked to tell of its end; no part is left if it goes on otherwise: what was kept is played, or the program ends
         let on_finished = move |outcome: Result<(), SourceError>| match (outcome, lock(&part).take()) {
             (Err(error), Some(part)) => part.end(Err(error)),
             (Ok(()), Some(_)) => tracing::info!("the input has ended; the server stays, for viewers to look"),

@@ -65,7 +65,7 @@ pub(super) fn missing(object: &str, path: &str) -> String {
     format!("there is no field {} with the time; {has}", printable(path, NAME))
 }
 
-/// The keys of an object, in their order.
+/// The first keys of an object, in their order: one more than are named.
 struct NamesVisitor;
 
 impl<'de> Visitor<'de> for NamesVisitor {
@@ -78,7 +78,9 @@ impl<'de> Visitor<'de> for NamesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut names = Vec::new();
         while let Some((Name(name), IgnoredAny)) = map.next_entry()? {
-            names.push(name);
+            if names.len() <= NAMED {
+                names.push(name);
+            }
         }
         Ok(names)
     }
