@@ -57,7 +57,7 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |reason: String| PatternError { pattern: text.to_owned(), reason };
         let matcher = match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-            Some(regex) => Matcher::Regex(regex::Regex::new(regex).map_err(|e| error(e.to_string()))?),
+            Some(regex) => Matcher::Regex(regex::Regex::new(regex).map_err(|e| error(in_one_line(&e)))?),
             None => {
                 let glob = globset::GlobBuilder::new(text).literal_separator(true).build();
                 Matcher::Glob(Box::new(glob.map_err(|e| error(e.kind().to_string()))?.compile_matcher()))
@@ -65,6 +65,13 @@ impl FromStr for TopicPattern {
         };
         Ok(Self { text: text.to_owned(), matcher })
     }
+}
+
+/// What the parser says, without its drawing of the place.
+fn in_one_line(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
 /// Which topics take part: those that match an `include` pattern (all, if there is none) and no `exclude` pattern.

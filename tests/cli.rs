@@ -5,6 +5,9 @@ use std::process::{Command, Output, Stdio};
 
 #[path = "cli/info.rs"]
 mod info;
+#[cfg(unix)]
+#[path = "cli/readme.rs"]
+mod readme;
 
 /// Runs the program in an environment without settings of its own.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -155,7 +158,8 @@ fn help_and_version_go_to_stdout_and_are_a_success() {
 #[test]
 fn the_help_of_serve_groups_its_options_and_ends_in_examples() {
     let help = stdout(&run(&["serve", "--help"], &[]));
-    for heading in ["Server:", "Playback:", "What to play:", "Delivery:", "Log:", "Examples:"] {
+    for heading in ["Server:", "Playback:", "What to play:", "JSON lines:", "Delivery:", "Log:", "Examples:"]
+    {
         assert!(help.contains(&format!("\n{heading}\n")), "{heading}");
     }
     assert!(!help.contains("start-on-clients"), "hidden");
@@ -193,6 +197,8 @@ fn a_bad_value_is_named_by_its_flag() {
         ("--topic", "a{b", "/camera/*"),
         ("--latch", "/(/", "/camera/*"),
         ("--client-buffer", "16M", "MiB"),
+        ("--client-buffer", "0", "too small"),
+        ("--topic", "/[/", "pattern: unclosed character class; write"),
         ("--at-end", "leave", "stay"),
     ] {
         let message = refused(&["serve", "a.mcap", flag, value], &[]);
@@ -221,6 +227,9 @@ fn a_bad_config_file_is_named_with_the_line() {
     let expected = format!("error: {path}:2: unknown key 'lop'; did you mean 'loop'?\n");
     assert_eq!(refused(&["serve", "a.mcap", "--config", path], &[]), expected);
     assert_eq!(refused(&["serve", "a.mcap"], &[("FOXGLOVE_BRIDGE_CONFIG", path)]), expected);
+    std::fs::write(path, "rate = 1\nport = 1 x\n").unwrap();
+    let message = refused(&["serve", "a.mcap", "--config", path], &[]);
+    assert!(message.starts_with(&format!("error: {path}:2: 'port = 1 x' can't be read: ")), "{message}");
 }
 
 #[test]
@@ -232,7 +241,9 @@ fn an_empty_variable_counts_as_not_set() {
 #[test]
 fn contradicting_log_flags_are_refused() {
     assert!(refused(&["info", "a.mcap", "-v", "-q"], &[]).contains("cannot be used with"));
-    assert!(refused(&["info", "a.mcap"], &[("RUST_LOG", "a=b=c")]).contains("RUST_LOG"));
+    let message = refused(&["info", "a.mcap"], &[("RUST_LOG", "a=b=c")]);
+    assert!(message.starts_with("error: RUST_LOG: 'a=b=c' is not a filter"), "{message}");
+    assert_eq!(message.matches("expected one of").count(), 1, "{message}");
 }
 
 #[test]
@@ -275,6 +286,8 @@ fn a_reader_that_closes_stdout_early_is_no_failure() {
 #[test]
 fn names_of_other_programs_are_answered_with_those_of_this_one() {
     assert!(refused(&["drive.mcap"], &[]).contains("serve drive.mcap"));
+    assert!(refused(&["play", "drive.mcap"], &[]).contains("'serve'"));
+    assert!(refused(&["serve", "tcp://[::1]:9000"], &[]).contains("tcp-listen://[::1]:9000"));
     assert!(refused(&["serve", "drive.mcap", "--speed", "2"], &[]).contains("'--rate'"));
     assert!(refused(&["serve", "drive.mcap", "--start-offset", "2"], &[]).contains("'--start +12.5s'"));
     assert!(refused(&["serve", "drive.mcap", "--address", "::"], &[]).contains("'--host'"));

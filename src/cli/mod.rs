@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod args;
 mod config;
+mod figures;
 mod info;
 mod keyboard;
 mod logging;

@@ -6,11 +6,12 @@ use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::cli::figures::bytes;
 use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::stats::{Activity, Snapshot};
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::ScanProgress;
-use foxglove_bridge::time::Timestamp;
+use foxglove_bridge::time::{Timestamp, duration_text};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 /// How often [`PlayBar::update`] is worth calling.
@@ -99,8 +100,8 @@ impl Drop for ScanBar {
     }
 }
 
-/// Columns of the terminal.
-fn columns() -> usize {
+/// Columns of the terminal that stderr is.
+pub(crate) fn columns() -> usize {
     #[cfg(unix)]
     let columns = rustix::termios::tcgetwinsize(io::stderr()).map(|size| size.ws_col);
     #[cfg(not(unix))]
@@ -291,7 +292,9 @@ fn parts(snapshot: &Snapshot, bytes_per_second: f64, messages_per_second: f64) -
             parts.push(Part::right(3, format!("{} messages in", snapshot.messages_received)));
             parts.push(Part::right(8, format!("{messages_per_second:.0} messages/s")));
         }
-        (Some(_), Some(_)) => parts.push(Part::right(8, format!("{} of {}", span(done), span(total)))),
+        (Some(_), Some(_)) => {
+            parts.push(Part::right(8, format!("{} of {}", duration_text(done), duration_text(total))))
+        }
         (Some(_), None) => {}
     }
     if snapshot.looping {
@@ -304,7 +307,7 @@ fn parts(snapshot: &Snapshot, bytes_per_second: f64, messages_per_second: f64) -
         parts.push(Part::right(7, format!("{} dropped", snapshot.messages_dropped)));
     }
     if snapshot.bytes_recorded > 0 {
-        parts.push(Part::right(3, format!("rec {:.1} MB", snapshot.bytes_recorded as f64 / 1e6)));
+        parts.push(Part::right(3, format!("rec {}", bytes(snapshot.bytes_recorded))));
     }
     parts
 }
@@ -318,16 +321,6 @@ fn clock(time: Timestamp, with_date: bool) -> String {
             if with_date { format!("{date} {clock}") } else { clock }
         }
         None => format!("{:.1} s", Duration::from_nanos(time.nanos()).as_secs_f64()),
-    }
-}
-
-/// A length of time: `7.3 s`, `2:05`, `1:02:05`.
-pub(crate) fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..60 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
-        60..3600 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        _ => format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60),
     }
 }
 
@@ -436,12 +429,5 @@ mod tests {
         assert!(shown(&ended, 80).starts_with("input ended  10:00:00.0  7 messages in"));
         let stream = Snapshot { speed: Some(2.0), activity: Activity::Playing, range: None, ..ended };
         assert_eq!(shown(&stream, 80), "playing  2x  10:00:00.0  1 client  12.3 MB/s");
-    }
-
-    #[test]
-    fn lengths_of_time_are_short() {
-        assert_eq!(span(Duration::from_millis(7_340)), "7.3 s");
-        assert_eq!(span(Duration::from_secs(125)), "2:05");
-        assert_eq!(span(Duration::from_secs(3_725)), "1:02:05");
     }
 }

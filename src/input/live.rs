@@ -176,7 +176,7 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<Op
         let Some(place) = Place::of(shared, limit) else {
             if !std::mem::replace(&mut is_full_logged, true) {
                 shared.warn(format_args!(
-                    "{name} is turned away: {limit} writers are connected, as many as max_writers allows"
+                    "{name} is turned away: {limit} writers are connected, as many as --max-writers allows"
                 ));
             }
             continue;

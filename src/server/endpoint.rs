@@ -218,7 +218,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             }
         };
         let id = session.client().id();
-        tracing::debug!("client {id} disconnected: {end:?}");
+        tracing::debug!("client {id} disconnected: {end}");
         if let Some(lost) = lost(&session.client().dropped()) {
             tracing::info!("client {id} was too slow for {lost}");
         }

@@ -1,5 +1,6 @@
 //! One client's task: reads what it sends, writes what its queue holds.
 
+use std::fmt;
 use std::future::ready;
 use std::io;
 use std::pin::pin;
@@ -45,6 +46,18 @@ pub(super) enum End {
     TimedOut(Duration),
     /// We close the connection; `drain`: after all that is queued has been delivered.
     Closed { code: u16, reason: &'static str, drain: bool },
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientLeft => f.write_str("it closed the connection"),
+            Self::Lost => f.write_str("the connection broke"),
+            Self::TimedOut(_) => f.write_str("it took nothing and sent nothing"),
+            Self::Closed { code, reason: "", .. } => write!(f, "closed with code {code}"),
+            Self::Closed { code, reason, .. } => write!(f, "closed with code {code}, {reason}"),
+        }
+    }
 }
 
 /// Serves one client over the halves of its connection until it ends.

@@ -31,12 +31,12 @@ impl Hint {
     pub fn in_library(self) -> &'static str {
         match self {
             Self::DefaultTopic => "default_topic names one",
-            Self::WholeLines => "default_topic names one, and the form Raw takes whole lines as messages",
+            Self::WholeLines => "with default_topic whole lines are messages on it",
             Self::Csv => "the form Csv reads comma separated values",
             Self::MaxLine => "max_line allows more",
             Self::Nan => "nan says what becomes of them",
             Self::TimeUnit => "time_unit says what the number counts",
-            Self::TimeField => "time_field names it",
+            Self::TimeField => "time_field says which",
             Self::Types => "proto adds types",
         }
     }

@@ -224,8 +224,12 @@ pub fn recording_check(
 }
 
 /// The same of a stream, MCAP or JSON lines as its first bytes tell, that is read to its end; only counts are kept. `name`:
-/// for people.
-pub fn stream_summary(name: &str, mut read: impl Read + Send) -> Result<RecordingSummary, SourceError> {
+/// for people; `how`: lines are read.
+pub fn stream_summary(
+    name: &str,
+    mut read: impl Read + Send,
+    how: &json_lines::LinesRead,
+) -> Result<RecordingSummary, SourceError> {
     let mut first = Vec::new();
     let head = read.by_ref().take(sniff::FOREIGN_HEAD as u64).read_to_end(&mut first);
     head.map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
@@ -235,7 +239,7 @@ pub fn stream_summary(name: &str, mut read: impl Read + Send) -> Result<Recordin
         (_, Some(reason)) if !is_object => {
             Err(SourceError::Unusable { name: name.to_owned(), reason: reason.to_owned() })
         }
-        _ => json_lines::summary(name, io::Cursor::new(first).chain(read), &mut |_read| {}),
+        _ => json_lines::summary(name, io::Cursor::new(first).chain(read), how, &mut |_read| {}),
     }
 }
 

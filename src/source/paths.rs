@@ -105,8 +105,22 @@ fn converted(name: &str) -> String {
     format!("{}.mcap", stem(name))
 }
 
+/// What converts a recording of another format: of ROS 1 the file, of ROS 2 the folder with its description.
+fn converter(folder: &Path, name: &str) -> String {
+    let is_ros1 = name.to_ascii_lowercase().ends_with(".bag");
+    let (from, to) = if is_ros1 {
+        (folder.join(name), folder.join(stem(name)))
+    } else {
+        let folder = folder.components().as_path();
+        // `.` has no name to begin with
+        let to = folder.file_name().map_or("converted".into(), |_name| format!("{}_mcap", folder.display()));
+        (folder.to_owned(), PathBuf::from(to))
+    };
+    format!("rosbags-convert --src {} --dst {} --dst-storage mcap", from.display(), to.display())
+}
+
 /// Why a folder has nothing to play, and what is in it instead.
-fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> String {
+fn nothing_in_folder(folder: &Path, compressed: &[(String, &str)], convertible: &[String]) -> String {
     let first = "there is no .mcap file in this folder (its subfolders don't count)";
     let more = |count: usize| if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
     if let Some((name, command)) = compressed.first() {
@@ -115,8 +129,8 @@ fn nothing_in_folder(compressed: &[(String, &str)], convertible: &[String]) -> S
     }
     if let Some(name) = convertible.first() {
         let more = more(convertible.len());
-        let mcap = converted(name);
-        return format!("{first}, but {name}{more}; convert first with 'mcap convert {name} {mcap}'");
+        let convert = converter(folder, name);
+        return format!("{first}, but {name}{more}; convert first with '{convert}' (pip install rosbags)");
     }
     format!("{first}; name the files or their folder")
 }
@@ -144,7 +158,7 @@ fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, 
     compressed.sort_by(|(one, _), (other, _)| natural(one, other));
     convertible.sort_by(|one, other| natural(one, other));
     if names.is_empty() {
-        let reason = nothing_in_folder(&compressed, &convertible);
+        let reason = nothing_in_folder(folder, &compressed, &convertible);
         return Err(SourceError::Unusable { name: folder.display().to_string(), reason });
     }
     // decompressed or converted beside it, it may be there already
@@ -155,10 +169,8 @@ fn in_folder(folder: &Path, warnings: &mut Vec<String>) -> Result<Vec<PathBuf>, 
         format!("{shown} is compressed and is left out; decompress it first with '{command}'")
     }));
     warnings.extend(convertible.iter().map(|shown| {
-        let mcap = converted(shown);
-        format!(
-            "{shown} is no MCAP file and is left out; convert it first with 'mcap convert {shown} {mcap}'"
-        )
+        let convert = converter(folder, shown);
+        format!("{shown} is no MCAP file and is left out; convert it first with '{convert}'")
     }));
     names.sort_by(|(one, _), (other, _)| natural(one, other));
     Ok(names.into_iter().map(|(_, path)| path).collect())
@@ -253,12 +265,14 @@ mod tests {
         }
         let found = named(&[spec(some.path())]).unwrap();
         assert_eq!(names(&found), ["part_0.mcap"]);
+        let at = spec(some.path());
+        let folder_convert = format!("'rosbags-convert --src {at} --dst {at}_mcap --dst-storage mcap'");
         let wanted = [
             ("part_1.mcap.zstd ", "'zstd -d'"),
             ("part_2.mcap.gz ", "'gunzip'"),
-            ("old.BAG ", "'mcap convert old.BAG old.mcap'"),
-            ("part_3.db3 ", "'mcap convert part_3.db3 part_3.mcap'"),
-            ("part_10.db3 ", "'mcap convert part_10.db3 part_10.mcap'"),
+            ("old.BAG ", &*format!("'rosbags-convert --src {at}/old.BAG --dst {at}/old --dst-storage mcap'")),
+            ("part_3.db3 ", &*folder_convert),
+            ("part_10.db3 ", &*folder_convert),
         ];
         assert_eq!(found.warnings.len(), wanted.len(), "{:?}", found.warnings);
         for (warning, (name, way_out)) in found.warnings.iter().zip(wanted) {
@@ -266,13 +280,21 @@ mod tests {
         }
         for (files, word) in [
             (&["p_1.mcap.zst", "p_0.mcap.zst"][..], "but p_0.mcap.zst and 1 more, compressed"),
-            (&["bag_0.db3", "metadata.yaml"], "mcap convert bag_0.db3"),
-            (&["a.bag"], "mcap convert a.bag"),
+            (&["bag_0.db3", "metadata.yaml"], "_mcap --dst-storage mcap' (pip install rosbags)"),
+            (&["a.bag"], "/a.bag --dst "),
             (&["notes.txt"], "name the files"),
         ] {
             let error = named(&[spec(folder(files).path())]).unwrap_err().to_string();
             assert!(error.contains("no .mcap file") && error.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_converted_gets_a_folder_of_its_own() {
+        let of = |folder: &str, name: &str| converter(Path::new(folder), name);
+        assert_eq!(of("a/", "b.db3"), "rosbags-convert --src a --dst a_mcap --dst-storage mcap");
+        assert_eq!(of(".", "b.db3"), "rosbags-convert --src . --dst converted --dst-storage mcap");
+        assert_eq!(of("a", "b.bag"), "rosbags-convert --src a/b.bag --dst a/b --dst-storage mcap");
     }
 
     #[test]

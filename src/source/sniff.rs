@@ -84,11 +84,19 @@ const MAGICS: [(&[u8], &str); 18] = [
     (b"\x89MCAP0\n", TEXT_MODE),
     (b"\x89MCAP0\r\r\n", TEXT_MODE),
     (b"\x89MCAP", "is an MCAP file of another version of the format; record or convert it as version 0"),
-    (b"#ROSBAG V2.0", "is a ROS 1 bag, not an MCAP file; convert it with 'mcap convert in.bag out.mcap'"),
-    (b"#ROSBAG", "is a ROS 1 bag of an old version; convert it with 'rosbag fix', then with 'mcap convert'"),
+    (
+        b"#ROSBAG V2.0",
+        "is a ROS 1 bag, not an MCAP file; convert it with 'rosbags-convert --src old.bag --dst my_bag --dst-storage \
+         mcap' (pip install rosbags)",
+    ),
+    (
+        b"#ROSBAG",
+        "is a ROS 1 bag of an old version; convert it with 'rosbag fix', then with 'rosbags-convert'",
+    ),
     (
         b"SQLite format 3",
-        "is an SQLite file (a ROS 2 .db3 bag?), not an MCAP file; convert it with 'mcap convert in.db3 out.mcap'",
+        "is an SQLite file (of a ROS 2 bag?), not an MCAP file; convert its folder with 'rosbags-convert --src old_bag \
+         --dst my_bag --dst-storage mcap' (pip install rosbags)",
     ),
     (
         b"version https://git-lfs",
@@ -122,9 +130,9 @@ mod tests {
             (&b"\x89MCAP0\n\x01"[..], "text mode"),
             (b"\x89MCAP0\r\r\n\x01", "text mode"),
             (b"\x89MCAP1\r\n", "another version"),
-            (b"#ROSBAG V2.0\n", "mcap convert in.bag"),
+            (b"#ROSBAG V2.0\n", "rosbags-convert --src old.bag"),
             (b"#ROSBAG V1.1\n", "rosbag fix"),
-            (b"SQLite format 3\0", "mcap convert in.db3"),
+            (b"SQLite format 3\0", "rosbags-convert --src old_bag"),
             (b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
             (b"ULog\x01\x12\x35\x01", "ULog"),
             (b"\x28\xB5\x2F\xFD\x04", "zstd -d"),

@@ -161,6 +161,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, ParseTimeError> {
     u64::try_from(total).map(Duration::from_nanos).map_err(|_error| error())
 }
 
+/// A length of time for people, rounded to what is shown: `7.3 s`, `2:05`, `1:02:05`, `30 d 0:00:01`.
+pub fn duration_text(duration: Duration) -> String {
+    let tenths = (duration.as_nanos() + 50_000_000) / 100_000_000;
+    if tenths < 600 {
+        return format!("{}.{} s", tenths / 10, tenths % 10);
+    }
+    let seconds = (duration.as_nanos() + 500_000_000) / 1_000_000_000;
+    let (days, hours, minutes, rest) =
+        (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}:{rest:02}"),
+        (0, _) => format!("{hours}:{minutes:02}:{rest:02}"),
+        (_, _) => format!("{days} d {hours}:{minutes:02}:{rest:02}"),
+    }
+}
+
 /// `number` (digits with at most one point) times `unit`, rounded down.
 fn decimal_times(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -188,6 +204,23 @@ mod tests {
         assert_eq!(nanos("250ms"), Ok(250_000_000));
         assert_eq!(nanos(".5s"), Ok(500_000_000));
         assert_eq!(nanos("18446744073709551615ns"), Ok(u128::from(u64::MAX)));
+    }
+
+    #[test]
+    fn lengths_of_time_are_short_and_rounded() {
+        for (millis, text) in [
+            (0, "0.0 s"),
+            (2_399, "2.4 s"),
+            (59_949, "59.9 s"),
+            (59_950, "1:00"),
+            (125_000, "2:05"),
+            (3_599_500, "1:00:00"),
+            (3_725_400, "1:02:05"),
+            (86_399_999, "1 d 0:00:00"),
+            (2_592_001_000, "30 d 0:00:01"),
+        ] {
+            assert_eq!(duration_text(Duration::from_millis(millis)), text);
+        }
     }
 
     #[test]

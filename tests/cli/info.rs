@@ -140,6 +140,41 @@ fn stdin_is_a_recording_or_lines() {
 }
 
 #[test]
+fn lines_are_read_as_serve_reads_them() {
+    let table = b"time,x\n1.5,2\n4.5,3\n";
+    let proto = b"syntax = \"proto3\"; package my; message Point { double x = 1; }";
+    let line = br#"{"topic":"/p","schema":"my.Point","data":{"x":1}}"#;
+    let (_folder, files) =
+        folder(&[("t.csv", table), ("p.proto", proto), ("p.jsonl", line), ("o.jsonl", b"{\"x\":1}\n")]);
+    let as_table = ["--csv", "--default-topic", "/t", "--time-field", "time"];
+    let object = parsed(&run(&[&["info", "--json", &files[0]], &as_table[..]].concat(), &[]));
+    let channel = &object["channels"][0];
+    assert_eq!((&channel["topic"], &channel["message_count"]), (&json!("/t"), &json!(2)));
+    assert_eq!((&object["format"], &object["duration_seconds"]), (&json!("json_lines"), &json!(3.0)));
+    let piped = piped(&[&["-", "--json"], &as_table[..]].concat(), table);
+    assert_eq!(parsed(&piped)["channels"], object["channels"]);
+    let typed = parsed(&run(&["info", "--json", &files[2], "--proto", &files[1]], &[]));
+    assert_eq!(typed["channels"][0]["schema"], json!({ "name": "my.Point", "encoding": "protobuf" }));
+
+    // what is missing is named as it is written here
+    assert!(
+        refused(&["info", &files[0]], &[])
+            .ends_with("; --csv --default-topic /t reads comma separated values\n")
+    );
+    assert!(refused(&["info", &files[2]], &[]).ends_with("; --proto FILE adds types\n"));
+    assert!(
+        refused(&["info", &files[3]], &[])
+            .ends_with("; --default-topic /t takes whole lines as messages on it\n")
+    );
+    assert!(
+        refused(&["info", &files[0], "--csv"], &[]).starts_with("error: --csv needs --default-topic as well")
+    );
+    assert!(
+        refused(&["info", DRIVE, "--nan", "string"], &[]).starts_with("error: --nan: it is for JSON lines")
+    );
+}
+
+#[test]
 fn a_recording_that_is_cut_off_is_shown_and_has_its_exit_code_one_without_an_index_has_not() {
     let (_folder, files) = folder(&[("cut.mcap", &cut_off()), ("plain.mcap", &small_recording())]);
     let cut = run(&["info", &files[0]], &[]);

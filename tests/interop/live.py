@@ -361,7 +361,7 @@ async def sockets():
             fifth = socket.create_connection(("127.0.0.1", port))
             fifth.settimeout(10)
             equal(fifth.recv(1), b"", "what a fifth writer reads")
-            await server.says("max_writers")
+            await server.says("--max-writers")
             writers[1].close()
             for _ in range(1000):
                 sixth = socket.create_connection(("127.0.0.1", port))
@@ -442,6 +442,7 @@ async def unwatched_moment():
             client = await Client.connect(server, OLD, topics=None)
             messages = await got(client, 2)
             equal(sorted(m[:2] for m in messages), [("/a", 15 * SECOND // 2), ("/b", 71 * SECOND // 10)], "messages")
+        check("the input has ended" not in server.said(), server.said())
 
 
 async def watched():
@@ -522,7 +523,7 @@ async def beginnings():
                 server.stdin.close()
                 equal(await server.code(10), code, f"exit code of {text!r}, {arguments}; " + server.said())
                 if code:
-                    check("--raw --default-topic" in server.said(), server.said())
+                    check("--default-topic /t takes whole lines" in server.said(), server.said())
     for text in (b'{"topic":"/a\\nERROR forged\\u001b[2J","data":[1]}\n', b"\x1b[2Jx\n"):
         async with serving("-", stdin="pipe") as server:
             await server.write(text)

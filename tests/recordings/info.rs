@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use foxglove_bridge::payload::{TypeOptions, Types};
+use foxglove_bridge::source::json_lines::LinesRead;
 use foxglove_bridge::source::{
-    AttachmentCrc, Attachments, RecordingSummary, recording_check, recording_summary, stream_summary,
+    AttachmentCrc, Attachments, Hint, RecordingSummary, recording_check, recording_summary, stream_summary,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -48,7 +51,9 @@ fn said(summary: &RecordingSummary) -> Facts {
 
 fn streamed(path: &Path) -> RecordingSummary {
     let name = path.file_name().unwrap().to_str().unwrap();
-    stream_summary(name, std::fs::File::open(path).unwrap()).unwrap()
+    let types = Types::load(&TypeOptions::default()).unwrap();
+    let how = LinesRead { options: Arc::default(), types: Arc::new(types), hints: Hint::in_library };
+    stream_summary(name, std::fs::File::open(path).unwrap(), &how).unwrap()
 }
 
 /// Every recording: sizes and times of each topic, checked, as a stream, and by its summary.

@@ -21,9 +21,9 @@ fn refusal(path: &Path) -> String {
 
 pub(crate) fn other_formats(data: &Path) {
     for (name, hint) in [
-        ("reference/tilt_laser.bag", "mcap convert"),
-        ("reference/no-messages.bag", "mcap convert"),
-        ("reference/rosbag2_talker.db3", "mcap convert"),
+        ("reference/tilt_laser.bag", "rosbags-convert"),
+        ("reference/no-messages.bag", "rosbags-convert"),
+        ("reference/rosbag2_talker.db3", "rosbags-convert"),
     ] {
         let text = refusal(&data.join(name));
         assert!(text.contains(hint), "{text}");

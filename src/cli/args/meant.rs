@@ -25,6 +25,20 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("--output", "--record"),
 ];
 
+/// Commands of other programs, and what they are called here.
+const OTHER_COMMANDS: &[(&str, &str)] = &[
+    ("play", "serve"),
+    ("replay", "serve"),
+    ("run", "serve"),
+    ("start", "serve"),
+    ("stream", "serve"),
+    ("record", "serve --record FILE"),
+    ("show", "info"),
+    ("inspect", "info"),
+    ("doctor", "info --check"),
+    ("list", "info"),
+];
+
 /// The answer with what was meant, if that is known.
 pub(crate) fn with_what_was_meant(mut answer: clap::Error) -> clap::Error {
     let text = |kind: ContextKind, answer: &clap::Error| match answer.get(kind) {
@@ -53,10 +67,13 @@ pub(crate) fn with_what_was_meant(mut answer: clap::Error) -> clap::Error {
         }
         ErrorKind::InvalidSubcommand => {
             let Some(given) = text(ContextKind::InvalidSubcommand, &answer) else { return answer };
-            if is_source(&given) {
-                let meant = ContextValue::Strings(vec![format!("serve {given}"), format!("info {given}")]);
-                answer.insert(ContextKind::SuggestedSubcommand, meant);
-            }
+            let command = OTHER_COMMANDS.iter().find(|(other, _)| *other == given);
+            let meant = match command {
+                Some((_, meant)) => vec![(*meant).to_owned()],
+                None if is_source(&given) => vec![format!("serve {given}"), format!("info {given}")],
+                None => return answer,
+            };
+            answer.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(meant));
         }
         _ => {}
     }
@@ -107,5 +124,14 @@ mod tests {
         let text = said(&["drive.mcap"]);
         assert!(text.contains("serve drive.mcap") && text.contains("info drive.mcap"), "{text}");
         assert!(!said(&["frobnicate"]).contains("serve frobnicate"));
+    }
+
+    #[test]
+    fn commands_of_other_programs_are_answered_with_those_of_this_one() {
+        for (other, meant) in OTHER_COMMANDS {
+            let text = said(&[other, "a.mcap"]);
+            assert!(text.contains(&format!("'{other}'")) && text.contains(&format!("'{meant}'")), "{text}");
+            assert!(Cli::command().find_subcommand(meant.split(' ').next().unwrap()).is_some(), "{meant}");
+        }
     }
 }

@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::cli::config::keys::Key;
+use crate::cli::config::{Origin, Setting};
 use crate::cli::logging::{LogFormat, Verbosity};
 use anyhow::anyhow;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+mod lines;
 mod meant;
 mod serve;
 
+use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
 #[cfg(test)]
 pub(crate) use serve::EXAMPLES as SERVE_EXAMPLES;
@@ -35,6 +39,7 @@ Examples:
   foxglove-bridge info drive.mcap              channels, counts, rates
   foxglove-bridge info bag/ --check            is anything damaged? reads all
   zstd -dc drive.mcap.zst | foxglove-bridge info -
+  foxglove-bridge info flight.csv --csv --default-topic /flight
   foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
   foxglove-bridge info drive.mcap --attachment rover.urdf -o rover.urdf
 
@@ -60,7 +65,7 @@ pub(crate) enum Command {
     Serve(Box<ServeArgs>),
     /// Show what is in recordings: channels, schemas, counts, rates, attachments
     #[command(after_help = INFO_EXAMPLES)]
-    Info(InfoArgs),
+    Info(Box<InfoArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -103,6 +108,16 @@ pub(crate) fn log_format(arguments: &[OsString]) -> LogFormat {
     flag.or_else(variable).unwrap_or_default()
 }
 
+fn one(value: &Option<String>) -> Vec<String> {
+    value.iter().cloned().collect()
+}
+
+/// The settings that flags make, of those that were given.
+fn flags<const N: usize>(given: [(&'static str, Vec<String>); N]) -> impl Iterator<Item = Setting> + use<N> {
+    let given = given.into_iter().filter(|(_, values)| !values.is_empty());
+    given.filter_map(|(name, values)| Some(Setting { key: Key::find(name)?, values, origin: Origin::Flag }))
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin
@@ -120,4 +135,14 @@ pub(crate) struct InfoArgs {
     /// Write the attachment to a new file; one that exists is not replaced
     #[arg(short, long, value_name = "FILE", requires = "attachment")]
     pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    lines: LineArgs,
+}
+
+impl InfoArgs {
+    /// The settings that were made on the command line.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let files = self.files.iter().map(|file| file.to_string_lossy().into_owned());
+        flags([("source", files.collect())]).chain(self.lines.settings()).collect()
+    }
 }

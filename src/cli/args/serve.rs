@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::cli::config::keys::Key;
-use crate::cli::config::{Origin, Setting};
+use crate::cli::config::Setting;
 use clap::Args;
+
+use super::lines::LineArgs;
+use super::{flags, one};
 
 // Kept within 80 columns, as the other examples are.
 pub(crate) const EXAMPLES: &str = "\
@@ -14,6 +16,8 @@ Settings:
   --start-on, and a key of the file given by --config: start-on = \"client\".
   Flags win over the environment, and that wins over the file. Lists are
   separated by commas in the environment. --loop=false undoes a switch.
+  Lengths of time are 250ms, 30s, 1h30m, a plain number counts seconds; sizes
+  are 500kB, 16MiB, or plain bytes.
   What does not fit to what is served is an error if it is a flag, and else
   left out with a warning.
 
@@ -29,8 +33,8 @@ Examples:
   my_robot | foxglove-bridge serve -
   foxglove-bridge serve tcp-listen://127.0.0.1:9000 --record 'run-{time}.mcap'
   foxglove-bridge serve --follow recording.mcap
-  foxglove-bridge serve drive.mcap --start +2m --playback-duration 30s --loop
-  foxglove-bridge serve drive.mcap -t '/camera/**' -t '/^.tf/' -x '**/raw'
+  foxglove-bridge serve drive.mcap --start +2s --playback-duration 3s --loop
+  foxglove-bridge serve drive.mcap -t '/camera/**' -x '**/calibration'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
   foxglove-bridge serve drive.mcap --config foxglove-bridge.toml";
 
@@ -97,7 +101,8 @@ pub(crate) struct ServeArgs {
     /// How much to play from the start, like 30s or 1h30m
     #[arg(long, value_name = "DURATION", help_heading = "What to play")]
     playback_duration: Option<String>,
-    /// Topics to play, as a glob (/camera/*, /camera/**) or a regular expression (/^.tf/); repeatable [default: all]
+    /// Topics to play, by their names in the source, as a glob (/camera/*, /camera/**) or a regular expression
+    /// (/^.tf/); repeatable [default: all]
     #[arg(short, long, value_name = "PATTERN", help_heading = "What to play")]
     topic: Vec<String>,
     /// Topics to leave out, even if --topic names them; repeatable
@@ -109,7 +114,8 @@ pub(crate) struct ServeArgs {
     /// Put this before the name of every topic, as in /robot1
     #[arg(long, value_name = "PREFIX", help_heading = "What to play")]
     prefix: Option<String>,
-    /// Send at most this many messages a second of each publisher of a topic: /camera/**=5; repeatable
+    /// Send at most this many messages a second of each publisher of a topic, by its offered name: /camera/**=5;
+    /// repeatable
     #[arg(long, value_name = "PATTERN=HZ", help_heading = "What to play")]
     throttle: Vec<String>,
     /// Timeline: when messages were recorded (log) or sent (publish) [default: log]
@@ -139,50 +145,11 @@ pub(crate) struct ServeArgs {
     /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
     #[arg(long, value_name = "N", help_heading = "Live input")]
     max_writers: Option<String>,
-    /// Topic of JSON lines that name none; an object without topic, op, data and data_base64 is itself the data
-    #[arg(long, value_name = "TOPIC", help_heading = "Live input")]
-    default_topic: Option<String>,
-    /// Schema of topics whose JSON lines name none, as in /log=foxglove.Log, or /imu=imu.json with a JSON Schema;
-    /// the topic may be a pattern; repeatable
-    #[arg(long, value_name = "TOPIC=NAME", help_heading = "Live input")]
-    schema: Vec<String>,
-    /// What live JSON whose type is known becomes: protobuf, or json with a JSON Schema [default: protobuf]
-    #[arg(long, value_name = "protobuf|json", help_heading = "Live input")]
-    json_as: Option<String>,
-    /// File with types that live JSON can have besides foxglove.*: .proto, or a descriptor set (.desc, .binpb);
-    /// repeatable
-    #[arg(long, value_name = "FILE", help_heading = "Live input")]
-    proto: Vec<String>,
-    /// Folder in which .proto files find what they import; repeatable
-    #[arg(long, value_name = "FOLDER", help_heading = "Live input")]
-    proto_path: Vec<String>,
-    /// Take each whole line, a JSON object, as a message on the default topic
-    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true")]
-    raw: Option<String>,
-    /// Read comma separated values: the first line names the fields of messages on the default topic
-    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true")]
-    csv: Option<String>,
-    /// Field that holds the time of whole lines (see --raw, --csv), as in header.stamp [default: none, the time of arrival counts]
-    #[arg(long, value_name = "FIELD", help_heading = "Live input")]
-    time_field: Option<String>,
-    /// What times in JSON lines count that are plain numbers [default: by their size]
-    #[arg(long, value_name = "s|ms|us|ns", help_heading = "Live input")]
-    time_unit: Option<String>,
-    /// What NaN and Infinity in JSON lines become: null, a string, or a reason to skip the line [default: null]
-    #[arg(long, value_name = "null|string|reject", help_heading = "Live input")]
-    nan: Option<String>,
-    /// Exit with code 2 at the first bad line, and don't skip it
-    #[arg(long, help_heading = "Live input", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true")]
-    strict: Option<String>,
-    /// Longest line that is read [default: 8MiB]
-    #[arg(long, value_name = "BYTES", help_heading = "Live input")]
-    max_line: Option<String>,
+    #[command(flatten)]
+    lines: LineArgs,
 
     /// Topics whose last message late subscribers get at once: auto (those that were latched or transient local
-    /// when recorded), none, or patterns in addition to auto; repeatable [default: auto]
+    /// when recorded), none, or patterns of offered names in addition to auto; repeatable [default: auto]
     #[arg(long, value_name = "auto|none|PATTERN", help_heading = "Delivery")]
     latch: Vec<String>,
     /// When a client is too slow: skip to the newest messages for it (drop), or let everybody wait for it (wait)
@@ -215,7 +182,6 @@ pub(crate) struct ServeArgs {
 impl ServeArgs {
     /// The settings that were made on the command line.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let given = [
             ("source", self.source.iter().map(|source| source.to_string_lossy().into_owned()).collect()),
             ("host", one(&self.host)),
@@ -244,15 +210,6 @@ impl ServeArgs {
             ("follow", one(&self.follow)),
             ("from-start", one(&self.from_start)),
             ("max-writers", one(&self.max_writers)),
-            ("default-topic", one(&self.default_topic)),
-            ("schema", self.schema.clone()),
-            ("raw", one(&self.raw)),
-            ("csv", one(&self.csv)),
-            ("time-field", one(&self.time_field)),
-            ("time-unit", one(&self.time_unit)),
-            ("nan", one(&self.nan)),
-            ("strict", one(&self.strict)),
-            ("max-line", one(&self.max_line)),
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
@@ -261,19 +218,10 @@ impl ServeArgs {
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
             ("record", one(&self.record)),
-            ("json-as", one(&self.json_as)),
-            ("proto", self.proto.clone()),
-            ("proto-path", self.proto_path.clone()),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
         ];
-        given
-            .into_iter()
-            .filter(|(_, values)| !values.is_empty())
-            .filter_map(|(name, values)| {
-                Some(Setting { key: Key::find(name)?, values, origin: Origin::Flag })
-            })
-            .collect()
+        flags(given).chain(self.lines.settings()).collect()
     }
 }
 

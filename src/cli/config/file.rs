@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Reads};
 use super::{ConfigError, Origin, Setting, is_live};
-use foxglove_bridge::internals::nearest;
+use foxglove_bridge::internals::{SHORT, nearest, printable};
 
 /// The settings in the text of a file; `path` is for error messages.
 pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
@@ -14,7 +14,7 @@ pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigEr
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),
         line: error.span().map_or(1, |span| line_at(span.start)),
-        reason: error.message().trim_end().replace('\n', ", "),
+        reason: syntax(error.message(), error.span().map_or(0, |span| span.start), text),
     })?;
     let mut settings = Vec::new();
     for (name, value) in table.get_ref() {
@@ -38,6 +38,17 @@ pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigEr
     // a table has no order of its own; within a file the later line wins
     settings.sort_by(|a, b| a.origin.cmp(&b.origin));
     Ok(settings)
+}
+
+/// What the parser says, and the line; what it says alone may be far from what is wrong.
+fn syntax(said: &str, at: usize, text: &str) -> String {
+    let start = text.get(..at).unwrap_or(text).rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let said = said.trim_end().replace('\n', ", ");
+    format!(
+        "'{}' can't be read: {said}; write one key a line, and texts in quotes: port = 8765, host = \"0.0.0.0\"",
+        printable(line.trim(), SHORT)
+    )
 }
 
 /// A value with the files that it names beside the settings file, unless their paths are absolute.

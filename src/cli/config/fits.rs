@@ -81,7 +81,7 @@ const RULES: &[Rule] = &[
     Rule {
         keys: &["on-eof"],
         fits: Served::live,
-        why: "it is for live input; for the end of a recording there is at-end",
+        why: "it is for live input; for the end of a recording there is --at-end",
     },
     Rule {
         keys: &["follow"],
@@ -91,7 +91,7 @@ const RULES: &[Rule] = &[
     Rule {
         keys: &["from-start"],
         fits: |served| served.follow,
-        why: "it is for files that are followed (follow)",
+        why: "it is for files that are followed (--follow)",
     },
     Rule {
         keys: &["max-writers"],
@@ -139,7 +139,7 @@ const CONFLICTS: &[Conflict] = &[
         both: |options| {
             options.playback.looping && options.playback.at_end != ServeOptions::default().playback.at_end
         },
-        why: "with loop the end never comes",
+        why: "with --loop the end never comes",
     },
 ];
 
@@ -161,7 +161,7 @@ pub(super) fn fit(settings: &mut Vec<Setting>) -> Result<Vec<String>, ConfigErro
             // of equals the second
             let (weaker, stronger) =
                 if strength(one) < strength(other) { (one, other) } else { (other, one) };
-            let why = format!("it and {stronger} exclude each other: {why}; leave one out");
+            let why = format!("it and --{stronger} exclude each other: {why}; leave one out");
             leave_out(settings, &mut left_out, |setting| setting.key.name == *weaker, &why)?;
         }
     }

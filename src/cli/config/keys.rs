@@ -352,7 +352,9 @@ fn order(text: &str) -> Result<Order, String> {
 fn form(options: &mut ServeOptions, text: &str, form: LineForm) -> Result<(), String> {
     let lines = &mut options.json_lines.form;
     match boolean(text)? {
-        true if *lines != form && *lines != LineForm::Keyed => Err("lines are either raw or csv".to_owned()),
+        true if *lines != form && *lines != LineForm::Keyed => {
+            Err("lines are either --raw or --csv; leave one out".to_owned())
+        }
         true => {
             *lines = form;
             Ok(())

@@ -23,6 +23,7 @@ use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::time::TimeSpec;
 
+mod address;
 pub(crate) mod file;
 mod fits;
 pub(crate) mod keys;
@@ -226,10 +227,10 @@ pub(crate) enum ConfigError {
     #[error("no source given; name a recording (foxglove-bridge serve drive.mcap), or - for stdin")]
     NoSource,
     /// An option that means nothing alone.
-    #[error("{key} needs {needed} as well: {why}")]
+    #[error("{setting} needs --{needed} as well: {why}")]
     Missing {
-        /// The key that is set.
-        key: &'static str,
+        /// What is set, for example `--csv` or `bridge.toml:3: csv`.
+        setting: String,
         /// The key that is not.
         needed: &'static str,
         /// What it is for.
@@ -243,6 +244,14 @@ pub(crate) enum ConfigError {
         /// Why, and the way out.
         why: String,
     },
+    /// A source that looks like an address, of a kind that is not known.
+    #[error("{source_name}: {way_out}")]
+    Address {
+        /// As named.
+        source_name: String,
+        /// What to do instead.
+        way_out: String,
+    },
     /// A source that is neither a file nor a folder.
     #[error(
         "{path} is {what}, not a recording; what it gives can be read from stdin: foxglove-bridge serve - < {path}"
@@ -254,7 +263,7 @@ pub(crate) enum ConfigError {
         what: &'static str,
     },
     /// Playback would end before it starts.
-    #[error("end {end} lies before start {start}; swap them, or leave one out")]
+    #[error("--end {end} lies before --start {start}; swap them, or leave one out")]
     EndBeforeStart {
         /// As given.
         start: String,
@@ -283,7 +292,7 @@ pub(crate) fn build(mut settings: Vec<Setting>) -> Result<Built, ConfigError> {
     let warnings = fits::fit(&mut settings)?;
     let mut options = applied(&settings)?;
     check_range(&options.recording, &settings)?;
-    check_lines(&options.json_lines)?;
+    check_lines(&options.json_lines, &settings)?;
     // a rate that was asked for on the spot; that of a file may be meant for recordings
     let rate = |setting: &Setting| setting.key.name == "rate" && setting.origin.strength() > 0;
     options.live.paced |= !options.live.immediate && settings.iter().any(rate);
@@ -307,9 +316,12 @@ pub(crate) fn is_live(spec: impl AsRef<OsStr>) -> bool {
     spec.as_ref() == "-" || Listener::is_meant(spec)
 }
 
-/// Refuses sources that can only be read once, like devices and pipes: recordings are read at any place.
+/// Refuses addresses, and sources that can only be read once, like devices and pipes: recordings are read at any place.
 pub(crate) fn check_files(options: &ServeOptions) -> Result<(), ConfigError> {
     for spec in options.sources.iter().filter(|spec| !is_live(spec)) {
+        if let Some(way_out) = spec.to_str().and_then(address::way_out) {
+            return Err(ConfigError::Address { source_name: spec.display().to_string(), way_out });
+        }
         // a file that is missing is reported by who opens it
         let what = std::fs::metadata(spec).ok().and_then(|metadata| special(metadata.file_type()));
         if let Some(what) = what {
@@ -363,7 +375,7 @@ fn check_range(recording: &RecordingOptions, settings: &[Setting]) -> Result<(),
 }
 
 /// Refuses options that mean nothing without another.
-fn check_lines(options: &JsonLinesOptions) -> Result<(), ConfigError> {
+fn check_lines(options: &JsonLinesOptions, settings: &[Setting]) -> Result<(), ConfigError> {
     let JsonLinesOptions { form, default_topic, time_field, .. } = options;
     let key = match form {
         LineForm::Keyed if time_field.is_some() => "time-field",
@@ -373,7 +385,9 @@ fn check_lines(options: &JsonLinesOptions) -> Result<(), ConfigError> {
     };
     if default_topic.is_none() {
         let why = "the topic of messages that are whole lines";
-        return Err(ConfigError::Missing { key, needed: "default-topic", why });
+        let set = settings.iter().rev().find(|setting| setting.key.name == key);
+        let setting = set.map_or_else(|| format!("--{key}"), ToString::to_string);
+        return Err(ConfigError::Missing { setting, needed: "default-topic", why });
     }
     Ok(())
 }

@@ -24,10 +24,11 @@ pub(crate) fn parse(text: &str) -> Result<usize, String> {
         .and_then(|(_, bytes)| number.parse::<u64>().ok()?.checked_mul(*bytes))
         .and_then(|bytes| usize::try_from(bytes).ok());
     match bytes {
-        Some(bytes) if bytes > 0 => Ok(bytes),
-        Some(_) | None => {
-            Err(format!("'{text}' is not a size: write bytes, or a number with kB, MB, KiB, MiB, GiB"))
+        Some(0) => {
+            Err(format!("'{text}' is too small: write at least 1, or a number with kB, MB, KiB, MiB, GiB"))
         }
+        Some(bytes) => Ok(bytes),
+        None => Err(format!("'{text}' is not a size: write bytes, or a number with kB, MB, KiB, MiB, GiB")),
     }
 }
 
@@ -48,6 +49,9 @@ mod tests {
     fn bad_sizes_are_refused_with_the_units() {
         for text in ["", "0", "MiB", "16M", "-1", "1.5MiB", "99999999999GiB"] {
             assert!(parse(text).unwrap_err().contains("MiB"), "{text}");
+        }
+        for text in ["0", "0 MiB"] {
+            assert!(parse(text).unwrap_err().contains("too small"), "{text}");
         }
     }
 }

@@ -182,15 +182,16 @@ fn how_json_lines_are_read_is_configured() {
 #[test]
 fn options_that_need_another_say_so() {
     let message = line_error(vec![flag("raw", &["true"])]);
-    assert_eq!(message, "raw needs default-topic as well: the topic of messages that are whole lines");
+    assert_eq!(message, "--raw needs --default-topic as well: the topic of messages that are whole lines");
     for (key, value) in [("time-field", "t"), ("csv", "true")] {
         assert!(
-            line_error(vec![flag(key, &[value])]).starts_with(&format!("{key} needs default-topic as well"))
+            line_error(vec![flag(key, &[value])])
+                .starts_with(&format!("--{key} needs --default-topic as well"))
         );
     }
     let both =
         line_error(vec![flag("raw", &["true"]), flag("csv", &["true"]), flag("default-topic", &["/t"])]);
-    assert_eq!(both, "--csv: lines are either raw or csv");
+    assert_eq!(both, "--csv: lines are either --raw or --csv; leave one out");
     line_options(vec![flag("time-field", &["t"]), flag("default-topic", &["/t"])]);
 }
 
@@ -208,10 +209,10 @@ fn options_for_json_lines_are_for_files_of_them_too() {
 fn contradictions_are_refused() {
     assert!(matches!(build(Vec::new()), Err(ConfigError::NoSource)));
     let message = error(vec![flag("start", &["+5s"]), flag("end", &["+2s"])]);
-    assert_eq!(message, "end +2s lies before start +5s; swap them, or leave one out");
+    assert_eq!(message, "--end +2s lies before --start +5s; swap them, or leave one out");
     assert!(error(vec![flag("latch", &["none", "/map"])]).contains("'none' stands alone"));
     let message = line_error(vec![flag("live", &["true"]), flag("paced", &["true"])]);
-    assert!(message.starts_with("--paced: it and live exclude each other"), "{message}");
+    assert!(message.starts_with("--paced: it and --live exclude each other"), "{message}");
 }
 
 #[test]
@@ -325,7 +326,7 @@ fn of_two_options_that_exclude_each_other_the_stronger_one_counts() {
     let error = built_for(&["a.mcap"], vec![flag("loop", &["true"]), flag("at-end", &["exit"])]).unwrap_err();
     assert_eq!(
         error,
-        "--at-end: it and loop exclude each other: with loop the end never comes; leave one out"
+        "--at-end: it and --loop exclude each other: with --loop the end never comes; leave one out"
     );
     let with_file = |text: &str, flags: Vec<Setting>| {
         built_for(&["a.mcap"], [file(text).unwrap(), flags].concat()).unwrap()

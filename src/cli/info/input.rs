@@ -4,13 +4,14 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use foxglove_bridge::internals::printable;
-use foxglove_bridge::source::json_lines::{self, is_file_of_lines};
+use foxglove_bridge::source::json_lines::{self, LinesRead};
 use foxglove_bridge::source::summary::{RecordingSummary, ScanProgress};
 use foxglove_bridge::source::{
     Incoming, SourceError, Stop, recording_check, recording_summary, recordings_in, stream_summary,
 };
 
 use crate::cli::LONGEST_ERROR;
+use crate::cli::serve::lines::holds_lines;
 use crate::cli::serve::stdin;
 
 /// What stands for stdin.
@@ -63,12 +64,15 @@ impl Input {
     pub(super) fn summary(
         self,
         depth: Depth,
+        how: &LinesRead,
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<RecordingSummary, SourceError> {
         match self {
-            Self::Stdin => read_stdin(),
+            Self::Stdin => read_stdin(how),
             Self::Unreadable { error, .. } => Err(error),
-            Self::File(path) if is_file_of_lines(&path) => json_lines::file_summary(&path, progress),
+            Self::File(path) if holds_lines(path.as_os_str(), &how.options) => {
+                json_lines::file_summary(&path, how, progress)
+            }
             Self::File(path) => match depth {
                 Depth::Summary => recording_summary(&path, progress),
                 Depth::All => recording_check(&path, progress),
@@ -77,12 +81,12 @@ impl Input {
     }
 }
 
-fn read_stdin() -> Result<RecordingSummary, SourceError> {
+fn read_stdin(how: &LinesRead) -> Result<RecordingSummary, SourceError> {
     let io = |error| SourceError::Io { name: stdin::NAME.to_owned(), error };
     if std::io::stdin().is_terminal() {
         tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
     }
     // it may be non-blocking, as another program left it
     let stop = Stop::new().map_err(io)?;
-    stream_summary(stdin::NAME, Incoming::new(stdin::raw().map_err(io)?, &stop))
+    stream_summary(stdin::NAME, Incoming::new(stdin::raw().map_err(io)?, &stop), how)
 }

@@ -115,6 +115,35 @@ mod tests {
         assert_eq!(object["metadata"][0]["values"]["robot"], "rover");
     }
 
+    /// All names of fields, but those that the recording itself has.
+    fn names(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| names(item, into)),
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    into.push(name.clone());
+                    if !(name == "values" || name == "metadata" && value.is_object()) {
+                        names(value, into);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_in_the_readme() {
+        let mut full = summary();
+        full.channels[0].metadata.insert("offered_qos_profiles".into(), "- depth: 5\n".into());
+        let mut found = Vec::new();
+        names(&value("a", &full), &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        let readme = include_str!("../../../README.md");
+        for name in found {
+            assert!(readme.contains(&format!("`{name}`")), "{name}");
+        }
+    }
+
     #[test]
     fn qos_is_an_object_for_each_publisher() {
         let mut ros2 = summary();

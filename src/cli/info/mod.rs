@@ -1,14 +1,19 @@
 //! `info`: what is in recordings, for people or as JSON.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use foxglove_bridge::payload::Types;
 use foxglove_bridge::source::SourceError;
+use foxglove_bridge::source::json_lines::LinesRead;
 use foxglove_bridge::source::summary::{RecordingSummary, ScanProgress};
 
 use super::args::InfoArgs;
 use super::progress::ScanBar;
 use super::{Failure, Reader, print, report};
+use crate::cli::config::{self, ServeOptions};
 use crate::cli::logging::LogOutput;
+use crate::cli::serve::hints;
 use input::{Depth, Input};
 use totals::Totals;
 
@@ -29,6 +34,7 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
     if let Some(attachment) = &args.attachment {
         return attachment::copy(args, attachment, &mut bars);
     }
+    let how = how_lines_are_read(args).map_err(Failure::Input)?;
     let stdin = PathBuf::from(input::STDIN);
     if args.files.iter().filter(|file| **file == stdin).count() > 1 {
         return Err(Failure::Input(anyhow::anyhow!("there is one stdin; name - once")));
@@ -48,13 +54,19 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
         };
         for input in inputs {
             let name = input.name();
-            let summary = input.summary(depth, &mut bars.of(&name));
+            let summary = input.summary(depth, &how, &mut bars.of(&name));
             if output.show(&name, summary)? == Reader::Gone {
                 return Ok(());
             }
         }
     }
     output.end()
+}
+
+fn how_lines_are_read(args: &InfoArgs) -> anyhow::Result<LinesRead> {
+    let ServeOptions { json_lines, types, .. } = config::build(args.settings())?.options;
+    let types = Types::load(&types).map_err(|error| hints::of_types(&error))?;
+    Ok(LinesRead { options: Arc::new(json_lines), types: Arc::new(types), hints: hints::with_flags })
 }
 
 /// Columns of the terminal that stdout is; elsewhere there is any number.
@@ -122,10 +134,12 @@ impl Output<'_> {
         };
         match summary {
             Ok(summary) => self.totals.add(&summary),
-            Err(error) if self.shape == Shape::One => return Err(Failure::Input(error.into())),
+            Err(error) if self.shape == Shape::One => {
+                return Err(Failure::Input(hints::of_recording(error)));
+            }
             Err(error) => {
                 self.totals.unreadable += 1;
-                report(&Failure::Input(error.into()), self.log);
+                report(&Failure::Input(hints::of_recording(error)), self.log);
             }
         }
         let Some(text) = text else { return Ok(Reader::Reads) };

@@ -1,7 +1,5 @@
 //! Tables of text.
 
-use std::fmt::Write;
-
 use foxglove_bridge::internals::printable;
 
 /// Longest name or value shown in full, in characters; `--json` has all.
@@ -38,7 +36,15 @@ impl Column {
         &self.cells[0]
     }
 
-    fn width(&self) -> usize {
+    /// Shortens all cells to this many characters.
+    pub(super) fn shorten(&mut self, limit: usize) {
+        for cell in self.cells.iter_mut().filter(|cell| cell.chars().count() > limit) {
+            *cell = cell.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
+        }
+    }
+
+    /// Characters of its longest cell.
+    pub(super) fn width(&self) -> usize {
         self.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
 }
@@ -92,24 +98,6 @@ pub(super) fn line(out: &mut String, text: &str) {
     out.push('\n');
 }
 
-/// A size with one digit after the point: `562.1 kB`.
-pub(super) fn bytes(size: u64) -> String {
-    let mut value = size as f64;
-    if size < 1000 {
-        return format!("{size} B");
-    }
-    let mut text = String::new();
-    for unit in ["kB", "MB", "GB", "TB"] {
-        value /= 1000.0;
-        // below this, one digit after the point rounds up to 1000.0 of the unit
-        if value < 999.95 || unit == "TB" {
-            write!(text, "{value:.1} {unit}").ok();
-            break;
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,15 +108,5 @@ mod tests {
         assert_eq!(row([&"é".repeat(100)]), ["é".repeat(100)]);
         let long = &row([&"x".repeat(101)])[0];
         assert_eq!((long.chars().count(), long.chars().last()), (101, Some('…')));
-    }
-
-    #[test]
-    fn sizes_have_four_digits_at_most() {
-        assert_eq!(bytes(0), "0 B");
-        assert_eq!(bytes(999), "999 B");
-        assert_eq!(bytes(562_088), "562.1 kB");
-        assert_eq!(bytes(999_999), "1.0 MB");
-        assert_eq!(bytes(25_000_000_000), "25.0 GB");
-        assert_eq!(bytes(u64::MAX), "18446744.1 TB");
     }
 }

@@ -1,15 +1,19 @@
 //! The tables of a summary: channels, quality of service, attachments, metadata.
 
-use foxglove_bridge::source::summary::{ChannelSummary, RecordingSummary};
+use foxglove_bridge::source::summary::{AttachmentSummary, ChannelSummary, RecordingSummary};
 use foxglove_bridge::source::{QosProfile, offered_qos};
 use foxglove_bridge::time::{TimeRange, Timestamp};
 
 use super::length::offset;
 use super::rate;
-use super::table::{Align, Column, Row, bytes, of_columns, row, section, width};
+use super::table::{Align, Column, Row, of_columns, row, section, width};
+use crate::cli::figures::bytes;
 
 /// What is not known.
 const UNKNOWN: &str = "-";
+
+/// Schemas are not shortened to fewer characters.
+const LEAST_SCHEMA: usize = 16;
 
 /// One row a channel. Columns of which nothing is known are left out, and of a terminal with less room those that matter
 /// least.
@@ -43,7 +47,25 @@ pub(super) fn channels(summary: &RecordingSummary, room: usize) -> String {
             columns.retain(|column| !less.contains(&column.name()));
         }
     }
+    for less in ["size", "rate", "schema"] {
+        if least(&columns) > room {
+            columns.retain(|column| column.name() != less);
+        }
+    }
+    let without_schema = width(&columns) - columns.last().map_or(0, Column::width);
+    if let Some(schema) = columns.last_mut().filter(|column| column.name() == "schema") {
+        schema.shorten(room.saturating_sub(without_schema).max(LEAST_SCHEMA));
+    }
     of_columns(&columns)
+}
+
+/// Characters of a table's lines if schemas are shortened as far as they still tell something.
+fn least(columns: &[Column]) -> usize {
+    let saved = columns
+        .last()
+        .filter(|column| column.name() == "schema")
+        .map_or(0, |schema| schema.width().saturating_sub(LEAST_SCHEMA));
+    width(columns) - saved
 }
 
 /// At least a hundredth, as fewer would read as none.
@@ -109,20 +131,24 @@ fn words(profile: &QosProfile) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn attachments(summary: &RecordingSummary) -> String {
+/// Without their time where there is no room for it.
+pub(super) fn attachments(summary: &RecordingSummary, room: usize) -> String {
     if summary.attachments.is_empty() {
         return String::new();
     }
-    let mut rows = vec![row(["attachment", "type", "size", "time"])];
-    rows.extend(summary.attachments.iter().map(|attachment| {
-        row([
-            &attachment.name,
-            &attachment.media_type,
-            &bytes(attachment.size_bytes),
-            &attachment.log_time.to_string(),
-        ])
-    }));
-    section(&rows, &[Align::Left, Align::Left, Align::Right])
+    let column = |name, align, cell: &dyn Fn(&AttachmentSummary) -> String| {
+        Column::new(name, align, summary.attachments.iter().map(cell))
+    };
+    let mut columns = vec![
+        column("attachment", Align::Left, &|attachment| attachment.name.clone()),
+        column("type", Align::Left, &|attachment| attachment.media_type.clone()),
+        column("size", Align::Right, &|attachment| bytes(attachment.size_bytes)),
+        column("time", Align::Left, &|attachment| attachment.log_time.to_string()),
+    ];
+    if width(&columns) > room {
+        columns.pop();
+    }
+    of_columns(&columns)
 }
 
 pub(super) fn metadata(summary: &RecordingSummary) -> String {
@@ -178,13 +204,20 @@ mod tests {
         let summary = super::super::testing::summary();
         let heads = |room| {
             let table = channels(&summary, room);
-            assert!(table.lines().all(|line| line.chars().count() <= room.max(66)), "{table}");
+            assert!(table.lines().all(|line| line.chars().count() <= room.max(19)), "{table}");
             table.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
         };
         assert_eq!(heads(200), "id topic messages rate size first last encoding schema");
         assert_eq!(heads(85), "id topic messages rate size first last schema");
         assert_eq!(heads(70), "id topic messages rate size schema");
-        assert_eq!(heads(10), "id topic messages rate size schema");
+        assert_eq!(heads(60), "id topic messages rate size schema");
+        assert!(channels(&summary, 60).contains("  foxglove.FrameTrans…\n"), "{}", channels(&summary, 60));
+        assert_eq!(heads(50), "id topic messages rate schema");
+        assert_eq!(heads(40), "id topic messages schema");
+        assert_eq!(heads(10), "id topic messages");
+        assert!(
+            attachments(&summary, 66).contains("T10:00:00") && !attachments(&summary, 60).contains("time")
+        );
     }
 
     #[test]

@@ -4,9 +4,10 @@ use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::{ChunkSummary, Format, RecordingSummary};
 
 use super::length::length;
-use super::table::{bytes, line, row, table};
+use super::table::{line, row, table};
 use super::tables;
 use crate::cli::LONGEST_ERROR;
+use crate::cli::figures::bytes;
 
 /// Several lines, aligned; control characters of names are escaped, as a file may contain anything. `room`: columns of the
 /// terminal.
@@ -15,7 +16,7 @@ pub(super) fn render(name: &str, summary: &RecordingSummary, room: usize) -> Str
     if !summary.channels.is_empty() {
         out.push_str(&tables::channels(summary, room));
     }
-    for table in [tables::qos(summary), tables::attachments(summary), tables::metadata(summary)] {
+    for table in [tables::qos(summary), tables::attachments(summary, room), tables::metadata(summary)] {
         out.push_str(&table);
     }
     if !summary.warnings.is_empty() {

@@ -5,7 +5,8 @@ use foxglove_bridge::source::summary::RecordingSummary;
 use foxglove_bridge::time::TimeRange;
 
 use super::length::length;
-use super::table::{bytes, row, table};
+use super::table::{row, table};
+use crate::cli::figures::bytes;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

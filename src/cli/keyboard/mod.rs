@@ -32,6 +32,12 @@ Keys:
   l      loop               ?    these keys
   q      quit";
 
+/// The same where nothing is played: live input is sent as it comes.
+pub(crate) const HELP_LIVE: &str = "\
+Keys:
+  ?      these keys         q      quit
+Live input is sent as it comes: it can't be paused, sought or repeated.";
+
 /// A key that may mean something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {

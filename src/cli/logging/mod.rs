@@ -62,19 +62,26 @@ impl Verbosity {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LogError {
     /// `RUST_LOG` can't be read.
-    #[error("RUST_LOG: {0}; write for example foxglove_bridge=debug")]
-    Filter(#[from] tracing_subscriber::filter::ParseError),
+    #[error("RUST_LOG: '{given}' is not a filter: {reason}; write for example foxglove_bridge=debug")]
+    Filter {
+        /// What it holds.
+        given: String,
+        /// What the parser says.
+        reason: String,
+    },
     /// This process logs already.
-    #[error("logging was started before: {0}")]
+    #[error("logging was started before")]
     Started(#[from] tracing::subscriber::SetGlobalDefaultError),
 }
 
 /// Logs to `output` for the whole process. `RUST_LOG`, if set and not empty, wins over the verbosity.
 pub(crate) fn start(verbosity: Verbosity, format: LogFormat, output: &LogOutput) -> Result<(), LogError> {
     let rust_log = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let directives = rust_log.as_deref().unwrap_or(verbosity.directives());
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::ERROR.into())
-        .parse(rust_log.as_deref().unwrap_or(verbosity.directives()))?;
+        .parse(directives)
+        .map_err(|error| LogError::Filter { given: directives.to_owned(), reason: error.to_string() })?;
     output.set_format(format);
     tracing::subscriber::set_global_default(subscriber(filter, format, color(), output.clone()))?;
     Ok(())

@@ -204,13 +204,14 @@ impl Engine {
         let keeping = Keeping::new(stream, hub, &registry, move |end| {
             engine.on_end_of_pipe(end, &to, playback, &of_end)
         });
-        let on_finished = move |outcome| {
-            if let Some(part) = lock(&part).take() {
-                part.end(outcome);
-            }
+        // asked to tell of its end; no part is left if it goes on otherwise: what was kept is played, or the program ends
+        let on_finished = move |outcome: Result<(), SourceError>| match (outcome, lock(&part).take()) {
+            (Err(error), Some(part)) => part.end(Err(error)),
+            (Ok(()), Some(_)) => tracing::info!("the input has ended; the server stays, for viewers to look"),
+            (_, None) => {}
         };
         let streams = vec![self.throttle.stream(Box::new(keeping))];
-        let live = Live::start(streams, None, hub, &self.stop, OnEof::Keep, on_finished)?;
+        let live = Live::start(streams, None, hub, &self.stop, OnEof::Exit, on_finished)?;
         lock(&self.running).live = Some(live);
         Ok(())
     }
@@ -302,10 +303,16 @@ impl Engine {
         }
     }
 
-    /// Asks for something; live input can't be asked for anything.
+    /// Whether something is played, and not only forwarded.
+    pub(super) fn plays(&self) -> bool {
+        lock(&self.running).player.is_some()
+    }
+
+    /// Asks for something; live input can't be asked for anything, which is said.
     pub(super) fn request(&self, request: PlaybackRequest) {
-        if let Some(player) = &lock(&self.running).player {
-            player.handle().request(request, Responder::ignore());
+        match &lock(&self.running).player {
+            Some(player) => player.handle().request(request, Responder::ignore()),
+            None => tracing::info!("live input is sent as it comes: it can't be paused, sought or repeated"),
         }
     }
 

@@ -7,21 +7,21 @@ use foxglove_bridge::payload::{TypesError, TypesHint};
 use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
 
 /// The end of a sentence about something that can't be used.
-pub(super) fn with_flags(hint: Hint) -> &'static str {
+pub(in crate::cli) fn with_flags(hint: Hint) -> &'static str {
     match hint {
         Hint::DefaultTopic => "--default-topic /t names one",
-        Hint::WholeLines => "--raw --default-topic /t takes whole lines as messages",
+        Hint::WholeLines => "--default-topic /t takes whole lines as messages on it",
         Hint::Csv => "--csv --default-topic /t reads comma separated values",
         Hint::MaxLine => "--max-line allows more",
         Hint::Nan => "--nan says what becomes of them",
         Hint::TimeUnit => "--time-unit says what the number counts",
-        Hint::TimeField => "--time-field names it",
+        Hint::TimeField => "--time-field says which",
         Hint::Types => "--proto FILE adds types",
     }
 }
 
 /// An error in files of types, with the flag that named them.
-pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
+pub(in crate::cli) fn of_types(error: &TypesError) -> anyhow::Error {
     match error.hint() {
         Some(TypesHint::Proto) => anyhow!("--proto {error}"),
         Some(TypesHint::ProtoImports) => {
@@ -33,7 +33,7 @@ pub(super) fn of_types(error: &TypesError) -> anyhow::Error {
 }
 
 /// The way out where a file is no recording: a table can be read as one.
-pub(super) fn of_recording(error: SourceError) -> anyhow::Error {
+pub(in crate::cli) fn of_recording(error: SourceError) -> anyhow::Error {
     let is_table = |name: &str| {
         let extension = Path::new(name).extension().unwrap_or_default();
         ["csv", "tsv"].iter().any(|table| extension.eq_ignore_ascii_case(table))

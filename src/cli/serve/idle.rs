@@ -1,7 +1,9 @@
 //! Options without effect on the recordings that are served: accepted silently, a typing error would go unnoticed.
 
 use foxglove_bridge::hub::Latch;
-use foxglove_bridge::source::{RecordingInfo, RuleKind, UnmatchedRule};
+use foxglove_bridge::internals::nearest;
+use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
+use foxglove_bridge::source::{RecordingInfo, RuleKind, TopicRules, UnmatchedRule};
 
 use crate::cli::config::ServeOptions;
 
@@ -12,27 +14,35 @@ pub(super) fn warnings(info: &RecordingInfo, options: &ServeOptions) -> Vec<Stri
         [] => Vec::new(),
         topics => options.recording.topics.unmatched(topics),
     };
+    let names = Names::of(info, &options.recording.topics);
     for UnmatchedRule { kind, rule } in unmatched {
         let (option, what) = match kind {
             RuleKind::Include => ("--topic", "chooses no topic"),
             RuleKind::Exclude => ("--exclude", "leaves no topic out"),
             RuleKind::Remap => ("--remap", "renames no topic"),
         };
-        warnings.push(format!("{option} {rule} {what} of this recording"));
+        // of FROM=TO the first is a topic
+        let topic = rule.split('=').next().filter(|_| kind == RuleKind::Remap).unwrap_or(&rule);
+        let meant = topic.parse().map(|topic| names.own(&topic)).unwrap_or_default();
+        warnings.push(format!("{option} {rule} {what} of this recording{meant}"));
     }
     let offered =
         |matches: &dyn Fn(&str) -> bool| info.channels.iter().any(|channel| matches(&channel.topic));
     for rule in &options.throttle {
         if !offered(&|topic| rule.topics.matches(topic)) {
             warnings.push(format!(
-                "--throttle {}={} throttles no topic of this recording",
-                rule.topics, rule.hertz
+                "--throttle {}={} throttles no topic of this recording{}",
+                rule.topics,
+                rule.hertz,
+                names.offered(&rule.topics)
             ));
         }
     }
     if let Latch::Topics(patterns) = &options.hub.latch {
         let idle = patterns.iter().filter(|pattern| !offered(&|topic| pattern.matches(topic)));
-        warnings.extend(idle.map(|pattern| format!("--latch {pattern} latches no topic of this recording")));
+        warnings.extend(idle.map(|pattern| {
+            format!("--latch {pattern} latches no topic of this recording{}", names.offered(pattern))
+        }));
     }
     if let (Some(spec), Some(whole)) = (options.recording.start, info.whole) {
         let start = spec.resolve(whole.start);
@@ -44,6 +54,40 @@ pub(super) fn warnings(info: &RecordingInfo, options: &ServeOptions) -> Vec<Stri
         }
     }
     warnings
+}
+
+/// The names that topics have in the recording, and those under which they are offered.
+struct Names<'a> {
+    pairs: Vec<(&'a str, String)>,
+}
+
+impl<'a> Names<'a> {
+    fn of(info: &'a RecordingInfo, rules: &TopicRules) -> Self {
+        // those that are left out have a name as well
+        let rules = TopicRules { filter: TopicFilter::default(), ..rules.clone() };
+        let offered = |topic: &'a String| Some((topic.as_str(), rules.offered(topic)?.into_owned()));
+        Self { pairs: info.topics.iter().filter_map(offered).collect() }
+    }
+
+    /// What was meant by a pattern of names in the recording that matches none.
+    fn own(&self, pattern: &TopicPattern) -> String {
+        match self.pairs.iter().find(|(_, offered)| pattern.matches(offered)) {
+            Some((own, _)) => format!("; it goes by the names in the recording: {own}"),
+            None => did_you_mean(pattern, self.pairs.iter().map(|(own, _)| *own)),
+        }
+    }
+
+    /// What was meant by a pattern of offered names that matches none.
+    fn offered(&self, pattern: &TopicPattern) -> String {
+        match self.pairs.iter().find(|(own, _)| pattern.matches(own)) {
+            Some((_, offered)) => format!("; it goes by the names that are offered: {offered}"),
+            None => did_you_mean(pattern, self.pairs.iter().map(|(_, offered)| offered.as_str())),
+        }
+    }
+}
+
+fn did_you_mean<'n>(pattern: &TopicPattern, names: impl Iterator<Item = &'n str>) -> String {
+    nearest(&pattern.to_string(), names).map(|name| format!("; did you mean {name}?")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -96,6 +140,26 @@ mod tests {
             warnings.iter().zip(begin).all(|(warning, begin)| warning.starts_with(begin)),
             "{warnings:?}"
         );
+    }
+
+    #[test]
+    fn a_name_of_the_other_kind_is_answered_with_the_right_one() {
+        let mut options = ServeOptions::default();
+        options.recording.topics.prefix = "/robot".into();
+        options.recording.topics.filter.exclude = vec!["/robot/odom".parse().unwrap()];
+        options.recording.topics.remap = vec!["/robot/odom=/x".parse().unwrap()];
+        options.throttle = vec!["/odom=5".parse().unwrap()];
+        options.hub.latch = Latch::Topics(vec!["/odom".parse().unwrap(), "/robot/odm".parse().unwrap()]);
+        let end = [
+            "; it goes by the names in the recording: /odom",
+            "; it goes by the names in the recording: /odom",
+            "; it goes by the names that are offered: /robot/odom",
+            "; it goes by the names that are offered: /robot/odom",
+            "; did you mean /robot/odom?",
+        ];
+        let warnings = warnings(&info(), &options);
+        assert_eq!(warnings.len(), end.len(), "{warnings:?}");
+        assert!(warnings.iter().zip(end).all(|(warning, end)| warning.ends_with(end)), "{warnings:?}");
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Inputs {
         }
         let recordings = if options.live.follow { &[] } else { files.as_slice() };
         let (lines_files, mcap_files): (Vec<&OsString>, Vec<&OsString>) =
-            recordings.iter().partition(|file| holds_lines(file, options));
+            recordings.iter().partition(|file| holds_lines(file, &options.json_lines));
         if let (Some(lines), Some(mcap)) = (lines_files.first(), mcap_files.first()) {
             let (lines, mcap) = (lines.display(), mcap.display());
             bail!(
@@ -159,7 +159,7 @@ impl LiveInputs {
                 let mut scan = ScanBar::new(&path.display().to_string(), log);
                 let progress = &mut |progress| scan.update(progress);
                 let (from_start, latched) = (options.live.from_start, latched_topics(options));
-                let stream = if holds_lines(spec, options) {
+                let stream = if holds_lines(spec, &options.json_lines) {
                     let from = if from_start { TailFrom::Start } else { TailFrom::End };
                     inputs.lines.tail(path, from, latched, stop, progress)?
                 } else {

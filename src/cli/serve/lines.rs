@@ -28,10 +28,10 @@ pub(super) struct Lines {
 }
 
 /// Whether a file that is named holds JSON lines, or what its user says are lines.
-pub(super) fn holds_lines(file: &OsStr, options: &ServeOptions) -> bool {
+pub(in crate::cli) fn holds_lines(file: &OsStr, options: &JsonLinesOptions) -> bool {
     let path = Path::new(file);
     let is_mcap = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mcap"));
-    let is_said = options.json_lines.form != LineForm::Keyed && path.is_file() && !is_mcap;
+    let is_said = options.form != LineForm::Keyed && path.is_file() && !is_mcap;
     is_said || is_file_of_lines(path)
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::internals::printable;
+use foxglove_bridge::internals::{counted, printable};
 use foxglove_bridge::server::{BindError, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source;
@@ -17,13 +17,13 @@ use tokio_util::sync::CancellationToken;
 use super::args::{LogArgs, ServeArgs};
 use super::keyboard::{self, Action, Keyboard};
 use super::progress::{self, PlayBar};
-use super::{Failure, LONGEST_ERROR, panics};
+use super::{Failure, LONGEST_ERROR, figures, panics};
 
 mod engine;
-mod hints;
+pub(super) mod hints;
 mod idle;
 mod inputs;
-mod lines;
+pub(super) mod lines;
 mod ready;
 mod signals;
 mod startup;
@@ -144,9 +144,10 @@ fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Rec
 fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
     let Recorded { path, messages, bytes, lost } = recorder.finish()?;
     let path = path.display();
-    tracing::info!("recorded {messages} messages, {:.1} MB, in {path}", bytes as f64 / 1e6);
+    tracing::info!("recorded {}, {}, in {path}", counted(messages, "message"), figures::bytes(bytes));
     if lost > 0 {
-        tracing::warn!("{lost} messages are not in {path}: the disk was too slow");
+        let verb = if lost == 1 { "is" } else { "are" };
+        tracing::warn!("{} {verb} not in {path}: the disk was too slow", counted(lost, "message"));
     }
     Ok(())
 }
@@ -163,7 +164,10 @@ fn listen_to_keys(engine: &Engine, stop: &CancellationToken, log: &LogOutput) ->
     let (engine, stop, log) = (engine.clone(), stop.clone(), log.clone());
     let keyboard = Keyboard::listen(from, move |action| match action {
         Action::Playback(request) => engine.request(request),
-        Action::Help => log.say(Level::Info, keyboard::HELP, keyboard::HELP, &[]),
+        Action::Help => {
+            let help = if engine.plays() { keyboard::HELP } else { keyboard::HELP_LIVE };
+            log.say(Level::Info, help, help, &[]);
+        }
         Action::Quit => stop.cancel(),
     });
     keyboard.unwrap_or_else(|error| {

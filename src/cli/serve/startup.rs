@@ -6,9 +6,10 @@ use std::path::Path;
 
 use foxglove_bridge::internals::{SHORT, counted, printable};
 use foxglove_bridge::source::RecordingInfo;
+use foxglove_bridge::time::duration_text;
 
 use crate::cli::logging::{Level, LogOutput};
-use crate::cli::progress::span;
+use crate::cli::progress::{columns, on_terminal};
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]
@@ -103,7 +104,8 @@ impl Links {
 
     /// Shows what is served, and where.
     pub(super) fn say(&self, contents: &str, log: &LogOutput) {
-        let text = self.lines(contents);
+        let room = if on_terminal() { columns() } else { usize::MAX };
+        let text = self.lines(contents, room);
         let message = text.lines().next().unwrap_or_default();
         let others = self.others.join(" ");
         let mut fields = vec![
@@ -117,13 +119,15 @@ impl Links {
         log.say(Level::Info, &text, message, &fields);
     }
 
-    fn lines(&self, contents: &str) -> String {
+    /// `room`: columns of the terminal. A link that has no room beside its name gets a line of its own, from the first
+    /// column on, so that it can be copied whole.
+    fn lines(&self, contents: &str, room: usize) -> String {
         let Self { url, foxglove, lichtblick, others, in_container } = self;
         let mut lines = vec![
             format!("Serving {}", printable(contents, 5 * SHORT)),
-            format!("  WebSocket   {url}"),
-            format!("  Foxglove    {foxglove}"),
-            format!("  Lichtblick  {lichtblick} (a Lichtblick running locally)"),
+            link("WebSocket", url, "", room),
+            link("Foxglove", foxglove, "", room),
+            link("Lichtblick", lichtblick, " (a Lichtblick running locally)", room),
         ];
         if *in_container {
             let text = "or the address of the computer that publishes this port";
@@ -133,6 +137,16 @@ impl Links {
             lines.insert(2 + index, format!("              {other} from other computers"));
         }
         lines.join("\n")
+    }
+}
+
+fn link(name: &str, link: &str, note: &str, room: usize) -> String {
+    let fits = |line: &str| line.chars().count() <= room;
+    let line = format!("  {name:<10}  {link}");
+    match format!("{line}{note}") {
+        whole if fits(&whole) => whole,
+        _ if fits(&line) => format!("{line}\n{:13}{note}", ""),
+        _ => format!("  {name}{note}\n{link}"),
     }
 }
 
@@ -146,7 +160,7 @@ fn in_url(ip: IpAddr) -> String {
 /// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
 pub(super) fn recording(info: &RecordingInfo) -> String {
     let mut facts = Vec::new();
-    facts.extend(info.range.map(|range| span(range.duration())));
+    facts.extend(info.range.map(|range| duration_text(range.duration())));
     facts.push(counted(info.channels.len() as u64, "channel"));
     facts.extend(info.message_count.map(|messages| counted(messages, "message")));
     format!("{} ({})", info.name, facts.join(", "))
@@ -193,7 +207,7 @@ mod tests {
             message_count: Some(2885),
             ..RecordingInfo::default()
         };
-        Links::new(address.parse().unwrap(), surroundings).lines(&recording(&info))
+        Links::new(address.parse().unwrap(), surroundings).lines(&recording(&info), usize::MAX)
     }
 
     #[test]
@@ -206,6 +220,23 @@ mod tests {
             \x20 Lichtblick  http://localhost:8080/{url} (a Lichtblick running locally)"
         );
         assert_eq!(drive("127.0.0.1:8765", &surroundings()), expected);
+    }
+
+    #[test]
+    fn a_link_that_has_no_room_beside_its_name_has_a_line_of_its_own() {
+        let links = Links::new("127.0.0.1:8765".parse().unwrap(), &Surroundings::default());
+        let [foxglove, lichtblick] = [&links.foxglove, &links.lichtblick];
+        let whole = links.lines("a", usize::MAX);
+        assert_eq!(links.lines("a", 125), whole);
+        let expected = format!(
+            "Serving a\n  WebSocket   ws://localhost:8765\n  Foxglove    {foxglove}\n  Lichtblick  {lichtblick}\n\
+             \x20             (a Lichtblick running locally)"
+        );
+        assert_eq!(links.lines("a", 110), expected);
+        let narrow = links.lines("a", 80);
+        let expected =
+            format!("\n  Foxglove\n{foxglove}\n  Lichtblick (a Lichtblick running locally)\n{lichtblick}");
+        assert!(narrow.ends_with(&expected), "{narrow}");
     }
 
     #[test]
@@ -250,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_file_name_can_not_write_to_the_terminal() {
-        let text = Links::new("127.0.0.1:1".parse().unwrap(), &Surroundings::default()).lines("a\x1b[2J\nb");
+        let text =
+            Links::new("127.0.0.1:1".parse().unwrap(), &Surroundings::default()).lines("a\x1b[2J\nb", 80);
         assert!(text.starts_with("Serving a\\u{1b}[2J\\nb\n"), "{text:?}");
     }
 }

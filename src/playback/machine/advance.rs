@@ -13,7 +13,7 @@ use crate::model::ChannelId;
 use crate::playback::stage::Stage;
 use crate::playback::{AtEnd, Rate, StartOn};
 use crate::protocol::PlaybackState;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_text};
 
 /// At the highest speed, bytes published that the slowest client has not taken: enough to keep all of them busy. What
 /// is ahead of that client is in memory once, however many there are.
@@ -114,11 +114,11 @@ impl Machine {
     /// Does not wait for the next message if that takes longer than is wanted.
     fn skip_gap(&mut self, time: Timestamp, stage: &mut impl Stage, now: Instant) {
         let (Some(longest), Rate::Times(rate)) = (self.skip_gaps, self.timeline.clock.rate()) else { return };
-        let gap = time.since(self.position(now)).as_secs_f64();
-        if gap / rate <= longest.as_secs_f64() {
+        let gap = time.since(self.position(now));
+        if gap.as_secs_f64() / rate <= longest.as_secs_f64() {
             return;
         }
-        tracing::info!("a pause of {gap:.0} s is skipped: the next message is at {time}");
+        tracing::info!("a pause of {} is skipped: the next message is at {time}", duration_text(gap));
         self.set_clock(time, stage, now);
         // a playback bar jumps with it
         stage.changed(self.state(now, None));

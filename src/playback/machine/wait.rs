@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Machine;
 use super::pace::LONG_WAIT;
 use crate::playback::stage::Stage;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, duration_text};
 
 /// A wait that takes longer than this is shown: whoever watches may think that nothing comes any more.
 const SHOWN: Duration = Duration::from_secs(60);
@@ -38,8 +38,7 @@ impl Machine {
         // the whole of it at the speed of now, so that it stays shown when less than that is left
         let takes_longer = |than| due.is_none_or(|due| due - since > than);
         if takes_longer(LONG_WAIT) && !std::mem::replace(&mut self.wait.is_logged, true) {
-            let wait = due
-                .map_or_else(|| "for ever".to_owned(), |due| format!("{:.0} s", (due - now).as_secs_f64()));
+            let wait = due.map_or_else(|| "for ever".to_owned(), |due| duration_text(due - now));
             let seek = if self.is_recording() { "seek, or " } else { "" };
             tracing::info!(
                 "the next message is at {time}: at this speed that takes {wait}; {seek}let --skip-gaps pass over pauses"

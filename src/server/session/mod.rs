@@ -8,10 +8,11 @@ use bytes::Bytes;
 
 use crate::hub::{Client, Unsupported};
 use crate::model::SubscriptionId;
-use crate::printable::{SHORT, printable};
 use crate::protocol::{
     ClientMessage, DecodeError, PlaybackControlRequest, ServerMessage, Status, Subscription,
 };
+
+mod log;
 
 /// Bytes of the id of a playback control request: it is repeated to every client.
 const LONGEST_REQUEST_ID: usize = 1 << 10;
@@ -59,9 +60,7 @@ impl Session {
 
     fn on_message(&self, message: ClientMessage) {
         let client = &self.client;
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            self.log(&message);
-        }
+        log::message(client, &message);
         let done = match message {
             ClientMessage::Subscribe(subscriptions) => {
                 self.on_subscribe(&subscriptions);
@@ -93,29 +92,6 @@ impl Session {
         if let Err(Unsupported(capability)) = done {
             self.status(Status::error(format!("this server does not have the capability {capability}")));
         }
-    }
-
-    /// Says what the client does.
-    fn log(&self, message: &ClientMessage) {
-        let id = self.client.id();
-        let (does, with) = match message {
-            ClientMessage::Subscribe(subscriptions) => {
-                let topic = |subscription: &Subscription| {
-                    let channel = self.client.channel(subscription.channel_id);
-                    channel
-                        .map_or_else(|| "nothing that is offered".to_owned(), |channel| channel.topic.clone())
-                };
-                ("subscribes to", subscriptions.iter().map(topic).collect::<Vec<_>>().join(", "))
-            }
-            ClientMessage::MessageData(message) => {
-                let (channel, bytes) = (message.channel_id.0, message.payload.len());
-                return tracing::trace!("client {id} publishes {bytes} bytes on its channel {channel}");
-            }
-            ClientMessage::ServiceCallRequest(call) => ("calls the service", call.service_id.0.to_string()),
-            ClientMessage::FetchAsset(request) => ("fetches", request.uri.clone()),
-            other => ("asks for", format!("{other:?}")),
-        };
-        tracing::debug!("client {id} {does} {}", printable(&with, 2 * SHORT));
     }
 
     fn on_subscribe(&self, subscriptions: &[Subscription]) {

@@ -208,46 +208,6 @@ pub(super) fn string<'a>(line: &str, key: &str, value: &'a RawValue) -> Result<C
     }
 }
 
-/// Follows a path of keys, `header.stamp`, into an object. A key may have points itself.
-pub(super) fn value_at<'a>(object: &'a str, path: &str) -> Option<&'a RawValue> {
-    let mut deserializer = serde_json::Deserializer::from_str(object);
-    let (whole, nested) = deserializer.deserialize_map(PathVisitor(path)).ok()?;
-    let (_, rest) = path.split_once('.').unwrap_or_default();
-    whole.or_else(|| {
-        nested.filter(|value| value.get().starts_with('{')).and_then(|value| value_at(value.get(), rest))
-    })
-}
-
-/// Finds the values of two keys: the path as it is, and its first part.
-struct PathVisitor<'p>(&'p str);
-
-impl<'de> Visitor<'de> for PathVisitor<'_> {
-    type Value = (Option<&'de RawValue>, Option<&'de RawValue>);
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let first = self.0.split_once('.').map(|(first, _)| first);
-        let (mut whole, mut nested) = (None, None);
-        while let Some(Name(key)) = map.next_key()? {
-            if key == self.0 {
-                whole = Some(map.next_value()?);
-            } else if Some(&*key) == first {
-                nested = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok((whole, nested))
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,17 +249,5 @@ mod tests {
     fn any_depth_is_read_without_a_stack() {
         let deep = format!("{{\"data\":{}{}}}", "[".repeat(200_000), "]".repeat(200_000));
         assert_eq!(text(Line::parse(&deep).unwrap().data).len(), 400_000);
-    }
-
-    #[test]
-    fn paths_lead_into_objects() {
-        let object = r#"{"header":{"stamp":{"sec":1},"a.b":2},"header.frame":3,"x":[0]}"#;
-        assert_eq!(text(value_at(object, "header.stamp")), "{\"sec\":1}");
-        assert_eq!(text(value_at(object, "header.stamp.sec")), "1");
-        assert_eq!(text(value_at(object, "header.a.b")), "2");
-        assert_eq!(text(value_at(object, "header.frame")), "3");
-        for missing in ["header.x", "x.0", "y", "", "header.stamp.sec.z"] {
-            assert_eq!(text(value_at(object, missing)), "-", "{missing}");
-        }
     }
 }

@@ -21,6 +21,7 @@ mod lines;
 mod nan;
 mod notes;
 mod options;
+mod path;
 mod recording;
 mod refuse;
 mod said;
@@ -38,8 +39,8 @@ pub use nan::NanPolicy;
 pub use notes::InputCounts;
 pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
 pub use recording::{is_file_of_lines, open_recording};
-pub use summary::file_summary;
 pub(in crate::source) use summary::summary;
+pub use summary::{LinesRead, file_summary};
 pub use tail::{Tail, TailFrom};
 
 use buffer::{LineBuffer, Piece};

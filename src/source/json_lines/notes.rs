@@ -9,11 +9,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::line::{BadLine, Kind};
-use crate::printable::{counted, printable};
+use crate::printable::{LONG, counted, printable};
 use crate::source::{Hint, Hints};
 
 /// Between two reports of bad lines of one input, but for the first line of each kind.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Kinds of which the first line is reported at once.
+const KINDS: usize = 20;
 
 /// How long something usable is waited for before that is told.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,8 +43,8 @@ pub(super) struct Notes {
     pub(super) hints: Hints,
     /// What came before the first line that can be used; None once that has come.
     before: Option<Before>,
-    /// Kinds of which a line was shown.
-    shown: Vec<Kind>,
+    /// Kinds of which a line was shown, at most [`KINDS`], and what is wrong with it: see [`subject`].
+    shown: Vec<(Kind, String)>,
     reported: Option<Instant>,
     unreported: u64,
     warned_of_zone: bool,
@@ -108,11 +111,10 @@ impl Notes {
             self.on_time(text, now);
             return;
         }
-        let Some(unreported) = self.due(bad.kind, now) else { return };
+        let Some(unreported) = self.due(bad, now) else { return };
         let more = match unreported {
             0 => String::new(),
-            1 => "; so was 1 before".to_owned(),
-            count => format!("; so were {count} before"),
+            count => format!("; {} before it not shown", counted(count, "bad line")),
         };
         let (name, column, reason) = (&self.name, bad.column, bad.told(self.hints));
         tracing::warn!("{name}: line {line}, column {column}: {reason}; the line is skipped{more}");
@@ -148,8 +150,9 @@ impl Notes {
     }
 
     /// How many went unreported before, if this one is to be reported: the first of its kind, or one after a pause.
-    fn due(&mut self, kind: Kind, now: Instant) -> Option<u64> {
-        let is_new = !self.shown.contains(&kind);
+    fn due(&mut self, bad: &BadLine, now: Instant) -> Option<u64> {
+        let kind = (bad.kind, subject(&bad.reason));
+        let is_new = self.shown.len() < KINDS && !self.shown.contains(&kind);
         if is_new {
             self.shown.push(kind);
         } else if self.reported.is_some_and(|last| now.duration_since(last) < PAUSE) {
@@ -197,6 +200,12 @@ impl Notes {
     }
 }
 
+/// What a reason is about, without the value: `field level of foxglove.Log`. Places in lists don't count.
+fn subject(reason: &str) -> String {
+    let subject = reason.split(": ").next().unwrap_or_default();
+    subject.chars().filter(|c| !c.is_ascii_digit()).take(LONG).collect()
+}
+
 /// The beginning of a line, fit to be shown.
 fn sample(line: &[u8]) -> String {
     let begin = &line[..line.len().min(SAMPLE * 4)];
@@ -218,7 +227,7 @@ mod tests {
         let mut notes = Notes::new("stdin".into());
         let start = Instant::now();
         let due: Vec<_> = [0, 1, 999, 1000, 1001, 5000, 9000]
-            .map(|ms| notes.due(Kind::Syntax, start + Duration::from_millis(ms)))
+            .map(|ms| notes.due(&bad(Kind::Syntax), start + Duration::from_millis(ms)))
             .into();
         assert_eq!(due, [Some(0), None, None, Some(2), None, Some(1), Some(0)]);
     }
@@ -228,7 +237,22 @@ mod tests {
         let mut notes = Notes::new("stdin".into());
         let now = Instant::now();
         let kinds = [Kind::Syntax, Kind::Syntax, Kind::Time, Kind::NoTopic, Kind::Time];
-        assert_eq!(kinds.map(|kind| notes.due(kind, now)), [Some(0), None, Some(1), Some(0), None]);
+        assert_eq!(kinds.map(|kind| notes.due(&bad(kind), now)), [Some(0), None, Some(1), Some(0), None]);
+    }
+
+    #[test]
+    fn another_wrong_field_is_another_kind_and_another_value_of_it_is_not() {
+        let mut notes = Notes::new("stdin".into());
+        let now = Instant::now();
+        let mut due = |reason: &str| notes.due(&BadLine::new(Kind::Payload, 1, reason), now);
+        assert_eq!(due("field level of foxglove.Log: no value is named 'WARNN'"), Some(0));
+        assert_eq!(due("field level of foxglove.Log: no value is named 'ERR'"), None);
+        assert_eq!(due("field lvel of foxglove.Log: there is no such field"), Some(1));
+        assert_eq!(due("field points[1].x of foxglove.A: is a string"), Some(0));
+        assert_eq!(due("field points[12].x of foxglove.A: is a string"), None);
+        // there may be any number of them
+        let shown = ('a'..='z').filter_map(|name| due(&format!("field {name} of foxglove.A: no"))).count();
+        assert_eq!(shown, KINDS - 3);
     }
 
     #[test]

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::line::{BadLine, Kind, Line, column, string, value_at};
+use super::line::{BadLine, Kind, Line, column, string};
+use super::path::{missing, value_at};
 use super::times::{self, Parsed, shortened};
 use super::{JsonLinesOptions, LineForm};
 use crate::source::{Hint, recorded_as_latched};
@@ -192,8 +193,7 @@ fn whole<'a>(
     let log_time = match &options.time_field {
         Some(path) => {
             let found = value_at(value.get(), path).ok_or_else(|| {
-                let reason = format!("there is no field {path} with the time");
-                BadLine::new(Kind::Time, 1, reason).with(Hint::TimeField)
+                BadLine::new(Kind::Time, 1, missing(value.get(), path)).with(Hint::TimeField)
             })?;
             time(text, path, Some(found), options)?
         }

@@ -9,43 +9,56 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::recording::{Counted, PROGRESS, UNKNOWN, open_text};
 use super::{JsonLines, JsonLinesOptions};
 use crate::model::{Channel, ChannelId, Entry};
-use crate::payload::{TypeOptions, Types};
+use crate::payload::Types;
 use crate::printable::counted;
 use crate::registry::Registry;
 use crate::source::live::LiveChannels;
 use crate::source::paths::file_name;
 use crate::source::summary::{ChannelSummary, Format, RecordingSummary};
-use crate::source::{ScanProgress, SourceError, Stop, Stream, TopicRules};
+use crate::source::{Hints, ScanProgress, SourceError, Stop, Stream, TopicRules};
 use crate::time::{TimeRange, Timestamp};
+
+/// How lines are read that are looked at.
+#[derive(Debug, Clone)]
+pub struct LinesRead {
+    /// What lines are.
+    pub options: Arc<JsonLinesOptions>,
+    /// The types that messages can have.
+    pub types: Arc<Types>,
+    /// How the way out of what is wrong is named.
+    pub hints: Hints,
+}
 
 /// Looks at a file of JSON lines without playing it. `progress` is called now and then.
 pub fn file_summary(
     path: &Path,
+    how: &LinesRead,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<RecordingSummary, SourceError> {
     let name = path.display().to_string();
     let io = |error| SourceError::Io { name: name.clone(), error };
     let file = open_text(path)?;
     let total = file.metadata().map_err(io)?.len();
-    summary(&name, file, &mut |done| progress(ScanProgress { done: done.min(total), total }))
+    summary(&name, file, how, &mut |done| progress(ScanProgress { done: done.min(total), total }))
 }
 
 /// The same of lines that are read to their end. `progress` is told how many bytes were read.
 pub(in crate::source) fn summary(
     name: &str,
     read: impl Read + Send,
+    how: &LinesRead,
     progress: &mut dyn FnMut(u64),
 ) -> Result<RecordingSummary, SourceError> {
-    let unusable = |reason: String| SourceError::Unusable { name: name.to_owned(), reason };
-    let types = Types::load(&TypeOptions::default()).map_err(|error| unusable(error.to_string()))?;
+    let LinesRead { options, types, hints } = how;
     let rules = TopicRules::default();
-    let channels = LiveChannels::new(rules, Arc::new(types), &[], Registry::default())?;
+    let channels = LiveChannels::new(rules, types.clone(), &options.schemas, Registry::default())?;
     let stop = Stop::new().map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
     let done = Arc::new(AtomicU64::new(0));
     let read = Counted { read, count: done.clone() };
-    let options = Arc::new(JsonLinesOptions::default());
-    let mut lines =
-        JsonLines::new(name.to_owned(), read, &stop, options, channels).with_clock(|| UNKNOWN).paced();
+    let mut lines = JsonLines::new(name.to_owned(), read, &stop, options.clone(), channels)
+        .with_hints(*hints)
+        .with_clock(|| UNKNOWN)
+        .paced();
     let mut seen = Seen::default();
     let mut reported = 0;
     while let Some(batch) = lines.next()? {
@@ -146,9 +159,16 @@ fn with(range: Option<TimeRange>, time: Timestamp) -> TimeRange {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::payload::TypeOptions;
+    use crate::source::Hint;
+
+    fn how() -> LinesRead {
+        let types = Types::load(&TypeOptions::default()).unwrap();
+        LinesRead { options: Arc::default(), types: Arc::new(types), hints: Hint::in_library }
+    }
 
     fn of(lines: &str) -> RecordingSummary {
-        summary("lines", lines.as_bytes(), &mut |_read| {}).unwrap()
+        summary("lines", lines.as_bytes(), &how(), &mut |_read| {}).unwrap()
     }
 
     fn range(first: u64, last: u64) -> Option<TimeRange> {
@@ -196,6 +216,6 @@ mod tests {
     fn lines_that_cannot_be_used_are_counted_as_damage() {
         let seen = of("{\"topic\":\"/a\",\"log_time\":1,\"data\":{}}\n{\"topic\"\n7\n");
         assert_eq!(seen.damage, ["2 lines can't be used"]);
-        assert!(summary("lines", &b"7\n"[..], &mut |_read| {}).is_err());
+        assert!(summary("lines", &b"7\n"[..], &how(), &mut |_read| {}).is_err());
     }
 }

@@ -18,6 +18,10 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::LogFormat;
 
+use crate::cli::progress::columns;
+
+mod stderr;
+
 /// Bytes of lines that wait to be written.
 const LIMIT: usize = 1 << 20;
 
@@ -30,8 +34,11 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 /// In the background, whether the bar may be drawn again is looked for this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
-/// Clears the line of the bar.
-const CLEAR: &[u8] = b"\r\x1b[2K";
+/// Clears the line that the cursor is in.
+const CLEAR: &str = "\r\x1b[2K";
+
+/// The same, one line further up.
+const CLEAR_ABOVE: &str = "\x1b[1A\x1b[2K";
 
 /// How important a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,30 +82,31 @@ struct State {
 impl LogOutput {
     /// Starts the thread that writes to stderr.
     pub(crate) fn start() -> io::Result<Self> {
-        Self::start_with(write_to_stderr, owns_terminal)
+        Self::start_with(stderr::write, stderr::owns_terminal, columns)
     }
 
-    /// `write` is called with whole lines; while `may_draw` says no, the bar is not drawn.
+    /// `write` is called with whole lines; while `may_draw` says no, the bar is not drawn. `columns`: of the terminal.
     fn start_with(
         mut write: impl FnMut(&[u8]) + Send + 'static,
         may_draw: impl Fn() -> bool + Send + 'static,
+        columns: impl Fn() -> usize + Send + 'static,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let output = Self { shared: shared.clone() };
         std::thread::Builder::new().name("log".into()).spawn(move || {
-            let (mut drawn, mut hidden) = (false, false);
+            // characters of the bar that is on the screen
+            let (mut drawn, mut hidden) = (None, false);
             loop {
                 let Work { lines, bar } = shared.next(hidden);
                 let mut text = Vec::new();
-                if drawn {
-                    text.extend_from_slice(CLEAR);
+                if let Some(length) = drawn {
+                    text.extend_from_slice(clear(length, columns()).as_bytes());
                 }
                 text.extend_from_slice(&lines);
-                drawn = bar.is_some() && may_draw();
-                hidden = bar.is_some() && !drawn;
-                if drawn {
-                    text.extend_from_slice(bar.unwrap_or_default().as_bytes());
-                }
+                let shown = bar.as_ref().filter(|_| may_draw());
+                hidden = bar.is_some() && shown.is_none();
+                drawn = shown.map(|bar| bar.chars().count());
+                text.extend_from_slice(shown.map_or("", String::as_str).as_bytes());
                 write(&text);
             }
         })?;
@@ -163,6 +171,12 @@ impl fmt::Debug for LogOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogOutput").finish_non_exhaustive()
     }
+}
+
+/// Clears a bar of this length. A terminal that has become narrower than it has made several lines of it.
+fn clear(length: usize, columns: usize) -> String {
+    let above = length.saturating_sub(1) / columns.max(1);
+    CLEAR.to_owned() + &CLEAR_ABOVE.repeat(above)
 }
 
 /// What is written at once.
@@ -275,45 +289,6 @@ fn rendered(format: LogFormat, level: Level, text: &str, message: &str, fields: 
     };
     line.push('\n');
     line.into_bytes()
-}
-
-/// Writes everything, or as much as stderr takes before it is closed: then nobody is there who could be told.
-#[cfg(unix)]
-fn write_to_stderr(mut bytes: &[u8]) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::io::Errno;
-    // without the lock of the standard library, which nobody else must wait for
-    let stderr = rustix::stdio::stderr();
-    while !bytes.is_empty() {
-        match rustix::io::write(stderr, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(Errno::INTR) => {}
-            // another program has made the terminal non-blocking
-            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(&stderr, PollFlags::OUT)], None) {
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(_) => return,
-            },
-            Err(_) => return,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn write_to_stderr(bytes: &[u8]) {
-    io::stderr().write_all(bytes).ok();
-}
-
-/// Whether this program is in the foreground of the terminal: in the background a bar would be drawn over what the
-/// shell shows.
-#[cfg(unix)]
-fn owns_terminal() -> bool {
-    use rustix::process::getpgrp;
-    rustix::termios::tcgetpgrp(rustix::stdio::stderr()).is_ok_and(|group| group == getpgrp())
-}
-
-#[cfg(not(unix))]
-fn owns_terminal() -> bool {
-    true
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ impl Stalled {
             opened.recv().ok();
             sender.send(bytes.to_vec()).ok();
         };
-        Self { output: LogOutput::start_with(write, || true).unwrap(), open: Some(open), written }
+        Self { output: LogOutput::start_with(write, || true, || 4).unwrap(), open: Some(open), written }
     }
 
     /// Waits until the thread has taken what there is, and stands still with it.
@@ -68,9 +68,19 @@ fn lines_appear_above_the_newest_bar() {
     stalled.output.set_bar(Some("two".into()));
     stalled.output.set_bar(Some("three".into()));
     stalled.output.say(Level::Info, "a line", "", &[]);
+    // the terminal has four columns: "three" takes two lines
     assert_eq!(stalled.rest(), "one\r\x1b[2Ka line\nthree");
     stalled.output.set_bar(None);
-    assert_eq!(stalled.rest(), "\r\x1b[2K");
+    assert_eq!(stalled.rest(), "\r\x1b[2K\x1b[1A\x1b[2K");
+}
+
+#[test]
+fn a_bar_is_cleared_whole_when_the_terminal_has_become_narrower() {
+    assert_eq!(clear(79, 80), CLEAR);
+    assert_eq!(clear(80, 80), CLEAR);
+    assert_eq!(clear(81, 80), [CLEAR, CLEAR_ABOVE].concat());
+    assert_eq!(clear(79, 30), [CLEAR, CLEAR_ABOVE, CLEAR_ABOVE].concat());
+    assert_eq!(clear(0, 0), CLEAR);
 }
 
 #[test]

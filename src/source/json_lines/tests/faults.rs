@@ -43,7 +43,7 @@ fn faults_are_told_with_the_way_out() {
         (r#"{"topic":"/a","data":{},"data_base64":""}"#, "one of them"),
         (r#"{"topic":"/a","data":[1]}"#, "column 22: the message on /a is an array"),
         (r#"{"topic":"/a","data":"x"}"#, "column 22: the message on /a is a string"),
-        (r#"{"ax":1}"#, "column 1: there is no topic; default_topic names one, and the form Raw"),
+        (r#"{"ax":1}"#, "column 1: there is no topic; with default_topic whole lines are messages on it"),
         (r#"{"topic":"/a","data":{},"sequence":-1}"#, "column 36: sequence -1 is not"),
         (r#"{"topic":"/a","data":{},"log_time":-1}"#, "column 36: log_time -1 lies before 1970"),
         (r#"{"topic":"/a","data":{},"publish_time":"x"}"#, "publish_time \"x\" is not a time"),

@@ -277,7 +277,7 @@ fn other_formats_are_refused_with_a_way_out() {
         (b"time,speed\n0,1\n", "begins with other bytes"),
         (b"\x1f\x8b\x08\x00\x00\x00\x00\x00", "gunzip"),
         (b"\x28\xb5\x2f\xfd\x04\x00\x01\x00", "zstd -d"),
-        (b"#ROSBAG V2.0\nxxxxxxxxxxx", "mcap convert"),
+        (b"#ROSBAG V2.0\nxxxxxxxxxxx", "rosbags-convert"),
         (b"\x89MCAP1\r\n\x01\x00", "version"),
     ] {
         for size in [1, 1000] {
