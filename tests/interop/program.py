@@ -153,6 +153,20 @@ async def signals():
             check_complete(path, messages)
 
 
+async def timeout():
+    """GNU timeout signals the program and then its group: that is one request, and the recording is completed."""
+    for attempt in range(6):
+        with new_file() as path:
+            command = ["timeout", "1", BRIDGE, "serve", DRIVE, "--port", "0", "--start-on", "launch", "--record", path]
+            done = await asyncio.to_thread(
+                subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            equal(done.returncode, 124, f"exit code of attempt {attempt}; {done.stderr}")
+            check("recorded " in done.stderr, done.stderr)
+            messages, damaged = read(path)
+            check(not damaged, "damaged")
+            check_complete(path, messages)
+
+
 async def nohup():
     """What was ignored at the start stays ignored."""
     def ignore():
@@ -619,7 +633,7 @@ async def kept():
 
 TRIALS = dict(
     stderr_closed=stderr_closed, stderr_stalled=stderr_stalled, stderr_slow=stderr_slow, signals=signals,
-    nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
+    timeout=timeout, nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
     refused_control=refused_control, many_channels=many_channels, json_log=json_log, verbose=verbose, ready=ready,
     addresses=addresses, pipe_keys=pipe_keys, job_control=job_control, narrow_bar=narrow_bar,
     stopped_terminal=stopped_terminal, hangup=hangup, kept=kept,
