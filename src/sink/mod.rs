@@ -157,7 +157,12 @@ fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkEr
             Ok(contents)
         }
         Err(error) => {
-            tracing::error!("{error}; what was recorded before can be read, and serving goes on");
+            let readable = match file.abandon() {
+                0 => "nothing of it can be read".to_owned(),
+                1 => "the 1 message recorded before can be read".to_owned(),
+                count => format!("the {count} messages recorded before can be read"),
+            };
+            tracing::error!("{error}; {readable}, and serving goes on");
             let text = "the server's recording failed: from here on nothing is recorded";
             tap.hub().notice(text);
             Err(error)

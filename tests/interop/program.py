@@ -182,17 +182,24 @@ async def nohup():
 
 
 async def file_limit():
-    """A recording that reaches `ulimit -f` ends as on a full disk; serving goes on."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    with new_file() as path:
-        async with serving(DRIVE, "--rate", "10", "--loop", "--record", path, preexec_fn=limit) as server:
-            client = await Client.connect(server, OLD, topics=None)
-            await client.until(lambda events: sum(e[0] == "message" for e in events) > 2000, "messages")
-            await server.says("what was recorded before can be read")
-            server.process.send_signal(signal.SIGTERM)
-            equal(await server.code(), 1, "exit code; " + server.said())
-        check(0 < os.path.getsize(path) <= 200_000, os.path.getsize(path))
+    """A recording that reaches `ulimit -f` ends as on a full disk: what is said to be readable is; serving goes on."""
+    for size, rate in ((200_000, 10), (300_000, 1000)):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        with new_file() as path:
+            async with serving(DRIVE, "--rate", rate, "--loop", "--record", path, preexec_fn=limit) as server:
+                client = await Client.connect(server, OLD, topics=None)
+                await client.until(lambda events: sum(e[0] == "message" for e in events) > 2000, "messages")
+                await server.says("and serving goes on")
+                server.process.send_signal(signal.SIGTERM)
+                equal(await server.code(), 1, "exit code; " + server.said())
+            check(0 < os.path.getsize(path) <= size, os.path.getsize(path))
+            info = await asyncio.to_thread(subprocess.run, [BRIDGE, "info", "--json", path], capture_output=True)
+            # of nothing there is nothing to show
+            found = json.loads(info.stdout)["message_count"] if info.stdout else 0
+            readable = re.search(r"the (\d+) messages? recorded before can be read", server.said())
+            check(readable or "nothing of it can be read" in server.said(), server.said())
+            equal(found, int(readable[1]) if readable else 0, server.said())
 
 
 async def descriptors():
