@@ -273,7 +273,8 @@ impl Input {
             check_name(name)?;
         }
         let mut state = self.channels.lock();
-        if state.schemas.declare(schema)? {
+        let State { schemas, warnings, .. } = &mut *state;
+        if schemas.declare(schema, warnings)? {
             self.channels.changed();
         }
         Ok(())
