@@ -200,6 +200,15 @@ fn serve_without_a_recording_says_how_to_name_one() {
 }
 
 #[test]
+fn a_file_without_a_name_is_refused() {
+    // a shell's variable that is not set
+    for flag in ["--record", "--ready-file"] {
+        let message = refused(&["serve", "a.mcap", flag, ""], &[]);
+        assert!(message.contains(flag), "{message}");
+    }
+}
+
+#[test]
 fn a_bad_value_is_named_by_its_flag() {
     for (flag, value, way_out) in [
         ("--rate", "0", "0.01 to 1000"),
