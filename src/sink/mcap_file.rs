@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use mcap::{Compression, McapError, WriteOptions, Writer};
 
 use super::SinkError;
 use super::mcap_kept::Kept;
+use super::output::Output;
 use crate::model::{Channel, ChannelId, Entry};
 
 /// A chunk is closed when its messages exceed this: small enough to be read at once, large enough to compress well.
@@ -74,8 +75,7 @@ impl McapFile {
         })?;
         let mine = file.try_clone().map_err(|error| cant(&error))?;
         let (bytes, taken) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-        let output = BufWriter::new(Counted { inner: file, count: taken.clone() });
-        let output = Output(Counted { inner: output, count: bytes.clone() });
+        let output = Output::new(file, bytes.clone(), taken.clone());
         let writer = WriteOptions::new()
             .compression(Some(Compression::Zstd))
             .compression_level(COMPRESSION_LEVEL)
@@ -225,6 +225,23 @@ impl McapFile {
         whole.messages
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether no path leads to the file any more.
+    #[cfg(unix)]
+    pub(super) fn is_removed(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
+    /// Where that can't be seen, an open file can't be removed.
+    #[cfg(not(unix))]
+    pub(super) fn is_removed(&self) -> bool {
+        false
+    }
+
     fn contents(&self) -> Contents {
         Contents { messages: self.messages, bytes: self.bytes() }
     }
@@ -252,48 +269,5 @@ fn reason(error: McapError) -> String {
     match error {
         McapError::Io(error) => error.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// Counts what is written.
-struct Counted<W> {
-    inner: W,
-    count: Arc<AtomicU64>,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.count.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// A file that is written from its beginning to its end.
-struct Output(Counted<BufWriter<Counted<File>>>);
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-impl Seek for Output {
-    /// Tells the position, nothing else: a `BufWriter` would write its buffer out to tell it.
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match to {
-            SeekFrom::Current(0) => Ok(self.0.count.load(Ordering::Relaxed)),
-            SeekFrom::Current(_) | SeekFrom::Start(_) | SeekFrom::End(_) => {
-                Err(ErrorKind::Unsupported.into())
-            }
-        }
     }
 }

@@ -318,3 +318,18 @@ fn what_is_no_failure_of_the_disk_leaves_a_complete_file() {
     assert!(mcap::Summary::read(&file).unwrap().is_some());
     assert_eq!(messages(&file).len(), 1);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_was_removed_is_told_and_one_that_was_renamed_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a.mcap"), folder.path().join("b.mcap"));
+    let hub = hub();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    fs::rename(&path, &other).unwrap();
+    recorder.finish().unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = recorder.finish().unwrap_err().to_string();
+    assert!(error.contains("a.mcap: was removed while"), "{error}");
+}
