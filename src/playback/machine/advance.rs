@@ -118,7 +118,9 @@ impl Machine {
         if gap / rate <= longest.as_secs_f64() {
             return;
         }
-        tracing::info!("a pause of {gap:.0} s is skipped: the next message is at {time}");
+        if let Some(left_out) = self.log_limit.admit(now) {
+            tracing::info!("a pause of {gap:.0} s is skipped: the next message is at {time}{left_out}");
+        }
         self.set_clock(time, stage, now);
         // a playback bar jumps with it
         stage.changed(self.state(now, None));
