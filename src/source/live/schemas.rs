@@ -98,10 +98,10 @@ impl Schemas {
         if used + schema.data.len() > MAX_BYTES {
             return Err(format!("all schemas together would have more than {} MiB", MAX_BYTES >> 20));
         }
-        if schema.encoding == "jsonschema" {
-            if let Some(limit) = json_schema::limits(&schema.data)? {
-                warnings.warn(limited(&schema.name, &limit));
-            }
+        if schema.encoding == "jsonschema"
+            && let Some(limit) = json_schema::limits(&schema.data)?
+        {
+            warnings.warn(limited(&schema.name, &limit));
         }
         let schema = Arc::new(schema);
         self.alive.push(Arc::downgrade(&schema));
