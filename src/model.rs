@@ -144,6 +144,8 @@ pub struct Batch {
     /// Messages that nobody is sent who has subscribed already: of latched channels they count for late subscribers, as if
     /// each had come before the message of this index (or after the last one). In order.
     pub unsent: Vec<(usize, Entry)>,
+    /// The log time of messages that came without one: when they arrived.
+    pub arrival: Option<Timestamp>,
 }
 
 /// What becomes of a message in [`Batch::sift`].

@@ -75,6 +75,24 @@ fn an_option_that_matches_nothing_is_warned_of() {
 }
 
 #[test]
+fn the_lines_of_the_readme_are_a_recording_without_a_fault() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("### JSON lines\n\n```json\n").unwrap();
+    let (lines, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lines.jsonl");
+    std::fs::write(&path, lines).unwrap();
+    let output = run(&["info", path.to_str().unwrap(), "--check", "--json"], &[]);
+    let (text, said) = (stdout(&output), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((output.status.code(), &*said), (Some(0), ""));
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&found["message_count"], found["channels"].as_array().unwrap().len()), (&2.into(), 2));
+    let options = ["--start-on=launch".as_ref(), "--at-end=exit".as_ref(), path.as_os_str()];
+    let said = played(&options, b"", 0);
+    assert!(said.contains("2 channels, 2 messages") && !said.contains("WARN"), "{said}");
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_file_whose_name_is_not_utf8_is_played() {
     use std::os::unix::ffi::OsStrExt;
@@ -183,6 +201,15 @@ fn serve_without_a_recording_says_how_to_name_one() {
         message,
         "error: no source given; name a recording (foxglove-bridge serve drive.mcap), or - for stdin\n"
     );
+}
+
+#[test]
+fn a_file_without_a_name_is_refused() {
+    // a shell's variable that is not set
+    for flag in ["--record", "--ready-file"] {
+        let message = refused(&["serve", "a.mcap", flag, ""], &[]);
+        assert!(message.contains(flag), "{message}");
+    }
 }
 
 #[test]

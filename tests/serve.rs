@@ -102,6 +102,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a server whose stderr takes nothing goes on and ends when asked", "stderr_stalled", false),
     ("log lines that nobody read are counted", "stderr_slow", false),
     ("a hangup, a quit and an interrupt complete the recording", "signals", false),
+    ("signals that come together are one, as from GNU timeout, and complete the recording", "timeout", false),
     ("a signal that was ignored at the start stays ignored", "nohup", false),
     ("a file that is as large as allowed ends the recording, not the serving", "file_limit", false),
     ("unfinished handshakes lock nobody out for long", "descriptors", false),

@@ -1,11 +1,11 @@
 //! A recording in the MCAP format: zstd chunks with indexes and CRCs, then a summary with statistics.
 //!
 //! A chunk reaches the system whole, and at the latest [`FLUSH_INTERVAL`] after its first message: if the program is
-//! killed, everything before that can be read.
+//! killed, everything before that can be read. If a write fails, what the system has of the last chunk is cut off.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,7 @@ use mcap::{Compression, McapError, WriteOptions, Writer};
 
 use super::SinkError;
 use super::mcap_kept::Kept;
+use super::output::Output;
 use crate::model::{Channel, ChannelId, Entry};
 
 /// A chunk is closed when its messages exceed this: small enough to be read at once, large enough to compress well.
@@ -30,7 +31,7 @@ const COMPRESSION_LEVEL: u32 = 1;
 /// The last id for a channel or a schema. The format has one more; the writer can't count beyond that one.
 const LAST_ID: u16 = u16::MAX - 1;
 
-/// What is in a file that was completed.
+/// What is in a file, or in its beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Contents {
     pub(super) messages: u64,
@@ -41,11 +42,21 @@ pub(super) struct Contents {
 pub(super) struct McapFile {
     path: PathBuf,
     writer: Writer<Output>,
+    /// The same file, to cut it.
+    file: File,
     ids: BTreeMap<ChannelId, u16>,
     last_id: u16,
     messages: u64,
+    /// Bytes given to the writer's buffer, and bytes that the system has taken.
     bytes: Arc<AtomicU64>,
+    taken: Arc<AtomicU64>,
+    /// What the system has up to the end of a record.
+    whole: Contents,
+    /// Ends of chunks that may be in the buffer still, oldest first.
+    ends: VecDeque<Contents>,
     flush_at: Option<Instant>,
+    /// A write has failed: the writer is not asked for more.
+    is_broken: bool,
 }
 
 impl McapFile {
@@ -62,8 +73,9 @@ impl McapFile {
                 cant(&error)
             }
         })?;
-        let bytes = Arc::<AtomicU64>::default();
-        let output = Output { file: BufWriter::new(file), position: bytes.clone() };
+        let mine = file.try_clone().map_err(|error| cant(&error))?;
+        let (bytes, taken) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let output = Output::new(file, bytes.clone(), taken.clone());
         let writer = WriteOptions::new()
             .compression(Some(Compression::Zstd))
             .compression_level(COMPRESSION_LEVEL)
@@ -82,7 +94,21 @@ impl McapFile {
                 cant(&reason(error))
             })?;
         let path = path.to_owned();
-        Ok(Self { path, writer, ids: BTreeMap::new(), last_id: 0, messages: 0, bytes, flush_at: None })
+        let whole = Contents { messages: 0, bytes: bytes.load(Ordering::Relaxed) };
+        Ok(Self {
+            path,
+            writer,
+            file: mine,
+            ids: BTreeMap::new(),
+            last_id: 0,
+            messages: 0,
+            bytes,
+            taken,
+            whole,
+            ends: VecDeque::new(),
+            flush_at: None,
+            is_broken: false,
+        })
     }
 
     /// Writes what is kept of the recordings that are played.
@@ -90,7 +116,8 @@ impl McapFile {
         let written = kept.metadata.iter().try_for_each(|metadata| self.writer.write_metadata(metadata));
         let written =
             written.and_then(|()| kept.for_each_attachment(|attachment| self.writer.attach(attachment)));
-        written.and_then(|()| self.writer.flush()).map_err(|error| self.failed(reason(error)))
+        self.written(written)?;
+        self.flush()
     }
 
     /// Writes a channel, unless there is one just like it.
@@ -109,7 +136,8 @@ impl McapFile {
             self.last_id = self.last_id.max(id).max(schema);
             Ok(id)
         });
-        self.ids.insert(channel.id, id.map_err(|error| self.failed(reason(error)))?);
+        let id = self.written(id)?;
+        self.ids.insert(channel.id, id);
         Ok(())
     }
 
@@ -124,7 +152,14 @@ impl McapFile {
             log_time: entry.log_time.nanos(),
             publish_time: entry.publish_time.nanos(),
         };
-        self.writer.write_to_known_channel(&header, payload).map_err(|error| self.failed(reason(error)))?;
+        let before = self.bytes();
+        let written = self.writer.write_to_known_channel(&header, payload);
+        self.written(written)?;
+        if self.bytes() > before {
+            // a chunk has ended, before this message
+            self.ends.push_back(self.contents());
+            self.settle();
+        }
         self.messages += 1;
         if self.flush_at.is_none() {
             self.flush_at = Some(Instant::now() + FLUSH_INTERVAL);
@@ -141,21 +176,87 @@ impl McapFile {
     pub(super) fn flush_if_due(&mut self, now: Instant) -> Result<(), SinkError> {
         if self.flush_at.is_some_and(|at| at <= now) {
             self.flush_at = None;
-            self.writer.flush().map_err(|error| self.failed(reason(error)))?;
+            self.flush()?;
         }
         Ok(())
     }
 
+    /// Ends the chunk, and hands it to the system.
+    fn flush(&mut self) -> Result<(), SinkError> {
+        let flushed = self.writer.flush();
+        self.written(flushed)?;
+        self.ends.push_back(self.contents());
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes note of the chunks that the system has by now.
+    fn settle(&mut self) {
+        let taken = self.taken.load(Ordering::Relaxed);
+        while let Some(end) = self.ends.front().copied().filter(|end| end.bytes <= taken) {
+            self.whole = end;
+            self.ends.pop_front();
+        }
+    }
+
     /// Completes the file. All of it is with the system then; when that has it on the disk is not waited for, as a slow
     /// one can have minutes of it to catch up with.
-    pub(super) fn finish(mut self) -> Result<Contents, SinkError> {
-        self.writer.finish().map_err(|error| self.failed(reason(error)))?;
-        Ok(Contents { messages: self.messages, bytes: self.bytes() })
+    pub(super) fn finish(&mut self) -> Result<Contents, SinkError> {
+        self.flush()?;
+        let finished = self.writer.finish();
+        self.written(finished)?;
+        Ok(self.contents())
+    }
+
+    /// Gives the file up after an error, so that it ends with its last whole chunk; how many messages are in it.
+    pub(super) fn abandon(mut self) -> u64 {
+        // where no write has failed the file can be completed
+        if !self.is_broken && self.finish().is_ok() {
+            return self.messages;
+        }
+        self.settle();
+        let Self { writer, file, whole, .. } = self;
+        // it may still write
+        drop(writer);
+        match file.set_len(whole.bytes) {
+            Ok(()) => tracing::debug!("the file ends after {} bytes", whole.bytes),
+            Err(error) => tracing::debug!("the file can't be cut: {error}"),
+        }
+        whole.messages
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether no path leads to the file any more.
+    #[cfg(unix)]
+    pub(super) fn is_removed(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
+    /// Where that can't be seen, an open file can't be removed.
+    #[cfg(not(unix))]
+    pub(super) fn is_removed(&self) -> bool {
+        false
+    }
+
+    fn contents(&self) -> Contents {
+        Contents { messages: self.messages, bytes: self.bytes() }
     }
 
     /// Bytes written so far.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The outcome of a call of the writer.
+    fn written<T>(&mut self, outcome: Result<T, McapError>) -> Result<T, SinkError> {
+        outcome.map_err(|error| {
+            self.is_broken |= matches!(error, McapError::Io(_) | McapError::AttemptedWriteAfterFailure);
+            self.failed(reason(error))
+        })
     }
 
     fn failed(&self, reason: String) -> SinkError {
@@ -168,35 +269,5 @@ fn reason(error: McapError) -> String {
     match error {
         McapError::Io(error) => error.to_string(),
         other => other.to_string(),
-    }
-}
-
-/// A file that is written from its beginning to its end, and counts.
-struct Output {
-    file: BufWriter<File>,
-    position: Arc<AtomicU64>,
-}
-
-impl Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.position.fetch_add(written as u64, Ordering::Relaxed);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Seek for Output {
-    /// Tells the position, nothing else: a `BufWriter` would write its buffer out to tell it.
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        match to {
-            SeekFrom::Current(0) => Ok(self.position.load(Ordering::Relaxed)),
-            SeekFrom::Current(_) | SeekFrom::Start(_) | SeekFrom::End(_) => {
-                Err(ErrorKind::Unsupported.into())
-            }
-        }
     }
 }

@@ -16,6 +16,7 @@ use crate::time::Timestamp;
 
 mod mcap_file;
 mod mcap_kept;
+mod output;
 
 use mcap_file::{Contents, McapFile};
 use mcap_kept::Kept;
@@ -58,6 +59,9 @@ pub enum SinkError {
         /// What the system says, or the limit of the format that was reached.
         reason: String,
     },
+    /// Nobody can find it any more.
+    #[error("{}: was removed while it was written; what was recorded is lost", .0.display())]
+    Removed(PathBuf),
     /// The disk did not take the rest in time.
     #[error("{}: the end was not written within {} s", .0.display(), FINISH_LIMIT.as_secs())]
     Stuck(PathBuf),
@@ -153,12 +157,22 @@ impl Drop for Taker {
 fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkError> {
     let recorded = file.keep(kept).and_then(|()| write_all(tap, &mut file)).and_then(|()| file.finish());
     match recorded {
+        Ok(_) if file.is_removed() => {
+            let error = SinkError::Removed(file.path().to_owned());
+            tracing::error!("{error}");
+            Err(error)
+        }
         Ok(contents) => {
             tap.count_recorded(contents.bytes);
             Ok(contents)
         }
         Err(error) => {
-            tracing::error!("{error}; what was recorded before can be read, and serving goes on");
+            let readable = match file.abandon() {
+                0 => "nothing of it can be read".to_owned(),
+                1 => "the 1 message recorded before can be read".to_owned(),
+                count => format!("the {count} messages recorded before can be read"),
+            };
+            tracing::error!("{error}; {readable}, and serving goes on");
             let text = "the server's recording failed: from here on nothing is recorded";
             tap.hub().notice(text);
             Err(error)

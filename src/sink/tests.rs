@@ -303,3 +303,33 @@ fn what_recordings_have_beside_their_messages_is_kept() {
     assert_eq!(mcap::Summary::read(&bytes).unwrap().unwrap().attachment_indexes.len(), 1);
     assert_eq!(profile(&bytes), "");
 }
+
+#[test]
+fn what_is_no_failure_of_the_disk_leaves_a_complete_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    let mut file = McapFile::create(&path, &Kept::default()).unwrap();
+    file.add_channel(&channel(1, "/a")).unwrap();
+    let batch = batch(&[(1, 1, 1, 0, vec![1]), (2, 2, 2, 0, vec![2])]);
+    file.write(&batch.entries[0], batch.payload(&batch.entries[0])).unwrap();
+    file.write(&batch.entries[1], batch.payload(&batch.entries[1])).unwrap_err();
+    assert_eq!(file.abandon(), 1);
+    let file = fs::read(&path).unwrap();
+    assert!(mcap::Summary::read(&file).unwrap().is_some());
+    assert_eq!(messages(&file).len(), 1);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_file_that_was_removed_is_told_and_one_that_was_renamed_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("a.mcap"), folder.path().join("b.mcap"));
+    let hub = hub();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    fs::rename(&path, &other).unwrap();
+    recorder.finish().unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = recorder.finish().unwrap_err().to_string();
+    assert!(error.contains("a.mcap: was removed while"), "{error}");
+}

@@ -147,7 +147,7 @@ impl MemoryRecording {
         });
         if gone > 0 {
             let gone = counted(gone as u64, "message");
-            warnings.push(format!("{gone} of before the schema of their topic changed: left out"));
+            warnings.push(format!("{gone} from before a change of schema: left out"));
         }
         let range = played.unwrap_or(TimeRange::ALL);
         let latched = channels.values().filter(|channel| channel.latched).map(|channel| channel.id).collect();
@@ -355,7 +355,7 @@ mod tests {
         let options = RecordingOptions::default();
         let mut recording = MemoryRecording::new("lines".into(), gathered, Extent::All, &options).unwrap();
         assert_eq!(rest(&mut recording), ["b2"]);
-        assert!(recording.info().warnings[0].starts_with("1 message of before"));
+        assert!(recording.info().warnings[0].starts_with("1 message from before a change"));
     }
 
     #[test]

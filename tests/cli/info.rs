@@ -200,6 +200,16 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 }
 
 #[test]
+fn recordings_that_were_joined_are_no_damage() {
+    let drive = std::fs::read(DRIVE).unwrap();
+    let (_folder, paths) = folder(&[("joined.mcap", &[&drive[..], &drive].concat())]);
+    let output = run(&["info", &paths[0], "--json", "--check"], &[]);
+    let found = parsed(&output);
+    assert_eq!((code(&output), &found["damage"]), (0, &json!([])), "{}", said(&output));
+    assert_eq!(found["message_count"], 2 * 867);
+}
+
+#[test]
 fn attachments_are_copied_to_stdout_or_to_a_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rover.urdf");

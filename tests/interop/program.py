@@ -153,6 +153,20 @@ async def signals():
             check_complete(path, messages)
 
 
+async def timeout():
+    """GNU timeout signals the program and then its group: that is one request, and the recording is completed."""
+    for attempt in range(6):
+        with new_file() as path:
+            command = ["timeout", "1", BRIDGE, "serve", DRIVE, "--port", "0", "--start-on", "launch", "--record", path]
+            done = await asyncio.to_thread(
+                subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+            equal(done.returncode, 124, f"exit code of attempt {attempt}; {done.stderr}")
+            check("recorded " in done.stderr, done.stderr)
+            messages, damaged = read(path)
+            check(not damaged, "damaged")
+            check_complete(path, messages)
+
+
 async def nohup():
     """What was ignored at the start stays ignored."""
     def ignore():
@@ -168,17 +182,24 @@ async def nohup():
 
 
 async def file_limit():
-    """A recording that reaches `ulimit -f` ends as on a full disk; serving goes on."""
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    with new_file() as path:
-        async with serving(DRIVE, "--rate", "10", "--loop", "--record", path, preexec_fn=limit) as server:
-            client = await Client.connect(server, OLD, topics=None)
-            await client.until(lambda events: sum(e[0] == "message" for e in events) > 2000, "messages")
-            await server.says("what was recorded before can be read")
-            server.process.send_signal(signal.SIGTERM)
-            equal(await server.code(), 1, "exit code; " + server.said())
-        check(0 < os.path.getsize(path) <= 200_000, os.path.getsize(path))
+    """A recording that reaches `ulimit -f` ends as on a full disk: what is said to be readable is; serving goes on."""
+    for size, rate in ((200_000, 10), (300_000, 1000)):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+        with new_file() as path:
+            async with serving(DRIVE, "--rate", rate, "--loop", "--record", path, preexec_fn=limit) as server:
+                client = await Client.connect(server, OLD, topics=None)
+                await client.until(lambda events: sum(e[0] == "message" for e in events) > 2000, "messages")
+                await server.says("and serving goes on")
+                server.process.send_signal(signal.SIGTERM)
+                equal(await server.code(), 1, "exit code; " + server.said())
+            check(0 < os.path.getsize(path) <= size, os.path.getsize(path))
+            info = await asyncio.to_thread(subprocess.run, [BRIDGE, "info", "--json", path], capture_output=True)
+            # of nothing there is nothing to show
+            found = json.loads(info.stdout)["message_count"] if info.stdout else 0
+            readable = re.search(r"the (\d+) messages? recorded before can be read", server.said())
+            check(readable or "nothing of it can be read" in server.said(), server.said())
+            equal(found, int(readable[1]) if readable else 0, server.said())
 
 
 async def descriptors():
@@ -622,7 +643,7 @@ async def kept():
 
 TRIALS = dict(
     stderr_closed=stderr_closed, stderr_stalled=stderr_stalled, stderr_slow=stderr_slow, signals=signals,
-    nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
+    timeout=timeout, nohup=nohup, file_limit=file_limit, descriptors=descriptors, requests=requests, long_texts=long_texts,
     refused_control=refused_control, many_channels=many_channels, json_log=json_log, verbose=verbose, ready=ready,
     addresses=addresses, pipe_keys=pipe_keys, job_control=job_control, narrow_bar=narrow_bar,
     stopped_terminal=stopped_terminal, hangup=hangup, kept=kept,

@@ -32,7 +32,7 @@ Examples:
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  4 info: the recording is damaged  130 ended at once by a second signal";
+  4 info: the recording is damaged  130 ended at once by another signal";
 
 const INFO_EXAMPLES: &str = "\
 Examples:

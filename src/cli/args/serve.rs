@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::config::Setting;
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::lines::LineArgs;
 use super::{flags, one};
@@ -57,7 +58,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) config: Option<PathBuf>,
     /// Write the WebSocket URL into this file once the server listens; removed at the end
-    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    #[arg(long, value_name = "FILE", help_heading = "Server", value_parser = NonEmptyStringValueParser::new())]
     ready_file: Option<String>,
     /// Show no progress bar, even on a terminal
     #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
@@ -175,7 +176,7 @@ pub(crate) struct ServeArgs {
     compression: Option<String>,
 
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
-    #[arg(long, value_name = "FILE", help_heading = "Recording")]
+    #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
     record: Option<String>,
 }
 

@@ -80,7 +80,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let stop = panicked.child_token();
     signals::survive_full_files().map_err(runtime_failure("waiting for signals"))?;
-    tokio::spawn(signals::handle(stop.clone(), log.clone()));
+    signals::handle(stop.clone(), log.clone());
     let server = Server::bind(SocketAddr::new(options.host, options.port))
         .await
         .map_err(|error| match error {

@@ -1,70 +1,125 @@
-//! Signals. SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the server in good order, the second one at once. What was ignored
-//! when the program began, as `nohup` and `&` in scripts have it, stays ignored.
+//! Signals. SIGINT, SIGTERM, SIGHUP and SIGQUIT stop the server in good order, another one a second later or more at once.
+//! What was ignored when the program began, as `nohup` and `&` in scripts have it, stays ignored.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::keyboard;
 use crate::cli::logging::LogOutput;
 
-/// Handles signals for as long as it is awaited; the first that asks for it cancels `stop`.
-pub(super) async fn handle(stop: CancellationToken, log: LogOutput) {
-    if let Err(error) = signals(stop, log).await {
-        tracing::error!("signals can't be awaited: {error}");
+/// Signals that come within this time of the first count as that one. GNU `timeout` signals the program and then its group,
+/// a terminal that is closed and systemd send several; a person who insists does so for longer.
+const ONE_REQUEST: Duration = Duration::from_secs(1);
+
+/// Handles signals from now on, on a task; the first that asks for it cancels `stop`.
+pub(super) fn handle(stop: CancellationToken, log: LogOutput) {
+    match Signals::listen() {
+        Ok(signals) => drop(tokio::spawn(signals.run(stop, log))),
+        Err(error) => tracing::error!("signals can't be awaited: {error}"),
+    }
+}
+
+/// What a signal that asks for the end brings about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// The end in good order.
+    Stop,
+    /// Nothing more than the one before.
+    Same,
+    /// The end at once.
+    Exit,
+}
+
+/// The signals so far that ask for the end.
+#[derive(Debug, Default)]
+struct Asked {
+    first: Option<Instant>,
+}
+
+impl Asked {
+    fn again(&mut self, now: Instant) -> Answer {
+        match self.first {
+            None => {
+                self.first = Some(now);
+                Answer::Stop
+            }
+            Some(first) if now < first + ONE_REQUEST => Answer::Same,
+            Some(_) => Answer::Exit,
+        }
+    }
+
+    fn answer(&mut self, stop: &CancellationToken) {
+        match self.again(Instant::now()) {
+            Answer::Stop => stop.cancel(),
+            Answer::Same => {}
+            Answer::Exit => exit_now(),
+        }
     }
 }
 
 /// The user insists.
-#[allow(clippy::exit, reason = "the second signal")]
+#[allow(clippy::exit, reason = "the user insists")]
 fn exit_now() -> ! {
     keyboard::restore();
     std::process::exit(130)
 }
 
+/// A signal that is listened to; None if it is ignored.
 #[cfg(unix)]
-async fn signals(stop: CancellationToken, log: LogOutput) -> io::Result<()> {
-    use rustix::process::Signal;
-    use tokio::signal::unix::{SignalKind, signal};
+type Listened = Option<tokio::signal::unix::Signal>;
 
-    let ignored = ignored();
-    let listen = |wanted: Signal| {
-        let number = wanted.as_raw();
-        let is_ignored = ignored & (1 << (number - 1)) != 0;
-        (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
-    };
-    let mut interrupt = listen(Signal::INT)?;
-    let mut terminate = listen(Signal::TERM)?;
-    let mut hangup = listen(Signal::HUP)?;
-    let mut quit = listen(Signal::QUIT)?;
-    let mut suspend = listen(Signal::TSTP)?;
-    let mut resume = listen(Signal::CONT)?;
-    let mut stopping = false;
-    loop {
-        tokio::select! {
-            () = received(&mut interrupt) => {}
-            () = received(&mut terminate) => {}
-            () = received(&mut hangup) => {}
-            () = received(&mut quit) => {}
-            () = received(&mut suspend) => {
-                suspend_now(&log);
-                continue;
-            }
-            () = received(&mut resume) => {
-                log.redraw();
-                continue;
+#[cfg(unix)]
+struct Signals {
+    interrupt: Listened,
+    terminate: Listened,
+    hangup: Listened,
+    quit: Listened,
+    suspend: Listened,
+    resume: Listened,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use rustix::process::Signal;
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let ignored = ignored();
+        let listen = |wanted: Signal| {
+            let number = wanted.as_raw();
+            let is_ignored = ignored & (1 << (number - 1)) != 0;
+            (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
+        };
+        Ok(Self {
+            interrupt: listen(Signal::INT)?,
+            terminate: listen(Signal::TERM)?,
+            hangup: listen(Signal::HUP)?,
+            quit: listen(Signal::QUIT)?,
+            suspend: listen(Signal::TSTP)?,
+            resume: listen(Signal::CONT)?,
+        })
+    }
+
+    async fn run(mut self, stop: CancellationToken, log: LogOutput) {
+        let mut asked = Asked::default();
+        loop {
+            tokio::select! {
+                () = received(&mut self.interrupt) => asked.answer(&stop),
+                () = received(&mut self.terminate) => asked.answer(&stop),
+                () = received(&mut self.hangup) => asked.answer(&stop),
+                () = received(&mut self.quit) => asked.answer(&stop),
+                () = received(&mut self.suspend) => suspend_now(&log),
+                () = received(&mut self.resume) => log.redraw(),
             }
         }
-        if std::mem::replace(&mut stopping, true) {
-            exit_now();
-        }
-        stop.cancel();
     }
 }
 
 /// Completes at the next signal of a kind; never if it is ignored.
 #[cfg(unix)]
-async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+async fn received(signal: &mut Listened) {
     match signal {
         // None: the runtime ends
         Some(signal) => {
@@ -108,11 +163,20 @@ fn ignored() -> u64 {
 }
 
 #[cfg(not(unix))]
-async fn signals(stop: CancellationToken, _log: LogOutput) -> io::Result<()> {
-    tokio::signal::ctrl_c().await?;
-    stop.cancel();
-    tokio::signal::ctrl_c().await?;
-    exit_now()
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn run(self, stop: CancellationToken, _log: LogOutput) {
+        let mut asked = Asked::default();
+        while tokio::signal::ctrl_c().await.is_ok() {
+            asked.answer(&stop);
+        }
+    }
 }
 
 /// A file that has reached its largest size (`ulimit -f`) is an error of the write, as a full disk is, and does not end
@@ -151,3 +215,19 @@ pub(super) fn raise_descriptors() {
 
 #[cfg(not(unix))]
 pub(super) fn raise_descriptors() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_close_together_are_one_and_a_later_one_ends_at_once() {
+        let (mut asked, begin) = (Asked::default(), Instant::now());
+        let mut after = |millis| asked.again(begin + Duration::from_millis(millis));
+        assert_eq!(
+            [after(0), after(0), after(3), after(999)],
+            [Answer::Stop, Answer::Same, Answer::Same, Answer::Same]
+        );
+        assert_eq!(after(1000), Answer::Exit, "counted from the first, so that a key that is held ends it");
+    }
+}

@@ -118,7 +118,10 @@ impl Machine {
         if gap.as_secs_f64() / rate <= longest.as_secs_f64() {
             return;
         }
-        tracing::info!("a pause of {} is skipped: the next message is at {time}", duration_text(gap));
+        if let Some(left_out) = self.log_limit.admit(now) {
+            let gap = duration_text(gap);
+            tracing::info!("a pause of {gap} is skipped: the next message is at {time}{left_out}");
+        }
         self.set_clock(time, stage, now);
         // a playback bar jumps with it
         stage.changed(self.state(now, None));

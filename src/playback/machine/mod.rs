@@ -24,6 +24,7 @@ use super::{AtEnd, PlaybackOptions, Rate, StartOn, TimeShift};
 use crate::hub::restart::RestartWatch;
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{ClientId, SlowClient};
+use crate::log_limit::LogLimit;
 use crate::model::{Channel, ChannelId};
 use crate::source::{RecordingInfo, SourceError, SourceKind};
 use crate::time::Timestamp;
@@ -42,6 +43,9 @@ mod wait;
 
 /// The messages after new channels of a stream wait this long for subscriptions to them.
 const SUBSCRIBE_GRACE: Duration = Duration::from_millis(50);
+
+/// Lines about pauses of the recording in ten seconds.
+const LOGGED_PAUSES: u32 = 10;
 
 /// What is played.
 #[derive(Debug)]
@@ -82,6 +86,8 @@ pub(super) struct Machine {
     ahead: ReadAhead,
     pace: Pace,
     wait: Wait,
+    /// Of lines about pauses of the recording, which clients can cause as often as they like.
+    log_limit: LogLimit,
     looping: bool,
     /// Time stands until then: a lap has begun that is a new session for clients, with a silence before it.
     silent_until: Option<Instant>,
@@ -128,6 +134,7 @@ impl Machine {
             ahead: ReadAhead::default(),
             pace: Pace::new(now),
             wait: Wait::default(),
+            log_limit: LogLimit::new(LOGGED_PAUSES),
             looping: options.looping,
             silent_until: None,
             shift,

@@ -37,11 +37,15 @@ impl Machine {
         let since = *self.wait.since.get_or_insert(now);
         // the whole of it at the speed of now, so that it stays shown when less than that is left
         let takes_longer = |than| due.is_none_or(|due| due - since > than);
-        if takes_longer(LONG_WAIT) && !std::mem::replace(&mut self.wait.is_logged, true) {
+        if takes_longer(LONG_WAIT)
+            && !std::mem::replace(&mut self.wait.is_logged, true)
+            && let Some(left_out) = self.log_limit.admit(now)
+        {
             let wait = due.map_or_else(|| "for ever".to_owned(), |due| duration_text(due - now));
             let seek = if self.is_recording() { "seek, or " } else { "" };
             tracing::info!(
-                "the next message is at {time}: at this speed that takes {wait}; {seek}let --skip-gaps pass over pauses"
+                "the next message is at {time}: at this speed that takes {wait}; {seek}let --skip-gaps pass over \
+                 pauses{left_out}"
             );
         }
         let shows = takes_longer(SHOWN);

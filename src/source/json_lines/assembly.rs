@@ -22,8 +22,8 @@ const MADE: u32 = 1;
 const KEPT: usize = 4;
 
 impl Assembly {
-    /// Channels that end or appear before the next message.
-    pub(super) fn channels(&mut self) -> &mut Batch {
+    /// What is no message: channels that end or appear before the next one, and when messages arrived.
+    pub(super) fn batch(&mut self) -> &mut Batch {
         &mut self.batch
     }
 

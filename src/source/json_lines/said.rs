@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
@@ -282,6 +282,13 @@ pub(super) fn decode_base64(text: &str, out: &mut Vec<u8>) -> Result<(), String>
     let before = out.len();
     BASE64.decode_vec(text, out).map_err(|error| {
         out.truncate(before);
-        format!("not base64 (letters, digits, + and /): {error}")
+        let why = match error {
+            DecodeError::InvalidByte(at, byte) => {
+                format!("character {} is '{}'", at + 1, byte.escape_ascii())
+            }
+            DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => "it is cut off".to_owned(),
+            DecodeError::InvalidLastSymbol { .. } => "its last character has bits too many".to_owned(),
+        };
+        format!("not base64 (letters, digits, + and /): {why}")
     })
 }

@@ -160,6 +160,7 @@ impl LiveChannels {
             present: BTreeSet::new(),
             live: HashMap::new(),
             count: 0,
+            warnings: state::Warnings::default(),
         };
         let (generation, inputs, unfinished, writers) = Default::default();
         Ok(Arc::new(Self {
@@ -272,7 +273,8 @@ impl Input {
             check_name(name)?;
         }
         let mut state = self.channels.lock();
-        if state.schemas.declare(schema)? {
+        let State { schemas, warnings, .. } = &mut *state;
+        if schemas.declare(schema, warnings)? {
             self.channels.changed();
         }
         Ok(())
@@ -336,13 +338,12 @@ impl Input {
         }
         let claim = self.channels.registry.claim(spec.clone()).map_err(|error| error.to_string())?;
         if let Some(warning) = claim.warning() {
-            tracing::warn!("{}", printable(&warning, LONG));
+            state.warnings.warn(printable(&warning, LONG));
         }
         if replaced.is_some() {
             let topic = printable(offered, SHOWN_NAME);
-            tracing::warn!(
-                "{topic}: its schema, encoding or metadata has changed, so the topic is offered again"
-            );
+            let changed = "its schema, encoding or metadata has changed, so the topic is offered again";
+            state.warnings.warn(format_args!("{topic}: {changed}"));
         }
         let live = Arc::new(LiveChannel { channel: claim.channel, topic: topic.notes.clone() });
         topic.channels.push(Used { live: live.clone(), spec, by: BTreeSet::from([self.id]) });

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
+use super::state::Warnings;
 use super::{Refusal, SHOWN_NAME, SchemaFor, json_schema};
 use crate::model::Schema;
 use crate::pattern::TopicPattern;
@@ -84,7 +85,7 @@ impl Schemas {
     }
 
     /// Declares a schema under its name. False if it is the one that the name has.
-    pub(super) fn declare(&mut self, schema: Schema) -> Result<bool, String> {
+    pub(super) fn declare(&mut self, schema: Schema, warnings: &mut Warnings) -> Result<bool, String> {
         let before = self.declared.get(&schema.name);
         if before.is_some_and(|before| **before == schema) {
             return Ok(false);
@@ -97,8 +98,10 @@ impl Schemas {
         if used + schema.data.len() > MAX_BYTES {
             return Err(format!("all schemas together would have more than {} MiB", MAX_BYTES >> 20));
         }
-        if schema.encoding == "jsonschema" {
-            warn_of_limits(&schema.name, json_schema::limits(&schema.data)?);
+        if schema.encoding == "jsonschema"
+            && let Some(limit) = json_schema::limits(&schema.data)?
+        {
+            warnings.warn(limited(&schema.name, &limit));
         }
         let schema = Arc::new(schema);
         self.alive.push(Arc::downgrade(&schema));
@@ -107,14 +110,10 @@ impl Schemas {
     }
 }
 
-fn warn_of_limits(name: &str, limit: Option<json_schema::Limit>) {
-    if let Some(limit) = limit {
-        let (name, limit) = (printable(name, SHOWN_NAME), limit.to_string());
-        tracing::warn!(
-            "schema {name}: {}, so some viewers will not list its topics",
-            printable(&limit, LONG)
-        );
-    }
+/// What a schema costs that some viewers can't read.
+fn limited(name: &str, limit: &json_schema::Limit) -> String {
+    let (name, limit) = (printable(name, SHOWN_NAME), limit.to_string());
+    format!("schema {name}: {}, so some viewers will not list its topics", printable(&limit, LONG))
 }
 
 /// A JSON Schema of the user's; its name is its title, or else that of the file.
@@ -123,7 +122,9 @@ fn from_file(path: &str) -> Result<Meaning, Refusal> {
     let limit = json_schema::limits(&data)?;
     let file = std::path::Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let name = json_schema::title(&data).unwrap_or(file);
-    warn_of_limits(&name, limit);
+    if let Some(limit) = limit {
+        tracing::warn!("{}", limited(&name, &limit));
+    }
     Ok(Meaning::Declared(Arc::new(Schema { name, encoding: "jsonschema".to_owned(), data: data.into() })))
 }
 

@@ -83,6 +83,9 @@ impl Lines {
             self.notes.assumed_zone();
         }
         let [log_time, publish_time] = times.map(|time| time.map(|time| time.at));
+        if log_time.is_none() && self.timing.is_none() {
+            to.assembly.batch().arrival = Some(to.arrival);
+        }
         let now = self.timing.as_ref().and_then(Timing::position).unwrap_or(to.arrival);
         let log_time = log_time.unwrap_or(now);
         let mut entry = Entry {
@@ -140,10 +143,10 @@ impl Lines {
         if let Some(Resolved { live, retired, .. }) = &resolved {
             if let Some(retired) = retired {
                 to.cut();
-                to.assembly.channels().retired.push(*retired);
+                to.assembly.batch().retired.push(*retired);
             }
             if self.id(wanted.topic) != Some(live.channel.id) {
-                to.assembly.channels().announcements.push(live.channel.clone());
+                to.assembly.batch().announcements.push(live.channel.clone());
             }
         }
         if self.cache.len() >= MAX_CACHED {

@@ -49,7 +49,10 @@ fn faults_are_told_with_the_way_out() {
         (r#"{"topic":"/a","data":{},"publish_time":"x"}"#, "publish_time \"x\" is not a time"),
         (r#"{"topic":"/a","data":{},"schema":"foxglove.log"}"#, "did you mean 'foxglove.Log'?"),
         (r#"{"topic":"/a","data_base64":"QUJD"}"#, "needs the encoding"),
-        (r#"{"topic":"/a","encoding":"x","data_base64":"Q*"}"#, "not base64"),
+        (
+            r#"{"topic":"/a","encoding":"x","data_base64":"Q*"}"#,
+            "not base64 (letters, digits, + and /): character 2 is '*'",
+        ),
         (r#"{"topic":"/a","schema":"foxglove.Log","data":{"levle":1}}"#, "levle"),
         (r#"{"op":"dance","topic":"/a"}"#, "column 7: op 'dance' is unknown"),
         (r#"{"op":"schema","name":"","schema":{}}"#, "needs a name"),

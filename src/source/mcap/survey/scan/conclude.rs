@@ -39,7 +39,9 @@ impl<R> Scan<'_, R> {
         }
         survey.damage = faults.into_list();
         survey.damage.extend(mismatches.into_list());
-        survey.damage.extend(unused.filter(|unused| unused.is_damage).map(|unused| unused.reason));
+        // of recordings that were joined the last summary does not tell where things are in the file
+        let damaged = unused.filter(|unused| unused.is_damage && ids.recordings < 2);
+        survey.damage.extend(damaged.map(|unused| unused.reason));
         if undefined > 0 {
             let reason = format!("{undefined} messages of channels that it does not define are left out");
             survey.warnings.push(format!("{name}: {reason}"));
