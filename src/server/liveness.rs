@@ -15,6 +15,9 @@ const PINGS: u32 = 5;
 /// … but not more often than this.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
+/// A busy computer is not later than this.
+const STOPPED: Duration = Duration::from_secs(1);
+
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -90,7 +93,13 @@ impl Liveness {
     }
 
     /// What is due at [`Liveness::next`]. While a ping waits to be written there is no second one.
+    ///
+    /// Who asks much later did not run meanwhile (the program was stopped by Ctrl-Z): that is no silence of the client.
     pub(super) fn due(&mut self, now: Instant) -> Due {
+        let late = now.saturating_duration_since(self.next());
+        if late > self.interval.max(STOPPED) {
+            self.alive += late;
+        }
         if self.deadline().is_some_and(|deadline| deadline <= now) {
             return Due::Close(self.silent(now));
         }
@@ -237,7 +246,10 @@ mod tests {
         let mut liveness = Liveness::new(TIMEOUT, start);
         liveness.received(5, at(10));
         liveness.received(5, at(20));
-        assert_eq!(liveness.due(at(84)), Due::Ping);
+        for seconds in [15, 30, 45, 60, 75] {
+            assert_eq!(liveness.due(at(seconds)), Due::Ping);
+        }
+        assert_eq!(liveness.due(at(84)), Due::Nothing);
         assert_eq!(liveness.due(at(85)), Due::Close(TIMEOUT));
     }
 
@@ -265,5 +277,22 @@ mod tests {
         assert_eq!(connection.closed_after(&client(false, 1000, 100)), None);
         assert!((239..=240).contains(&connection.pings), "{}", connection.pings);
         assert_eq!(Connection::new(Duration::MAX, 9).closed_after(&client(false, 0, 100)), None);
+    }
+
+    #[test]
+    fn time_in_which_the_program_was_stopped_is_no_silence() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut liveness = Liveness::new(TIMEOUT, start);
+        assert_eq!(liveness.due(at(15)), Due::Ping);
+        assert_eq!(liveness.due(at(3600)), Due::Ping);
+        let mut now = liveness.next();
+        let closed = loop {
+            match liveness.due(now) {
+                Due::Close(silent) => break silent,
+                Due::Nothing | Due::Ping => now = liveness.next(),
+            }
+        };
+        assert_eq!((closed, now), (TIMEOUT, at(3600 + 75 - 30)), "30 s of its silence were before that");
     }
 }
