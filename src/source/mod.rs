@@ -233,6 +233,9 @@ pub fn stream_summary(
     let mut first = Vec::new();
     let head = read.by_ref().take(sniff::FOREIGN_HEAD as u64).read_to_end(&mut first);
     head.map_err(|error| SourceError::Io { name: name.to_owned(), error })?;
+    if first.is_empty() {
+        return Err(SourceError::Unusable { name: name.to_owned(), reason: "is empty".to_owned() });
+    }
     let is_object = first.trim_ascii_start().starts_with(b"{");
     match (sniff(&first), foreign(&first)) {
         (Kind::Mcap, _) => self::mcap::stream_summary(name, io::Cursor::new(first).chain(read)),

@@ -128,7 +128,8 @@ fn stdin_is_a_recording_or_lines() {
     assert_eq!((code(&bad), &parsed(&bad)["damage"]), (4, &json!(["1 line can't be used"])));
 
     for (bytes, reason) in [
-        (&b"#ROSBAG V2.0\n"[..], "is a ROS 1 bag"),
+        (&b""[..], "is empty"),
+        (b"#ROSBAG V2.0\n", "is a ROS 1 bag"),
         (b"\x1f\x8b\x08\0", "gunzip"),
         (b"no line\n", "nothing can be used of 1 line"),
     ] {
