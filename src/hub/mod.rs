@@ -61,7 +61,7 @@ pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
 pub use options::{HubOptions, Latch, SlowClient};
-pub(crate) use publisher::Direction;
+pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};

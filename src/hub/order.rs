@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use super::channels::NotOffered;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
-use super::publisher::Direction;
 use super::queue::Feed;
 use super::{
     DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
@@ -20,6 +19,15 @@ use super::{
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
 use crate::time::Timestamp;
+
+/// Which way time goes in a seek.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// Later, or it stays.
+    Forward,
+    /// Earlier.
+    Back,
+}
 
 impl State {
     pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotOffered> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channels::NotOffered;
-use super::order::{Woken, state_kind};
+use super::order::{Direction, Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
@@ -13,15 +13,6 @@ use super::{ClientId, Hub, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
-
-/// Which way time goes in a seek.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Direction {
-    /// Later, or it stays.
-    Forward,
-    /// Earlier.
-    Back,
-}
 
 /// Puts channels and messages into a hub. Clones share it; several publishers of one hub are served together.
 ///

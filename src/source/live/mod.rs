@@ -26,6 +26,7 @@ mod refusal;
 mod schema_for;
 mod schemas;
 mod state;
+mod warnings;
 mod writers;
 
 pub(super) use refusal::{Refusal, Refused};
@@ -160,7 +161,7 @@ impl LiveChannels {
             present: BTreeSet::new(),
             live: HashMap::new(),
             count: 0,
-            warnings: state::Warnings::default(),
+            warnings: warnings::Warnings::default(),
         };
         let (generation, inputs, unfinished, writers) = Default::default();
         Ok(Arc::new(Self {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
-use super::state::Warnings;
+use super::warnings::Warnings;
 use super::{Refusal, SHOWN_NAME, SchemaFor, json_schema};
 use crate::model::Schema;
 use crate::pattern::TopicPattern;

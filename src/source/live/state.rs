@@ -1,13 +1,12 @@
 //! What is known of the topics of lines: who declared them, their channels, and which inputs use those.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::schemas::Schemas;
+use super::warnings::Warnings;
 use super::{LiveChannel, SHOWN_NAME, TopicNotes, Traits};
-use crate::log_limit::LogLimit;
 use crate::model::ChannelId;
 use crate::printable::printable;
 use crate::registry::ChannelSpec;
@@ -18,9 +17,6 @@ pub(super) const CHANGES_AT_ONCE: u32 = 10;
 
 /// After those, the time for one more. Each costs every client two frames and the loss of its subscription.
 pub(super) const CHANGE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Warnings in ten seconds, of all inputs.
-const WARNINGS: u32 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct InputId(pub(super) u64);
@@ -37,24 +33,6 @@ pub(super) struct State {
     /// Channels of all topics.
     pub(super) count: usize,
     pub(super) warnings: Warnings,
-}
-
-/// Warnings about channels that are new: writers can cause them as often as they like.
-#[derive(Debug)]
-pub(super) struct Warnings(LogLimit);
-
-impl Default for Warnings {
-    fn default() -> Self {
-        Self(LogLimit::new(WARNINGS))
-    }
-}
-
-impl Warnings {
-    pub(super) fn warn(&mut self, text: impl Display) {
-        if let Some(left_out) = self.0.admit(Instant::now()) {
-            tracing::warn!("{text}{left_out}");
-        }
-    }
 }
 
 /// What lines of a topic need not say themselves.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::found::Tally;
+use super::tally::Tally;
 use crate::model::Schema;
 use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::found::Tally;
+use super::tally::Tally;
 use super::{Method, Survey, check_magic, scan, summary as section, survey, times};
 use crate::printable::counted;
 use crate::source::bytes::{LocalFile, RangeRead};

@@ -23,14 +23,15 @@ mod index;
 pub(super) mod info;
 mod scan;
 mod summary;
+mod tally;
 mod times;
 
 pub use attachments::{AttachmentCrc, Attachments};
 use extras::FoundAttachment;
-use found::Tally;
 pub(super) use ids::{FileChannel, FilePart};
 pub(super) use index::{Index, Segment};
 pub(super) use summary::read_index;
+use tally::Tally;
 
 /// How a survey was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
