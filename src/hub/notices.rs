@@ -7,6 +7,9 @@ use super::outbox::{ControlKind, Encoded};
 use super::{Hub, Publisher, lock};
 use crate::protocol::{ServerMessage, Status};
 
+/// Facts that are kept for clients that join; further ones are shown to those that are there.
+const MOST_FACTS: usize = 100;
+
 /// What clients that join are shown.
 #[derive(Debug, Default)]
 pub(super) struct Notices(Vec<Notice>);
@@ -23,6 +26,14 @@ impl Notices {
         self.0.iter().map(|notice| &notice.frame)
     }
 
+    /// Keeps a fact, once.
+    fn remember(&mut self, frame: Encoded) {
+        let facts = self.0.iter().filter(|notice| notice.id.is_none()).count();
+        if facts < MOST_FACTS && self.frames().all(|shown| *shown != frame) {
+            self.0.push(Notice { id: None, frame });
+        }
+    }
+
     /// Forgets a condition. Returns whether it was there.
     fn forget(&mut self, id: &'static str) -> bool {
         let before = self.0.len();
@@ -37,9 +48,7 @@ impl Hub {
         let frame = Encoded::from(ServerMessage::Status(Status::info(text)).encode());
         let mut state = lock(&self.0.state);
         state.broadcast(ControlKind::Lasting, &frame);
-        if state.notices.frames().all(|shown| *shown != frame) {
-            state.notices.0.push(Notice { id: None, frame });
-        }
+        state.notices.remember(frame);
     }
 }
 

@@ -28,6 +28,17 @@ fn a_fact_is_shown_once_to_everybody_with_level_0() {
 }
 
 #[test]
+fn of_very_many_facts_those_who_join_get_some() {
+    let hub = hub(SlowClient::Drop);
+    let publisher = hub.publisher();
+    let mut early = Viewer::join(&hub);
+    publisher.condition("far", "it is far away");
+    (0..1000).for_each(|fact| publisher.notice(&format!("fact {fact}")));
+    assert_eq!(shown(&mut early).len(), 1001);
+    assert_eq!(shown(&mut Viewer::join(&hub)).len(), 101);
+}
+
+#[test]
 fn a_condition_is_shown_while_it_holds() {
     let hub = hub(SlowClient::Drop);
     let publisher = hub.publisher();
