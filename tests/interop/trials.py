@@ -321,6 +321,7 @@ async def laps():
             async with serving(path, "--loop", "--rate", rate) as server:
                 old = await raw_client(server)
                 await until(lambda: sum(text["op"] == "serverInfo" for text in old.texts) > 3, "laps")
+                await until(lambda: old.events[-1][1] == "message", "a message of the last lap")
                 begun = check_silence(list(old.events))
                 check(min(b - a for a, b in zip(begun[1:], begun[2:])) > 1.9, "sessions at", begun)
                 bounds = [i for i, event in enumerate(old.events) if event[1] == "serverInfo"]
@@ -385,6 +386,7 @@ async def seeks_back():
             # the next session is two seconds after the last
             await new.answer(await new.control(PLAY, 1.0, seek=first))
             await until(lambda: sum(text["op"] == "serverInfo" for text in old.texts) == 3, "a session", 3)
+            await until(lambda: old.events[-1][1] == "message", "a message of it")
             begun = check_silence(old.events)
             check(begun[2] - begun[1] >= 1.95, "sessions are", begun[2] - begun[1], "s apart")
 
