@@ -1,32 +1,22 @@
 //! Players on their threads, with streams that yield what a test hands in.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Seek};
 use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, hub};
 use crate::hub::{Hub, SlowClient, testing};
-use crate::model::{Batch, Channel, ChannelId, Fate};
+use crate::model::{Batch, ChannelId, Fate};
 use crate::playback::{AtEnd, PlaybackOptions, Player, Rate, StartOn};
 use crate::protocol::{
     Capability, PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus, ServerMessage,
 };
-use crate::source::testing::fed;
+use crate::source::testing::{fed, json_channel};
 use crate::source::{Extent, Gathered, MemoryRecording, Playable, RecordingOptions, SourceError, Stream};
 use crate::time::Timestamp;
 
 fn announced(id: u32, topic: &str) -> Batch {
-    let channel = Channel {
-        id: ChannelId(id),
-        topic: topic.into(),
-        message_encoding: "json".into(),
-        schema: None,
-        metadata: BTreeMap::new(),
-        latched: false,
-    };
-    Batch { announcements: vec![Arc::new(channel)], ..Batch::default() }
+    Batch { announcements: vec![json_channel(id, topic)], ..Batch::default() }
 }
 
 /// Messages of (channel, second).

@@ -1,10 +1,12 @@
 //! A stream for tests: it yields what the test hands in.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use super::{SourceError, Stop, Stream};
-use crate::model::Batch;
+use crate::model::{Batch, Channel, ChannelId};
 
 struct Fed {
     stop: Stop,
@@ -15,6 +17,18 @@ struct Fed {
 pub(crate) fn fed() -> (Sender<Result<Batch, SourceError>>, Box<dyn Stream>) {
     let (sender, batches) = channel();
     (sender, Box::new(Fed { stop: Stop::new().unwrap(), batches }))
+}
+
+/// A channel of JSON without a schema.
+pub(crate) fn json_channel(id: u32, topic: &str) -> Arc<Channel> {
+    Arc::new(Channel {
+        id: ChannelId(id),
+        topic: topic.into(),
+        message_encoding: "json".into(),
+        schema: None,
+        metadata: BTreeMap::new(),
+        latched: false,
+    })
 }
 
 impl Stream for Fed {

@@ -250,24 +250,12 @@ impl Stream for ThrottledStream {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::model::Schema;
-    use crate::source::testing::fed;
-
-    fn channel(id: u32, topic: &str) -> Arc<Channel> {
-        Arc::new(Channel {
-            id: ChannelId(id),
-            topic: topic.into(),
-            message_encoding: "json".into(),
-            schema: None,
-            metadata: BTreeMap::new(),
-            latched: false,
-        })
-    }
+    use crate::source::testing::{fed, json_channel as channel};
 
     fn entry(channel: u32, millis: u64) -> Entry {
         Entry::at(ChannelId(channel), Timestamp(millis * 1_000_000))

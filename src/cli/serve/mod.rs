@@ -131,7 +131,7 @@ async fn serve(
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {
-    let path = sink::path_at(path, now());
+    let path = sink::path_at(path, Timestamp::now());
     let played =
         source::recording_files(&options.recordings()).map_err(|error| Failure::Input(error.into()))?;
     let recorder = Recorder::start(&path, hub, &played)
@@ -150,12 +150,6 @@ fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
         tracing::warn!("{} {verb} not in {path}: the disk was too slow", counted(lost, "message"));
     }
     Ok(())
-}
-
-/// The time of this computer's clock.
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::MIN.saturating_add(since)
 }
 
 /// Keys of the terminal, if there is one.

@@ -3,10 +3,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, TryLockError};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -65,7 +64,7 @@ impl<W: Connection> Outlet<W> {
             if frames.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let written = std::task::ready!(poll_write(frames, connection, context))?;
+            let written = ready!(poll_write(frames, connection, context))?;
             liveness.written(written, Instant::now());
             Poll::Ready(Ok(()))
         })
@@ -114,8 +113,9 @@ impl<W: Connection> Outlet<W> {
                 sending.frames.shrink();
                 sending.outgoing.shrink();
             }
-            let ping = sending.ping();
-            sending.liveness.pinged(ping);
+            let start = sending.frames.len();
+            sending.frames.ping();
+            sending.liveness.pinged(start..sending.frames.len());
         }
         Ok(due)
     }
@@ -143,12 +143,6 @@ impl<W: Connection> Outlet<W> {
 impl<W: Connection> Sending<W> {
     fn fill(&mut self, client: &Client, ahead: usize) -> Filled {
         self.outgoing.fill(client, &mut self.frames, ahead)
-    }
-
-    fn ping(&mut self) -> Range<usize> {
-        let start = self.frames.len();
-        self.frames.ping();
-        start..self.frames.len()
     }
 
     fn leave_to_system(&mut self, left_to_system: bool) {

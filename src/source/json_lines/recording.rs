@@ -121,9 +121,7 @@ pub(super) fn open_text(path: &Path) -> Result<File, SourceError> {
 
 /// When a file was written last: about then is what it says, if it says no times.
 pub(super) fn modified(path: &Path) -> Timestamp {
-    let modified = path.metadata().and_then(|file| file.modified()).ok();
-    let since = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    Timestamp::MIN.saturating_add(since.unwrap_or_default())
+    path.metadata().and_then(|file| file.modified()).map_or(Timestamp::MIN, Timestamp::from)
 }
 
 /// Counts the bytes that are read of something.
