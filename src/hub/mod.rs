@@ -23,6 +23,7 @@ use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
+use self::workers::Workers;
 use crate::model::{Batch, Channel};
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::time::{TimeRange, Timestamp};
@@ -55,6 +56,7 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
@@ -119,6 +121,7 @@ struct Shared {
     /// How many clients there are; to be read without the lock.
     clients: AtomicUsize,
     left: Notify,
+    workers: Workers,
 }
 
 /// Counts from the start of the server.
@@ -202,6 +205,7 @@ impl Hub {
             counters: Counters::default(),
             clients: AtomicUsize::new(0),
             left: Notify::new(),
+            workers: Workers::default(),
         }))
     }
 

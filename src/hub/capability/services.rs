@@ -49,6 +49,7 @@ use bytes::Bytes;
 
 use crate::hub::outbox::{ControlKind, Encoded};
 use crate::hub::responder::Responder;
+use crate::hub::workers::Workers;
 use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
 use crate::protocol::{self, ServerMessage, ServiceId, ServiceMessage};
 
@@ -144,6 +145,32 @@ impl ServiceRegistry {
         services.by_id.insert(id, Registered { advertised, service });
         state.broadcast(ControlKind::Lasting, &frame);
         Ok(ServiceHandle { hub: self.hub.clone(), id })
+    }
+
+    /// As [`ServiceRegistry::add`], with a function that may block. It runs on one of 16 threads that the hub has for
+    /// that, and what it returns is the answer. Where 10,000 calls wait for a thread already, a call fails.
+    pub fn add_blocking(
+        &self,
+        spec: ServiceSpec,
+        handler: impl Fn(ServiceCall) -> Result<Bytes, String> + Send + Sync + 'static,
+    ) -> Result<ServiceHandle, NameTaken> {
+        let workers = self.hub.0.workers.clone();
+        self.add(spec, Arc::new(Blocking { workers, handler: Arc::new(handler) }))
+    }
+}
+
+/// A function that may block.
+struct Blocking<F> {
+    workers: Workers,
+    handler: Arc<F>,
+}
+
+impl<F: Fn(ServiceCall) -> Result<Bytes, String> + Send + Sync + 'static> Service for Blocking<F> {
+    fn call(&self, call: ServiceCall, answer: Responder<Result<Bytes, String>>) {
+        let handler = self.handler.clone();
+        if let Err(error) = self.workers.run(Box::new(move || answer.respond(handler(call)))) {
+            tracing::warn!("a call of a service is not carried out: {error}");
+        }
     }
 }
 

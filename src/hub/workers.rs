@@ -1,0 +1,156 @@
+//! Threads for handlers that may block: reading files, waiting for a device, computing.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::lock;
+
+/// Threads at most: what blocks waits for disks, devices and other programs, seldom for the processor.
+const THREADS: usize = 16;
+
+/// Calls that wait for a thread at most, of all clients together.
+const WAITING: usize = 10_000;
+
+/// A thread that had nothing to do for this long ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Why something is not run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotRun {
+    #[error("{WAITING} calls wait already")]
+    Busy,
+    #[error("the system gives no thread: {0}")]
+    NoThread(#[source] io::Error),
+}
+
+/// At most [`THREADS`] threads, which are started when they are needed; clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Workers(Arc<Pool>);
+
+#[derive(Default)]
+struct Pool {
+    state: Mutex<State>,
+    added: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    threads: usize,
+    idle: usize,
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Workers")
+    }
+}
+
+impl Workers {
+    /// Runs something that may block. If it can't be run it is dropped, with the responders that it holds, which answer then.
+    pub(super) fn run(&self, job: Job) -> Result<(), NotRun> {
+        let mut state = lock(&self.0.state);
+        if state.jobs.len() >= WAITING {
+            return Err(NotRun::Busy);
+        }
+        if state.idle > state.jobs.len() || state.threads >= THREADS {
+            state.jobs.push_back(job);
+            self.0.added.notify_one();
+            return Ok(());
+        }
+        let pool = self.0.clone();
+        let thread = std::thread::Builder::new().name("handler".into());
+        match thread.spawn(move || pool.work()) {
+            Ok(_detached) => state.threads += 1,
+            // those that are there take it
+            Err(_none) if state.threads > 0 => {}
+            Err(error) => return Err(NotRun::NoThread(error)),
+        }
+        state.jobs.push_back(job);
+        Ok(())
+    }
+}
+
+impl Pool {
+    fn work(&self) {
+        while let Some(job) = self.next() {
+            // what it leaves half changed is its own
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                tracing::error!("a handler panicked");
+            }
+        }
+    }
+
+    /// The next job; None if there was none for long.
+    fn next(&self) -> Option<Job> {
+        let mut state = lock(&self.state);
+        state.idle += 1;
+        let waited = self.added.wait_timeout_while(state, IDLE, |state| state.jobs.is_empty());
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        let job = state.jobs.pop_front();
+        if job.is_none() {
+            state.threads -= 1;
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[test]
+    fn many_jobs_share_a_few_threads_and_none_is_lost() {
+        let workers = Workers::default();
+        let (sender, done) = channel();
+        for n in 0..200 {
+            let sender = sender.clone();
+            let job = move || sender.send((n, std::thread::current().id())).unwrap();
+            workers.run(Box::new(job)).unwrap();
+        }
+        drop(sender);
+        let mut done: Vec<_> = done.iter().collect();
+        done.sort_unstable_by_key(|(n, _)| *n);
+        assert_eq!(done.iter().map(|(n, _)| *n).collect::<Vec<_>>(), (0..200).collect::<Vec<_>>());
+        let threads: std::collections::HashSet<_> = done.iter().map(|(_, thread)| *thread).collect();
+        assert!(threads.len() <= THREADS);
+    }
+
+    #[test]
+    fn a_job_that_panics_costs_itself_alone() {
+        let workers = Workers::default();
+        for _ in 0..2 * THREADS {
+            workers.run(Box::new(|| panic!("a handler with a fault"))).unwrap();
+        }
+        let (sender, done) = channel();
+        workers.run(Box::new(move || sender.send(7).unwrap())).unwrap();
+        assert_eq!(done.recv(), Ok(7));
+    }
+
+    #[test]
+    fn jobs_that_wait_have_a_bound_and_what_is_refused_is_dropped() {
+        let workers = Workers::default();
+        let (release, gate) = channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let blocked =
+            |gate: Arc<Mutex<std::sync::mpsc::Receiver<()>>>| move || lock(&gate).recv().unwrap_or(());
+        let refused =
+            (0..THREADS + WAITING + 10).filter(|_| workers.run(Box::new(blocked(gate.clone()))).is_err());
+        let refused = refused.count();
+        assert!((1..=10 + THREADS).contains(&refused), "{refused}");
+        let (sender, answers) = channel::<()>();
+        let job = move || sender.send(()).unwrap();
+        assert!(matches!(workers.run(Box::new(job)), Err(NotRun::Busy)));
+        assert!(answers.recv().is_err(), "dropped with what it held");
+        drop(release);
+    }
+}
