@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -26,6 +27,7 @@ use self::subscriptions::ChannelSet;
 use self::workers::Workers;
 use crate::model::{Batch, Channel};
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
+use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
 pub mod capability;
@@ -114,6 +116,10 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     name: String,
     options: HubOptions,
+    registry: Registry,
+    /// Tells this hub from others, and this run of the program from other runs, in session ids: a client that connects
+    /// again learns from it whether channel ids are still good.
+    run: u64,
     state: Mutex<State>,
     room: Room,
     demand: Demand,
@@ -194,11 +200,20 @@ impl Queue {
 }
 
 impl Hub {
-    /// A hub without channels and clients. `name` is what viewers show beside the URL (`name` of `serverInfo`).
+    /// A hub without channels and clients, with a registry of its own. `name` is what viewers show beside the URL (`name`
+    /// of `serverInfo`).
     pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
+        Self::with_registry(name, options, Registry::default())
+    }
+
+    /// The same with a registry from which channels have been claimed before the hub was made, for example by
+    /// [`source::open`](crate::source::open).
+    pub fn with_registry(name: impl Into<String>, options: HubOptions, registry: Registry) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),
             options,
+            registry,
+            run: RandomState::new().hash_one(0u8),
             state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
@@ -207,6 +222,11 @@ impl Hub {
             left: Notify::new(),
             workers: Workers::default(),
         }))
+    }
+
+    /// The ids and topics of the hub's channels: everything that publishes into the hub claims its channels here.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// What puts messages into the hub.

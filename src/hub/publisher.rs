@@ -25,19 +25,18 @@ use crate::time::Timestamp;
 /// use std::time::Instant;
 /// use foxglove_bridge::hub::{Hub, HubOptions};
 /// use foxglove_bridge::model::{Batch, Entry};
-/// use foxglove_bridge::registry::{ChannelSpec, Registry};
+/// use foxglove_bridge::registry::ChannelSpec;
 /// use foxglove_bridge::time::Timestamp;
 ///
 /// let hub = Hub::new("robot", HubOptions::default());
-/// let registry = Registry::default();
-/// let imu = registry.claim(ChannelSpec::json("/imu"))?.channel;
+/// let imu = hub.registry().claim(ChannelSpec::json("/imu"))?.channel;
 /// let publisher = hub.publisher();
 /// publisher.announce(&[imu.clone()]);
 /// let mut batch = Batch::default();
 /// batch.push_copy(&Entry::at(imu.id, Timestamp::now()), br#"{"ax":0.1}"#);
 /// publisher.publish_live(batch, Instant::now());
 /// // it ends: viewers see it no more, and its topic is free
-/// if registry.release(imu.id) {
+/// if hub.registry().release(imu.id) {
 ///     publisher.retire(&[imu.id]);
 /// }
 /// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
@@ -49,9 +48,8 @@ impl Publisher {
     /// Offers channels to clients that are connected and to those that come. One on the topic of another channel takes its
     /// place. A channel that is known, or that was retired before, is passed over.
     ///
-    /// Claim the channels of everything that publishes into one hub from one [`Registry`](crate::registry::Registry): with
-    /// two, two channels have one id. The later one is not offered then, which is logged as an error and shown to viewers as
-    /// a status.
+    /// Claim the channels of everything that publishes into one hub from [`Hub::registry`]: with two registries, two channels
+    /// have one id. The later one is not offered then, which is logged as an error and shown to viewers as a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
         let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
         self.refuse(&refused);
