@@ -19,6 +19,7 @@ use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
+use self::logger::Logger;
 use self::notices::Notices;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
@@ -26,6 +27,7 @@ use self::room::Room;
 use self::subscriptions::ChannelSet;
 use self::workers::Workers;
 use crate::model::{Batch, Channel};
+use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
@@ -35,8 +37,10 @@ mod channels;
 mod client;
 mod client_publish;
 mod demand;
+pub mod handles;
 mod join;
 mod latch;
+mod logger;
 mod notices;
 mod options;
 mod order;
@@ -128,6 +132,8 @@ struct Shared {
     clients: AtomicUsize,
     left: Notify,
     workers: Workers,
+    logger: Logger,
+    builtin_types: OnceLock<Types>,
 }
 
 /// Counts from the start of the server.
@@ -221,6 +227,8 @@ impl Hub {
             clients: AtomicUsize::new(0),
             left: Notify::new(),
             workers: Workers::default(),
+            logger: Logger::default(),
+            builtin_types: OnceLock::new(),
         }))
     }
 
@@ -251,6 +259,7 @@ impl Hub {
 
     /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
     pub(crate) fn close(&self, code: u16, reason: &'static str, drain: bool) {
+        self.flush_logged();
         let closing = Closing { code, reason, drain };
         let mut state = lock(&self.0.state);
         for member in state.members.values() {
@@ -258,6 +267,11 @@ impl Hub {
             member.queue.wake.notify_one();
         }
         state.closing = Some(closing);
+    }
+
+    /// Connections are taken again.
+    pub(crate) fn reopen(&self) {
+        lock(&self.0.state).closing = None;
     }
 
     /// Waits until no client is connected.
