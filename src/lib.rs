@@ -113,6 +113,10 @@ pub mod time;
 #[doc(hidden)]
 pub mod websocket;
 
+/// Types of protobuf, in the version that [`hub::handles`] takes.
+#[doc(no_inline)]
+pub use prost_reflect;
+
 /// Insides that the benches measure and the program shares. No part of the API: they change without notice.
 #[doc(hidden)]
 pub mod internals {
