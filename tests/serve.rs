@@ -134,6 +134,12 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("many attacks at once on live input harm neither a viewer nor a writer", "attacks_on_live_input", false),
     ("much damage is counted, with one line of the log each time", "much_damage", false),
     ("a file that is truncated while it plays is one line of the log", "truncated", false),
+    ("the program of the README that embeds the library publishes", "library_minimal", false),
+    ("an embedder's JSON, logs and latched messages arrive", "library_publish", false),
+    ("an embedder's protobuf is decoded by its own definition", "library_protobuf", false),
+    ("an embedder's functions answer calls, send assets and take what clients publish", "library_service", false),
+    ("an embedder's functions keep parameters", "library_parameters", false),
+    ("an embedder's simulation is paused and sought in", "library_playback", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

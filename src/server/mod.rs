@@ -1,4 +1,7 @@
 //! The port: axum routes and upgrades, one task for each client.
+//!
+//! [`Server::start`] serves a hub on threads of its own; [`Server::bind`] and [`Server::run`] do so on a Tokio runtime. Several
+//! servers of one program have nothing in common, if each has its own hub. One that stops closes all clients of its hub.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,9 +22,12 @@ mod liveness;
 mod outgoing;
 mod outlet;
 mod reading;
+mod running;
 mod session;
 mod socket;
 mod writing;
+
+pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
@@ -134,6 +140,7 @@ impl Server {
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
         let Self { listener, options, finished, .. } = self;
+        hub.reopen();
         let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
         tokio::select! {
