@@ -2,6 +2,7 @@ mod embedder;
 mod notices;
 mod order;
 mod panics;
+mod parameters;
 mod purges;
 mod random;
 mod slow;
