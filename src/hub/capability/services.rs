@@ -201,6 +201,12 @@ impl Drop for ServiceHandle {
 }
 
 impl Hub {
+    /// What adds services to this hub. The first call declares to clients that join from then on that there can be some.
+    pub fn services(&self) -> ServiceRegistry {
+        lock(&self.0.state).slots.services.fill(Services::default()).ok();
+        ServiceRegistry { hub: self.clone() }
+    }
+
     /// Declares that there can be services, to clients that join from now on, and gives what adds them.
     pub fn provide_services(&self) -> Result<ServiceRegistry, AlreadyProvided> {
         self.provide("services", Services::default(), |slots| &mut slots.services, |_state| {})?;
