@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Notify;
 
+use super::advertise::Form;
 use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
 use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
@@ -14,14 +15,14 @@ use crate::protocol::{Capability, ServerInfo, ServerMessage};
 impl Hub {
     /// A new client: it is sent what the server is and offers.
     pub(crate) fn join(&self, info: ClientInfo) -> Client {
-        let controls = info.offer.only_sdk();
+        let (controls, form) = (info.offer.only_sdk(), Form::of(&info.offer));
         let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
         let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
         let mut state = lock(&self.0.state);
         let id = ClientId(state.next_client);
         state.next_client += 1;
         outbox.push_control(ControlKind::Session, self.server_info(&state));
-        outbox.push_control(ControlKind::Session, state.channels.encoded());
+        outbox.push_control(ControlKind::Session, state.channels.encoded(form));
         if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
             outbox.push_control(ControlKind::Lasting, services);
         }
@@ -48,6 +49,7 @@ impl Hub {
         let member = Member {
             queue: queue.clone(),
             info,
+            form,
             controls,
             followed: Followed::default(),
             follows_graph: false,

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use self::advertise::Form;
 use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
@@ -28,6 +29,7 @@ use crate::model::{Batch, Channel};
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::time::{TimeRange, Timestamp};
 
+mod advertise;
 pub mod capability;
 mod channels;
 mod client;
@@ -157,6 +159,7 @@ struct State {
 struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
+    form: Form,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
     controls: bool,
     followed: Followed,

@@ -4,11 +4,13 @@
 //! restart, a playback state), so that no client waits for another. A seek takes what playback has published out of the
 //! queues, and goes first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::advertise::Form;
 use super::channels::NotOffered;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
@@ -47,8 +49,10 @@ impl State {
                 tap.push_channels(&added.new);
             }
         }
-        if let Some(frame) = added.advertise {
-            self.broadcast(ControlKind::Lasting, &frame);
+        if let Some(advertise) = added.advertise {
+            for member in self.members.values() {
+                member.queue.control(ControlKind::Lasting, advertise.frame(member.form));
+            }
         }
         added.refused
     }
@@ -112,11 +116,14 @@ impl State {
     pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
         self.latch.clear();
         self.time = Some(time);
-        let session = (direction == Direction::Back).then(|| self.new_session(hub));
+        let session = match direction {
+            Direction::Back => self.new_session(hub),
+            Direction::Forward => BTreeMap::new(),
+        };
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
-            match session.as_ref().filter(|_| !member.controls) {
+            match session.get(&member.form).filter(|_| !member.controls) {
                 Some(session) => {
                     outbox.purge(Purge::Session);
                     outbox.push_session(session, time, Cause::Seek);
@@ -143,8 +150,8 @@ impl State {
                 let purge = if member.controls { Purge::Seek(time) } else { Purge::Session };
                 hub.0.count_dropped(outbox.drop_backlog(purge));
             }
-            if !member.controls {
-                outbox.push_session(&session, time, Cause::Timeline);
+            if let Some(session) = session.get(&member.form).filter(|_| !member.controls) {
+                outbox.push_session(session, time, Cause::Timeline);
             }
             member.push_playback(&mut outbox, &playback, &frame, time);
             drop(outbox);
@@ -162,7 +169,9 @@ impl State {
             if policy == SlowClient::Drop && outbox.is_behind(now) {
                 hub.0.count_dropped(outbox.drop_backlog(Purge::Session));
             }
-            outbox.push_session(&session, time, Cause::Timeline);
+            if let Some(session) = session.get(&member.form) {
+                outbox.push_session(session, time, Cause::Timeline);
+            }
             outbox.push_time_change(time);
             drop(outbox);
             for (batch, feed) in &latched {
@@ -176,12 +185,18 @@ impl State {
         }
     }
 
-    /// The frames with which a new session begins: as when a client joins, but for playback and time.
-    fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
+    /// The frames with which a new session begins, for each form that a client needs: as when a client joins, but for
+    /// playback and time.
+    fn new_session(&mut self, hub: &Hub) -> BTreeMap<Form, Arc<[Encoded]>> {
         self.session += 1;
+        let info = hub.server_info(self);
         let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        let first = [hub.server_info(self), self.channels.encoded()].into_iter().chain(services);
-        first.chain(self.notices.frames().cloned()).collect()
+        let frames = |form| {
+            let first = [info.clone(), self.channels.encoded(form)].into_iter().chain(services.clone());
+            first.chain(self.notices.frames().cloned()).collect()
+        };
+        let forms: BTreeSet<Form> = self.members.values().map(|member| member.form).collect();
+        forms.into_iter().map(|form| (form, frames(form))).collect()
     }
 }
 

@@ -21,7 +21,7 @@ use super::socket;
 use crate::hub::{ClientInfo, Hub, lock};
 use crate::log_limit::LogLimit;
 use crate::printable::{SHORT, printable};
-use crate::protocol::Offer;
+use crate::protocol::{Offer, Subprotocol};
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
@@ -179,8 +179,8 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client \
-                 offered {}",
+                "no common subprotocol: this server supports {}, the client offered {}",
+                Subprotocol::ALL.map(Subprotocol::as_str).join(", "),
                 printable(&offer.to_string(), SHORT)
             ),
         ));

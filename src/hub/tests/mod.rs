@@ -1,4 +1,5 @@
 mod embedder;
+mod forms;
 mod notices;
 mod order;
 mod panics;
