@@ -40,6 +40,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("live topics are advertised with their schemas in a table", "live_rules@v1.1", false),
     ("time that begins anew is a new session with its schemas", "time_anew@v1.1", false),
     ("JSON of built-in schemas has them in the table", "looks@v1.1", false),
+    ("who may connect is decided by origin and host, as the page about security says", "origins", false),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
@@ -242,7 +243,7 @@ fn trials() -> Vec<Trial> {
         node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
     // nothing installs a browser, so that its absence is no failure even in CI
     let ignored = browser.is_err();
-    let name = "Chromium, where there is one, reads a whole recording compressed";
+    let name = "Chromium, where there is one, is refused by origin, and reads a whole recording compressed";
     trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
     trials
 }

@@ -51,6 +51,10 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes any free one and prints it [default: 8765]
     #[arg(short, long, value_name = "PORT", help_heading = "Server")]
     port: Option<String>,
+    /// Let web pages of this origin connect, like https://viewer.example, besides those of this computer and of known
+    /// viewers; * for any; repeatable
+    #[arg(long, value_name = "ORIGIN", help_heading = "Server")]
+    allow_origin: Vec<String>,
     /// Name that viewers show [default: the source's]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     name: Option<String>,
@@ -187,6 +191,7 @@ impl ServeArgs {
             ("source", self.source.iter().map(|source| source.to_string_lossy().into_owned()).collect()),
             ("host", one(&self.host)),
             ("port", one(&self.port)),
+            ("allow-origin", self.allow_origin.clone()),
             ("name", one(&self.name)),
             ("rate", one(&self.rate)),
             ("loop", one(&self.looping)),

@@ -8,7 +8,7 @@ use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::server::{BindError, Server};
+use foxglove_bridge::server::{BindError, Origins, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
@@ -91,7 +91,8 @@ async fn serve(
         })?
         .with_compression(options.compression)
         .with_client_text(options.client_text)
-        .with_client_timeout(options.client_timeout);
+        .with_client_timeout(options.client_timeout)
+        .with_origins(origins(&options));
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
@@ -128,6 +129,12 @@ async fn serve(
         Err(error) => Err(Failure::Runtime(anyhow::Error::from(error).context("ending playback"))),
         Ok(Ok(_)) => Ok(()),
     }
+}
+
+/// Which pages may connect.
+fn origins(options: &ServeOptions) -> Origins {
+    let more = options.allow_origin.iter().cloned();
+    more.fold(Origins::default(), Origins::and).with_way_out(hints::of_origin)
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {
