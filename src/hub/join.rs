@@ -9,13 +9,15 @@ use tokio::sync::Notify;
 use super::advertise::Form;
 use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
-use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
+use super::{Access, Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
 
 impl Hub {
     /// A new client: it is sent what the server is and offers.
     pub(crate) fn join(&self, info: ClientInfo) -> Client {
-        let (controls, form) = (info.offer.only_sdk(), Form::of(&info.offer));
+        let (access, form) = (self.0.options.access, Form::of(&info.offer));
+        // where playback control is not declared, nobody needs to know playback states
+        let controls = access == Access::Full && info.offer.only_sdk();
         let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
         let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
         let mut state = lock(&self.0.state);
@@ -23,13 +25,14 @@ impl Hub {
         state.next_client += 1;
         outbox.push_control(ControlKind::Session, self.server_info(&state));
         outbox.push_control(ControlKind::Session, state.channels.encoded(form));
-        if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
+        if let Some(services) = state.slots.services_encoded() {
             outbox.push_control(ControlKind::Lasting, services);
         }
         for notice in state.notices.frames() {
             outbox.push_control(ControlKind::Other, notice.clone());
         }
-        if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {
+        let knows_playback = access == Access::Full && info.offer.offers_sdk();
+        if let Some(playback) = state.playback.as_ref().filter(|_| knows_playback) {
             let frame = ServerMessage::PlaybackState(playback.clone()).encode().into();
             outbox.push_control(ControlKind::State, frame);
         }
@@ -50,6 +53,7 @@ impl Hub {
             queue: queue.clone(),
             info,
             form,
+            access,
             controls,
             followed: Followed::default(),
             follows_graph: false,
@@ -63,7 +67,7 @@ impl Hub {
     pub(super) fn server_info(&self, state: &State) -> Encoded {
         let mut capabilities = vec![Capability::Time];
         capabilities.extend(state.slots.declared());
-        let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
+        let range = state.range.filter(|_| capabilities.contains(&Capability::PlaybackControl));
         ServerMessage::ServerInfo(ServerInfo {
             name: self.0.name.clone(),
             capabilities,

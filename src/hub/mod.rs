@@ -64,7 +64,7 @@ pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
-pub use options::{HubOptions, Latch, SlowClient};
+pub use options::{Access, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
@@ -160,6 +160,7 @@ struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
     form: Form,
+    access: Access,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
     controls: bool,
     followed: Followed,
@@ -201,8 +202,11 @@ impl Hub {
     pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),
+            state: Mutex::new(State {
+                slots: Slots { access: options.access, ..Slots::default() },
+                ..State::default()
+            }),
             options,
-            state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
             counters: Counters::default(),

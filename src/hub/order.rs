@@ -15,8 +15,8 @@ use super::channels::NotOffered;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
-    DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
-    summarize,
+    Access, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch,
+    lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -190,7 +190,7 @@ impl State {
     fn new_session(&mut self, hub: &Hub) -> BTreeMap<Form, Arc<[Encoded]>> {
         self.session += 1;
         let info = hub.server_info(self);
-        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
+        let services = self.slots.services_encoded();
         let frames = |form| {
             let first = [info.clone(), self.channels.encoded(form)].into_iter().chain(services.clone());
             first.chain(self.notices.frames().cloned()).collect()
@@ -251,7 +251,7 @@ impl Woken {
 
 impl Member {
     pub(super) fn knows_playback(&self) -> bool {
-        self.controls || self.info.offer.offers_sdk()
+        self.controls || self.access == Access::Full && self.info.offer.offers_sdk()
     }
 
     /// The state after a jump, and the time there.

@@ -170,7 +170,8 @@ impl From<ServerMessage> for Sent {
 pub(crate) fn hub(on_slow_client: SlowClient) -> Hub {
     let latch = Latch::Topics(vec!["/map".parse().unwrap()]);
     let time_resolution = Duration::ZERO;
-    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution })
+    let options = HubOptions::default();
+    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution, ..options })
 }
 
 /// A JSON channel on a topic.

@@ -2,11 +2,13 @@
 
 import asyncio
 import collections
+import json
 import os
 import re
 import socket
+import struct
 
-from bridge import OLD, TESTDATA, check, equal, serving
+from bridge import OLD, PAUSE, TABLE, TESTDATA, Client, check, equal, messages_in, serving
 
 DEMO = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
 
@@ -68,4 +70,24 @@ async def origins():
         check(logged <= 20, logged, "lines for 100 refusals")
 
 
-TRIALS = dict(origins=origins)
+async def read_only():
+    """A viewer sees everything and changes nothing."""
+    async with serving(DEMO, "--read-only", "--start-on", "launch") as server:
+        client = await Client.connect(server, TABLE, topics=None)
+        await client.until(messages_in, "messages")
+        info = client.texts("serverInfo")[0]
+        equal(info["capabilities"], ["time"], "capabilities")
+        check("dataStartTime" not in info, info)
+        name = await client.control(PAUSE)
+        await client.socket.send(json.dumps({"op": "advertise", "channels": []}))
+        await client.socket.send(struct.pack("<BIII4s2s", 2, 1, 5, 4, b"json", b"{}"))
+        await client.until(lambda events: client.texts("serviceCallFailure"), "the answer of a service")
+        texts = [status["message"] for status in client.texts("status")]
+        equal(texts[0], f'playback control request "{name}": this server is read-only', "answer")
+        equal(texts[1], "this server does not have the capability clientPublish", "answer")
+        seen = len(messages_in(client.events))
+        await client.until(lambda events: len(messages_in(events)) > seen + 20, "messages after the request")
+        equal([event for event in client.events if event[0] == "state"], [], "playback states")
+
+
+TRIALS = dict(origins=origins, read_only=read_only)

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{PREFIX, ServeOptions, size};
-use foxglove_bridge::hub::{Latch, SlowClient};
+use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
@@ -72,6 +72,9 @@ pub(crate) static KEYS: &[Key] = &[
     },
     one("host", |options, text| host(text).map(|host| options.host = host)),
     one("port", |options, text| port(text).map(|port| options.port = port)),
+    one("read-only", |options, text| {
+        boolean(text).map(|on| options.hub.access = if on { Access::ReadOnly } else { Access::Full })
+    }),
     list("allow-origin", |options, values| {
         let origins: Result<Vec<AllowedOrigin>, BadOrigin> =
             values.iter().map(|value| value.parse()).collect();
