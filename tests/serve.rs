@@ -26,7 +26,22 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a topic that is subscribed while playing begins with its last message", "late_topic", false),
     ("a wait of more than a minute is shown while it lasts", "long_wait", true),
     ("a recording that is sent as of now goes on in time at laps and seeks", "shift", false),
-    ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
+    ("the newest common subprotocol is spoken, and without one the 400 names all", "subprotocol", false),
+    ("a viewer that has a table of schemas controls playback", "control@v1.1", false),
+    ("each lap of a loop is a seek for a viewer that has a table of schemas", "loop_sdk@v1.1", true),
+    ("many seeks back are one new session with its schemas", "seeks_back@v1.1", false),
+    (
+        "nothing of before a seek arrives after it at viewers that have a table of schemas",
+        "seeks@v1.1",
+        false,
+    ),
+    ("recordings that overlap arrive as one timeline with one table of schemas", "several@v1.1", true),
+    ("a schema that changes has another id in the table", "changed_schema@v1.1", false),
+    ("live topics are advertised with their schemas in a table", "live_rules@v1.1", false),
+    ("time that begins anew is a new session with its schemas", "time_anew@v1.1", false),
+    ("JSON of built-in schemas has them in the table", "looks@v1.1", false),
+    ("who may connect is decided by origin and host, as the page about security says", "origins", false),
+    ("a viewer of a read-only server sees everything and changes nothing", "read_only", false),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
@@ -239,7 +254,7 @@ fn trials() -> Vec<Trial> {
         node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
     // nothing installs a browser, so that its absence is no failure even in CI
     let ignored = browser.is_err();
-    let name = "Chromium, where there is one, reads a whole recording compressed";
+    let name = "Chromium, where there is one, is refused by origin, and reads a whole recording compressed";
     trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
     trials
 }

@@ -14,6 +14,10 @@ impl Client {
     pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         for channel in channels {
+            let (id, topic) = (channel.id.0, &channel.topic);
+            if self.refuses(format_args!("advertise: channel {id} ({topic})")) {
+                continue;
+            }
             let mut publishes = lock(&self.publishes);
             let refused = if publishes.contains(&channel.id) {
                 Err("the id is in use".to_owned())
@@ -27,7 +31,6 @@ impl Client {
                 Ok(()) => drop(publishes.insert(channel.id)),
                 Err(reason) => {
                     drop(publishes);
-                    let (id, topic) = (channel.id.0, &channel.topic);
                     self.status(Status::error(format!("advertise: channel {id} ({topic}): {reason}")));
                 }
             }
@@ -39,6 +42,9 @@ impl Client {
     pub(crate) fn unadvertise(&self, ids: &[ClientChannelId]) -> Result<(), Unsupported> {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         for id in ids {
+            if self.refuses(format_args!("unadvertise: channel {}", id.0)) {
+                continue;
+            }
             if lock(&self.publishes).remove(id) {
                 call(PUBLISH, || publish.unadvertise(self.id, *id));
             } else {
@@ -52,6 +58,9 @@ impl Client {
     pub(crate) fn publish(&self, message: ClientMessageData) -> Result<(), Unsupported> {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
         let ClientMessageData { channel_id, payload } = message;
+        if self.refuses(format_args!("message on channel {}", channel_id.0)) {
+            return Ok(());
+        }
         if lock(&self.publishes).contains(&channel_id) {
             call(PUBLISH, || publish.message(self.id, channel_id, payload));
         } else {

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use self::advertise::Form;
 use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
@@ -32,6 +33,7 @@ use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
+mod advertise;
 pub mod capability;
 mod channels;
 mod client;
@@ -69,7 +71,7 @@ pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
-pub use options::{HubOptions, Latch, SlowClient};
+pub use options::{Access, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
@@ -170,6 +172,8 @@ struct State {
 struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
+    form: Form,
+    access: Access,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
     controls: bool,
     followed: Followed,
@@ -218,10 +222,13 @@ impl Hub {
     pub fn with_registry(name: impl Into<String>, options: HubOptions, registry: Registry) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),
+            state: Mutex::new(State {
+                slots: Slots { access: options.access, ..Slots::default() },
+                ..State::default()
+            }),
             options,
             registry,
             run: RandomState::new().hash_one(0u8),
-            state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
             counters: Counters::default(),

@@ -25,6 +25,17 @@ pub enum Latch {
     Topics(Vec<TopicPattern>),
 }
 
+/// What clients may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// All that the hub has providers for.
+    #[default]
+    Full,
+    /// Look: subscribe, read parameters, fetch assets, follow the connection graph. Control of playback, services and
+    /// publishing are not declared, and refused if a client tries; parameters keep their values.
+    ReadOnly,
+}
+
 /// How the hub serves clients. `HubOptions::default()` has what the options of the program have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubOptions {
@@ -37,6 +48,8 @@ pub struct HubOptions {
     /// A `time` goes out before the first message of each new interval of this length; zero: of each new time. Default:
     /// 1 ms.
     pub time_resolution: Duration,
+    /// What clients may do. Default: [`Access::Full`].
+    pub access: Access,
 }
 
 impl Default for HubOptions {
@@ -46,6 +59,7 @@ impl Default for HubOptions {
             on_slow_client: SlowClient::Drop,
             latch: Latch::Auto,
             time_resolution: Duration::from_millis(1),
+            access: Access::Full,
         }
     }
 }

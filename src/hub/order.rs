@@ -4,18 +4,20 @@
 //! restart, a playback state), so that no client waits for another. A seek takes what playback has published out of the
 //! queues, and goes first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::advertise::Form;
 use super::channels::NotOffered;
 use super::join::Declared;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
-    DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
-    summarize,
+    Access, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch,
+    lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -48,8 +50,10 @@ impl State {
                 tap.push_channels(&added.new);
             }
         }
-        if let Some(frame) = added.advertise {
-            self.broadcast(ControlKind::Lasting, &frame);
+        if let Some(advertise) = added.advertise {
+            for member in self.members.values() {
+                member.queue.control(ControlKind::Lasting, advertise.frame(member.form));
+            }
         }
         added.refused
     }
@@ -113,7 +117,10 @@ impl State {
     pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
         self.latch.clear();
         self.time = Some(time);
-        let session = (direction == Direction::Back).then(|| self.new_session(hub));
+        let session = match direction {
+            Direction::Back => Some(self.new_session(hub)),
+            Direction::Forward => None,
+        };
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
@@ -179,35 +186,37 @@ impl State {
 
     fn new_session(&mut self, hub: &Hub) -> NewSession {
         self.session += 1;
-        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        let rest: Vec<Encoded> = [self.channels.encoded()]
-            .into_iter()
-            .chain(services)
-            .chain(self.notices.frames().cloned())
-            .collect();
-        let frames = |declared| [hub.server_info(self, declared)].into_iter().chain(rest.clone()).collect();
+        let services = self.slots.services_encoded();
+        let frames = |form, declared| {
+            let first = [hub.server_info(self, declared), self.channels.encoded(form)];
+            first.into_iter().chain(services.clone()).chain(self.notices.frames().cloned()).collect()
+        };
+        let forms: BTreeSet<Form> = self.members.values().map(|member| member.form).collect();
+        let both = |form| (form, [Declared::First, Declared::Again].map(|declared| frames(form, declared)));
         let has_parameters = self.slots.parameters.as_ref().is_some();
-        NewSession { first: frames(Declared::First), again: frames(Declared::Again), has_parameters }
+        NewSession { frames: forms.into_iter().map(both).collect(), has_parameters }
     }
 }
 
-/// The frames with which a new session begins: as when a client joins, but for playback and time.
+/// The frames with which a new session begins, for each form that a client needs: as when a client joins, but for
+/// playback and time.
 struct NewSession {
-    first: Arc<[Encoded]>,
-    again: Arc<[Encoded]>,
+    /// Those that declare all capabilities, and those for clients that know of parameters.
+    frames: BTreeMap<Form, [Arc<[Encoded]>; 2]>,
     has_parameters: bool,
 }
 
 impl NewSession {
     fn push(&self, member: &Member, outbox: &mut Outbox, time: Timestamp, cause: Cause) {
+        let Some([first, again]) = self.frames.get(&member.form) else { return };
         // who knows playback states goes by what the newest `serverInfo` declares
         if outbox.knows_parameters() && !member.controls {
-            return outbox.push_session(&self.again, time, cause);
+            return outbox.push_session(again, time, cause);
         }
         if self.has_parameters {
             outbox.declare_parameters();
         }
-        outbox.push_session(&self.first, time, cause);
+        outbox.push_session(first, time, cause);
     }
 }
 
@@ -262,7 +271,7 @@ impl Woken {
 
 impl Member {
     pub(super) fn knows_playback(&self) -> bool {
-        self.controls || self.info.offer.offers_sdk()
+        self.controls || self.access == Access::Full && self.info.offer.offers_sdk()
     }
 
     /// The state after a jump, and the time there.

@@ -1,6 +1,7 @@
 //! What a client asks of the capabilities. Each request gets exactly one answer, whatever becomes of its provider. One that
 //! panics is logged, and the client's connection goes on.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,7 +13,7 @@ use super::capability::services::ServiceCall;
 use super::capability::{Slots, graph};
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
-use super::{Client, Queue, lock};
+use super::{Access, Client, Queue, lock};
 use crate::protocol::{
     Capability, FetchAsset, FetchAssetResponse, GetParameters, ParameterValues, PlaybackControlRequest,
     PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters,
@@ -22,6 +23,9 @@ use crate::protocol::{
 /// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
 /// floods a slow provider costs little.
 const MAX_PENDING: usize = 1000;
+
+/// Why what a client asks for is not done.
+pub(super) const READ_ONLY: &str = "this server is read-only";
 
 const BUSY: &str = "too many requests of this client wait for an answer; try again later";
 
@@ -64,6 +68,19 @@ impl Client {
         (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
     }
 
+    /// Whether this client may only look; if so, it is sent a status about what it asked for.
+    pub(super) fn refuses(&self, request: impl fmt::Display) -> bool {
+        let refuses = self.is_read_only();
+        if refuses {
+            self.status(Status::error(format!("{request}: {READ_ONLY}")));
+        }
+        refuses
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.hub.0.options.access == Access::ReadOnly
+    }
+
     pub(super) fn status(&self, status: Status) {
         self.send(&ServerMessage::Status(status));
     }
@@ -83,6 +100,9 @@ impl Client {
         let mut state = lock(&self.hub.0.state);
         let playback = state.slots.playback.as_ref().cloned();
         let playback = playback.ok_or(Unsupported(Capability::PlaybackControl))?;
+        if self.refuses(format_args!("playback control request {:?}", request.request_id)) {
+            return Ok(());
+        }
         if let Some(member) = state.members.get_mut(&self.id) {
             member.controls = true;
             lock(&member.queue.outbox).begin_sessions_at_once();
@@ -111,7 +131,7 @@ impl Client {
         if state.slots.playback.as_ref().is_none() {
             return Err(Unsupported(Capability::PlaybackControl));
         }
-        let playback = state.playback.clone();
+        let playback = state.playback.clone().filter(|_| !self.is_read_only());
         drop(state);
         if let Some(playback) = playback {
             let request_id = Some(request.request_id);
@@ -143,6 +163,17 @@ impl Client {
             self.status(Status::error(format!("setParameters: {BUSY}")));
             return Ok(());
         };
+        if self.refuses("setParameters") {
+            // a viewer shows what it has set until it is sent what holds
+            let answer = answer_parameters(pending, id, Answered::Always);
+            let names: Vec<String> = parameters.into_iter().map(|parameter| parameter.name).collect();
+            if names.is_empty() {
+                answer.respond(Vec::new());
+            } else {
+                call("parameters", || provider.get(names, answer));
+            }
+            return Ok(());
+        }
         let answer = answer_parameters(pending, id, Answered::WithId);
         call("parameters", || provider.set(parameters, self.id, answer));
         Ok(())
@@ -217,6 +248,7 @@ impl Client {
         let state = lock(&self.hub.0.state);
         let service = match state.slots.services.as_ref() {
             None => Err("this server has no services".to_owned()),
+            Some(_) if self.is_read_only() => Err(READ_ONLY.to_owned()),
             Some(services) => {
                 services.find(service_id).ok_or_else(|| format!("there is no service {}", service_id.0))
             }

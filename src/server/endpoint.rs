@@ -16,12 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
+use super::origin::Gate;
 use super::session::Session;
 use super::socket;
 use crate::hub::{ClientInfo, Hub, lock};
 use crate::log_limit::LogLimit;
 use crate::printable::{SHORT, printable};
-use crate::protocol::Offer;
+use crate::protocol::{Offer, Subprotocol};
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
@@ -33,12 +34,13 @@ const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket p
 const REFUSALS: u32 = 10;
 
 /// The routes of the port.
-pub(super) fn router(hub: Hub, options: Options) -> Router {
+pub(super) fn router(hub: Hub, options: Options, gate: Gate) -> Router {
+    let refusals = Arc::new(Mutex::new(LogLimit::new(REFUSALS)));
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, options, refusals: Arc::new(Mutex::new(LogLimit::new(REFUSALS))) })
+        .with_state(Endpoint { hub, options, gate: Arc::new(gate), refusals })
         .layer(middleware::from_fn(well_formed))
 }
 
@@ -66,6 +68,7 @@ async fn well_formed(request: Request, next: Next) -> Response<Body> {
 struct Endpoint {
     hub: Hub,
     options: Options,
+    gate: Arc<Gate>,
     /// What of refused handshakes is logged.
     refusals: Arc<Mutex<LogLimit>>,
 }
@@ -174,13 +177,16 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         return Err("invalid header Sec-WebSocket-Key: it must be 16 bytes in base64".into());
     }
     let accept = accept_key(key.as_bytes());
+    let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    endpoint.gate.admit(origins, host).map_err(|reason| Refused(StatusCode::FORBIDDEN, reason))?;
     let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client \
-                 offered {}",
+                "no common subprotocol: this server supports {}, the client offered {}",
+                Subprotocol::ALL.map(Subprotocol::as_str).join(", "),
                 printable(&offer.to_string(), SHORT)
             ),
         ));

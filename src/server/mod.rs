@@ -17,8 +17,10 @@ use crate::websocket::Budget;
 
 mod accept;
 mod compression;
+mod computer;
 mod endpoint;
 mod liveness;
+mod origin;
 mod outgoing;
 mod outlet;
 mod reading;
@@ -27,6 +29,10 @@ mod session;
 mod socket;
 mod writing;
 
+#[doc(hidden)]
+pub use computer::computer_name;
+use origin::Gate;
+pub use origin::{AllowedOrigin, BadOrigin, Origins};
 pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
@@ -72,6 +78,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     options: Options,
+    origins: Origins,
     finished: CancellationToken,
 }
 
@@ -103,7 +110,8 @@ impl Server {
             client_text: CLIENT_TEXT,
             unfinished: Budget::new(UNFINISHED),
         };
-        Ok(Self { listener, address, options, finished: CancellationToken::new() })
+        let origins = Origins::default();
+        Ok(Self { listener, address, options, origins, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
@@ -124,6 +132,11 @@ impl Server {
         Self { options: Options { client_text, ..self.options }, ..self }
     }
 
+    /// Which pages may connect; see [`Origins`] for the default.
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -139,9 +152,11 @@ impl Server {
     ///
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
-        let Self { listener, options, finished, .. } = self;
+        let Self { listener, address, options, origins, finished } = self;
         hub.reopen();
-        let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
+        let gate = Gate::new(origins, address.ip(), computer_name());
+        let router = endpoint::router(hub.clone(), options, gate);
+        let serving = accept::serve(listener, router, accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
         tokio::select! {
             never = serving => match never {},

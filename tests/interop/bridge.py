@@ -24,7 +24,7 @@ BRIDGE = os.environ["BRIDGE"]
 DATA = os.environ.get("BRIDGE_DATA", "")
 TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
 
-OLD, SDK = "foxglove.websocket.v1", "foxglove.sdk.v1"
+OLD, SDK, TABLE = "foxglove.websocket.v1", "foxglove.sdk.v1", "foxglove.sdk.v1.1"
 MESSAGE, TIME, STATE = 1, 2, 5
 PLAY, PAUSE = 0, 1
 MILLISECOND = 1_000_000
@@ -170,9 +170,13 @@ class Client:
     """Records events in their order of arrival: ("message", topic, log time, payload), ("time", t),
     ("state", {...}), ("text", {...}), ("close", code)."""
 
+    # Whether every client offers the newest subprotocol: instead of the older one of the SDK, and beside the others.
+    offers_newest = False
+
     def __init__(self, socket):
         self.socket = socket
         self.channels = {}
+        self.schemas = {}
         self.subscribed = {}
         self.events = []
         self.changed = asyncio.Event()
@@ -183,10 +187,13 @@ class Client:
     @classmethod
     async def connect(cls, server, *protocols, topics=()):
         """`topics`: what is subscribed to, in one message, as soon as it is advertised; None: everything."""
+        if cls.offers_newest and protocols:
+            protocols = [*(protocol for protocol in protocols if protocol != SDK), TABLE]
         socket = await websockets.connect(
             f"ws://127.0.0.1:{server.port}", subprotocols=protocols, max_size=None, compression=None,
             max_queue=64, open_timeout=30,
         )
+        check(not cls.offers_newest or socket.subprotocol == TABLE, socket.subprotocol)
         client = cls(socket)
         client.topics = topics
         return client
@@ -197,7 +204,11 @@ class Client:
                 if isinstance(frame, str):
                     text = json.loads(frame)
                     self.events.append(("text", text))
-                    if text["op"] == "advertise":
+                    if text["op"] == "serverInfo":
+                        self.schemas.clear()
+                    elif text["op"] == "advertise":
+                        self.schemas.update((schema["id"], schema) for schema in text.get("schemas", ()))
+                        text["channels"] = [self.with_schema(channel) for channel in text["channels"]]
                         await self.on_advertise(text["channels"])
                 elif frame[0] == MESSAGE:
                     subscription, log_time = struct.unpack_from("<IQ", frame, 1)
@@ -220,6 +231,15 @@ class Client:
             self.events.append(("error", repr(error)))
         self.events.append(("close", self.socket.close_code))
         self.changed.set()
+
+    def with_schema(self, channel):
+        """A channel with its schema in it, as the older subprotocols have it."""
+        if self.socket.subprotocol != TABLE:
+            return channel
+        check(not {"schemaName", "schema", "schemaEncoding"} & channel.keys(), "a schema in", channel)
+        schema = self.schemas[channel.pop("schemaId")] if "schemaId" in channel else dict(name="", data="", encoding="")
+        encoding = {"schemaEncoding": schema["encoding"]} if schema["encoding"] else {}
+        return {**channel, "schemaName": schema["name"], "schema": schema["data"], **encoding}
 
     async def on_advertise(self, channels):
         new = [channel for channel in channels if channel["id"] not in self.channels]

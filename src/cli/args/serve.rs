@@ -51,6 +51,14 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes any free one and prints it [default: 8765]
     #[arg(short, long, value_name = "PORT", help_heading = "Server")]
     port: Option<String>,
+    /// Clients may look and nothing else: no playback control, no publishing, no services, no parameters that are set
+    #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    read_only: Option<String>,
+    /// Let web pages of this origin connect, like https://viewer.example, besides those of this computer and of known
+    /// viewers; * for any; repeatable
+    #[arg(long, value_name = "ORIGIN", help_heading = "Server")]
+    allow_origin: Vec<String>,
     /// Name that viewers show [default: the source's]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     name: Option<String>,
@@ -196,6 +204,8 @@ impl ServeArgs {
             ("source", self.source.iter().map(|source| source.to_string_lossy().into_owned()).collect()),
             ("host", one(&self.host)),
             ("port", one(&self.port)),
+            ("read-only", one(&self.read_only)),
+            ("allow-origin", self.allow_origin.clone()),
             ("name", one(&self.name)),
             ("rate", one(&self.rate)),
             ("loop", one(&self.looping)),

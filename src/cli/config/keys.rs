@@ -6,11 +6,11 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{PREFIX, ServeOptions, param, service, size};
-use foxglove_bridge::hub::{Latch, SlowClient};
+use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
-use foxglove_bridge::server::LARGEST_MESSAGE;
+use foxglove_bridge::server::{AllowedOrigin, BadOrigin, LARGEST_MESSAGE};
 use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -74,6 +74,14 @@ pub(crate) static KEYS: &[Key] = &[
     },
     one("host", |options, text| host(text).map(|host| options.host = host)),
     one("port", |options, text| port(text).map(|port| options.port = port)),
+    one("read-only", |options, text| {
+        boolean(text).map(|on| options.hub.access = if on { Access::ReadOnly } else { Access::Full })
+    }),
+    list("allow-origin", |options, values| {
+        let origins: Result<Vec<AllowedOrigin>, BadOrigin> =
+            values.iter().map(|value| value.parse()).collect();
+        origins.map(|origins| options.allow_origin = origins).map_err(|error| error.to_string())
+    }),
     one("name", |options, text| {
         options.name = (!text.is_empty()).then(|| text.to_owned());
         Ok(())

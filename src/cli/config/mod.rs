@@ -18,7 +18,7 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::{CLIENT_TEXT, CLIENT_TIMEOUT};
+use foxglove_bridge::server::{AllowedOrigin, CLIENT_TEXT, CLIENT_TIMEOUT};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -54,6 +54,8 @@ pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
     /// Port to listen on; 0: any free one.
     pub(crate) port: u16,
+    /// Whose pages may connect, besides those that always may.
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
     /// What of the recording is played.
     pub(crate) recording: RecordingOptions,
     /// How JSON lines are read.
@@ -134,6 +136,7 @@ impl Default for ServeOptions {
             sources: Vec::new(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8765,
+            allow_origin: Vec::new(),
             recording: RecordingOptions::default(),
             json_lines: JsonLinesOptions::default(),
             playback: PlaybackOptions::default(),

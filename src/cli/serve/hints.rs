@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
+use foxglove_bridge::internals::{SHORT, printable};
 use foxglove_bridge::payload::{TypesError, TypesHint};
 use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
 
@@ -18,6 +19,11 @@ pub(in crate::cli) fn with_flags(hint: Hint) -> &'static str {
         Hint::TimeField => "--time-field says which",
         Hint::Types => "--proto FILE adds types",
     }
+}
+
+/// How pages of an origin are let in.
+pub(in crate::cli) fn of_origin(origin: &str) -> String {
+    format!("--allow-origin {} lets them in", printable(origin, SHORT))
 }
 
 /// An error in files of types, with the flag that named them.

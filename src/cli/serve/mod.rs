@@ -8,7 +8,7 @@ use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::server::{BindError, Server};
+use foxglove_bridge::server::{BindError, Origins, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
@@ -93,7 +93,8 @@ async fn serve(
         })?
         .with_compression(options.compression)
         .with_client_text(options.client_text)
-        .with_client_timeout(options.client_timeout);
+        .with_client_timeout(options.client_timeout)
+        .with_origins(origins(&options));
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
@@ -143,6 +144,12 @@ fn offer_controls(hub: &Hub, options: &ServeOptions) -> Result<Commands, Failure
         }
     }
     Commands::offer(hub, &options.services).map_err(|error| Failure::Input(error.into()))
+}
+
+/// Which pages may connect.
+fn origins(options: &ServeOptions) -> Origins {
+    let more = options.allow_origin.iter().cloned();
+    more.fold(Origins::default(), Origins::and).with_way_out(hints::of_origin)
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {

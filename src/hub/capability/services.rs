@@ -50,7 +50,7 @@ use bytes::Bytes;
 use crate::hub::outbox::{ControlKind, Encoded};
 use crate::hub::responder::Responder;
 use crate::hub::workers::Workers;
-use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
+use crate::hub::{Access, AlreadyProvided, ClientId, Hub, lock};
 use crate::protocol::{self, ServerMessage, ServiceId, ServiceMessage};
 
 /// What a service is, as it is advertised.
@@ -143,7 +143,9 @@ impl ServiceRegistry {
         };
         let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
         services.by_id.insert(id, Registered { advertised, service });
-        state.broadcast(ControlKind::Lasting, &frame);
+        if state.slots.access == Access::Full {
+            state.broadcast(ControlKind::Lasting, &frame);
+        }
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 
@@ -193,7 +195,9 @@ impl Drop for ServiceHandle {
         let mut state = lock(&self.hub.0.state);
         let gone = state.slots.services.as_mut().and_then(|services| services.by_id.remove(&self.id));
         let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
-        state.broadcast(ControlKind::Lasting, &frame);
+        if state.slots.access == Access::Full {
+            state.broadcast(ControlKind::Lasting, &frame);
+        }
         drop(state);
         // whatever the service owns is dropped without the lock
         drop(gone);

@@ -1,4 +1,5 @@
 mod embedder;
+mod forms;
 mod handlers;
 mod notices;
 mod order;
