@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
-use super::queue::Part;
+use super::queue::{Feed, Part};
 use super::subscriptions::{Counts, Refused};
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
@@ -145,7 +145,12 @@ impl Client {
                     continue;
                 }
             }
-            let Some((batch, feed)) = state.latch.messages_of(channel_id) else {
+            let latched = state.latch.messages_of(channel_id).map(|(batch, feed)| (batch, feed, false));
+            let first = || {
+                let batch = state.firsts.take(channel_id, self.id, now)?;
+                Some((Arc::new(batch), Feed::Live, true))
+            };
+            let Some((batch, feed, timed)) = latched.or_else(first) else {
                 outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
@@ -153,7 +158,7 @@ impl Client {
             let range = 0..batch.entries.len();
             let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
         }

@@ -17,7 +17,9 @@ use tokio::sync::Notify;
 use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
+use self::client_time::ClientTime;
 use self::demand::Demand;
+use self::firsts::Firsts;
 use self::notices::Notices;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
@@ -32,7 +34,9 @@ pub mod capability;
 mod channels;
 mod client;
 mod client_publish;
+mod client_time;
 mod demand;
+mod firsts;
 mod join;
 mod latch;
 mod notices;
@@ -56,6 +60,7 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod weak;
 mod workers;
 
 pub use capability::AlreadyProvided;
@@ -68,6 +73,7 @@ pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
+pub(crate) use weak::WeakHub;
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -140,11 +146,13 @@ struct State {
     taps: Vec<Arc<tap::TapQueue>>,
     next_client: u64,
     latch: LatchStore,
+    firsts: Firsts,
     session: u64,
     slots: Slots,
     playback: Option<PlaybackState>,
     range: Option<TimeRange>,
     time: Option<Timestamp>,
+    client_time: ClientTime,
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,
