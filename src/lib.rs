@@ -98,6 +98,7 @@
 //! # Ok(())
 //! # }
 //! ```
+pub mod assets;
 pub mod hub;
 pub mod input;
 mod log_limit;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use super::client_assets::AssetRequests;
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::queue::{Feed, Part};
@@ -29,11 +30,13 @@ pub(crate) struct Client {
     pub(super) publishes: Mutex<BTreeSet<ClientChannelId>>,
     /// Requests that were not answered yet.
     pub(super) pending: Arc<AtomicUsize>,
+    pub(super) assets: Arc<AssetRequests>,
 }
 
 impl Client {
     pub(super) fn new(id: ClientId, queue: Arc<Queue>, hub: Hub) -> Self {
-        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default() }
+        let assets = AssetRequests::new(&hub, &queue);
+        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default(), assets }
     }
 
     pub(crate) fn id(&self) -> ClientId {
@@ -196,6 +199,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.end_publishing();
+        self.assets.leave();
         let mut state = lock(&self.hub.0.state);
         state.members.remove(&self.id);
         self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);

@@ -18,6 +18,7 @@ use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::client_time::ClientTime;
+use self::connections::{Keeper, Nodes};
 use self::demand::Demand;
 use self::firsts::Firsts;
 use self::notices::Notices;
@@ -25,7 +26,6 @@ use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
-use self::workers::Workers;
 use crate::model::{Batch, Channel};
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::time::{TimeRange, Timestamp};
@@ -33,8 +33,10 @@ use crate::time::{TimeRange, Timestamp};
 pub mod capability;
 mod channels;
 mod client;
+mod client_assets;
 mod client_publish;
 mod client_time;
+mod connections;
 mod demand;
 mod firsts;
 mod join;
@@ -65,6 +67,7 @@ mod workers;
 
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
+pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
 pub use options::{HubOptions, Latch, SlowClient};
@@ -74,6 +77,7 @@ pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
 pub(crate) use weak::WeakHub;
+pub(crate) use workers::Workers;
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -128,6 +132,8 @@ struct Shared {
     clients: AtomicUsize,
     left: Notify,
     workers: Workers,
+    /// Where the hub itself keeps the connection graph.
+    connections: OnceLock<Arc<Keeper>>,
 }
 
 /// Counts from the start of the server.
@@ -157,6 +163,8 @@ struct State {
     watch: RestartWatch,
     live_messages: u64,
     notices: Notices,
+    /// Who publishes, for the connection graph.
+    nodes: Nodes,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
     slice_channels: ChannelSet,
@@ -214,6 +222,7 @@ impl Hub {
             clients: AtomicUsize::new(0),
             left: Notify::new(),
             workers: Workers::default(),
+            connections: OnceLock::new(),
         }))
     }
 

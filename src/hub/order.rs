@@ -87,6 +87,8 @@ impl State {
             return;
         }
         let (removed, unadvertise) = self.channels.remove(channels);
+        self.nodes.retire(&removed);
+        shared.connections_changed();
         for &channel in &removed {
             self.latch.remove_channel(channel);
             self.firsts.end(channel);

@@ -227,6 +227,11 @@ impl Publisher {
         (newest, state.live_messages)
     }
 
+    /// What it publishes into.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0
+    }
+
     pub(super) fn refuse(&self, refused: &[NotOffered]) {
         for refused in refused {
             match refused {

@@ -114,7 +114,9 @@ pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
 fn decode(frame: &Encoded) -> Sent {
     let message = match frame {
         Encoded::Text(text) => ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap(),
-        Encoded::Binary(bytes) => ServerMessage::decode_binary(bytes.clone()).unwrap(),
+        Encoded::Binary(bytes) | Encoded::Large(bytes) => {
+            ServerMessage::decode_binary(bytes.clone()).unwrap()
+        }
     };
     match message {
         ServerMessage::ServerInfo(info) => Sent::Session(info),

@@ -103,6 +103,11 @@ impl Services {
         (!all.is_empty()).then(|| ServerMessage::AdvertiseServices(all).encode().into())
     }
 
+    /// What they are called.
+    pub(in crate::hub) fn names(&self) -> Vec<String> {
+        self.by_id.values().map(|registered| registered.advertised.name.clone()).collect()
+    }
+
     /// The service of this id.
     pub(in crate::hub) fn find(&self, id: ServiceId) -> Option<Arc<dyn Service>> {
         self.by_id.get(&id).map(|registered| registered.service.clone())
@@ -144,6 +149,7 @@ impl ServiceRegistry {
         let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
         services.by_id.insert(id, Registered { advertised, service });
         state.broadcast(ControlKind::Lasting, &frame);
+        self.hub.connections_changed();
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 
@@ -195,6 +201,7 @@ impl Drop for ServiceHandle {
         let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
         state.broadcast(ControlKind::Lasting, &frame);
         drop(state);
+        self.hub.connections_changed();
         // whatever the service owns is dropped without the lock
         drop(gone);
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::hub::capability::publish::ClientPublish;
-use crate::hub::{AlreadyProvided, ClientId, Hub, WeakHub, lock};
+use crate::hub::{AlreadyProvided, ClientId, Hub, PublisherNode, WeakHub, lock};
 use crate::model::Channel;
 use crate::protocol::{ClientChannel, ClientChannelId, Status};
 use crate::registry::Registry;
@@ -87,6 +87,8 @@ struct State {
 struct Taken {
     channel: Arc<Channel>,
     bytes: usize,
+    /// Shows the client as one that publishes it.
+    _node: PublisherNode,
 }
 
 impl Published {
@@ -126,7 +128,7 @@ impl Published {
         self.registry.claim(spec).map(|claim| claim.channel).map_err(|error| error.to_string())
     }
 
-    fn give_back(&self, taken: Taken, stays: Duration) {
+    fn give_back(&self, taken: &Taken, stays: Duration) {
         self.lingering.add(taken.channel.id, Instant::now() + stays);
     }
 }
@@ -152,7 +154,9 @@ impl ClientPublish for Published {
         let topic = offered.topic.clone();
         hub.publisher().announce(std::slice::from_ref(&offered));
         state.bytes += bytes;
-        state.channels.insert((client, channel.id), Taken { channel: offered, bytes });
+        let node = hub.client_node(client);
+        node.publishes(std::slice::from_ref(&offered));
+        state.channels.insert((client, channel.id), Taken { channel: offered, bytes, _node: node });
         drop(state);
         if topic != channel.topic {
             let text = format!(
@@ -167,7 +171,7 @@ impl ClientPublish for Published {
     fn unadvertise(&self, client: ClientId, channel: ClientChannelId) {
         let taken = lock(&self.state).take(client, channel);
         if let Some(taken) = taken {
-            self.give_back(taken, UNADVERTISED);
+            self.give_back(&taken, UNADVERTISED);
         }
     }
 
@@ -175,7 +179,7 @@ impl ClientPublish for Published {
         let mut state = lock(&self.state);
         let taken: Vec<_> = channels.iter().filter_map(|channel| state.take(client, *channel)).collect();
         drop(state);
-        taken.into_iter().for_each(|taken| self.give_back(taken, LEFT));
+        taken.iter().for_each(|taken| self.give_back(taken, LEFT));
     }
 
     fn message(&self, client: ClientId, channel: ClientChannelId, payload: Bytes) {
