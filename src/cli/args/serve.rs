@@ -175,6 +175,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "on|off", help_heading = "Delivery")]
     compression: Option<String>,
 
+    /// Files that viewers may fetch: package://rover=/opt/rover gives them what is below that folder by URIs with this
+    /// prefix; repeatable. What is attached to a recording they may fetch by its name
+    #[arg(long, value_name = "PREFIX=FOLDER", help_heading = "Files for viewers")]
+    assets: Vec<String>,
+    /// Largest file that viewers may fetch [default: 64MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Files for viewers")]
+    max_asset: Option<String>,
+
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
     record: Option<String>,
@@ -218,6 +226,8 @@ impl ServeArgs {
             ("client-text", one(&self.client_text)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
+            ("assets", self.assets.clone()),
+            ("max-asset", one(&self.max_asset)),
             ("record", one(&self.record)),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
@@ -295,6 +305,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 20);
+        assert_eq!(compared, 21);
     }
 }

@@ -13,7 +13,7 @@ use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::TailFrom;
-use foxglove_bridge::source::{self, Follow, FollowOptions, Recording, Stop, Stream};
+use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
 use super::startup::name_of;
@@ -22,8 +22,10 @@ use super::{hints, idle, startup};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
 
-/// What is served, under ids of one registry.
+/// What is served.
 pub(super) struct Inputs {
+    /// What all of it has claimed its channels from.
+    pub(super) registry: Registry,
     /// Played by time.
     pub(super) recording: Option<Box<dyn Recording>>,
     /// Sent as it comes in.
@@ -87,7 +89,12 @@ impl Inputs {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { recording, live, stop })
+        Ok(Self { registry, recording, live, stop })
+    }
+
+    /// What is attached to the recordings.
+    pub(super) fn attachments(&self) -> &[RecordedAttachment] {
+        self.recording.as_ref().map_or(&[], |recording| &recording.info().attachments)
     }
 
     /// For people: what is served.

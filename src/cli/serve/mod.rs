@@ -24,6 +24,7 @@ pub(super) mod hints;
 mod idle;
 mod inputs;
 pub(super) mod lines;
+mod offers;
 mod ready;
 mod signals;
 mod startup;
@@ -94,6 +95,7 @@ async fn serve(
         .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::new(name, options.hub.clone());
+    offers::offer(&hub, &inputs.registry, &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
