@@ -57,7 +57,12 @@ impl By {
 }
 
 impl State {
-    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotOffered> {
+    pub(super) fn announce(
+        &mut self,
+        shared: &Shared,
+        channels: &[Arc<Channel>],
+        now: Instant,
+    ) -> Vec<NotOffered> {
         if channels.is_empty() {
             return Vec::new();
         }
@@ -68,7 +73,7 @@ impl State {
             if latch::is_latched(channel, &shared.options.latch) {
                 self.latch.add_channel(channel);
             } else {
-                self.firsts.begin(channel.id, Instant::now());
+                self.firsts.begin(channel.id, now);
             }
         }
         if !added.new.is_empty() {

@@ -53,7 +53,7 @@ impl Publisher {
     /// two, two channels have one id. The later one is not offered then, which is logged as an error and shown to viewers as
     /// a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
-        let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
+        let refused = lock(&self.0.0.state).announce(&self.0.0, channels, Instant::now());
         self.refuse(&refused);
     }
 
@@ -88,7 +88,7 @@ impl Publisher {
         let policy = self.0.on_slow_client();
         let mut state = lock(&self.0.0.state);
         state.retire(&self.0.0, &batch.retired);
-        let refused = state.announce(&self.0.0, &batch.announcements);
+        let refused = state.announce(&self.0.0, &batch.announcements, now);
         if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
             let channels = &state.channels;
             batch.sift(|entry, _| if channels.is_known(entry.channel) { Fate::Sent } else { Fate::Dropped });

@@ -1,4 +1,5 @@
 mod embedder;
+mod firsts;
 mod notices;
 mod order;
 mod panics;
