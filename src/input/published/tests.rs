@@ -174,7 +174,8 @@ fn another_form_is_offered_beside_it_which_its_publisher_is_shown() {
     let server = Server::new();
     server.offer("/cmd", "ros1", Some(schema("geometry_msgs/Twist", "ros1msg", "float64 x")));
     let (mut own, mut other) = (Viewer::join(&server.hub), Viewer::join(&server.hub));
-    (own.offers(), other.offers());
+    own.offers();
+    other.offers();
     own.advertise(typed(1, "/cmd", "json", "geometry_msgs/Twist"));
     let (ids, _, said) = own.offers();
     let beside = server.channel(ids[0]);
