@@ -84,6 +84,7 @@
 //! # Ok(())
 //! # }
 //! ```
+pub mod assets;
 pub mod hub;
 pub mod input;
 mod log_limit;

@@ -159,6 +159,15 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ),
     ("an embedder's functions keep parameters", "library_parameters", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
+    ("what a client publishes reaches the others at the time of what is served", "published", false),
+    ("channels of clients are the server's, or beside them", "publish_forms", false),
+    ("a channel of a client that comes back soon is the same", "publish_again", false),
+    ("a client that publishes as fast as it can harms nobody", "publish_flood", false),
+    ("the first messages of a live topic reach viewers that are there", "first_messages", false),
+    ("the connection graph shows who publishes and subscribes", "graph", false),
+    ("assets are fetched from their folders and from nowhere else", "assets", false),
+    ("a client that fetches much and reads slowly takes little memory", "assets_slow", false),
+    ("what is attached to recordings can be fetched", "attachments", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.
@@ -250,6 +259,8 @@ fn trials() -> Vec<Trial> {
     trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
     let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());
     trials.push(trial("the client of the npm package reads a whole recording compressed".into(), compressed));
+    let publishes = node.clone().map(|command| vec![command[0].clone(), interop.join("publish.cjs")]);
+    trials.push(trial("clients of the npm package publish, follow the graph and fetch".into(), publishes));
     let browser =
         node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
     // nothing installs a browser, so that its absence is no failure even in CI

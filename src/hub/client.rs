@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use super::client_assets::AssetRequests;
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
-use super::queue::Part;
+use super::queue::{Feed, Part};
 use super::subscriptions::{Counts, Refused};
 use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
@@ -29,11 +30,13 @@ pub(crate) struct Client {
     pub(super) publishes: Mutex<BTreeSet<ClientChannelId>>,
     /// Requests that were not answered yet.
     pub(super) pending: Arc<AtomicUsize>,
+    pub(super) assets: Arc<AssetRequests>,
 }
 
 impl Client {
     pub(super) fn new(id: ClientId, queue: Arc<Queue>, hub: Hub) -> Self {
-        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default() }
+        let assets = AssetRequests::new(&hub, &queue);
+        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default(), assets }
     }
 
     pub(crate) fn id(&self) -> ClientId {
@@ -145,7 +148,12 @@ impl Client {
                     continue;
                 }
             }
-            let Some((batch, feed)) = state.latch.messages_of(channel_id) else {
+            let latched = state.latch.messages_of(channel_id).map(|(batch, feed)| (batch, feed, false));
+            let first = || {
+                let batch = state.firsts.take(channel_id, self.id, now)?;
+                Some((Arc::new(batch), Feed::Live, true))
+            };
+            let Some((batch, feed, timed)) = latched.or_else(first) else {
                 outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
@@ -153,7 +161,7 @@ impl Client {
             let range = 0..batch.entries.len();
             let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
         }
@@ -191,6 +199,7 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.end_publishing();
+        self.assets.leave();
         let mut state = lock(&self.hub.0.state);
         state.members.remove(&self.id);
         self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);

@@ -1,13 +1,26 @@
 //! What a client publishes: its channels, and the messages on them.
 
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::order::By;
+use super::outbox::{ControlKind, Slice};
 use super::requests::{Unsupported, call};
-use super::{Client, lock};
-use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, Status};
+use super::{Client, ClientId, Hub, Member, Shared, SlowClient, lock};
+use crate::model::{Batch, Channel, ChannelId, Entry};
+use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, ServerMessage, Status};
+use crate::time::Timestamp;
 
 /// Channels that one client may publish on at once.
 const MAX_PUBLISHED: usize = 1000;
 
 const PUBLISH: &str = "what clients publish";
+
+/// [`Entry::origin`] of what clients publish. All clients are one publisher: a viewer that connects again is another client,
+/// and what it latched before must not count beside what it publishes now.
+const CLIENTS: u32 = u32::MAX;
 
 impl Client {
     /// Begins to publish on channels; what is refused gets a status.
@@ -73,9 +86,79 @@ impl Client {
     pub(super) fn end_publishing(&self) {
         let ids = std::mem::take(&mut *lock(&self.publishes));
         if let Ok(publish) = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref()) {
-            for id in ids {
-                call(PUBLISH, || publish.unadvertise(self.id, id));
+            let ids: Vec<ClientChannelId> = ids.into_iter().collect();
+            if !ids.is_empty() {
+                call(PUBLISH, || publish.left(self.id, &ids));
             }
         }
+    }
+}
+
+impl Hub {
+    /// Publishes a message of a client to all others, and to taps. Returns its log time; None if the channel is not known.
+    ///
+    /// `wall`: the time of this computer's clock; which time the message gets is said in `client_time.rs`.
+    pub(crate) fn publish_of_client(
+        &self,
+        client: ClientId,
+        channel: ChannelId,
+        payload: Bytes,
+        wall: Timestamp,
+        now: Instant,
+    ) -> Option<Timestamp> {
+        let length = u32::try_from(payload.len()).ok()?;
+        let mut state = lock(&self.0.state);
+        if !state.channels.is_known(channel) {
+            return None;
+        }
+        let time = state.time_for_client(wall, now);
+        let entry = Entry { length, origin: CLIENTS, ..Entry::at(channel, time) };
+        let batch = Arc::new(Batch { buffers: vec![payload], entries: vec![entry], ..Batch::default() });
+        let woken = state.publish(&self.0, &batch, 0..1, By::Client(client), self.on_slow_client(), now);
+        drop(state);
+        woken.send();
+        Some(time)
+    }
+
+    /// The schema by which channels of an encoding are known under this name: that of `topic`, or else of any.
+    pub(crate) fn channel_with_schema(
+        &self,
+        encoding: &str,
+        name: &str,
+        topic: &str,
+    ) -> Option<Arc<Channel>> {
+        let state = lock(&self.0.state);
+        let has = |channel: &&Arc<Channel>| {
+            channel.message_encoding == encoding
+                && channel.schema.as_ref().is_some_and(|schema| schema.name == name)
+        };
+        let mut found = state.channels.known().filter(has);
+        let first = found.next()?;
+        let of_topic = std::iter::once(first).chain(found).find(|channel| channel.topic == topic);
+        Some(of_topic.unwrap_or(first).clone())
+    }
+
+    /// Sends a status to one client, if it is still there.
+    pub(crate) fn status_to(&self, client: ClientId, status: Status) {
+        let frame = ServerMessage::Status(status).encode().into();
+        if let Some(member) = lock(&self.0.state).members.get(&client) {
+            member.queue.control(ControlKind::Other, frame);
+        }
+    }
+}
+
+impl Member {
+    /// Whether a message of another client is queued. Where nothing may be dropped, who publishes waits for room; a client
+    /// can't be made to wait, so that its message is left out and counted.
+    pub(super) fn takes_from_client(&self, policy: SlowClient, shared: &Shared, slice: &Slice<'_>) -> bool {
+        if policy == SlowClient::Drop {
+            return true;
+        }
+        let outbox = lock(&self.queue.outbox);
+        let has_room = outbox.has_room(usize::MAX);
+        if !has_room && outbox.subscriptions().channels().intersects(slice.channels) {
+            shared.count_dropped(slice.range.len() as u64);
+        }
+        has_room
     }
 }

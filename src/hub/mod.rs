@@ -19,14 +19,16 @@ use self::advertise::Form;
 use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
+use self::client_time::ClientTime;
+use self::connections::{Keeper, Nodes};
 use self::demand::Demand;
+use self::firsts::Firsts;
 use self::logger::Logger;
 use self::notices::Notices;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
-use self::workers::Workers;
 use crate::model::{Batch, Channel};
 use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
@@ -37,8 +39,12 @@ mod advertise;
 pub mod capability;
 mod channels;
 mod client;
+mod client_assets;
 mod client_publish;
+mod client_time;
+mod connections;
 mod demand;
+mod firsts;
 pub mod handles;
 mod join;
 mod latch;
@@ -65,10 +71,12 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod weak;
 mod workers;
 
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
+pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
 pub use options::{Access, HubOptions, Latch, SlowClient};
@@ -77,6 +85,8 @@ pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
+pub(crate) use weak::WeakHub;
+pub(crate) use workers::Workers;
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -137,6 +147,8 @@ struct Shared {
     workers: Workers,
     logger: Logger,
     builtin_types: OnceLock<Types>,
+    /// Where the hub itself keeps the connection graph.
+    connections: OnceLock<Arc<Keeper>>,
 }
 
 /// Counts from the start of the server.
@@ -155,15 +167,19 @@ struct State {
     taps: Vec<Arc<tap::TapQueue>>,
     next_client: u64,
     latch: LatchStore,
+    firsts: Firsts,
     session: u64,
     slots: Slots,
     playback: Option<PlaybackState>,
     range: Option<TimeRange>,
     time: Option<Timestamp>,
+    client_time: ClientTime,
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,
     notices: Notices,
+    /// Who publishes, for the connection graph.
+    nodes: Nodes,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
     slice_channels: ChannelSet,
@@ -237,6 +253,7 @@ impl Hub {
             workers: Workers::default(),
             logger: Logger::default(),
             builtin_types: OnceLock::new(),
+            connections: OnceLock::new(),
         }))
     }
 

@@ -16,8 +16,8 @@ use super::join::Declared;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
-    Access, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch,
-    lock, summarize,
+    Access, ClientId, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient,
+    State, latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -32,8 +32,40 @@ pub(crate) enum Direction {
     Back,
 }
 
+/// Who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// What is played by time.
+    Playback,
+    /// What is sent as it comes.
+    Live,
+    /// A client, which is not sent its own messages.
+    Client(ClientId),
+}
+
+impl By {
+    fn feed(self) -> Feed {
+        match self {
+            Self::Playback => Feed::Playback,
+            Self::Live | Self::Client(_) => Feed::Live,
+        }
+    }
+
+    fn client(self) -> Option<ClientId> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Playback | Self::Live => None,
+        }
+    }
+}
+
 impl State {
-    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotOffered> {
+    pub(super) fn announce(
+        &mut self,
+        shared: &Shared,
+        channels: &[Arc<Channel>],
+        now: Instant,
+    ) -> Vec<NotOffered> {
         if channels.is_empty() {
             return Vec::new();
         }
@@ -43,6 +75,8 @@ impl State {
         for channel in &added.new {
             if latch::is_latched(channel, &shared.options.latch) {
                 self.latch.add_channel(channel);
+            } else {
+                self.firsts.begin(channel.id, now);
             }
         }
         if !added.new.is_empty() {
@@ -63,8 +97,11 @@ impl State {
             return;
         }
         let (removed, unadvertise) = self.channels.remove(channels);
+        self.nodes.retire(&removed);
+        shared.connections_changed();
         for &channel in &removed {
             self.latch.remove_channel(channel);
+            self.firsts.end(channel);
         }
         for (&client, member) in &self.members {
             let mut outbox = lock(&member.queue.outbox);
@@ -85,10 +122,11 @@ impl State {
         shared: &Shared,
         batch: &Arc<Batch>,
         range: Range<usize>,
-        feed: Feed,
+        by: By,
         policy: SlowClient,
         now: Instant,
     ) -> Woken {
+        let feed = by.feed();
         let mut woken = Woken::default();
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
@@ -96,12 +134,21 @@ impl State {
             return woken;
         }
         self.time = self.time.max(Some(newest));
+        if feed == Feed::Live {
+            self.client_time.on_live(self.time, now);
+            self.firsts.keep(batch, range.clone(), &self.slice_channels, by.client(), now);
+        }
         for tap in &self.taps {
             tap.push(batch, range.clone(), bytes, feed, now);
         }
         let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true, feed };
         let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;
-        for member in self.members.values() {
+        for (id, member) in &self.members {
+            if let By::Client(client) = by
+                && (client == *id || !member.takes_from_client(policy, shared, &slice))
+            {
+                continue;
+            }
             if !shared.push(member, &slice, policy, now) {
                 continue;
             }
@@ -163,6 +210,7 @@ impl State {
 
     pub(super) fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
         self.time = Some(time);
+        self.firsts.clear();
         let session = self.new_session(hub);
         let latched = self.latch.messages();
         for member in self.members.values() {

@@ -13,11 +13,10 @@ use super::capability::services::ServiceCall;
 use super::capability::{Slots, graph};
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
-use super::{Access, Client, Queue, lock};
+use super::{Access, Client, Queue, State, lock};
 use crate::protocol::{
-    Capability, FetchAsset, FetchAssetResponse, GetParameters, ParameterValues, PlaybackControlRequest,
-    PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters,
-    Status,
+    Capability, GetParameters, ParameterValues, PlaybackControlRequest, PlaybackState, ServerMessage,
+    ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
 /// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
@@ -27,14 +26,14 @@ const MAX_PENDING: usize = 1000;
 /// Why what a client asks for is not done.
 pub(super) const READ_ONLY: &str = "this server is read-only";
 
-const BUSY: &str = "too many requests of this client wait for an answer; try again later";
+pub(super) const BUSY: &str = "too many requests of this client wait for an answer; try again later";
 
 /// Nobody provides what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsupported(pub(crate) Capability);
 
 /// A request of this client that is with a provider.
-struct Pending {
+pub(super) struct Pending {
     queue: Weak<Queue>,
     count: Arc<AtomicUsize>,
 }
@@ -62,7 +61,7 @@ pub(super) fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<
 
 impl Client {
     /// None if there are too many already.
-    fn pending(&self) -> Option<Pending> {
+    pub(super) fn pending(&self) -> Option<Pending> {
         let pending = Pending { queue: Arc::downgrade(&self.queue), count: self.pending.clone() };
         // counted also if it is refused: dropping it takes it back
         (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
@@ -204,13 +203,16 @@ impl Client {
     }
 
     pub(crate) fn follow_graph(&self) -> Result<(), Unsupported> {
+        self.hub.refresh_connections();
         let mut state = lock(&self.hub.0.state);
-        let state = &mut *state;
-        let graph = state.slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
-        let Some(member) = state.members.get_mut(&self.id) else { return Ok(()) };
+        let State { slots, members, .. } = &mut *state;
+        let graph = slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
+        let Some(member) = members.get_mut(&self.id) else { return Ok(()) };
         if !std::mem::replace(&mut member.follows_graph, true) {
             member.queue.control(ControlKind::Other, graph::whole(graph));
         }
+        drop(state);
+        self.hub.attend_connections();
         Ok(())
     }
 
@@ -223,21 +225,6 @@ impl Client {
             member.follows_graph = false;
         }
         Ok(())
-    }
-
-    pub(crate) fn fetch_asset(&self, request: FetchAsset) {
-        let request_id = request.request_id;
-        let response = move |result: Result<Bytes, String>| {
-            ServerMessage::FetchAssetResponse(FetchAssetResponse { request_id, result })
-        };
-        let Ok(assets) = self.provider(Capability::Assets, |slots| slots.assets.as_ref()) else {
-            return self.send(&response(Err("this server has no assets".to_owned())));
-        };
-        let Some(pending) = self.pending() else { return self.send(&response(Err(BUSY.to_owned()))) };
-        let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
-            pending.send(&response(answer.unwrap_or_else(|none| Err(none.to_string()))));
-        });
-        call("assets", || assets.fetch(request.uri, answer));
     }
 
     pub(crate) fn call_service(&self, request: ServiceCallRequest) {

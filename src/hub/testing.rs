@@ -146,7 +146,9 @@ fn for_each(client: &Client, mut sent: impl FnMut(Piece<'_>)) {
 fn decode(frame: &Encoded) -> ServerMessage {
     match frame {
         Encoded::Text(text) => ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap(),
-        Encoded::Binary(bytes) => ServerMessage::decode_binary(bytes.clone()).unwrap(),
+        Encoded::Binary(bytes) | Encoded::Large(bytes) => {
+            ServerMessage::decode_binary(bytes.clone()).unwrap()
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::http;
 use super::listen::Listener;
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{Hub, Publisher, SlowClient, lock};
+use crate::hub::{Hub, Publisher, PublisherNode, SlowClient, lock};
 use crate::log_limit::LogLimit;
 use crate::model::Batch;
 use crate::source::{Backoff, ErrorKind, Incoming, SourceError, Stop, Stream};
@@ -255,6 +255,7 @@ impl Shared {
     }
 
     fn forward(&self, stream: &mut dyn Stream) -> Result<(), SourceError> {
+        let node = self.publisher.hub().publisher_node(stream.name());
         let mut backoff = Backoff::default();
         while !self.stop.is_stopped() {
             match stream.next() {
@@ -262,7 +263,7 @@ impl Shared {
                     if backoff.succeeded() {
                         tracing::info!("{}: reading goes on", stream.name());
                     }
-                    self.publish(batch);
+                    self.publish(batch, &node);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Fatal => return Err(error),
@@ -297,10 +298,13 @@ impl Shared {
         }
     }
 
-    fn publish(&self, batch: Batch) {
+    fn publish(&self, batch: Batch, node: &PublisherNode) {
         if self.publisher.on_slow_client() == SlowClient::Wait {
             self.publisher.wait_for_room(&|| self.stop.is_stopped());
         }
+        node.stops(&batch.retired);
+        let announced = batch.announcements.clone();
         self.publisher.publish_live(batch, Instant::now());
+        node.publishes(&announced);
     }
 }

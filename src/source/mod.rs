@@ -51,7 +51,7 @@ pub(crate) mod testing;
 pub mod throttle;
 pub mod topics;
 
-pub use self::mcap::{AttachmentCrc, Attachments, Follow, FollowOptions, McapStream};
+pub use self::mcap::{AttachmentCrc, Attachments, Follow, FollowOptions, McapStream, RecordedAttachment};
 pub(crate) use backoff::Backoff;
 pub use error::{ErrorKind, RangeMiss, SourceError};
 pub use hint::{Hint, Hints};
@@ -108,6 +108,8 @@ pub struct RecordingInfo {
     /// All its topics, by the names that it has for them, chosen or not; in order. Empty where only the chosen ones are
     /// known.
     pub topics: Vec<String>,
+    /// What is attached to it.
+    pub attachments: Vec<RecordedAttachment>,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }

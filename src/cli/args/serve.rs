@@ -191,6 +191,13 @@ pub(crate) struct ServeArgs {
     /// /reboot='systemctl reboot'; no shell; repeatable; schemas and limits are for the settings file
     #[arg(long, value_name = "NAME=COMMAND", help_heading = "Viewers' controls")]
     service: Vec<String>,
+    /// Files that viewers may fetch: package://rover=/opt/rover gives them what is below that folder by URIs with this
+    /// prefix; repeatable. What is attached to a recording they may fetch by its name
+    #[arg(long, value_name = "PREFIX=FOLDER", help_heading = "Files for viewers")]
+    assets: Vec<String>,
+    /// Largest file that viewers may fetch [default: 64MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Files for viewers")]
+    max_asset: Option<String>,
 
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
@@ -239,6 +246,8 @@ impl ServeArgs {
             ("compression", one(&self.compression)),
             ("param", self.param.clone()),
             ("service", self.service.clone()),
+            ("assets", self.assets.clone()),
+            ("max-asset", one(&self.max_asset)),
             ("record", one(&self.record)),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
@@ -316,6 +325,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 20);
+        assert_eq!(compared, 21);
     }
 }

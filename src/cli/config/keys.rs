@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{PREFIX, ServeOptions, param, service, size};
+use foxglove_bridge::assets::AssetFolder;
 use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
@@ -22,6 +23,9 @@ const SHORTEST_GAP: Duration = Duration::from_secs(1);
 
 /// Every request of a viewer has room.
 const SMALLEST_CLIENT_TEXT: usize = 1 << 10;
+
+/// A frame of this size is not split.
+const LARGEST_MAX_ASSET: usize = 1 << 30;
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) enum Reads {
     Nothing,
     /// All of it, but for stdin and sockets.
     Whole,
+    /// What follows the first `=`.
+    AfterEquals,
     /// What follows `=`, if it ends in `.json`.
     JsonAfterEquals,
 }
@@ -167,6 +173,14 @@ pub(crate) static KEYS: &[Key] = &[
     one("nan", |options, text| text.parse().map(|nan| options.json_lines.nan = nan)),
     one("strict", |options, text| boolean(text).map(|strict| options.json_lines.strict = strict)),
     one("max-line", |options, text| max_line(text).map(|bytes| options.json_lines.max_line = bytes)),
+    Key {
+        reads: Reads::AfterEquals,
+        ..list("assets", |options, values| {
+            let folders: Result<Vec<AssetFolder>, _> = values.iter().map(|value| value.parse()).collect();
+            folders.map(|folders| options.assets.folders = folders).map_err(|error| error.to_string())
+        })
+    },
+    one("max-asset", |options, text| max_asset(text).map(|bytes| options.assets.largest = bytes)),
     list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),
     one("on-slow-client", |options, text| slow(text).map(|slow| options.hub.on_slow_client = slow)),
     one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
@@ -387,6 +401,14 @@ fn max_line(text: &str) -> Result<usize, String> {
             "'{text}' is more than a line can have: write at most {} MiB",
             LARGEST_MAX_LINE >> 20
         )),
+    }
+}
+
+/// Each client may have some of this size in memory.
+fn max_asset(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ 0..=LARGEST_MAX_ASSET => Ok(bytes),
+        _ => Err(format!("'{text}' is too large: write at most {} GiB", LARGEST_MAX_ASSET >> 30)),
     }
 }
 

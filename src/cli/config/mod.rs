@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use foxglove_bridge::assets::{AssetFolder, LARGEST_ASSET};
 use foxglove_bridge::hub::HubOptions;
 use foxglove_bridge::hub::capability::parameters::ParameterSpec;
 use foxglove_bridge::input::OnEof;
@@ -74,6 +75,8 @@ pub(crate) struct ServeOptions {
     pub(crate) services: Vec<CommandService>,
     /// Which types live messages can have, and what they are sent as.
     pub(crate) types: TypeOptions,
+    /// Files that clients may fetch.
+    pub(crate) assets: AssetOptions,
     /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
     pub(crate) client_timeout: Duration,
     /// The longest text that is taken from a client, in bytes.
@@ -97,6 +100,21 @@ impl ServeOptions {
             return Vec::new();
         }
         self.sources.iter().filter(|spec| !is_live(spec)).cloned().collect()
+    }
+}
+
+/// Which files clients may fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AssetOptions {
+    /// Where they are; whether they are there is looked at by who opens them.
+    pub(crate) folders: Vec<AssetFolder>,
+    /// The largest that is given out, in bytes.
+    pub(crate) largest: usize,
+}
+
+impl Default for AssetOptions {
+    fn default() -> Self {
+        Self { folders: Vec::new(), largest: LARGEST_ASSET }
     }
 }
 
@@ -146,6 +164,7 @@ impl Default for ServeOptions {
             params: Vec::new(),
             services: Vec::new(),
             types: TypeOptions::default(),
+            assets: AssetOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
             compression: false,

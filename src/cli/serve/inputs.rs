@@ -13,7 +13,7 @@ use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::TailFrom;
-use foxglove_bridge::source::{self, Follow, FollowOptions, Recording, Stop, Stream};
+use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
 use super::startup::name_of;
@@ -90,6 +90,11 @@ impl Inputs {
             _ => None,
         };
         Ok(Self { registry, recording, live, stop })
+    }
+
+    /// What is attached to the recordings.
+    pub(super) fn attachments(&self) -> &[RecordedAttachment] {
+        self.recording.as_ref().map_or(&[], |recording| &recording.info().attachments)
     }
 
     /// For people: what is served.

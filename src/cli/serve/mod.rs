@@ -25,6 +25,7 @@ pub(super) mod hints;
 mod idle;
 mod inputs;
 pub(super) mod lines;
+mod offers;
 mod ready;
 mod signals;
 mod startup;
@@ -98,6 +99,7 @@ async fn serve(
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
+    offers::offer(&hub, &inputs.registry, &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {

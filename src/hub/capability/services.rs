@@ -103,6 +103,11 @@ impl Services {
         (!all.is_empty()).then(|| ServerMessage::AdvertiseServices(all).encode().into())
     }
 
+    /// What they are called.
+    pub(in crate::hub) fn names(&self) -> Vec<String> {
+        self.by_id.values().map(|registered| registered.advertised.name.clone()).collect()
+    }
+
     /// The service of this id.
     pub(in crate::hub) fn find(&self, id: ServiceId) -> Option<Arc<dyn Service>> {
         self.by_id.get(&id).map(|registered| registered.service.clone())
@@ -146,6 +151,7 @@ impl ServiceRegistry {
         if state.slots.access == Access::Full {
             state.broadcast(ControlKind::Lasting, &frame);
         }
+        self.hub.connections_changed();
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 
@@ -199,6 +205,7 @@ impl Drop for ServiceHandle {
             state.broadcast(ControlKind::Lasting, &frame);
         }
         drop(state);
+        self.hub.connections_changed();
         // whatever the service owns is dropped without the lock
         drop(gone);
     }

@@ -1,4 +1,5 @@
 mod embedder;
+mod firsts;
 mod forms;
 mod handlers;
 mod notices;

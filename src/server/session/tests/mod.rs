@@ -257,7 +257,7 @@ fn a_client_that_floods_a_provider_is_refused_and_can_go_on_later() {
     }
     let refused = client.say(fetch(1000));
     assert!(matches!(&refused[..], [Sent::Other(ServerMessage::FetchAssetResponse(r))] if r.result.is_err()));
-    drop(requests.try_iter().collect::<Vec<_>>());
+    requests.try_iter().for_each(drop);
     assert_eq!(client.news().len(), 1000);
     assert_eq!(client.say(fetch(1001)), []);
     // nobody is there any more for this answer
