@@ -379,7 +379,7 @@ fn check_lines(options: &JsonLinesOptions, settings: &[Setting]) -> Result<(), C
     let JsonLinesOptions { form, default_topic, time_field, .. } = options;
     let key = match form {
         LineForm::Keyed if time_field.is_some() => "time-field",
-        LineForm::Keyed => return Ok(()),
+        LineForm::Keyed | LineForm::Commands => return Ok(()),
         LineForm::Raw => "raw",
         LineForm::Csv => "csv",
     };
