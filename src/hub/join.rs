@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
-use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
+use super::{Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
 
 impl Hub {
@@ -45,6 +45,7 @@ impl Hub {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
+        self.0.observers.tell(&HubEvent::Joined { client: id, info: &info });
         let member = Member {
             queue: queue.clone(),
             info,

@@ -19,6 +19,7 @@ use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
 use self::notices::Notices;
+use self::observer::Observers;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
@@ -36,6 +37,7 @@ mod demand;
 mod join;
 mod latch;
 mod notices;
+mod observer;
 mod options;
 mod order;
 #[doc(hidden)]
@@ -62,6 +64,7 @@ pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
+pub use observer::HubEvent;
 pub use options::{HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
@@ -117,6 +120,7 @@ struct Shared {
     state: Mutex<State>,
     room: Room,
     demand: Demand,
+    observers: Observers,
     counters: Counters,
     /// How many clients there are; to be read without the lock.
     clients: AtomicUsize,
@@ -202,6 +206,7 @@ impl Hub {
             state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
+            observers: Observers::default(),
             counters: Counters::default(),
             clients: AtomicUsize::new(0),
             left: Notify::new(),

@@ -9,7 +9,7 @@ use super::order::{Direction, Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
-use super::{ClientId, Hub, SlowClient, lock, summarize};
+use super::{ClientId, Hub, HubEvent, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
@@ -190,6 +190,7 @@ impl Publisher {
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         let mut state = lock(&self.0.0.state);
+        self.0.0.observers.tell(&HubEvent::Playback(&playback));
         if state.slots.playback.as_ref().is_none() {
             return;
         }
