@@ -69,6 +69,10 @@ pub(crate) struct ServeOptions {
     pub(crate) client_text: usize,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
+    /// Whether what happens is printed on stdout.
+    pub(crate) events: bool,
+    /// How long a program that provides a service may take to answer a call; zero: for ever.
+    pub(crate) call_timeout: Duration,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -135,6 +139,8 @@ impl Default for ServeOptions {
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
             compression: false,
+            events: false,
+            call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
             ready_file: None,

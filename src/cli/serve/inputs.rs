@@ -17,7 +17,7 @@ use foxglove_bridge::source::{self, Follow, FollowOptions, Recording, Stop, Stre
 
 use super::lines::{Lines, Pace, holds_lines};
 use super::startup::name_of;
-use super::stdin::{self, Stdin};
+use super::stdin::{self, Stdin, Takes};
 use super::{hints, idle, startup};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
@@ -28,6 +28,8 @@ pub(super) struct Inputs {
     pub(super) recording: Option<Box<dyn Recording>>,
     /// Sent as it comes in.
     pub(super) live: Option<LiveInputs>,
+    /// Gives commands while the recording plays.
+    pub(super) commands: Option<Stdin>,
     /// Ends everything that reads live input.
     pub(super) stop: Stop,
 }
@@ -59,7 +61,17 @@ impl Inputs {
                  lines (serve {lines} --rate max --start-on launch --at-end exit --record lines.mcap), or serve each on a port of its own"
             );
         }
-        let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
+        // beside a recording stdin gives commands alone, unless times fit
+        let is_sent = |spec: &OsString| options.live.follow || is_live(spec);
+        let live = options.sources.iter().filter(|spec| is_sent(spec));
+        let (stdin, live): (Vec<_>, Vec<_>) = live.partition(|spec| *spec == "-");
+        let gives_commands =
+            live.is_empty() && !recordings.is_empty() && options.playback.shift == TimeShift::Off;
+        let live = live.first().or(stdin.first().filter(|_| !gives_commands)).copied();
+        let commands = stdin.first().filter(|_| gives_commands);
+        if stdin.len() > 1 {
+            bail!("there is one stdin; name - once");
+        }
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
                 "{} and {}: the time of a recording and that of live input don't fit together; --shift now \
@@ -69,7 +81,7 @@ impl Inputs {
             );
         }
         let (registry, stop) = (Registry::default(), Stop::new()?);
-        let lines = match (live, lines_files.as_slice()) {
+        let lines = match (live.or(commands.copied()), lines_files.as_slice()) {
             (None, []) => None,
             _ => Some(Lines::new(options, &registry)?),
         };
@@ -83,11 +95,19 @@ impl Inputs {
                 tracing::warn!("{}", printable(&warning, LONGEST_ERROR));
             }
         }
+        let commands = commands.zip(lines.as_ref()).map(|(_, lines)| Stdin {
+            lines: lines.commands_only(),
+            pace: Pace::AsTheyCome,
+            topics: options.recording.topics.clone(),
+            registry: registry.clone(),
+            stop: stop.clone(),
+            takes: Takes::Commands,
+        });
         let live = match (live, lines) {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { recording, live, stop })
+        Ok(Self { recording, live, commands, stop })
     }
 
     /// For people: what is served.
@@ -101,7 +121,8 @@ impl Inputs {
     pub(super) fn contents(&self) -> String {
         let recording = self.recording.as_ref().map(|recording| startup::recording(recording.info()));
         let live = self.live.as_ref().map(|live| format!("{} (live)", live.names.join(", ")));
-        recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
+        let commands = self.commands.as_ref().map(|_| format!("commands from {}", stdin::NAME));
+        recording.into_iter().chain(live).chain(commands).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -137,9 +158,6 @@ impl LiveInputs {
             Self { names: Vec::new(), streams: Vec::new(), stdin: None, listeners: Vec::new(), lines };
         for spec in &options.sources {
             if spec == "-" {
-                if inputs.stdin.is_some() {
-                    bail!("there is one stdin; name - once");
-                }
                 inputs.names.push(stdin::NAME.into());
                 inputs.stdin = Some(Stdin {
                     lines: inputs.lines.clone(),
@@ -147,6 +165,7 @@ impl LiveInputs {
                     topics: topics.clone(),
                     registry: registry.clone(),
                     stop: stop.clone(),
+                    takes: Takes::All,
                 });
             } else if let Some(spec) = spec.to_str().filter(|spec| Listener::is_meant(spec)) {
                 let listener = Listener::bind(spec)?;

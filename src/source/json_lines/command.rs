@@ -19,14 +19,13 @@ const MAX_NAME: usize = 1024;
 const ANY_OBJECT: &str = r#"{"type":"object"}"#;
 
 /// Events that a server prints. A log of them is read for its messages; what else happened there is no request.
-const EVENTS: [&str; 11] = [
+const EVENTS: [&str; 10] = [
     "listening",
     "connect",
     "disconnect",
     "subscribe",
     "unsubscribe",
     "call",
-    "call_ended",
     "set_parameter",
     "playback",
     "dropped",
