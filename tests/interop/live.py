@@ -767,7 +767,7 @@ async def shifted():
 async def dont_mix():
     drive = os.path.join(TESTDATA, "drive.mcap")
     for arguments, hints in (
-            (("-", drive), ("--shift now", "port of its own")), (("tcp-listen://127.0.0.1:0", "--loop"), ("--loop",)),
+            (("tcp-listen://127.0.0.1:0", drive), ("--shift now", "port of its own")), (("tcp-listen://127.0.0.1:0", "--loop"), ("--loop",)),
             (("-", "--follow"), ("--follow",)), (("-", "-"), ("stdin",)),
             (("tcp-listen://127.0.0.1:0", "--start", "+1s"), ("--start",))):
         server = Server(*arguments)
