@@ -450,32 +450,32 @@ async def script():
         found = re.findall(r"```bash\n(#!/bin/bash\n.*?)```", file.read(), re.S)
     equal(len(found), 1, "scripts")
     check(len(found[0].splitlines()) <= 20, "lines:", len(found[0].splitlines()))
-    await whole_server(found[0])
-
-
-async def whole_server(command):
-    """A command that counts on `/count` by the parameter `step`, which the service `/reset` sets to the `to` of a request."""
     with tempfile.TemporaryDirectory() as folder:
-        async with shell(command, folder) as server:
-            client = await Client.connect(server, OLD, topics={"/count"})
-            await client.socket.send(json.dumps({"op": "subscribeParameterUpdates", "parameterNames": []}))
-            id = await service(client, "/reset")
+        await whole_server(found[0], folder)
 
-            def counts():
-                return [json.loads(event[3])["n"] for event in client.events if event[0] == "message"]
 
-            def steps(step):
-                last = counts()[-4:]
-                return len(last) == 4 and all(b - a == step for a, b in zip(last, last[1:]))
-            await client.until(lambda _: steps(1), "steps of 1")
-            await client.socket.send(json.dumps({"op": "setParameters", "parameters": [{"name": "step", "value": 100}]}))
-            await client.until(lambda _: steps(100), "steps of 100")
-            await call(client, id, 1, {"to": -5000})
-            equal(await response(client, 1), {"success": True}, "response")
-            await client.until(lambda _: counts()[-1] < 0, "the count after the reset")
-            await client.socket.send(json.dumps({"op": "getParameters", "id": "all", "parameterNames": []}))
-            await values(client, "step", 100)
-            check("WARN" not in server.said(), server.said())
+async def whole_server(command, folder):
+    """A command that counts on `/count` by the parameter `step`, which the service `/reset` sets to the `to` of a request."""
+    async with shell(command, folder) as server:
+        client = await Client.connect(server, OLD, topics={"/count"})
+        await client.socket.send(json.dumps({"op": "subscribeParameterUpdates", "parameterNames": []}))
+        id = await service(client, "/reset")
+
+        def counts():
+            return [json.loads(event[3])["n"] for event in client.events if event[0] == "message"]
+
+        def steps(step):
+            last = counts()[-4:]
+            return len(last) == 4 and all(b - a == step for a, b in zip(last, last[1:]))
+        await client.until(lambda _: steps(1), "steps of 1")
+        await client.socket.send(json.dumps({"op": "setParameters", "parameters": [{"name": "step", "value": 100}]}))
+        await client.until(lambda _: steps(100), "steps of 100")
+        await call(client, id, 1, {"to": -5000})
+        equal(await response(client, 1), {"success": True}, "response")
+        await client.until(lambda _: counts()[-1] < 0, "the count after the reset")
+        await client.socket.send(json.dumps({"op": "getParameters", "id": "all", "parameterNames": []}))
+        await values(client, "step", 100)
+        check("WARN" not in server.said(), server.said())
 
 
 TRIALS = dict(

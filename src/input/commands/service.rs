@@ -60,7 +60,7 @@ pub(in crate::input) fn one_line(json: &Bytes) -> Bytes {
         return Bytes::from_static(b"{}");
     }
     let breaks = |byte: &u8| matches!(byte, b'\n' | b'\r');
-    if !json.iter().any(|byte| breaks(byte)) {
+    if !json.iter().any(breaks) {
         return json.clone();
     }
     json.iter().map(|byte| if breaks(byte) { b' ' } else { *byte }).collect()
