@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use super::client_assets::AssetRequests;
@@ -10,7 +10,7 @@ use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::queue::{Feed, Part};
 use super::subscriptions::{Counts, Refused};
-use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
+use super::{ClientId, Hub, HubEvent, Queue, SLOW_CLIENT_ID, SlowClient, State, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
@@ -31,12 +31,15 @@ pub(crate) struct Client {
     /// Requests that were not answered yet.
     pub(super) pending: Arc<AtomicUsize>,
     pub(super) assets: Arc<AssetRequests>,
+    /// Why it leaves.
+    leaves: OnceLock<String>,
 }
 
 impl Client {
     pub(super) fn new(id: ClientId, queue: Arc<Queue>, hub: Hub) -> Self {
         let assets = AssetRequests::new(&hub, &queue);
-        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default(), assets }
+        let (publishes, pending, leaves) = (Mutex::default(), Arc::default(), OnceLock::new());
+        Self { id, queue, hub, publishes, pending, assets, leaves }
     }
 
     pub(crate) fn id(&self) -> ClientId {
@@ -119,7 +122,7 @@ impl Client {
     /// Subscribes; returns what is wrong with each subscription that is refused.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
         let mut refused = Vec::new();
-        let (mut subscribed, mut without_message) = (Vec::new(), Vec::new());
+        let (mut subscribed, mut without_message, mut new) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
         for &Subscription { id, channel_id } in subscriptions {
@@ -136,6 +139,7 @@ impl Client {
                 Ok(()) => {
                     all.set_counts(channel_id, counts);
                     subscribed.push(channel_id);
+                    new.push(channel.clone());
                 }
                 Err(Refused::IdInUse) => {
                     refused.push(Status::error(format!("subscription {id} exists already")));
@@ -168,6 +172,7 @@ impl Client {
         if !subscribed.is_empty() {
             let (client, channels, without_message) = (self.id, &subscribed[..], &without_message[..]);
             self.hub.0.demand.change(&DemandChange::Subscribed { client, channels, without_message });
+            self.hub.0.observers.tell(&HubEvent::Subscribed { client, channels: &new });
         }
         refused
     }
@@ -189,9 +194,27 @@ impl Client {
         unknown
     }
 
+    /// Keeps why the client leaves, for those who watch.
+    pub(crate) fn leaves(&self, reason: String) {
+        // the first reason is the one
+        self.leaves.get_or_init(|| reason);
+    }
+
+    fn left(&self, state: &State) {
+        let dropped = state.dropped(&lock(&self.queue.outbox)).iter().map(|(_topic, count)| count).sum();
+        self.hub.0.observers.tell(&HubEvent::Left {
+            client: self.id,
+            reason: self.leaves.get().map_or("", String::as_str),
+            messages: self.queue.messages.load(Ordering::Relaxed),
+            bytes: self.queue.bytes.load(Ordering::Relaxed),
+            dropped,
+        });
+    }
+
     fn unsubscribed(&self, channels: &[ChannelId]) {
         if !channels.is_empty() {
             self.hub.0.demand.change(&DemandChange::Unsubscribed { client: self.id, channels });
+            self.hub.0.observers.tell(&HubEvent::Unsubscribed { client: self.id, channels });
         }
     }
 }
@@ -205,6 +228,7 @@ impl Drop for Client {
         self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);
         let wanted: Vec<ChannelId> = lock(&self.queue.outbox).subscriptions().iter().collect();
         self.unsubscribed(&wanted);
+        self.left(&state);
         drop(state);
         self.hub.0.left.notify_waiters();
         self.hub.emptier();

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use super::advertise::Form;
 use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
-use super::{Access, Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
+use super::{Access, Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
 
 /// Whether a connection knows of the capability `parameters` when it is sent `serverInfo`.
@@ -62,6 +62,7 @@ impl Hub {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
+        self.0.observers.tell(&HubEvent::Joined { client: id, info: &info });
         let member = Member {
             queue: queue.clone(),
             info,

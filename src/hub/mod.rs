@@ -25,6 +25,7 @@ use self::demand::Demand;
 use self::firsts::Firsts;
 use self::logger::Logger;
 use self::notices::Notices;
+use self::observer::Observers;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
@@ -50,6 +51,7 @@ mod join;
 mod latch;
 mod logger;
 mod notices;
+mod observer;
 mod options;
 mod order;
 #[doc(hidden)]
@@ -79,6 +81,7 @@ pub(crate) use client::{Client, SendNow};
 pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
+pub use observer::HubEvent;
 pub use options::{Access, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
@@ -140,6 +143,7 @@ struct Shared {
     state: Mutex<State>,
     room: Room,
     demand: Demand,
+    observers: Observers,
     counters: Counters,
     /// How many clients there are; to be read without the lock.
     clients: AtomicUsize,
@@ -247,6 +251,7 @@ impl Hub {
             run: RandomState::new().hash_one(0u8),
             room: Room::default(),
             demand: Demand::default(),
+            observers: Observers::default(),
             counters: Counters::default(),
             clients: AtomicUsize::new(0),
             left: Notify::new(),

@@ -16,8 +16,8 @@ use super::join::Declared;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
-    Access, ClientId, DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient,
-    State, latch, lock, summarize,
+    Access, ClientId, DemandChange, Hub, HubEvent, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared,
+    SlowClient, State, latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -113,6 +113,7 @@ impl State {
             member.queue.wake.notify_one();
             if !ended.is_empty() {
                 shared.demand.change(&DemandChange::Unsubscribed { client, channels: &ended });
+                shared.observers.tell(&HubEvent::Unsubscribed { client, channels: &ended });
             }
         }
     }
@@ -162,6 +163,7 @@ impl State {
     }
 
     pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
+        hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         self.time = Some(time);
         let session = match direction {
@@ -186,6 +188,7 @@ impl State {
     }
 
     pub(super) fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
+        hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         let time = playback.current_time;
         self.time = Some(time);

@@ -9,7 +9,7 @@ use super::order::{By, Direction, Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
-use super::{ClientId, Hub, SlowClient, lock, summarize};
+use super::{ClientId, Hub, HubEvent, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
@@ -227,6 +227,7 @@ impl Publisher {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         self.0.flush_logged();
         let mut state = lock(&self.0.0.state);
+        self.0.0.observers.tell(&HubEvent::Playback(&playback));
         if state.slots.playback.as_ref().is_none() {
             return;
         }

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::Printer;
 use super::http;
-use super::listen::Listener;
+use super::listen::{Accepted, Listener};
 use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{Hub, Publisher, PublisherNode, SlowClient, lock};
 use crate::log_limit::LogLimit;
@@ -30,8 +31,8 @@ pub enum OnEof {
     Exit,
 }
 
-/// Makes a stream of what a writer sends; its name comes first.
-pub type OpenWriter = dyn Fn(String, Incoming) -> Box<dyn Stream> + Send + Sync;
+/// Makes a stream of what a writer sends. Its name comes first, what is sent to it last.
+pub type OpenWriter = dyn Fn(String, Incoming, Printer) -> Box<dyn Stream> + Send + Sync;
 
 /// Writers on sockets.
 pub struct Writers {
@@ -161,7 +162,7 @@ impl Drop for Place {
 fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<OpenWriter>) {
     let (mut backoff, mut is_full_logged) = (Backoff::default(), false);
     loop {
-        let (name, incoming) = match listener.accept(&shared.stop) {
+        let Accepted { name, incoming, back } = match listener.accept(&shared.stop) {
             Ok(Some(accepted)) => accepted,
             Ok(None) => return,
             Err(error) => {
@@ -186,7 +187,7 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<Op
         let open = open.clone();
         let spawned = shared.spawn("writer", move |shared| {
             match http::unless_request(incoming) {
-                Ok(Some(incoming)) => shared.run_writer(open(name, incoming)),
+                Ok(Some(incoming)) => shared.run_writer(open(name, incoming, back)),
                 Ok(None) => shared.warn(format_args!(
                     "writer {name} sends an HTTP request and is disconnected: this is no web server"
                 )),

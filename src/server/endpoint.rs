@@ -225,6 +225,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         };
         let id = session.client().id();
         tracing::debug!("client {id} disconnected: {end}");
+        session.client().leaves(end.to_string());
         if let Some(lost) = lost(&session.client().dropped()) {
             tracing::info!("client {id} was too slow for {lost}");
         }

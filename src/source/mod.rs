@@ -61,6 +61,8 @@ pub use memory::{Extent, Gathered, MemoryRecording};
 pub use qos::{QosProfile, offered_qos};
 pub use sniff::{Kind, foreign, other_format, sniff};
 pub use stop::Stop;
+#[cfg(unix)]
+pub(crate) use stop::writable_within;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, RuleKind, TopicRules, UnmatchedRule};
 

@@ -25,7 +25,7 @@ DATA = os.environ.get("BRIDGE_DATA", "")
 TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
 
 OLD, SDK, TABLE = "foxglove.websocket.v1", "foxglove.sdk.v1", "foxglove.sdk.v1.1"
-MESSAGE, TIME, STATE = 1, 2, 5
+MESSAGE, TIME, RESPONSE, STATE = 1, 2, 3, 5
 PLAY, PAUSE = 0, 1
 MILLISECOND = 1_000_000
 
@@ -64,8 +64,8 @@ class Server:
         self.log = tempfile.TemporaryFile()
         command = [BRIDGE, "serve", *map(str, arguments), "--no-progress", "--port", str(port)]
         stdin = subprocess.PIPE if stdin == "pipe" else stdin
-        self.process = subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=self.log, **process)
+        process.setdefault("stdout", subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdin=stdin, stderr=self.log, **process)
         self.stdin = self.process.stdin
         self.port = None
 
@@ -168,7 +168,7 @@ async def shell(command, folder, path=(), **environment):
 
 class Client:
     """Records events in their order of arrival: ("message", topic, log time, payload), ("time", t),
-    ("state", {...}), ("text", {...}), ("close", code)."""
+    ("state", {...}), ("response", call id, encoding, payload), ("text", {...}), ("close", code)."""
 
     # Whether every client offers the newest subprotocol: instead of the older one of the SDK, and beside the others.
     offers_newest = False
@@ -217,6 +217,10 @@ class Client:
                 elif frame[0] == TIME:
                     equal(len(frame), 9, "length of a time frame")
                     self.events.append(("time", struct.unpack_from("<Q", frame, 1)[0]))
+                elif frame[0] == RESPONSE:
+                    _, call, length = struct.unpack_from("<III", frame, 1)
+                    encoding, payload = frame[13:13 + length].decode(), frame[13 + length:]
+                    self.events.append(("response", call, encoding, payload))
                 elif frame[0] == STATE:
                     status, now, speed, seek, length = struct.unpack_from("<BQfBI", frame, 1)
                     equal(len(frame), 19 + length, "length of a playback state")

@@ -154,6 +154,13 @@ pub(crate) struct ServeArgs {
     /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
     #[arg(long, value_name = "N", help_heading = "Live input")]
     max_writers: Option<String>,
+    /// Print what happens on stdout, as JSON lines: clients, subscriptions, what clients publish and set, playback
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    events: Option<String>,
+    /// How long a program may take to answer a call of a service that it provides; 0: as long as it runs [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Live input")]
+    call_timeout: Option<String>,
     #[command(flatten)]
     lines: LineArgs,
 
@@ -237,6 +244,8 @@ impl ServeArgs {
             ("follow", one(&self.follow)),
             ("from-start", one(&self.from_start)),
             ("max-writers", one(&self.max_writers)),
+            ("events", one(&self.events)),
+            ("call-timeout", one(&self.call_timeout)),
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),

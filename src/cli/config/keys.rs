@@ -135,6 +135,10 @@ pub(crate) static KEYS: &[Key] = &[
     one("follow", |options, text| boolean(text).map(|on| options.live.follow = on)),
     one("from-start", |options, text| boolean(text).map(|on| options.live.from_start = on)),
     one("max-writers", |options, text| max_writers(text).map(|limit| options.live.max_writers = limit)),
+    one("events", |options, text| boolean(text).map(|on| options.events = on)),
+    one("call-timeout", |options, text| {
+        parse_duration(text).map(|d| options.call_timeout = d).map_err(|error| error.to_string())
+    }),
     one("default-topic", |options, text| {
         options.json_lines.default_topic = (!text.is_empty()).then(|| text.to_owned());
         Ok(())

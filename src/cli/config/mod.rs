@@ -83,6 +83,10 @@ pub(crate) struct ServeOptions {
     pub(crate) client_text: usize,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
+    /// Whether what happens is printed on stdout.
+    pub(crate) events: bool,
+    /// How long a program that provides a service may take to answer a call; zero: for ever.
+    pub(crate) call_timeout: Duration,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -168,6 +172,8 @@ impl Default for ServeOptions {
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
             compression: false,
+            events: false,
+            call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
             ready_file: None,
@@ -412,7 +418,7 @@ fn check_lines(options: &JsonLinesOptions, settings: &[Setting]) -> Result<(), C
     let JsonLinesOptions { form, default_topic, time_field, .. } = options;
     let key = match form {
         LineForm::Keyed if time_field.is_some() => "time-field",
-        LineForm::Keyed => return Ok(()),
+        LineForm::Keyed | LineForm::Commands => return Ok(()),
         LineForm::Raw => "raw",
         LineForm::Csv => "csv",
     };

@@ -18,6 +18,7 @@ pub(in crate::cli) fn with_flags(hint: Hint) -> &'static str {
         Hint::TimeUnit => "--time-unit says what the number counts",
         Hint::TimeField => "--time-field says which",
         Hint::Types => "--proto FILE adds types",
+        Hint::Shift => "with --shift now messages are taken too",
     }
 }
 

@@ -30,11 +30,13 @@ mod ready;
 mod signals;
 mod startup;
 pub(super) mod stdin;
+mod talk;
 
 use engine::{Engine, Finish};
 use exec::Commands;
 use inputs::Inputs;
 use startup::{Links, Surroundings};
+use talk::Talk;
 
 /// Serves until the end, a key or a signal. `panicked` is cancelled when a thread has died.
 pub(crate) fn run(
@@ -100,6 +102,7 @@ async fn serve(
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
     offers::offer(&hub, &inputs.registry, &options.assets, inputs.attachments()).map_err(Failure::Input)?;
+    let talk = Talk::new(&hub, &options).map_err(Failure::Runtime)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
@@ -108,11 +111,12 @@ async fn serve(
     if let Some(path) = &options.ready_file {
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }
+    talk.listening(links.url());
     let finish = Finish::new(server.finisher());
-    let engine =
-        Engine::start(inputs, &hub, &options, &finish).map_err(runtime_failure("starting playback"))?;
+    let engine = Engine::start(inputs, &hub, &options, &finish, talk.clone())
+        .map_err(runtime_failure("starting playback"))?;
     let keyboard = listen_to_keys(&engine, &stop, log);
-    let bar = options.progress && !quiet && progress::on_terminal();
+    let bar = options.progress && !quiet && progress::on_terminal() && !talk.shares_terminal();
     let showing = bar.then(|| tokio::spawn(show(PlayBar::new(log), engine.clone(), hub.clone())));
     server.run(hub, stop.cancelled_owned()).await;
     if let Some(showing) = showing {
@@ -124,7 +128,9 @@ async fn serve(
     drop(keyboard);
     let recorded = tokio::task::spawn_blocking(move || {
         engine.stop();
-        recorder.map(finish_recording).transpose()
+        let recorded = recorder.map(finish_recording).transpose();
+        talk.close();
+        recorded
     })
     .await;
     if let Some(error) = finish.failure() {
