@@ -69,6 +69,17 @@ impl fmt::Debug for Observers {
 impl Hub {
     /// Calls `observer` with what happens from now on, in the order in which it happens. It is called under the hub's lock:
     /// it must return at once, and not use the hub.
+    ///
+    /// ```
+    /// use foxglove_bridge::hub::{Hub, HubEvent, HubOptions};
+    ///
+    /// let hub = Hub::new("robot", HubOptions::default());
+    /// hub.observe(|event| match event {
+    ///     HubEvent::Joined { client, info } => println!("client {client} is {}", info.agent),
+    ///     HubEvent::Left { client, reason, .. } => println!("client {client} has left: {reason}"),
+    ///     _ => {}
+    /// });
+    /// ```
     pub fn observe(&self, observer: impl Fn(&HubEvent<'_>) + Send + Sync + 'static) {
         lock(&self.0.observers.0).push(Box::new(observer));
     }

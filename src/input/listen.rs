@@ -164,7 +164,7 @@ impl Listener {
                 (self.name.clone(), Connection::Unix(Arc::new(stream)))
             }
         };
-        let back = Printer::new(name.clone(), connection.clone());
+        let back = Printer::to_writer(name.clone(), connection.clone());
         Ok(Accepted { name, incoming: Incoming::new(connection, stop), back })
     }
 

@@ -110,7 +110,7 @@ async def values(client, name, value, seconds=30):
 
 async def services():
     """A script on stdin provides a service: answers, errors, refusals, bad commands, a thousand calls at once."""
-    async with talking("-", "--call-timeout", "1s") as server:
+    async with talking("-", "--call-timeout", "4s") as server:
         client = await Client.connect(server, OLD)
         await client.until(lambda _: client.texts("serverInfo"), "the server's info")
         info, = client.texts("serverInfo")
@@ -135,8 +135,8 @@ async def services():
         # no answer in time; a late one is nobody's
         begin = time.monotonic()
         await call(client, id, 4)
-        equal(await failure(client, 4), "/set gave no answer within 1s", "failure")
-        check(0.9 < time.monotonic() - begin < 5, "after", time.monotonic() - begin)
+        equal(await failure(client, 4), "/set gave no answer within 4s", "failure")
+        check(3.9 < time.monotonic() - begin < 15, "after", time.monotonic() - begin)
         await server.write({"op": "response", "id": server.heard.of("call")[-1]["id"], "data": {}})
         # what a line lacks is named
         await server.write({"op": "service"}, {"op": "response", "data": {}}, {"op": "response", "id": 1},
@@ -161,7 +161,7 @@ async def services():
         begin = time.monotonic()
         server.stdin.close()
         equal(await failure(client, 5), "the program that provides /set has gone", "failure")
-        check(time.monotonic() - begin < 0.9, "after", time.monotonic() - begin)
+        check(time.monotonic() - begin < 3.5, "after", time.monotonic() - begin)
         await client.until(lambda _: client.texts("unadvertiseServices"), "the end of the service")
         await call(client, id, 6)
         check("there is no service" in await failure(client, 6), "a service that is gone")
@@ -207,7 +207,7 @@ async def sockets_services():
             begin = time.monotonic()
             arm.close()
             equal(await failure(client, 2), "the program that provides /arm has gone", "failure")
-            check(time.monotonic() - begin < 2, "after", time.monotonic() - begin)
+            check(time.monotonic() - begin < 10, "after", time.monotonic() - begin)
             await client.until(lambda _: client.texts("unadvertiseServices"), "the end of the service")
             # its name is free again, here for one that never reads
             deaf = socket.socket(socket.AF_UNIX)
@@ -216,9 +216,9 @@ async def sockets_services():
             deaf_id = await service(client, "/arm")
             check(deaf_id != arm_id, "an id is given again")
             large = {"x": "y" * (1 << 20)}
-            for number in range(100, 112):
+            for number in range(100, 104):
                 await call(client, deaf_id, number, large)
-            equal(await failure(client, 111), "the program that provides /arm: it does not read what it is sent", "failure")
+            equal(await failure(client, 103), "the program that provides /arm: it does not read what it is sent", "failure")
             # the others go on: its own lines, and other services
             await client.until(lambda _: client.channels, "the channel")
             await client.subscribe(client.channels.values())
@@ -230,8 +230,7 @@ async def sockets_services():
             leg.write({"op": "response", "id": to_leg["id"], "data": {"leg": 3}})
             equal(await response(client, 3), {"leg": 3}, "response")
             deaf.close()
-            for number in range(100, 104):
-                equal(await failure(client, number), "the program that provides /arm has gone", "failure")
+            equal(await failure(client, 100), "the program that provides /arm has gone", "failure")
             server.process.send_signal(signal.SIGTERM)
             equal(await server.code(5), 0, "exit code; " + server.said())
 
@@ -276,6 +275,7 @@ async def events():
         equal((connect["client"], connect["subprotocol"]), (0, SDK), "connect")
         check("websockets" in connect["agent"], connect)
         equal(await server.heard.until("subscribe"), [{"op": "subscribe", "topic": "/vehicle/state", "client": 0}], "subscribe")
+        await client.until(messages_in, "a message")
         await client.answer(await client.control(1))
         await until(lambda: server.heard.of("playback")[-1:] and server.heard.of("playback")[-1]["status"] == "paused", "paused")
         before = len(server.heard.of("playback"))
@@ -338,23 +338,24 @@ async def churn(client, rounds):
 async def events_stalled():
     """An stdout that takes nothing holds nobody, what is not printed is counted, and the program ends when asked."""
     async with serving("-", "--events", stdin="pipe", stdout=subprocess.PIPE) as server:
-        viewer = await Client.connect(server, OLD, topics={"/a"})
+        # long lines fill the queue with few
+        topic = "/" + "a" * 1000
+        viewer = await Client.connect(server, OLD, topics={topic})
         busy = await Client.connect(server, OLD)
-        await server.write({"op": "channel", "topic": "/a"}, {"op": "service", "name": "/s"})
+        await server.write({"op": "channel", "topic": topic}, {"op": "service", "name": "/s"})
         await viewer.until(lambda _: viewer.subscribed, "the channel")
         await busy.until(lambda _: busy.channels, "the channel")
-        rounds = 60_000
+        rounds = 6_000
         await churn(busy, rounds)
         await (await busy.socket.ping())
-        await server.write({"topic": "/a", "data": {"n": 1}})
+        await server.write({"topic": topic, "data": {"n": 1}})
         await viewer.until(messages_in, "a message", 5)
         # a script that does not read its calls can't be called
         id = await service(viewer, "/s")
-        await call(viewer, id, 1)
+        await call(viewer, id, 1, {"x": "y" * 10_000})
         equal(await failure(viewer, 1, 5), "the program that provides /s: it does not read what it is sent", "failure")
         heard = Heard(server.process.stdout)
-        await heard.until("subscribe", 10_000)
-        await until(lambda: len(heard.lines) > 50_000, "what was kept")
+        await until(lambda: len(heard.lines) > 7_000, "what was kept")
         await asyncio.sleep(1)
         last = await Client.connect(server, OLD)
         dropped = await heard.until("dropped")
@@ -367,7 +368,7 @@ async def events_stalled():
         busy = await Client.connect(server, OLD)
         await server.write({"op": "channel", "topic": "/a"})
         await busy.until(lambda _: busy.channels, "the channel")
-        await churn(busy, 5_000)
+        await churn(busy, 2_000)
         server.process.send_signal(signal.SIGTERM)
         equal(await server.code(5), 0, "exit code while stdout takes nothing")
 

@@ -584,6 +584,7 @@ async def web_page():
         writer.sendall(b'{"op":"channel","topic":"/real"}\n')
         await client.until(lambda _: client.subscribed, "the channel; " + server.said())
         equal([channel["topic"] for channel in client.channels.values()], ["/real"], "topics")
+        await server.says("HTTP request")
         equal(server.said().count("HTTP request"), 1, "log lines; " + server.said())
 
 

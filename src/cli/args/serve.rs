@@ -41,8 +41,8 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
-    /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
+    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP; beside
+    /// recordings commands alone), tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
     pub(crate) source: Vec<OsString>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]

@@ -51,6 +51,32 @@ pub enum Back {
 }
 
 /// Carries out commands; clones share it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use foxglove_bridge::input::{Back, Commands, Printer};
+/// use foxglove_bridge::payload::{TypeOptions, Types};
+/// use foxglove_bridge::registry::Registry;
+/// use foxglove_bridge::source::json_lines::JsonLines;
+/// use foxglove_bridge::source::live::LiveChannels;
+/// use foxglove_bridge::source::{Stop, Stream, TopicRules};
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let commands = Commands::new(hub.provide_services()?, hub.parameters()?, Duration::from_secs(10));
+/// let types = Arc::new(Types::load(&TypeOptions::default())?);
+/// let channels = LiveChannels::new(TopicRules::default(), types, &[], Registry::default())?;
+/// let text = &br#"{"op":"parameter","name":"gain","value":2}"#[..];
+/// let lines = JsonLines::new("a program".into(), text, &Stop::new()?, Arc::default(), channels);
+/// // what comes of its commands goes back to the program; here nobody reads it
+/// let (_reader, writer) = std::io::pipe()?;
+/// let mut stream = commands.carry_out(lines, Printer::new("a program", writer), Back::Writer);
+/// while let Some(_batch) = stream.next()? { /* is published */ }
+/// assert!(hub.parameters()?.get("gain").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Commands(Arc<Shared>);
 

@@ -123,6 +123,24 @@ async fn a_call_comes_out_as_a_line_and_its_answer_goes_to_who_called() {
     assert_eq!(program.end(), [""; 0]);
 }
 
+#[test]
+fn a_command_is_carried_out_after_what_came_before_it_was_handed_on() {
+    let robot = Robot::new(Duration::ZERO);
+    let text = "{\"topic\":\"/a\",\"data\":{}}\n{\"op\":\"parameter\",\"name\":\"x\",\"value\":1}\n\
+                {\"topic\":\"/a\",\"data\":{}}\n{\"op\":\"parameter\",\"name\":\"x\",\"value\":2}\n";
+    let stop = Stop::new().unwrap();
+    let lines =
+        JsonLines::new("a program".into(), text.as_bytes(), &stop, Arc::default(), robot.channels.clone());
+    let (_read, to) = std::io::pipe().unwrap();
+    let mut stream = robot.commands.carry_out(lines, Printer::new("a program", to), Back::Stdout);
+    let store = robot.hub.parameters().unwrap();
+    let mut held = || {
+        let messages = stream.next().unwrap().map_or(0, |batch| batch.entries.len());
+        (messages, store.get("x").and_then(|x| x.value?.as_f64()))
+    };
+    assert_eq!([held(), held(), held()], [(1, None), (1, Some(1.0)), (0, Some(2.0))]);
+}
+
 #[tokio::test]
 async fn a_service_goes_with_its_program_and_so_do_its_calls() {
     let robot = Robot::new(Duration::from_secs(10));

@@ -21,6 +21,22 @@ mod lines;
 const MAX_SCHEMAS: usize = 1000;
 
 /// Prints what happens; clones share it.
+///
+/// ```
+/// use std::io::{BufRead, BufReader};
+///
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use foxglove_bridge::input::{Events, Printer};
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let (reader, writer) = std::io::pipe()?;
+/// let events = Events::of(&hub, Printer::new("a pipe", writer));
+/// events.listening("ws://localhost:8765");
+/// let mut line = String::new();
+/// BufReader::new(reader).read_line(&mut line)?;
+/// assert_eq!(line, "{\"op\":\"listening\",\"url\":\"ws://localhost:8765\"}\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Events {
     printer: Printer,

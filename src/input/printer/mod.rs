@@ -1,6 +1,6 @@
 //! Lines that go out: to stdout, or back to a writer on a socket.
 //!
-//! Nobody who hands a line in waits. Lines wait in a queue of [`LIMIT`] bytes for a thread that writes them, which is
+//! Nobody who hands a line in waits. Lines wait in a queue with a bound in bytes for a thread that writes them, which is
 //! started with the first one: who is never written to costs nothing. What finds no room is left out; once there is room
 //! again a line says how many those were. A write that fails is the end.
 
@@ -16,8 +16,11 @@ use crate::hub::lock;
 #[cfg(unix)]
 use crate::source::writable_within;
 
-/// Bytes of lines that wait, unless a single one has more.
+/// Bytes of lines that wait for stdout, unless a single one has more …
 const LIMIT: usize = 8 << 20;
+
+/// … and for each of many writers.
+const WRITER_LIMIT: usize = 1 << 20;
 
 /// What a line takes beside its bytes.
 const LINE: usize = 64;
@@ -75,6 +78,7 @@ impl Drop for Handle {
 
 struct Shared {
     name: String,
+    limit: usize,
     state: Mutex<State>,
     /// A line has come, lines were written, or it ends.
     changed: Condvar,
@@ -100,16 +104,20 @@ enum Phase {
 }
 
 impl Printer {
-    /// Writes to `out`, by a thread; `name` is what people know it by.
+    /// Writes to `out`, by a thread; `name` is what people know it by. 8 MiB of lines can wait.
     pub fn new(name: impl Into<String>, out: impl Out + 'static) -> Self {
-        let state = State {
-            out: Some(Box::new(out)),
-            lines: VecDeque::new(),
-            bytes: 0,
-            dropped: 0,
-            phase: Phase::Open,
-        };
-        let shared = Shared { name: name.into(), state: Mutex::new(state), changed: Condvar::new() };
+        Self::with_limit(name.into(), LIMIT, Box::new(out))
+    }
+
+    /// The way back to a writer on a socket. 1 MiB of lines can wait.
+    pub(super) fn to_writer(name: String, out: impl Out + 'static) -> Self {
+        Self::with_limit(name, WRITER_LIMIT, Box::new(out))
+    }
+
+    fn with_limit(name: String, limit: usize, out: Box<dyn Out>) -> Self {
+        let state =
+            State { out: Some(out), lines: VecDeque::new(), bytes: 0, dropped: 0, phase: Phase::Open };
+        let shared = Shared { name, limit, state: Mutex::new(state), changed: Condvar::new() };
         Self(Arc::new(Handle(Arc::new(shared))))
     }
 
@@ -132,7 +140,7 @@ impl Printer {
         if state.phase != Phase::Open {
             return Err(NotSent::Closed);
         }
-        if state.bytes > 0 && state.bytes + line.len() + LINE > LIMIT {
+        if state.bytes > 0 && state.bytes + line.len() + LINE > self.shared().limit {
             return Err(NotSent::Full);
         }
         let dropped = std::mem::take(&mut state.dropped);
