@@ -101,8 +101,8 @@ async fn serve(
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
-    offers::offer(&hub, &inputs.registry, &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let talk = Talk::new(&hub, &options).map_err(Failure::Runtime)?;
+    offers::offer(&hub, talk.observer(), &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {

@@ -3,20 +3,19 @@
 use anyhow::Context;
 use foxglove_bridge::assets::Assets;
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::input::Published;
-use foxglove_bridge::registry::Registry;
+use foxglove_bridge::input::{Observer, Published};
 use foxglove_bridge::source::RecordedAttachment;
 
 use crate::cli::config::AssetOptions;
 
-/// Offers all of it in a hub; assets only if there are some.
+/// Offers all of it in a hub; assets only if there are some. `observer`: who is shown what clients publish.
 pub(super) fn offer(
     hub: &Hub,
-    registry: &Registry,
+    observer: Option<Observer>,
     options: &AssetOptions,
     attachments: &[RecordedAttachment],
 ) -> anyhow::Result<()> {
-    Published::provide(hub, registry, None)?;
+    Published::provide(hub, observer)?;
     hub.provide_connections()?;
     for folder in &options.folders {
         folder.check().with_context(|| format!("--assets {}", folder.prefix()))?;

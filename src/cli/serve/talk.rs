@@ -1,10 +1,11 @@
 //! stdout as what programs read: events, and what their commands bring about.
 
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 
 use anyhow::Context;
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::input::{Back, Commands, Events, Printer};
+use foxglove_bridge::input::{Back, Commands, Events, Observer, Printer};
 use foxglove_bridge::source::json_lines::JsonLines;
 use foxglove_bridge::source::{Incoming, Stream};
 
@@ -24,21 +25,27 @@ impl Talk {
     pub(super) fn new(hub: &Hub, options: &ServeOptions) -> anyhow::Result<Self> {
         let stdout = Printer::new("stdout", raw_stdout().context("stdout")?);
         let commands = if options.sources.iter().any(is_live) {
-            Some(Commands::new(hub.provide_services()?, hub.parameters()?, options.call_timeout))
+            Some(Commands::new(hub.services(), hub.parameters()?, options.call_timeout))
         } else {
             None
         };
-        let events = options.events.then(|| Events::of(hub, stdout.clone()));
-        let events = match events {
-            Some(events) if commands.is_some() => Some(events.with_parameters(&hub.parameters()?)),
-            events => events,
-        };
+        let events = options.events.then(|| {
+            let events = Events::of(hub, stdout.clone());
+            hub.parameters().map(|parameters| events.with_parameters(&parameters))
+        });
+        let events = events.transpose()?;
         Ok(Self { stdout, events, commands })
     }
 
     /// Whether the bar would be drawn between the lines of stdout.
     pub(super) fn shares_terminal(&self) -> bool {
         self.events.is_some() && io::stdout().is_terminal()
+    }
+
+    /// Who prints what clients publish, if that is asked for.
+    pub(super) fn observer(&self) -> Option<Observer> {
+        let events = self.events.clone()?;
+        Some(Arc::new(move |from| events.message(from.client, from.channel, from.time, from.payload)))
     }
 
     pub(super) fn listening(&self, url: &str) {

@@ -92,16 +92,13 @@ struct Taken {
 }
 
 impl Published {
-    /// Offers what clients publish in a hub to all its clients. `registry` is what all channels of the hub are claimed from.
+    /// Offers what clients publish in a hub to all its clients.
     ///
     /// # Errors
     ///
     /// Somebody takes what clients publish already.
-    pub fn provide(
-        hub: &Hub,
-        registry: &Registry,
-        observer: Option<Observer>,
-    ) -> Result<(), AlreadyProvided> {
+    pub fn provide(hub: &Hub, observer: Option<Observer>) -> Result<(), AlreadyProvided> {
+        let registry = hub.registry();
         let published = Self {
             hub: hub.downgrade(),
             registry: registry.clone(),

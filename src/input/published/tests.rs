@@ -26,7 +26,8 @@ impl Server {
     }
 
     fn with(options: HubOptions) -> Self {
-        let (hub, registry) = (Hub::new("test", options), Registry::default());
+        let hub = Hub::new("test", options);
+        let registry = hub.registry().clone();
         let (sender, seen) = channel();
         let sender = Mutex::new(sender);
         let observer: Observer = Arc::new(move |from: &FromClient<'_>| {
@@ -34,7 +35,7 @@ impl Server {
             // a test may have seen enough
             lock(&sender).send(told).ok();
         });
-        Published::provide(&hub, &registry, Some(observer)).unwrap();
+        Published::provide(&hub, Some(observer)).unwrap();
         Self { hub, registry, seen }
     }
 
