@@ -15,7 +15,8 @@
 //! | serve them | [`hub::Hub`], [`server::Server`] |
 //! | know whether anybody wants them | [`hub::Hub::on_demand`], [`hub::Hub::subscriptions`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph | [`hub::capability`] |
-//! | take what viewers publish | [`hub::capability::publish`] |
+//! | take what viewers publish; offer it to the others | [`hub::capability::publish`]; [`input::Published`] |
+//! | let viewers fetch files; keep the connection graph | [`assets::Assets`]; [`hub::Hub::provide_connections`] |
 //! | play recordings, and control that | [`source::open`], [`playback::Player`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
