@@ -44,7 +44,8 @@
 //! | serve them | [`server::Server::start`], or [`server::Server::run`] on a Tokio runtime |
 //! | know whether anybody wants them | [`hub::handles::ChannelHandle::is_subscribed`], [`hub::Hub::on_demand`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
-//! | take what viewers publish | [`hub::Hub::on_publish`] |
+//! | take what viewers publish; offer it to the others | [`hub::Hub::on_publish`]; [`input::Published`] |
+//! | let viewers fetch files; keep the connection graph | [`assets::Assets`]; [`hub::Hub::provide_connections`] |
 //! | play recordings, and control that | [`source::open`], [`playback::Player`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |

@@ -9,7 +9,7 @@ use super::order::By;
 use super::outbox::{ControlKind, Slice};
 use super::requests::{Unsupported, call};
 use super::{Client, ClientId, Hub, Member, Shared, SlowClient, lock};
-use crate::model::{Batch, Channel, ChannelId, Entry};
+use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, ServerMessage, Status};
 use crate::time::Timestamp;
 
@@ -94,6 +94,17 @@ impl Client {
     }
 }
 
+/// What a hub knows under the name of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Messages of the encoding have this schema.
+    As(Arc<Schema>),
+    /// Messages of another encoding have one of that name.
+    Otherwise,
+    /// No channel has one of that name.
+    Not,
+}
+
 impl Hub {
     /// Publishes a message of a client to all others, and to taps. Returns its log time; None if the channel is not known.
     ///
@@ -121,21 +132,23 @@ impl Hub {
     }
 
     /// The schema by which channels of an encoding are known under this name: that of `topic`, or else of any.
-    pub(crate) fn channel_with_schema(
-        &self,
-        encoding: &str,
-        name: &str,
-        topic: &str,
-    ) -> Option<Arc<Channel>> {
+    pub(crate) fn schema_named(&self, name: &str, encoding: &str, topic: &str) -> Known {
         let state = lock(&self.0.state);
-        let has = |channel: &&Arc<Channel>| {
-            channel.message_encoding == encoding
-                && channel.schema.as_ref().is_some_and(|schema| schema.name == name)
-        };
-        let mut found = state.channels.known().filter(has);
-        let first = found.next()?;
-        let of_topic = std::iter::once(first).chain(found).find(|channel| channel.topic == topic);
-        Some(of_topic.unwrap_or(first).clone())
+        let mut known = Known::Not;
+        for channel in state.channels.known() {
+            let Some(schema) = channel.schema.as_ref().filter(|schema| schema.name == name) else { continue };
+            match known {
+                _ if channel.message_encoding == encoding && channel.topic == topic => {
+                    return Known::As(schema.clone());
+                }
+                Known::As(_) => {}
+                Known::Not | Known::Otherwise if channel.message_encoding == encoding => {
+                    known = Known::As(schema.clone());
+                }
+                Known::Not | Known::Otherwise => known = Known::Otherwise,
+            }
+        }
+        known
     }
 
     /// Sends a status to one client, if it is still there.

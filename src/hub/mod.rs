@@ -78,6 +78,7 @@ mod workers;
 
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
+pub(crate) use client_publish::Known;
 pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;

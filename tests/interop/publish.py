@@ -186,15 +186,18 @@ async def publish_forms():
             equal(set(viewer.channels), before, "channels")
             await own.advertise(4, "/log", "json", "foxglove.Log")
             await own.advertise(5, "/unknown", "json", "my/Type")
-            await until(lambda: viewer.offered("/log#2") and viewer.offered("/unknown"), "others beside them")
+            await own.advertise(6, "/grid", "json", "foxglove.Grid")
+            topics = "/log#2", "/unknown", "/grid"
+            await until(lambda: all(map(viewer.offered, topics)), "others beside them")
             await until(lambda: own.texts("status"), "the name")
             [status] = own.texts("status")
             check(status["level"] == 0 and status["message"].endswith("/log#2"), status)
             equal(viewer.texts("status"), [], "status of others")
-            log, unknown = (viewer.channels[viewer.offered(topic)] for topic in ("/log#2", "/unknown"))
-            equal((log["schemaName"], log["schemaEncoding"]), ("foxglove.Log", "jsonschema"), "schema")
-            check(json.loads(log["schema"])["type"] == "object", log["schema"])
-            equal((unknown["schemaName"], unknown["schema"]), ("", '{"type":"object"}'), "an unknown schema")
+            log, unknown, grid = (viewer.channels[viewer.offered(topic)] for topic in topics)
+            equal((grid["schemaName"], grid["schemaEncoding"]), ("foxglove.Grid", "jsonschema"), "schema")
+            check(json.loads(grid["schema"])["properties"], grid["schema"])
+            for channel in (unknown, log):
+                equal((channel["schemaName"], channel["schema"]), ("", '{"type":"object"}'), "no second definition")
             for number, (topic, encoding, reason) in enumerate([
                 ("", "json", "the topic is empty"), ("t" * 1025, "json", "1025 bytes"), ("/x", "cbor", "cbor"),
             ]):

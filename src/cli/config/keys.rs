@@ -177,14 +177,6 @@ pub(crate) static KEYS: &[Key] = &[
     one("nan", |options, text| text.parse().map(|nan| options.json_lines.nan = nan)),
     one("strict", |options, text| boolean(text).map(|strict| options.json_lines.strict = strict)),
     one("max-line", |options, text| max_line(text).map(|bytes| options.json_lines.max_line = bytes)),
-    Key {
-        reads: Reads::AfterEquals,
-        ..list("assets", |options, values| {
-            let folders: Result<Vec<AssetFolder>, _> = values.iter().map(|value| value.parse()).collect();
-            folders.map(|folders| options.assets.folders = folders).map_err(|error| error.to_string())
-        })
-    },
-    one("max-asset", |options, text| max_asset(text).map(|bytes| options.assets.largest = bytes)),
     list("latch", |options, values| latch(values).map(|latch| options.hub.latch = latch)),
     one("on-slow-client", |options, text| slow(text).map(|slow| options.hub.on_slow_client = slow)),
     one("client-buffer", |options, text| size::parse(text).map(|bytes| options.hub.client_buffer = bytes)),
@@ -198,6 +190,14 @@ pub(crate) static KEYS: &[Key] = &[
     one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
     Key { tables: true, ..list("param", |options, values| param::add(&mut options.params, values)) },
     Key { tables: true, ..list("service", |options, values| service::add(&mut options.services, values)) },
+    Key {
+        reads: Reads::AfterEquals,
+        ..list("assets", |options, values| {
+            let folders: Result<Vec<AssetFolder>, _> = values.iter().map(|value| value.parse()).collect();
+            folders.map(|folders| options.assets.folders = folders).map_err(|error| error.to_string())
+        })
+    },
+    one("max-asset", |options, text| max_asset(text).map(|bytes| options.assets.largest = bytes)),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())

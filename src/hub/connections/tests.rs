@@ -1,5 +1,7 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::keeper::{INTERVAL, PATIENCE};
+use super::look::MAX_IDS;
 use super::*;
 use crate::hub::SlowClient;
 use crate::hub::capability::services::{Service, ServiceCall, ServiceSpec};

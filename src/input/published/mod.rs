@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::hub::capability::publish::ClientPublish;
-use crate::hub::{AlreadyProvided, ClientId, Hub, PublisherNode, WeakHub, lock};
+use crate::hub::{AlreadyProvided, ClientId, Hub, Known, PublisherNode, WeakHub, lock};
 use crate::model::Channel;
 use crate::protocol::{ClientChannel, ClientChannelId, Status};
 use crate::registry::Registry;
@@ -117,10 +117,12 @@ impl Published {
             return Ok(known);
         }
         let spec = meant.spec(channel, |name| {
-            let known = hub.channel_with_schema(&channel.encoding, name, &channel.topic);
-            known
-                .and_then(|known| known.schema.clone())
-                .or_else(|| self.schemas.builtin(&channel.encoding, name))
+            match hub.schema_named(name, &channel.encoding, &channel.topic) {
+                Known::As(schema) => Some(schema),
+                // viewers complain if one name has two definitions
+                Known::Otherwise => None,
+                Known::Not => self.schemas.builtin(&channel.encoding, name),
+            }
         });
         self.registry.claim(spec).map(|claim| claim.channel).map_err(|error| error.to_string())
     }

@@ -51,8 +51,8 @@ impl<'a> Meant<'a> {
         }
     }
 
-    /// The channel that is asked for. `find` knows the server's schemas by name. A schema that nobody knows is left out with
-    /// its name: viewers complain if one name has two definitions.
+    /// The channel that is asked for. `find` knows the server's schemas by name. One that it does not know is left out with
+    /// its name.
     pub(super) fn spec(
         self,
         channel: &ClientChannel,

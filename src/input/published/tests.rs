@@ -202,9 +202,11 @@ fn a_schema_that_the_server_knows_need_not_be_sent() {
     for (id, encoding, name) in [
         (1, "ros1", "geometry_msgs/Twist"),
         (2, "json", "foxglove.Log"),
-        (3, "protobuf", "foxglove.Log"),
+        (3, "protobuf", "foxglove.Grid"),
         (4, "json", "std_msgs/Unknown"),
-        (5, "cdr", "foxglove.Log"),
+        (5, "cdr", "foxglove.PointCloud"),
+        // known, but as JSON
+        (6, "protobuf", "foxglove.Log"),
     ] {
         viewer.advertise(typed(id, &format!("/{id}"), encoding, name));
     }
@@ -213,8 +215,8 @@ fn a_schema_that_the_server_knows_need_not_be_sent() {
         .iter()
         .map(|channel| channel.schema.as_ref().map(|schema| (schema.name.as_str(), schema.encoding.as_str())))
         .collect();
-    let log = |encoding| Some(("foxglove.Log", encoding));
-    let expected = [Some(("geometry_msgs/Twist", "ros1msg")), log("jsonschema"), log("protobuf"), None, None];
+    let (log, grid) = (Some(("foxglove.Log", "jsonschema")), Some(("foxglove.Grid", "protobuf")));
+    let expected = [Some(("geometry_msgs/Twist", "ros1msg")), log, grid, None, None, None];
     assert_eq!(schemas, expected);
     assert_eq!(channels[0].schema.as_deref(), Some(&twist));
 }
