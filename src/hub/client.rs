@@ -9,7 +9,7 @@ use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::queue::Part;
 use super::subscriptions::{Counts, Refused};
-use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
+use super::{ClientId, ClientLimits, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
@@ -43,6 +43,11 @@ impl Client {
     /// How many clients there are.
     pub(crate) fn clients(&self) -> usize {
         self.hub.0.clients.load(Ordering::Relaxed)
+    }
+
+    /// What this client may have at once.
+    pub(crate) fn limits(&self) -> ClientLimits {
+        self.hub.0.options.limits
     }
 
     /// How far apart `time` frames are.
@@ -115,7 +120,8 @@ impl Client {
 
     /// Subscribes; returns what is wrong with each subscription that is refused.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
-        let mut refused = Vec::new();
+        let (mut refused, mut beyond) = (Vec::new(), Vec::new());
+        let limit = self.limits().subscriptions;
         let (mut subscribed, mut without_message) = (Vec::new(), Vec::new());
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
@@ -128,6 +134,10 @@ impl Client {
                 Counts { transforms: Transforms::of(channel), is_latched: state.latch.contains(channel_id) };
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
+            if outbox.subscriptions().len() >= limit {
+                beyond.push(id);
+                continue;
+            }
             let all = outbox.subscriptions_mut();
             match all.insert(id, channel_id, since) {
                 Ok(()) => {
@@ -156,6 +166,13 @@ impl Client {
             let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
+        }
+        if let [first, others @ ..] = &beyond[..] {
+            let others =
+                if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
+            refused.push(Status::error(format!(
+                "subscription {first}{others}: a client may have {limit} subscriptions at once"
+            )));
         }
         if !subscribed.is_empty() {
             let (client, channels, without_message) = (self.id, &subscribed[..], &without_message[..]);

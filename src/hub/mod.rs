@@ -64,7 +64,7 @@ pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
-pub use options::{Access, HubOptions, Latch, SlowClient};
+pub use options::{Access, ClientLimits, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;

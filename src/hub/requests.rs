@@ -20,14 +20,8 @@ use crate::protocol::{
     Status,
 };
 
-/// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
-/// floods a slow provider costs little.
-const MAX_PENDING: usize = 1000;
-
 /// Why what a client asks for is not done.
 pub(super) const READ_ONLY: &str = "this server is read-only";
-
-const BUSY: &str = "too many requests of this client wait for an answer; try again later";
 
 /// Nobody provides what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +55,15 @@ pub(super) fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<
 }
 
 impl Client {
-    /// None if there are too many already.
-    fn pending(&self) -> Option<Pending> {
+    /// An error, for the answer, if there are too many already.
+    fn pending(&self) -> Result<Pending, String> {
         let pending = Pending { queue: Arc::downgrade(&self.queue), count: self.pending.clone() };
         // counted also if it is refused: dropping it takes it back
-        (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
+        let limit = self.limits().requests;
+        if self.pending.fetch_add(1, Ordering::Relaxed) < limit {
+            return Ok(pending);
+        }
+        Err(format!("{limit} requests of this client wait for an answer, and no more may; try again later"))
     }
 
     /// Whether this client may only look; if so, it is sent a status about what it asked for.
@@ -109,9 +107,13 @@ impl Client {
             member.queue.wake.notify_one();
         }
         drop(state);
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("playback control request {:?}: {BUSY}", request.request_id)));
-            return Ok(());
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => {
+                let request = request.request_id;
+                self.status(Status::error(format!("playback control request {request:?}: {busy}")));
+                return Ok(());
+            }
         };
         let id = request.request_id.clone();
         let request = PlaybackRequest::of_client(self.id, request);
@@ -147,9 +149,12 @@ impl Client {
     pub(crate) fn get_parameters(&self, request: GetParameters) -> Result<(), Unsupported> {
         let parameters = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let GetParameters { parameter_names, id } = request;
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("getParameters: {BUSY}")));
-            return Ok(());
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => {
+                self.status(Status::error(format!("getParameters: {busy}")));
+                return Ok(());
+            }
         };
         let answer = answer_parameters(pending, id, Answered::Always);
         call("parameters", || parameters.get(parameter_names, answer));
@@ -159,9 +164,12 @@ impl Client {
     pub(crate) fn set_parameters(&self, request: SetParameters) -> Result<(), Unsupported> {
         let provider = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let SetParameters { parameters, id } = request;
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("setParameters: {BUSY}")));
-            return Ok(());
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => {
+                self.status(Status::error(format!("setParameters: {busy}")));
+                return Ok(());
+            }
         };
         if self.refuses("setParameters") {
             // a viewer shows what it has set until it is sent what holds
@@ -184,10 +192,13 @@ impl Client {
         if state.slots.parameters.as_ref().is_none() {
             return Err(Unsupported(Capability::ParametersSubscribe));
         }
-        let added = state.members.get_mut(&self.id).is_none_or(|member| member.followed.add(names));
+        let limit = self.limits().parameters;
+        let added = state.members.get_mut(&self.id).is_none_or(|member| member.followed.add(names, limit));
         drop(state);
         if !added {
-            self.status(Status::error("subscribeParameterUpdates: too many names for one client".to_owned()));
+            self.status(Status::error(format!(
+                "subscribeParameterUpdates: too many names: a client may follow {limit} at once"
+            )));
         }
         Ok(())
     }
@@ -233,7 +244,10 @@ impl Client {
         let Ok(assets) = self.provider(Capability::Assets, |slots| slots.assets.as_ref()) else {
             return self.send(&response(Err("this server has no assets".to_owned())));
         };
-        let Some(pending) = self.pending() else { return self.send(&response(Err(BUSY.to_owned()))) };
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => return self.send(&response(Err(busy))),
+        };
         let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
             pending.send(&response(answer.unwrap_or_else(|none| Err(none.to_string()))));
         });
@@ -258,7 +272,10 @@ impl Client {
             Ok(service) => service,
             Err(message) => return self.send(&failure(message)),
         };
-        let Some(pending) = self.pending() else { return self.send(&failure(BUSY.to_owned())) };
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => return self.send(&failure(busy)),
+        };
         let request = ServiceCall { client: self.id, encoding: encoding.clone(), payload };
         let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
             let message = match answer.unwrap_or_else(|none| Err(none.to_string())) {

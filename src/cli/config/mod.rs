@@ -17,7 +17,7 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::{AllowedOrigin, CLIENT_TEXT, CLIENT_TIMEOUT};
+use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -69,6 +69,12 @@ pub(crate) struct ServeOptions {
     pub(crate) client_timeout: Duration,
     /// The longest text that is taken from a client, in bytes.
     pub(crate) client_text: usize,
+    /// The largest message that is taken from a client, in bytes.
+    pub(crate) client_message: usize,
+    /// How many clients may be connected at once.
+    pub(crate) max_clients: usize,
+    /// How many of one address; None: as many as there may be at all.
+    pub(crate) max_clients_per_address: Option<usize>,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
     /// Server name told to viewers; the name of the source if None.
@@ -137,6 +143,9 @@ impl Default for ServeOptions {
             types: TypeOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
+            client_message: CLIENT_MESSAGE,
+            max_clients: MAX_CLIENTS,
+            max_clients_per_address: None,
             compression: false,
             name: None,
             record: None,

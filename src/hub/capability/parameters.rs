@@ -52,9 +52,6 @@ use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
 use crate::protocol::{Parameter, ParameterValues, ServerMessage};
 
-/// Names of parameters that one client may follow.
-const MAX_NAMES: usize = 10_000;
-
 /// Keeps parameters. Returns at once from both; answers may come later.
 pub trait Parameters: Send + Sync {
     /// The parameters of these names that exist; all of them if there are no names.
@@ -74,15 +71,16 @@ pub(in crate::hub) struct Followed {
 }
 
 impl Followed {
-    /// Adds names; all parameters if there are none. False if those are too many.
-    pub(in crate::hub) fn add(&mut self, names: Vec<String>) -> bool {
+    /// Adds names; all parameters if there are none. False, and none of them is added, if there would be more than `limit`.
+    pub(in crate::hub) fn add(&mut self, names: Vec<String>, limit: usize) -> bool {
         if names.is_empty() {
             self.all = true;
         }
-        if self.names.len() + names.len() > MAX_NAMES {
+        let new: BTreeSet<String> = names.into_iter().filter(|name| !self.names.contains(name)).collect();
+        if self.names.len() + new.len() > limit {
             return false;
         }
-        self.names.extend(names);
+        self.names.extend(new);
         true
     }
 

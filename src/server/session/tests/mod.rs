@@ -22,6 +22,7 @@ use crate::protocol::{
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
+mod limits;
 mod read_only;
 
 /// A session that begins after what every client is sent at first.
