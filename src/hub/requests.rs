@@ -15,9 +15,9 @@ use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
 use super::{Access, Client, Queue, lock};
 use crate::protocol::{
-    Capability, FetchAsset, FetchAssetResponse, GetParameters, ParameterValues, PlaybackControlRequest,
-    PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters,
-    Status,
+    Capability, FetchAsset, FetchAssetResponse, GetParameters, Parameter, ParameterValues,
+    PlaybackControlRequest, PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest,
+    ServiceCallResponse, SetParameters, Status,
 };
 
 /// Why what a client asks for is not done.
@@ -66,6 +66,11 @@ impl Client {
         Err(format!("{limit} requests of this client wait for an answer, and no more may; try again later"))
     }
 
+    /// None, and a status about what was asked for, if there are too many already.
+    fn pending_or_status(&self, request: &str) -> Option<Pending> {
+        self.pending().map_err(|busy| self.status(Status::error(format!("{request}: {busy}")))).ok()
+    }
+
     /// Whether this client may only look; if so, it is sent a status about what it asked for.
     pub(super) fn refuses(&self, request: impl fmt::Display) -> bool {
         let refuses = self.is_read_only();
@@ -98,7 +103,8 @@ impl Client {
         let mut state = lock(&self.hub.0.state);
         let playback = state.slots.playback.as_ref().cloned();
         let playback = playback.ok_or(Unsupported(Capability::PlaybackControl))?;
-        if self.refuses(format_args!("playback control request {:?}", request.request_id)) {
+        let what = format!("playback control request {:?}", request.request_id);
+        if self.refuses(&what) {
             return Ok(());
         }
         if let Some(member) = state.members.get_mut(&self.id) {
@@ -107,20 +113,11 @@ impl Client {
             member.queue.wake.notify_one();
         }
         drop(state);
-        let pending = match self.pending() {
-            Ok(pending) => pending,
-            Err(busy) => {
-                let request = request.request_id;
-                self.status(Status::error(format!("playback control request {request:?}: {busy}")));
-                return Ok(());
-            }
-        };
-        let id = request.request_id.clone();
+        let Some(pending) = self.pending_or_status(&what) else { return Ok(()) };
         let request = PlaybackRequest::of_client(self.id, request);
         let answer = Responder::new(move |published: Result<PlaybackState, NoAnswer>| {
             if let Err(none) = published {
-                let text = format!("playback control request {id:?}: {none}");
-                pending.send(&ServerMessage::Status(Status::error(text)));
+                pending.send(&ServerMessage::Status(Status::error(format!("{what}: {none}"))));
             }
         });
         call("playback control", || playback.request(request, answer));
@@ -149,13 +146,7 @@ impl Client {
     pub(crate) fn get_parameters(&self, request: GetParameters) -> Result<(), Unsupported> {
         let parameters = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let GetParameters { parameter_names, id } = request;
-        let pending = match self.pending() {
-            Ok(pending) => pending,
-            Err(busy) => {
-                self.status(Status::error(format!("getParameters: {busy}")));
-                return Ok(());
-            }
-        };
+        let Some(pending) = self.pending_or_status("getParameters") else { return Ok(()) };
         let answer = answer_parameters(pending, id, Answered::Always);
         call("parameters", || parameters.get(parameter_names, answer));
         Ok(())
@@ -164,13 +155,7 @@ impl Client {
     pub(crate) fn set_parameters(&self, request: SetParameters) -> Result<(), Unsupported> {
         let provider = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let SetParameters { parameters, id } = request;
-        let pending = match self.pending() {
-            Ok(pending) => pending,
-            Err(busy) => {
-                self.status(Status::error(format!("setParameters: {busy}")));
-                return Ok(());
-            }
-        };
+        let Some(pending) = self.pending_or_status("setParameters") else { return Ok(()) };
         if self.refuses("setParameters") {
             // a viewer shows what it has set until it is sent what holds
             let answer = answer_parameters(pending, id, Answered::Always);
@@ -301,13 +286,11 @@ enum Answered {
     WithId,
 }
 
-fn answer_parameters(
-    pending: Pending,
-    id: Option<String>,
-    answered: Answered,
-) -> Responder<Vec<crate::protocol::Parameter>> {
-    Responder::new(move |answer: Result<_, NoAnswer>| match answer {
-        Ok(parameters) if answered == Answered::Always || id.is_some() => {
+fn answer_parameters(pending: Pending, id: Option<String>, answered: Answered) -> Responder<Vec<Parameter>> {
+    Responder::new(move |answer: Result<Vec<Parameter>, NoAnswer>| match answer {
+        Ok(mut parameters) if answered == Answered::Always || id.is_some() => {
+            // who asks for one that does not exist is not shown it
+            parameters.retain(|parameter| parameter.value.is_some());
             pending.send(&ServerMessage::ParameterValues(ParameterValues { parameters, id }));
         }
         Ok(_) => {}
