@@ -42,6 +42,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("JSON of built-in schemas has them in the table", "looks@v1.1", false),
     ("who may connect is decided by origin and host, as the page about security says", "origins", false),
     ("a viewer of a read-only server sees everything and changes nothing", "read_only", false),
+    ("what is beyond the limits of clients is refused, and others go on", "limits", false),
+    ("each thing that a client asks is answered as the peers' tests ask", "answers", false),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),

@@ -10,7 +10,9 @@ use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
 use super::queue::{Feed, Part};
 use super::subscriptions::{Counts, Refused};
-use super::{ClientId, Hub, HubEvent, Queue, SLOW_CLIENT_ID, SlowClient, State, lock, summarize};
+use super::{
+    ClientId, ClientLimits, Hub, HubEvent, Queue, SLOW_CLIENT_ID, SlowClient, State, lock, summarize,
+};
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
@@ -49,6 +51,11 @@ impl Client {
     /// How many clients there are.
     pub(crate) fn clients(&self) -> usize {
         self.hub.0.clients.load(Ordering::Relaxed)
+    }
+
+    /// What this client may have at once.
+    pub(crate) fn limits(&self) -> ClientLimits {
+        self.hub.0.options.limits
     }
 
     /// How far apart `time` frames are.
@@ -121,7 +128,8 @@ impl Client {
 
     /// Subscribes; returns what is wrong with each subscription that is refused.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
-        let mut refused = Vec::new();
+        let (mut refused, mut beyond) = (Vec::new(), Vec::new());
+        let limit = self.limits().subscriptions;
         let (mut subscribed, mut without_message, mut new) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
@@ -134,6 +142,10 @@ impl Client {
                 Counts { transforms: Transforms::of(channel), is_latched: state.latch.contains(channel_id) };
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
+            if outbox.subscriptions().len() >= limit {
+                beyond.push(id);
+                continue;
+            }
             let all = outbox.subscriptions_mut();
             match all.insert(id, channel_id, since) {
                 Ok(()) => {
@@ -168,6 +180,13 @@ impl Client {
             let slice = Slice { batch: &batch, range, bytes, channels, timed, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
+        }
+        if let [first, others @ ..] = &beyond[..] {
+            let others =
+                if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
+            refused.push(Status::error(format!(
+                "subscription {first}{others}: a client may have {limit} subscriptions at once"
+            )));
         }
         if !subscribed.is_empty() {
             let (client, channels, without_message) = (self.id, &subscribed[..], &without_message[..]);

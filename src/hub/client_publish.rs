@@ -13,9 +13,6 @@ use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, ServerMessage, Status};
 use crate::time::Timestamp;
 
-/// Channels that one client may publish on at once.
-const MAX_PUBLISHED: usize = 1000;
-
 const PUBLISH: &str = "what clients publish";
 
 /// [`Entry::origin`] of what clients publish. All clients are one publisher: a viewer that connects again is another client,
@@ -26,6 +23,7 @@ impl Client {
     /// Begins to publish on channels; what is refused gets a status.
     pub(crate) fn advertise(&self, channels: &[ClientChannel]) -> Result<(), Unsupported> {
         let publish = self.provider(Capability::ClientPublish, |slots| slots.publish.as_ref())?;
+        let limit = self.limits().channels;
         for channel in channels {
             let (id, topic) = (channel.id.0, &channel.topic);
             if self.refuses(format_args!("advertise: channel {id} ({topic})")) {
@@ -34,8 +32,8 @@ impl Client {
             let mut publishes = lock(&self.publishes);
             let refused = if publishes.contains(&channel.id) {
                 Err("the id is in use".to_owned())
-            } else if publishes.len() >= MAX_PUBLISHED {
-                Err(format!("a client may publish on {MAX_PUBLISHED} channels at most"))
+            } else if publishes.len() >= limit {
+                Err(format!("a client may publish on {limit} channels at once"))
             } else {
                 let advertised = call(PUBLISH, || publish.advertise(self.id, channel));
                 advertised.unwrap_or_else(|| Err("the server has a fault".to_owned()))

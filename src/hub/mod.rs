@@ -83,7 +83,7 @@ pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
 pub use observer::HubEvent;
-pub use options::{Access, HubOptions, Latch, SlowClient};
+pub use options::{Access, ClientLimits, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;

@@ -36,6 +36,41 @@ pub enum Access {
     ReadOnly,
 }
 
+/// What one client may have at once. What is more is refused with an answer that names the limit; `0` refuses all.
+///
+/// ```
+/// use foxglove_bridge::hub::{ClientLimits, HubOptions};
+///
+/// let limits = ClientLimits { subscriptions: 100, ..ClientLimits::default() };
+/// let options = HubOptions { limits, ..HubOptions::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Subscriptions to channels. Default: 100,000.
+    pub subscriptions: usize,
+    /// Requests that providers, the player included, have not answered yet: more than any viewer has, and few enough that a
+    /// client that floods a slow provider costs little. Default: 1,000.
+    pub requests: usize,
+    /// Channels on which it publishes. Default: 1,000.
+    pub channels: usize,
+    /// Parameters that it follows by name. Default: 10,000.
+    pub parameters: usize,
+    /// Bytes of the id of a playback control request, which is repeated to every client. Default: 1 KiB.
+    pub request_id: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            subscriptions: 100_000,
+            requests: 1000,
+            channels: 1000,
+            parameters: 10_000,
+            request_id: 1 << 10,
+        }
+    }
+}
+
 /// How the hub serves clients. `HubOptions::default()` has what the options of the program have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubOptions {
@@ -50,6 +85,8 @@ pub struct HubOptions {
     pub time_resolution: Duration,
     /// What clients may do. Default: [`Access::Full`].
     pub access: Access,
+    /// What each client may have at once.
+    pub limits: ClientLimits,
 }
 
 impl Default for HubOptions {
@@ -60,6 +97,7 @@ impl Default for HubOptions {
             latch: Latch::Auto,
             time_resolution: Duration::from_millis(1),
             access: Access::Full,
+            limits: ClientLimits::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::Options;
 use super::origin::Gate;
+use super::places::Places;
 use super::session::Session;
 use super::socket;
 use crate::hub::{ClientInfo, Hub, lock};
@@ -36,11 +37,12 @@ const REFUSALS: u32 = 10;
 /// The routes of the port.
 pub(super) fn router(hub: Hub, options: Options, gate: Gate) -> Router {
     let refusals = Arc::new(Mutex::new(LogLimit::new(REFUSALS)));
+    let places = Places::new(options.max_clients, options.max_clients_of_address);
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, options, gate: Arc::new(gate), refusals })
+        .with_state(Endpoint { hub, options, gate: Arc::new(gate), places, refusals })
         .layer(middleware::from_fn(well_formed))
 }
 
@@ -69,6 +71,7 @@ struct Endpoint {
     hub: Hub,
     options: Options,
     gate: Arc<Gate>,
+    places: Arc<Places>,
     /// What of refused handshakes is logged.
     refusals: Arc<Mutex<LogLimit>>,
 }
@@ -191,6 +194,9 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
             ),
         ));
     };
+    let peer = request.extensions().get().map(SocketAddr::ip);
+    let place = endpoint.places.take(peer);
+    let place = place.map_err(|full| Refused(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
     let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
     let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
@@ -198,6 +204,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let info = ClientInfo { address: None, agent: agent.clone(), offer };
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
+        let _place = place;
         let upgraded = match upgraded.await {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!("WebSocket upgrade failed: {error}"),

@@ -23,6 +23,7 @@ mod liveness;
 mod origin;
 mod outgoing;
 mod outlet;
+mod places;
 mod reading;
 mod running;
 mod session;
@@ -45,11 +46,15 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 /// request of a viewer; what JSON becomes in memory is up to a hundred times larger.
 pub const CLIENT_TEXT: usize = 1 << 20;
 
-/// The largest message that is taken from a client, inflated and as it arrives.
-pub const LARGEST_MESSAGE: usize = 16 << 20;
+/// The largest message that is taken from a client in bytes, inflated and as it arrives, unless
+/// [`Server::with_client_message`] sets another.
+pub const CLIENT_MESSAGE: usize = 16 << 20;
+
+/// How many clients may be connected at once, unless [`Server::with_max_clients`] sets another number.
+pub const MAX_CLIENTS: usize = 10_000;
 
 /// Bytes of messages that have not arrived in full, of all clients together.
-const UNFINISHED: usize = 64 << 20;
+pub const UNFINISHED: usize = 64 << 20;
 
 /// Why a server can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +73,9 @@ struct Options {
     compression: bool,
     client_timeout: Duration,
     client_text: usize,
+    client_message: usize,
+    max_clients: usize,
+    max_clients_of_address: usize,
     /// What messages that have not arrived in full may take.
     unfinished: Budget,
 }
@@ -108,6 +116,9 @@ impl Server {
             compression: false,
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
+            client_message: CLIENT_MESSAGE,
+            max_clients: MAX_CLIENTS,
+            max_clients_of_address: usize::MAX,
             unfinished: Budget::new(UNFINISHED),
         };
         let origins = Origins::default();
@@ -130,6 +141,23 @@ impl Server {
     /// out; the client gets a status, and stays. [`CLIENT_TEXT`] unless set.
     pub fn with_client_text(self, client_text: usize) -> Self {
         Self { options: Options { client_text, ..self.options }, ..self }
+    }
+
+    /// The largest message that is taken from a client, in bytes, inflated and as it arrives. One that sends a larger one is
+    /// closed with code 1009. [`CLIENT_MESSAGE`] unless set; more than [`UNFINISHED`] never arrives.
+    pub fn with_client_message(self, client_message: usize) -> Self {
+        Self { options: Options { client_message, ..self.options }, ..self }
+    }
+
+    /// How many clients may be connected at once; one more is refused with status 503. [`MAX_CLIENTS`] unless set.
+    pub fn with_max_clients(self, max_clients: usize) -> Self {
+        Self { options: Options { max_clients, ..self.options }, ..self }
+    }
+
+    /// How many clients may be connected at once from one IP address; one more is refused with status 503. As many as there
+    /// may be at all, unless set: clients behind a proxy have one address.
+    pub fn with_max_clients_of_address(self, max_clients_of_address: usize) -> Self {
+        Self { options: Options { max_clients_of_address, ..self.options }, ..self }
     }
 
     /// Which pages may connect; see [`Origins`] for the default.

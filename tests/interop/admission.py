@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 
-from bridge import OLD, PAUSE, TABLE, TESTDATA, Client, check, equal, messages_in, serving
+from bridge import OLD, PAUSE, TABLE, TESTDATA, Client, check, equal, messages_in, serving, until
 
 DEMO = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
 
@@ -90,4 +90,27 @@ async def read_only():
         equal([event for event in client.events if event[0] == "state"], [], "playback states")
 
 
-TRIALS = dict(origins=origins, read_only=read_only)
+async def limits():
+    """Clients, subscriptions and messages beyond the limits are refused, and others go on."""
+    options = ["--max-clients", 3, "--max-clients-per-address", 2, "--client-subscriptions", 1, "--client-message", "64KiB"]
+    async with serving(DEMO, "--start-on", "launch", "--loop", *options) as server:
+        first, second = [await Client.connect(server, OLD, topics=None) for _ in range(2)]
+        status, body = await asyncio.to_thread(upgrade, server.port, "localhost")
+        equal((status, body), (503, "this server has 2 clients of this address, and takes no more\n"), "answer")
+        await first.until(messages_in, "messages")
+        refused = first.texts("status")
+        equal(len(refused), 1, "statuses of one message")
+        check(refused[0]["message"].endswith("a client may have 1 subscriptions at once"), refused)
+        equal(len({topic for topic, *_ in messages_in(first.events)}), 1, "topics")
+        await second.socket.send(b"\1" + bytes(70_000))
+        equal(await second.closed(), 1009, "close code")
+        await until(lambda: upgrade(server.port, "localhost")[0] == 101, "a place that is free")
+    async with serving(DEMO, "--max-clients", 1) as server:
+        only = await Client.connect(server, OLD)
+        status, body = await asyncio.to_thread(upgrade, server.port, "localhost")
+        equal((status, body), (503, "this server has 1 clients, and takes no more\n"), "answer")
+        await only.socket.close()
+        await until(lambda: upgrade(server.port, "localhost")[0] == 101, "a place that is free")
+
+
+TRIALS = dict(origins=origins, read_only=read_only, limits=limits)

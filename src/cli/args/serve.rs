@@ -182,6 +182,31 @@ pub(crate) struct ServeArgs {
     /// Longest text that a client may send; longer ones are refused with a status [default: 1MiB]
     #[arg(long, value_name = "BYTES", help_heading = "Delivery")]
     client_text: Option<String>,
+    /// Clients that may be connected at once; one more is refused. What each may have at once is limited by keys of the file
+    /// (client-subscriptions and others) [default: 10000]
+    #[arg(long, value_name = "N", help_heading = "Delivery")]
+    max_clients: Option<String>,
+    /// Largest message that a client may send; one that sends more is closed [default: 16MiB]
+    #[arg(long, value_name = "BYTES", hide = true)]
+    client_message: Option<String>,
+    /// Clients that may be connected at once from one address [default: off]
+    #[arg(long, value_name = "N|off", hide = true)]
+    max_clients_per_address: Option<String>,
+    /// Subscriptions of a client [default: 100000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_subscriptions: Option<String>,
+    /// Requests of a client that wait for an answer [default: 1000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_requests: Option<String>,
+    /// Channels on which a client publishes [default: 1000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_channels: Option<String>,
+    /// Parameters that a client follows by name [default: 10000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_parameters: Option<String>,
+    /// Longest id of a playback control request [default: 1KiB]
+    #[arg(long, value_name = "BYTES", hide = true)]
+    client_request_id: Option<String>,
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
@@ -251,6 +276,14 @@ impl ServeArgs {
             ("client-buffer", one(&self.client_buffer)),
             ("client-timeout", one(&self.client_timeout)),
             ("client-text", one(&self.client_text)),
+            ("max-clients", one(&self.max_clients)),
+            ("client-message", one(&self.client_message)),
+            ("max-clients-per-address", one(&self.max_clients_per_address)),
+            ("client-subscriptions", one(&self.client_subscriptions)),
+            ("client-requests", one(&self.client_requests)),
+            ("client-channels", one(&self.client_channels)),
+            ("client-parameters", one(&self.client_parameters)),
+            ("client-request-id", one(&self.client_request_id)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
             ("param", self.param.clone()),
@@ -334,6 +367,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 21);
+        assert_eq!(compared, 30);
     }
 }

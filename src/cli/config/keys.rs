@@ -11,7 +11,7 @@ use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
-use foxglove_bridge::server::{AllowedOrigin, BadOrigin, LARGEST_MESSAGE};
+use foxglove_bridge::server::{AllowedOrigin, BadOrigin, CLIENT_MESSAGE, UNFINISHED};
 use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -184,6 +184,20 @@ pub(crate) static KEYS: &[Key] = &[
         parse_duration(text).map(|d| options.client_timeout = d).map_err(|error| error.to_string())
     }),
     one("client-text", |options, text| client_text(text).map(|bytes| options.client_text = bytes)),
+    one("client-message", |options, text| client_message(text).map(|bytes| options.client_message = bytes)),
+    one("max-clients", |options, text| limit(text).map(|limit| options.max_clients = limit)),
+    one("max-clients-per-address", |options, text| {
+        limit_or_off(text).map(|limit| options.max_clients_per_address = limit)
+    }),
+    one("client-subscriptions", |options, text| {
+        limit(text).map(|limit| options.hub.limits.subscriptions = limit)
+    }),
+    one("client-requests", |options, text| limit(text).map(|limit| options.hub.limits.requests = limit)),
+    one("client-channels", |options, text| limit(text).map(|limit| options.hub.limits.channels = limit)),
+    one("client-parameters", |options, text| limit(text).map(|limit| options.hub.limits.parameters = limit)),
+    one("client-request-id", |options, text| {
+        size::parse(text).map(|bytes| options.hub.limits.request_id = bytes)
+    }),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
@@ -269,13 +283,37 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 /// Room for a request, and no more than a client may send at all.
 fn client_text(text: &str) -> Result<usize, String> {
     match size::parse(text)? {
-        bytes @ SMALLEST_CLIENT_TEXT..=LARGEST_MESSAGE => Ok(bytes),
+        bytes @ SMALLEST_CLIENT_TEXT..=CLIENT_MESSAGE => Ok(bytes),
         _ => Err(format!(
             "'{text}' is out of range: write {} KiB to {} MiB",
             SMALLEST_CLIENT_TEXT >> 10,
-            LARGEST_MESSAGE >> 20
+            CLIENT_MESSAGE >> 20
         )),
     }
+}
+
+/// Room for a text, and no more than messages of all clients may take.
+fn client_message(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ SMALLEST_CLIENT_TEXT..=UNFINISHED => Ok(bytes),
+        _ => Err(format!(
+            "'{text}' is out of range: write {} KiB to {} MiB",
+            SMALLEST_CLIENT_TEXT >> 10,
+            UNFINISHED >> 20
+        )),
+    }
+}
+
+/// A limit of things that are counted.
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=1_000_000) => Ok(limit),
+        _ => Err(format!("'{text}' is not a limit: write 1 to 1000000")),
+    }
+}
+
+fn limit_or_off(text: &str) -> Result<Option<usize>, String> {
+    if text == "off" { Ok(None) } else { limit(text).map(Some).map_err(|error| format!("{error}, or off")) }
 }
 
 fn boolean(text: &str) -> Result<bool, String> {

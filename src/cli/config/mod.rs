@@ -19,7 +19,7 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::{AllowedOrigin, CLIENT_TEXT, CLIENT_TIMEOUT};
+use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -81,6 +81,12 @@ pub(crate) struct ServeOptions {
     pub(crate) client_timeout: Duration,
     /// The longest text that is taken from a client, in bytes.
     pub(crate) client_text: usize,
+    /// The largest message that is taken from a client, in bytes.
+    pub(crate) client_message: usize,
+    /// How many clients may be connected at once.
+    pub(crate) max_clients: usize,
+    /// How many of one address; None: as many as there may be at all.
+    pub(crate) max_clients_per_address: Option<usize>,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
     /// Whether what happens is printed on stdout.
@@ -171,6 +177,9 @@ impl Default for ServeOptions {
             assets: AssetOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
+            client_message: CLIENT_MESSAGE,
+            max_clients: MAX_CLIENTS,
+            max_clients_per_address: None,
             compression: false,
             events: false,
             call_timeout: Duration::from_secs(10),

@@ -96,6 +96,9 @@ async fn serve(
         })?
         .with_compression(options.compression)
         .with_client_text(options.client_text)
+        .with_client_message(options.client_message)
+        .with_max_clients(options.max_clients)
+        .with_max_clients_of_address(options.max_clients_per_address.unwrap_or(usize::MAX))
         .with_client_timeout(options.client_timeout)
         .with_origins(origins(&options));
     let name = options.name.clone().unwrap_or_else(|| inputs.name());

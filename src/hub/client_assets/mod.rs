@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use bytes::Bytes;
 
 use super::outbox::{ControlKind, Encoded};
-use super::requests::{BUSY, Pending, call};
+use super::requests::{Pending, call};
 use super::responder::{NoAnswer, Responder};
 use super::{Client, Hub, Queue, WeakHub, lock};
 use crate::protocol::{AssetRequestId, FetchAsset, FetchAssetResponse, ServerMessage};
@@ -159,7 +159,10 @@ impl Client {
         if lock(&self.hub.0.state).slots.assets.as_ref().is_none() {
             return refuse("this server has no assets");
         }
-        let Some(pending) = self.pending() else { return refuse(BUSY) };
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => return refuse(&busy),
+        };
         lock(&self.assets.state).waiting.push_back((request, pending));
         self.assets.pass_on();
     }

@@ -13,18 +13,21 @@ use std::str::FromStr;
 /// assert!("viewer.example".parse::<AllowedOrigin>().is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowedOrigin {
+pub struct AllowedOrigin(Allowed);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allowed {
     /// Any page, and connections to any host: `*`.
     Any,
     /// Pages whose origin the browser keeps to itself: `null`. Any page of the web can make one.
     Null,
     /// Those of a scheme, a host and a port.
-    Of(NamedOrigin),
+    Of(Named),
 }
 
 /// One origin, or those of all subdomains of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamedOrigin {
+struct Named {
     scheme: Scheme,
     host: String,
     subdomains: bool,
@@ -61,8 +64,8 @@ impl FromStr for AllowedOrigin {
 
     fn from_str(text: &str) -> Result<Self, BadOrigin> {
         match text {
-            "*" => return Ok(Self::Any),
-            "null" => return Ok(Self::Null),
+            "*" => return Ok(Self(Allowed::Any)),
+            "null" => return Ok(Self(Allowed::Null)),
             _ => {}
         }
         let bad = || BadOrigin(text.to_owned());
@@ -74,17 +77,22 @@ impl FromStr for AllowedOrigin {
         };
         let (host, port) = split_host(rest).ok_or_else(bad)?;
         let port = port.or(scheme.default_port());
-        Ok(Self::Of(NamedOrigin { scheme, host, subdomains, port }))
+        Ok(Self(Allowed::Of(Named { scheme, host, subdomains, port })))
     }
 }
 
 impl AllowedOrigin {
+    /// Whether every page may connect, and to every host.
+    pub(super) fn is_any(&self) -> bool {
+        self.0 == Allowed::Any
+    }
+
     /// Whether a header `Origin` names it.
     pub(super) fn is_origin(&self, origin: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Null => origin == "null",
-            Self::Of(named) => split(origin).is_some_and(|(scheme, rest)| {
+        match &self.0 {
+            Allowed::Any => true,
+            Allowed::Null => origin == "null",
+            Allowed::Of(named) => split(origin).is_some_and(|(scheme, rest)| {
                 scheme == named.scheme
                     && split_host(rest).is_some_and(|(host, port)| {
                         named.is_host(&host) && port.or(scheme.default_port()) == named.port
@@ -95,15 +103,15 @@ impl AllowedOrigin {
 
     /// Whether a host is its.
     pub(super) fn is_host(&self, host: &str) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Null => false,
-            Self::Of(named) => named.is_host(host),
+        match &self.0 {
+            Allowed::Any => true,
+            Allowed::Null => false,
+            Allowed::Of(named) => named.is_host(host),
         }
     }
 }
 
-impl NamedOrigin {
+impl Named {
     fn is_host(&self, host: &str) -> bool {
         match (self.subdomains, host.strip_suffix(&self.host)) {
             (false, rest) => rest == Some(""),

@@ -22,6 +22,7 @@ use crate::protocol::{
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
+mod limits;
 mod read_only;
 
 /// A session that begins after what every client is sent at first.
@@ -163,6 +164,9 @@ fn parameters_are_read_set_and_followed() {
     };
     assert_eq!(client.say(set(None)), [], "who gives no id wants no answer");
     assert_eq!(client.say(set(Some("s"))), [values(vec![x2.clone()], Some("s"))]);
+    let unset = SetParameters { parameters: vec![Parameter::unset("z")], id: Some("u".into()) };
+    assert_eq!(client.say(ClientMessage::SetParameters(unset)), [values(vec![], Some("u"))]);
+    assert_eq!(client.say(get(&["z"], None)), [values(vec![], None)], "what has no value is left out");
 
     assert_eq!(client.say(ClientMessage::SubscribeParameterUpdates(vec!["x".into()])), []);
     hub.parameters_changed(&[x2.clone(), y.clone()]);
