@@ -78,7 +78,7 @@ impl Remote {
         let (store, handle) = (hub.parameters()?, player.handle());
         let mut remote = Self { store: store.clone(), services: Vec::new(), stop: None, thread: None };
         parameters::declare(&store, &handle, range)?;
-        remote.services = services::add(hub, &handle, range)?;
+        remote.services = services::add(hub, &store, &handle, range)?;
         let (stop, stopped) = channel();
         let run = move || {
             while stopped.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {

@@ -175,7 +175,7 @@ async fn services_answer_with_what_holds_after_them() {
     assert_eq!(watched.call("set_rate", r#"{"rate":0.5}"#).await["rate"], 0.5);
     assert_eq!(watched.call("play", "{}").await["status"], "playing");
     assert_eq!(watched.call("toggle_paused", "").await["status"], "paused");
-    assert_eq!(watched.value("playback.rate"), 1.0, "until the next half second");
+    assert_eq!(watched.value("playback.rate"), 0.5);
 }
 
 #[tokio::test]
