@@ -16,7 +16,7 @@
 //! | know whether anybody wants them | [`hub::Hub::on_demand`], [`hub::Hub::subscriptions`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph | [`hub::capability`] |
 //! | take what viewers publish | [`hub::capability::publish`] |
-//! | play recordings, and control that | [`source::open`], [`playback::Player`] |
+//! | play recordings, and control that | [`source::open`], [`playback::Player`], for viewers without playback control [`playback::Remote`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | record what is served | [`sink::Recorder`] |

@@ -355,7 +355,7 @@ impl ParameterStore {
             drop(state);
             let listeners = lock(&self.0.listeners).clone();
             for listener in listeners {
-                call("a listener to parameters", || listener(&change));
+                call("parameters", || listener(&change));
             }
             state = lock(&self.0.state);
         }

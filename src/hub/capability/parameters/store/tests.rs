@@ -212,6 +212,23 @@ fn listeners_learn_who_changed_what_in_order_and_may_set_it_back() {
     assert_eq!(removed, ParameterChange { parameter: Parameter::unset("x"), by: ChangedBy::Program });
 }
 
+#[test]
+fn a_listener_or_a_handler_that_panics_costs_nobody_else() {
+    let (hub, store) = store();
+    store.declare(Parameter::new("x", 1)).unwrap();
+    store.declare_handled(Parameter::new("y", 1), |_request, _answer| panic!("with a fault")).unwrap();
+    store.on_change(|_change| panic!("a listener with a fault"));
+    let (sender, changes) = channel();
+    store.on_change(move |change| sender.send(change.parameter.clone()).unwrap());
+    let mut viewer = follower(&hub);
+    let both = vec![Parameter::new("y", 2), Parameter::new("x", 2)];
+    let sent = set(&mut viewer, both, Some("s"));
+    let holds = vec![Parameter::new("x", 2), Parameter::new("y", 1)];
+    assert_eq!(sent.last(), Some(&values(holds, Some("s"))), "{sent:?}");
+    store.set("x", 3).unwrap();
+    assert_eq!(changes.try_iter().count(), 2);
+}
+
 type Asked = (ParameterRequest, Responder<Result<(), String>>);
 
 fn handled(store: &ParameterStore) -> Receiver<Asked> {
