@@ -1,10 +1,11 @@
 use std::sync::mpsc::{Receiver, channel};
 
+use super::held::{MOST, MOST_BYTES};
 use super::*;
 use crate::hub::SlowClient;
 use crate::hub::capability::parameters::ParameterAccess;
 use crate::hub::testing::{Sent, Viewer, hub};
-use crate::protocol::{GetParameters, ParameterValues, ServerMessage, SetParameters};
+use crate::protocol::{GetParameters, ParameterType, ParameterValues, ServerMessage, SetParameters};
 
 fn store() -> (Hub, ParameterStore) {
     let hub = hub(SlowClient::Drop);
