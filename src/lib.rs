@@ -46,7 +46,7 @@
 //! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
 //! | take what viewers publish; offer it to the others | [`hub::Hub::on_publish`]; [`input::Published`] |
 //! | let viewers fetch files; keep the connection graph | [`assets::Assets`]; [`hub::Hub::provide_connections`] |
-//! | play recordings, and control that | [`source::open`], [`playback::Player`] |
+//! | play recordings, and control that | [`source::open`], [`playback::Player`], [`playback::Remote`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::parameters;
 use crate::hub::Hub;
+use crate::hub::capability::parameters::ParameterStore;
 use crate::hub::capability::playback::{Command, PlaybackRequest, Rate, RateChange, Seek};
 use crate::hub::capability::services::{NameTaken, Service, ServiceCall, ServiceHandle, ServiceSpec};
 use crate::hub::responder::{NoAnswer, Responder};
@@ -23,7 +24,7 @@ use crate::time::TimeRange;
 enum Operation {
     Play,
     Pause,
-    TogglePaused,
+    Toggle,
     SetRate,
     Seek,
     Step,
@@ -32,14 +33,14 @@ enum Operation {
 
 impl Operation {
     const ALL: [Self; 7] =
-        [Self::Play, Self::Pause, Self::TogglePaused, Self::SetRate, Self::Seek, Self::Step, Self::Burst];
+        [Self::Play, Self::Pause, Self::Toggle, Self::SetRate, Self::Seek, Self::Step, Self::Burst];
 
     /// The last part of its name, the name of its type, and the properties of its requests in JSON Schema.
     fn described(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Play => ("play", "Play", ""),
             Self::Pause => ("pause", "Pause", ""),
-            Self::TogglePaused => ("toggle_paused", "TogglePaused", ""),
+            Self::Toggle => ("toggle", "Toggle", ""),
             Self::SetRate => ("set_rate", "SetRate", r#""rate":{"type":"number"}"#),
             Self::Seek => (
                 "seek",
@@ -67,6 +68,7 @@ fn message(schema_name: String, properties: &str) -> ServiceMessage {
 /// Adds them all.
 pub(super) fn add(
     hub: &Hub,
+    store: &ParameterStore,
     player: &PlayerHandle,
     range: TimeRange,
 ) -> Result<Vec<ServiceHandle>, NameTaken> {
@@ -79,14 +81,15 @@ pub(super) fn add(
             request: message(format!("playback/{schema}Request"), properties),
             response: message(format!("playback/{schema}Response"), RESPONSE),
         };
-        let (hub, player) = (hub.clone(), player.clone());
-        registry.add(spec, Arc::new(Control { hub, player, range, operation }))
+        let (hub, store, player) = (hub.clone(), store.clone(), player.clone());
+        registry.add(spec, Arc::new(Control { hub, store, player, range, operation }))
     };
     Operation::ALL.into_iter().map(add).collect()
 }
 
 struct Control {
     hub: Hub,
+    store: ParameterStore,
     player: PlayerHandle,
     range: TimeRange,
     operation: Operation,
@@ -101,10 +104,13 @@ impl Service for Control {
             Ok(request) => (Some(request), None),
             Err(why) => (None, Some(why)),
         };
-        let range = self.range;
+        let (store, range) = (self.store.clone(), self.range);
         let after = Responder::new(move |after: Result<Snapshot, NoAnswer>| {
             let response = match after {
-                Ok(after) => Response::of(why, &after, range),
+                Ok(after) => {
+                    parameters::update(&store, &after, range);
+                    Response::of(why, &after, range)
+                }
                 Err(none) => Response { message: none.to_string(), ..Response::default() },
             };
             answer.respond(serde_json::to_vec(&response).map(Bytes::from).map_err(|error| error.to_string()));
@@ -162,7 +168,7 @@ impl Control {
                 let Nothing {} = parsed(payload)?;
                 Command::Pause.into()
             }
-            Operation::TogglePaused => {
+            Operation::Toggle => {
                 let Nothing {} = parsed(payload)?;
                 Command::Toggle.into()
             }
