@@ -18,6 +18,7 @@
 )]
 #![allow(missing_docs, reason = "a program")]
 
+use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -55,9 +56,9 @@ fn log_ours(mode: &str) {
         let messages: u64 = line.unwrap().parse().unwrap();
         let begin = Instant::now();
         match on_slow_client {
-            SlowClient::Drop => (0..messages).for_each(|_| channel.log(&payload)),
+            SlowClient::Drop => (0..messages).for_each(|_| channel.log(black_box(&payload))),
             SlowClient::Wait => {
-                (0..messages).for_each(|_| channel.log_wait(Timestamp::now(), &payload).unwrap())
+                (0..messages).for_each(|_| channel.log_wait(Timestamp::now(), black_box(&payload)).unwrap())
             }
         }
         println!("{}", begin.elapsed().as_secs_f64());
@@ -150,7 +151,9 @@ fn main() {
     let has_peer = std::path::Path::new(PEER).exists();
     println!("messages of {BYTES} B, medians of {rounds} rounds");
     for (clients, messages) in [(0, 10_000_000), (1, 2_000_000), (10, 500_000), (100, 100_000)] {
-        for mode in [Mode::Lossy, Mode::Lossless] {
+        // without clients nothing is lost
+        let modes = if clients == 0 { &[Mode::Lossy][..] } else { &[Mode::Lossy, Mode::Lossless] };
+        for &mode in modes {
             let mut results = [Vec::new(), Vec::new()];
             for _ in 0..rounds {
                 results[0].push(run(Contestant::ours(mode), clients, messages));

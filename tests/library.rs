@@ -31,8 +31,10 @@ impl Viewer {
         let (mut socket, _) = tungstenite::client(request, stream).unwrap();
         let info = text(&mut socket);
         let channels = text(&mut socket)["channels"].as_array().unwrap().clone();
-        let subscriptions: Vec<_> =
-            channels.iter().map(|channel| json!({ "id": channel["id"], "channelId": channel["id"] })).collect();
+        let subscriptions: Vec<_> = channels
+            .iter()
+            .map(|channel| json!({ "id": channel["id"], "channelId": channel["id"] }))
+            .collect();
         let subscribe = json!({ "op": "subscribe", "subscriptions": subscriptions });
         socket.send(Message::text(subscribe.to_string())).unwrap();
         let topics = channels.iter().map(|channel| channel["topic"].as_str().unwrap().to_owned()).collect();
@@ -44,7 +46,10 @@ impl Viewer {
         loop {
             match self.socket.read() {
                 Ok(Message::Binary(frame)) if frame[0] == 1 => {
-                    return Some((u64::from_le_bytes(frame[5..13].try_into().unwrap()), frame[13..].to_vec()));
+                    return Some((
+                        u64::from_le_bytes(frame[5..13].try_into().unwrap()),
+                        frame[13..].to_vec(),
+                    ));
                 }
                 Ok(Message::Close(_)) => return None,
                 Ok(_) => {}
@@ -81,7 +86,10 @@ fn servers_of_one_program_have_nothing_in_common() {
     let first = Server::start("127.0.0.1:0", &one).unwrap();
     let second = Server::start_with("127.0.0.1:0", &other, |server| server.with_compression(true)).unwrap();
     let (mut of_first, mut of_second) = (Viewer::connect(first.address()), Viewer::connect(second.address()));
-    assert_eq!((of_first.topics.clone(), of_second.topics.clone()), (vec!["/a".to_owned()], vec!["/b".to_owned()]));
+    assert_eq!(
+        (of_first.topics.clone(), of_second.topics.clone()),
+        (vec!["/a".to_owned()], vec!["/b".to_owned()])
+    );
     assert_ne!(of_first.session, of_second.session);
     wait_for_subscription(&a);
     wait_for_subscription(&b);
@@ -111,7 +119,9 @@ fn a_server_that_finishes_delivers_what_was_logged() {
     let server = Server::start("127.0.0.1:0", &hub).unwrap();
     let mut viewer = Viewer::connect(server.address());
     wait_for_subscription(&counter);
-    let reading = std::thread::spawn(move || std::iter::from_fn(|| viewer.next()).map(|(time, _)| time).collect::<Vec<_>>());
+    let reading = std::thread::spawn(move || {
+        std::iter::from_fn(|| viewer.next()).map(|(time, _)| time).collect::<Vec<_>>()
+    });
     for n in 0..MESSAGES {
         counter.log_wait(Timestamp(n), &[0; 100]).unwrap();
     }
@@ -124,7 +134,10 @@ fn an_address_in_use_and_one_that_is_none_are_errors() {
     let hub = hub("robot");
     let server = Server::start("localhost:0", &hub).unwrap();
     let error = Server::start(server.address(), &hub).unwrap_err();
-    assert!(matches!(error, StartError::Bind(BindError::InUse(address)) if address == server.address()), "{error}");
+    assert!(
+        matches!(error, StartError::Bind(BindError::InUse(address)) if address == server.address()),
+        "{error}"
+    );
     assert!(matches!(Server::start("nowhere", &hub).unwrap_err(), StartError::Address(_)));
     let finisher = server.finisher();
     let finishing = std::thread::spawn(move || finisher.finish());
@@ -138,7 +151,8 @@ fn a_recorder_and_viewers_of_one_hub_get_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("robot.mcap");
     let hub = hub("robot");
-    let (imu, gps) = (hub.channel("/imu").raw("cbor", None).unwrap(), hub.channel("/gps").raw("cbor", None).unwrap());
+    let (imu, gps) =
+        (hub.channel("/imu").raw("cbor", None).unwrap(), hub.channel("/gps").raw("cbor", None).unwrap());
     let recorder = Recorder::start(&path, &hub, &[]).unwrap();
     assert!(imu.is_subscribed(), "what is recorded is wanted");
     let server = Server::start("127.0.0.1:0", &hub).unwrap();

@@ -137,7 +137,11 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("the program of the README that embeds the library publishes", "library_minimal", false),
     ("an embedder's JSON, logs and latched messages arrive", "library_publish", false),
     ("an embedder's protobuf is decoded by its own definition", "library_protobuf", false),
-    ("an embedder's functions answer calls, send assets and take what clients publish", "library_service", false),
+    (
+        "an embedder's functions answer calls, send assets and take what clients publish",
+        "library_service",
+        false,
+    ),
     ("an embedder's functions keep parameters", "library_parameters", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
 ];
