@@ -1,5 +1,5 @@
 //! A simulation of a minute that viewers pause, speed up and seek in: `playback [PORT]`.
-#![allow(clippy::print_stdout, reason = "an example")]
+#![allow(clippy::print_stdout, clippy::cast_possible_truncation, reason = "an example")]
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
