@@ -13,18 +13,22 @@ use std::sync::Arc;
 
 use crate::model::Schema;
 
+mod decode;
 mod encode;
 mod imports;
 mod json_schema;
 pub(crate) mod latest;
 mod load;
+pub(crate) mod nan;
 mod protobuf;
 pub(crate) mod transforms;
 mod types;
 
 pub use crate::numeric_time::Zone;
+pub use decode::{DecodeError, Decoder, Decoders, DefinitionError, JsonOptions, Length};
 pub use encode::EncodeError;
 pub use load::{TypesError, TypesHint};
+pub use nan::NanPolicy;
 pub use types::Types;
 
 /// What messages of a known type are sent as.
