@@ -221,10 +221,15 @@ fn measure(name: &str, decoder: &Decoder, payload: &[u8], options: &JsonOptions)
     while run(count).0 < RUN / 2 {
         count *= 2;
     }
-    let nanos = (0..RUNS).map(|_| run(count).0.as_secs_f64() * 1e9 / f64::from(count)).fold(f64::MAX, f64::min);
+    let nanos =
+        (0..RUNS).map(|_| run(count).0.as_secs_f64() * 1e9 / f64::from(count)).fold(f64::MAX, f64::min);
     let (bytes, written) = (payload.len(), run(1).1);
     let speed = |bytes: usize| bytes as f64 / nanos * 1e3;
-    println!("{name:<44} {bytes:>8} B {nanos:>12.0} ns {:>7.0} MB/s, {:>7.0} MB/s of JSON", speed(bytes), speed(written));
+    println!(
+        "{name:<44} {bytes:>8} B {nanos:>12.0} ns {:>7.0} MB/s, {:>7.0} MB/s of JSON",
+        speed(bytes),
+        speed(written)
+    );
 }
 
 fn ros(encoding: &str, text: &str) -> Decoder {
@@ -246,11 +251,26 @@ fn main() {
     let short = JsonOptions { length: Length::Short, ..whole };
     for (encoding, payload) in [("cdr", Payload::cdr as fn() -> Payload), ("ros1", Payload::ros1)] {
         measure(&format!("{encoding} Imu"), &ros(encoding, IMU), &payload().imu(), &whole);
-        measure(&format!("{encoding} TFMessage, 10"), &ros(encoding, TRANSFORMS), &payload().transforms(10), &whole);
+        measure(
+            &format!("{encoding} TFMessage, 10"),
+            &ros(encoding, TRANSFORMS),
+            &payload().transforms(10),
+            &whole,
+        );
         measure(&format!("{encoding} LaserScan"), &ros(encoding, SCAN), &payload().scan(), &whole);
         measure(&format!("{encoding} PointCloud2"), &ros(encoding, CLOUD), &payload().cloud(), &whole);
-        measure(&format!("{encoding} PointCloud2, shortened"), &ros(encoding, CLOUD), &payload().cloud(), &short);
-        measure(&format!("{encoding} strings, integers, booleans"), &ros(encoding, STATUS), &payload().status(), &whole);
+        measure(
+            &format!("{encoding} PointCloud2, shortened"),
+            &ros(encoding, CLOUD),
+            &payload().cloud(),
+            &short,
+        );
+        measure(
+            &format!("{encoding} strings, integers, booleans"),
+            &ros(encoding, STATUS),
+            &payload().status(),
+            &whole,
+        );
     }
     let types = Types::load(&TypeOptions::default()).unwrap();
     protobuf(
@@ -263,8 +283,13 @@ fn main() {
         "translation":{"x":1.8312,"y":-0.0251,"z":0.5},"rotation":{"x":0.0123,"y":0.7071,"z":0,"w":0.7071}}"#;
     let ten = [transform; 10].join(",");
     protobuf(&types, "foxglove.FrameTransforms", &format!(r#"{{"transforms":[{ten}]}}"#));
-    let ranges: Vec<_> = (0..1081).map(|beam| format!("{:.4}", 2.0 + f64::from(beam % 97) * 0.0173)).collect();
-    protobuf(&types, "foxglove.LaserScan", &format!(r#"{{"frame_id":"laser","ranges":[{}]}}"#, ranges.join(",")));
+    let ranges: Vec<_> =
+        (0..1081).map(|beam| format!("{:.4}", 2.0 + f64::from(beam % 97) * 0.0173)).collect();
+    protobuf(
+        &types,
+        "foxglove.LaserScan",
+        &format!(r#"{{"frame_id":"laser","ranges":[{}]}}"#, ranges.join(",")),
+    );
     let data = "AAECAwQFBgcICQoLDA0ODxAR".repeat(20_000);
     protobuf(&types, "foxglove.PointCloud", &format!(r#"{{"frame_id":"lidar","data":"{data}"}}"#));
     let line = format!(r#"{{"stamp":1.5,"values":[{}]}}"#, ranges.join(","));

@@ -17,7 +17,9 @@ pub(super) fn write(payload: &[u8], out: &mut Out<'_>) -> Result<()> {
     };
     match out.options.length {
         // a line break can't be in a string, it lies between values
-        Length::Whole if text.contains(['\n', '\r']) => out.raw(text.trim().replace(['\n', '\r'], " ").as_bytes()),
+        Length::Whole if text.contains(['\n', '\r']) => {
+            out.raw(text.trim().replace(['\n', '\r'], " ").as_bytes())
+        }
         Length::Whole => out.raw(text.trim().as_bytes()),
         Length::Short => shorten(text.trim(), out),
     }
@@ -27,7 +29,9 @@ pub(super) fn write(payload: &[u8], out: &mut Out<'_>) -> Result<()> {
 fn checked(text: &str) -> Result<()> {
     let error = match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => return Ok(()),
-        Err(_) if text.trim().is_empty() => return Err(DecodeError::new(0, "the payload is empty, which is no JSON")),
+        Err(_) if text.trim().is_empty() => {
+            return Err(DecodeError::new(0, "the payload is empty, which is no JSON"));
+        }
         Err(error) => error,
     };
     let before: usize = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
@@ -37,9 +41,10 @@ fn checked(text: &str) -> Result<()> {
 /// The text without bare numbers that JSON does not have; the error of before if it has none, or more is wrong.
 fn without_nan(text: &str, policy: NanPolicy, error: Box<DecodeError>) -> Result<String> {
     match nan::replaced(text, policy == NanPolicy::String) {
-        Some((_, offset)) if policy == NanPolicy::Reject => {
-            Err(DecodeError::new(offset, format!("NaN or an infinity, which JSON does not have, at offset {offset}")))
-        }
+        Some((_, offset)) if policy == NanPolicy::Reject => Err(DecodeError::new(
+            offset,
+            format!("NaN or an infinity, which JSON does not have, at offset {offset}"),
+        )),
         Some((replaced, _)) => checked(&replaced).map(|()| replaced),
         None => Err(error),
     }
@@ -58,7 +63,11 @@ fn shorten(text: &str, out: &mut Out<'_>) {
             b'"' => {
                 let length = string_length(&bytes[at..]);
                 if !is_hidden {
-                    write_string(&text[at..at + length], bytes[at + length..].trim_ascii_start().first() == Some(&b':'), out);
+                    write_string(
+                        &text[at..at + length],
+                        bytes[at + length..].trim_ascii_start().first() == Some(&b':'),
+                        out,
+                    );
                 }
                 at += length;
                 continue;
@@ -75,7 +84,9 @@ fn shorten(text: &str, out: &mut Out<'_>) {
                 let closed = open.pop();
                 match closed {
                     Some(Around { within_hidden: true, .. }) | None => {}
-                    Some(Around { elements: Some(elements), .. }) => out.end_array(elements - out.shown(elements)),
+                    Some(Around { elements: Some(elements), .. }) => {
+                        out.end_array(elements - out.shown(elements))
+                    }
                     Some(Around { elements: None, .. }) => out.push(byte),
                 }
             }

@@ -98,12 +98,15 @@ impl Decoder {
     /// supported; [`Decoder::base64`] takes the payloads even so.
     pub fn new(message_encoding: &str, schema: Option<&Schema>) -> Result<Self, DefinitionError> {
         let schema_for = |encodings: &[&str]| {
-            let schema = schema.ok_or_else(|| DefinitionError::new("there is none, the channel has no schema"))?;
+            let schema =
+                schema.ok_or_else(|| DefinitionError::new("there is none, the channel has no schema"))?;
             if encodings.contains(&schema.encoding.as_str()) {
                 return Ok(schema);
             }
             let (found, wanted) = (&schema.encoding, encodings.join(", "));
-            Err(DefinitionError::new(format!("is '{found}', but messages in {message_encoding} need one of {wanted}")))
+            Err(DefinitionError::new(format!(
+                "is '{found}', but messages in {message_encoding} need one of {wanted}"
+            )))
         };
         let form = match message_encoding {
             "ros1" => Form::Ros(Encoding::Ros1, definition::ros(schema_for(&["ros1msg"])?, Dialect::Ros1)?),
@@ -137,7 +140,12 @@ impl Decoder {
     ///
     /// Returns how many bytes of the payload are left over. Up to three are padding in CDR and count as none; more tell that
     /// the writer had another definition, whose first fields may be the same.
-    pub fn to_json(&self, payload: &[u8], options: &JsonOptions, out: &mut Vec<u8>) -> Result<usize, DecodeError> {
+    pub fn to_json(
+        &self,
+        payload: &[u8],
+        options: &JsonOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<usize, DecodeError> {
         let start = out.len();
         let mut writer = Out::new(out, *options, payload.len());
         let left = match &self.0 {

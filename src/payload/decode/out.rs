@@ -128,7 +128,10 @@ impl<'a> Out<'a> {
             NanPolicy::Null => self.raw(b"null"),
             NanPolicy::String => self.value(name),
             NanPolicy::Reject => {
-                return Err(DecodeError::new(offset, format!("{name}, which JSON does not have, at offset {offset}")));
+                return Err(DecodeError::new(
+                    offset,
+                    format!("{name}, which JSON does not have, at offset {offset}"),
+                ));
             }
         }
         Ok(())

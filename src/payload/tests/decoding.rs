@@ -72,7 +72,8 @@ fn every_kind_of_value_has_the_form_that_is_read() {
 fn messages_within_messages_have_their_own_defaults() {
     let everything = everything(JsonAs::Protobuf);
     let given = r#"{"child":{"an_int32":1},"children":[{},{"maybe":2}],"by_number":{"-7":{"a_bool":true}},"other":{}}"#;
-    let written: serde_json::Value = serde_json::from_str(&json(&everything, &encoded(&everything, given))).unwrap();
+    let written: serde_json::Value =
+        serde_json::from_str(&json(&everything, &encoded(&everything, given))).unwrap();
     assert_eq!((&written["child"]["an_int32"], &written["child"]["a_bool"]), (&1.into(), &false.into()));
     assert_eq!(written["children"][1]["maybe"], 2);
     assert_eq!(written["by_number"]["-7"]["a_bool"], true);
@@ -97,7 +98,11 @@ fn records_may_come_in_any_order_and_again() {
     assert_eq!(written["by_name"].to_string(), r#"{"a":3,"b":2}"#);
     assert_eq!((&written["child"]["an_int32"], &written["child"]["a_bool"]), (&1.into(), &true.into()));
     assert_eq!(written["child"]["numbers"], serde_json::json!([1, 2]));
-    assert_eq!((written.get("text"), &written["number"]), (None, &4.into()), "of a oneof the last one counts");
+    assert_eq!(
+        (written.get("text"), &written["number"]),
+        (None, &4.into()),
+        "of a oneof the last one counts"
+    );
     let back = of(&[r#"{"number":4}"#, r#"{"text":"found"}"#]);
     assert!(back.contains(r#""text":"found""#) && !back.contains(r#""number""#), "{back}");
 }
@@ -120,7 +125,10 @@ fn times_that_have_no_text_are_objects() {
     let everything = everything(JsonAs::Protobuf);
     // field 50, nanos 2,000,000,000; field 51, seconds 1 and nanos -1
     let written = json(&everything, b"\x92\x03\x06\x10\x80\xa8\xd6\xb9\x07\x9a\x03\x0d\x08\x01\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01");
-    assert!(written.contains(r#""time":{"seconds":0,"nanos":2000000000},"duration":{"seconds":1,"nanos":-1}"#), "{written}");
+    assert!(
+        written.contains(r#""time":{"seconds":0,"nanos":2000000000},"duration":{"seconds":1,"nanos":-1}"#),
+        "{written}"
+    );
 }
 
 #[test]
@@ -136,10 +144,19 @@ fn errors_name_the_field_and_the_place() {
     let said = |payload: &[u8]| failure(&everything, payload).to_string();
     assert_eq!(said(b"\x72\x05ab"), "field 14 of 5 bytes at offset 2, 2 are left");
     assert_eq!(said(b"\x8a\x01\x03\x72\x05a"), "child: field 14 of 5 bytes at offset 5, 1 is left");
-    assert_eq!(said(b"\x8a\x02\x00\x8a\x02\x02\x09\x00"), "children[1]: field 1 of 8 bytes at offset 7, 1 is left");
-    assert_eq!(said(b"\x72\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "field 14 of 18446744073709551615 bytes at offset 11, 0 are left");
+    assert_eq!(
+        said(b"\x8a\x02\x00\x8a\x02\x02\x09\x00"),
+        "children[1]: field 1 of 8 bytes at offset 7, 1 is left"
+    );
+    assert_eq!(
+        said(b"\x72\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        "field 14 of 18446744073709551615 bytes at offset 11, 0 are left"
+    );
     assert_eq!(said(b"\x18\x80"), "a number that does not end at offset 1");
-    assert_eq!(said(b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"), "a number that does not end at offset 1");
+    assert_eq!(
+        said(b"\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        "a number that does not end at offset 1"
+    );
     assert_eq!(said(b"\x00"), "0 is no number of a field at offset 0");
     assert_eq!(said(b"\x1e"), "field 3 with the wire type 6, which is none at offset 0");
     assert_eq!(said(b"\xc3\x3e\x08\x01"), "a number that does not end at offset 4");
@@ -161,7 +178,8 @@ fn shortened_lists_say_how_many_there_are() {
     let everything = everything(JsonAs::Protobuf);
     let numbers: Vec<String> = (0..12).map(|number| number.to_string()).collect();
     let texts = ["\"s\""; 11].join(",");
-    let payload = encoded(&everything, &format!(r#"{{"numbers":[{}],"strings":[{texts}]}}"#, numbers.join(",")));
+    let payload =
+        encoded(&everything, &format!(r#"{{"numbers":[{}],"strings":[{texts}]}}"#, numbers.join(",")));
     let mut out = Vec::new();
     let options = JsonOptions { length: Length::Short, ..EXACT };
     decoder(&everything).to_json(&payload, &options, &mut out).unwrap();
@@ -188,5 +206,8 @@ fn a_type_that_the_schema_lacks_is_named() {
     let mut schema = crate::model::Schema::clone(builtin("foxglove.Log").schema());
     schema.name = "foxglove.Logg".to_owned();
     let error = Decoder::new("protobuf", Some(&schema)).unwrap_err();
-    assert_eq!(error.to_string(), "the definition: has no type 'foxglove.Logg'; did you mean 'foxglove.Log'?");
+    assert_eq!(
+        error.to_string(),
+        "the definition: has no type 'foxglove.Logg'; did you mean 'foxglove.Log'?"
+    );
 }

@@ -55,7 +55,11 @@ pub(super) enum Named {
 pub(super) type Find<'a> = &'a dyn Fn(&str, usize) -> Option<usize>;
 
 /// The layout of the definition with the index `root`; what it does not use is not looked at.
-pub(super) fn build(definitions: &[Definition], root: usize, find: Find<'_>) -> Result<Layout, DefinitionError> {
+pub(super) fn build(
+    definitions: &[Definition],
+    root: usize,
+    find: Find<'_>,
+) -> Result<Layout, DefinitionError> {
     let known = definitions.iter().map(|_| State::New).collect();
     let mut builder = Builder { definitions, find, known, layout: Layout::default(), measures: Vec::new() };
     match builder.definition(root, 0)? {
@@ -140,14 +144,22 @@ impl Builder<'_> {
     }
 
     /// What a name in the definition of an index means.
-    fn named(&mut self, named: &Named, within: usize, line: usize, depth: usize) -> Result<Type, DefinitionError> {
+    fn named(
+        &mut self,
+        named: &Named,
+        within: usize,
+        line: usize,
+        depth: usize,
+    ) -> Result<Type, DefinitionError> {
         if depth > DEEPEST {
             return Err(DefinitionError::at(line, too_deep()));
         }
         Ok(match named {
             Named::Scalar(scalar) => Type::Scalar(*scalar),
             Named::String => Type::String,
-            Named::Array(element, length) => Type::Array(self.element(element, within, line, depth)?, *length),
+            Named::Array(element, length) => {
+                Type::Array(self.element(element, within, line, depth)?, *length)
+            }
             Named::Sequence(element) => Type::Sequence(self.element(element, within, line, depth)?),
             Named::Unsupported(what) => {
                 return Err(DefinitionError::at(line, format!("{what}, which is not supported")));
@@ -159,7 +171,13 @@ impl Builder<'_> {
         })
     }
 
-    fn element(&mut self, of: &Named, within: usize, line: usize, depth: usize) -> Result<Box<Element>, DefinitionError> {
+    fn element(
+        &mut self,
+        of: &Named,
+        within: usize,
+        line: usize,
+        depth: usize,
+    ) -> Result<Box<Element>, DefinitionError> {
         let kind = self.named(of, within, line, depth + 1)?;
         let Measure { min_size, depth } = self.measure(&kind);
         if depth >= DEEPEST {
@@ -184,7 +202,8 @@ impl Builder<'_> {
     fn unknown(&self, name: &str, line: usize) -> DefinitionError {
         let names = self.definitions.iter().map(|definition| definition.name.as_str());
         let hint = nearest(name, names.chain(super::rosmsg::BASIC.iter().map(|(name, _)| *name)));
-        let hint = hint.map(|hint| format!("; did you mean '{}'?", printable(hint, SHORT))).unwrap_or_default();
+        let hint =
+            hint.map(|hint| format!("; did you mean '{}'?", printable(hint, SHORT))).unwrap_or_default();
         DefinitionError::at(line, format!("there is no type '{}'{hint}", printable(name, SHORT)))
     }
 }

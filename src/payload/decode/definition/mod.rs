@@ -3,7 +3,6 @@
 mod build;
 mod idl;
 mod layout;
-mod lexer;
 mod rosmsg;
 
 use super::error::DefinitionError;
@@ -34,7 +33,9 @@ pub(super) fn idl(schema: &Schema) -> Result<Layout, DefinitionError> {
 fn text(schema: &Schema) -> Result<String, DefinitionError> {
     if schema.data.len() > LONGEST {
         let length = schema.data.len();
-        return Err(DefinitionError::new(format!("has {length} bytes, more than the {LONGEST} that are read")));
+        return Err(DefinitionError::new(format!(
+            "has {length} bytes, more than the {LONGEST} that are read"
+        )));
     }
     Ok(String::from_utf8_lossy(&schema.data).into_owned())
 }

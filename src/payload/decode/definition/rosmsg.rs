@@ -76,30 +76,32 @@ impl Parser {
     fn read(&mut self, name: &str, text: &str) -> Result<(), DefinitionError> {
         let mut open = Definition { name: name.to_owned(), line: 1, body: Body::Struct(Members::default()) };
         let mut members = Vec::new();
-        let mut after_bar = true;
+        let (mut after_bar, mut is_response) = (true, false);
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim();
             if text.len() >= 3 && text.bytes().all(|byte| byte == b'=') {
                 self.end(open, std::mem::take(&mut members));
                 open = Definition { name: String::new(), line, body: Body::Struct(Members::default()) };
-                after_bar = true;
+                (after_bar, is_response) = (true, false);
             } else if let (true, Some(name)) = (after_bar, text.strip_prefix("MSG:")) {
                 name.trim().clone_into(&mut open.name);
                 open.line = line;
                 after_bar = false;
+            } else if text == "---" && is_response {
+                return Err(DefinitionError::at(line, "a third part, as actions have: it is no message"));
             } else if text == "---" {
-                let service = open.name.trim_end_matches("_Event").trim_end_matches("_Response").to_owned();
-                let service = service.trim_end_matches("_Request");
-                if open.name.ends_with("_Response") && self.definitions.iter().any(|other| other.name == format!("{service}_Request")) {
-                    return Err(DefinitionError::at(line, "a third part, as actions have: it is no message"));
-                }
-                let response = format!("{service}_Response");
+                let service = without_part(&open.name).to_owned();
                 open.name = format!("{service}_Request");
                 self.end(open, std::mem::take(&mut members));
-                open = Definition { name: response, line, body: Body::Struct(Members::default()) };
+                let body = Body::Struct(Members::default());
+                open = Definition { name: format!("{service}_Response"), line, body };
+                is_response = true;
             } else if let Some(member) = self.member(text, line)? {
                 if open.name.is_empty() && after_bar && !name.is_empty() {
-                    return Err(DefinitionError::at(line, "'MSG: package/Type' is missing after a line of ==="));
+                    return Err(DefinitionError::at(
+                        line,
+                        "'MSG: package/Type' is missing after a line of ===",
+                    ));
                 }
                 after_bar = false;
                 members.push(member);
@@ -125,7 +127,10 @@ impl Parser {
             ("response", list("Response")),
         ];
         let members = fields.map(|(name, kind)| Member { name: name.to_owned(), line: 1, kind }).into();
-        self.end(Definition { name: name.to_owned(), line: 1, body: Body::Struct(Members::default()) }, members);
+        self.end(
+            Definition { name: name.to_owned(), line: 1, body: Body::Struct(Members::default()) },
+            members,
+        );
     }
 
     /// A field; None for a constant, a comment and nothing.
@@ -171,7 +176,9 @@ impl Parser {
 
     fn element(&self, text: &str) -> Result<Named, String> {
         let (name, bound) = text.split_once("<=").unwrap_or((text, "0"));
-        if bound.parse::<u64>().is_err() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'/') {
+        if bound.parse::<u64>().is_err()
+            || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'/')
+        {
             return Err(format!("'{}' is no type", printable(text, SHORT)));
         }
         if let Some((_, scalar)) = BASIC.iter().find(|(basic, _)| *basic == name) {
@@ -189,6 +196,12 @@ impl Parser {
             _ => Named::Other(name.to_owned()),
         })
     }
+}
+
+/// The service that a message is a part of.
+fn without_part(name: &str) -> &str {
+    let parts = ["_Event", "_Request", "_Response"];
+    parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)
 }
 
 /// `package/Type` of a name that may have `msg`, `srv` or `action` between.

@@ -76,8 +76,14 @@ pub(super) struct Table<'p> {
 impl<'p> Table<'p> {
     pub(super) fn at(buffer: Buffer<'p>, at: usize) -> Result<Self> {
         let back = i64::from(buffer.number::<i32>(at)?);
-        let error = || DecodeError::new(at, format!("the list of fields of the table at offset {at} is not in the payload"));
-        let start = i64::try_from(at).ok().and_then(|at| usize::try_from(at - back).ok()).ok_or_else(error)?;
+        let error = || {
+            DecodeError::new(
+                at,
+                format!("the list of fields of the table at offset {at} is not in the payload"),
+            )
+        };
+        let start =
+            i64::try_from(at).ok().and_then(|at| usize::try_from(at - back).ok()).ok_or_else(error)?;
         let size = usize::from(buffer.number::<u16>(start)?);
         let offsets = buffer.0.get(start..).and_then(|rest| rest.get(4..size)).ok_or_else(error)?;
         Ok(Self { buffer, at, offsets })

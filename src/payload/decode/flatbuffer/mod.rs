@@ -102,9 +102,12 @@ impl Writer<'_, '_> {
                     Some(place) => i64::from(self.buffer.number::<u8>(place)?),
                     None => 0,
                 };
-                let kind = field.kind.index.and_then(|index| self.definitions.enums[index].union_kind(chosen));
+                let kind =
+                    field.kind.index.and_then(|index| self.definitions.enums[index].union_kind(chosen));
                 match kind {
-                    Some(Kind { base: Base::Object, index: Some(object), .. }) if self.definitions.objects[object].is_struct => {
+                    Some(Kind { base: Base::Object, index: Some(object), .. })
+                        if self.definitions.objects[object].is_struct =>
+                    {
                         let place = self.buffer.follow(place)?;
                         self.structure(object, place, depth + 1)
                     }
@@ -178,7 +181,9 @@ impl Writer<'_, '_> {
 
     fn elements(&mut self, kind: Kind, at: usize, length: usize, depth: usize) -> Result<()> {
         let size = match (kind.base, kind.index) {
-            (Base::Object, Some(object)) if self.definitions.objects[object].is_struct => self.definitions.objects[object].size,
+            (Base::Object, Some(object)) if self.definitions.objects[object].is_struct => {
+                self.definitions.objects[object].size
+            }
             (base, _) => base.size(),
         };
         let bytes = self.buffer.array(at, length, size)?;

@@ -138,14 +138,19 @@ type Read<T> = Result<T, Box<DecodeError>>;
 impl Definitions {
     /// Reads a schema whose messages have the type of this name.
     pub(super) fn read(bytes: &[u8], name: &str) -> Result<Self, DefinitionError> {
-        let broken = |error: Box<DecodeError>| DefinitionError::new(format!("is no reflection schema (.bfbs): {error}"));
+        let broken = |error: Box<DecodeError>| {
+            DefinitionError::new(format!("is no reflection schema (.bfbs): {error}"))
+        };
         let buffer = Buffer(bytes);
         let schema = buffer.follow(0).and_then(|at| Table::at(buffer, at)).map_err(broken)?;
         let mut reader = Reader { left: MOST };
         let definitions = reader.definitions(&schema).map_err(broken)?;
         definitions.check()?;
-        let root_table = schema.table(4).and_then(|root| root.map(|root| root.text(0)).transpose()).map_err(broken)?;
-        let found = |name: &str| definitions.objects.iter().position(|object| object.name == name && !object.is_struct);
+        let root_table =
+            schema.table(4).and_then(|root| root.map(|root| root.text(0)).transpose()).map_err(broken)?;
+        let found = |name: &str| {
+            definitions.objects.iter().position(|object| object.name == name && !object.is_struct)
+        };
         match found(name).or_else(|| found(&root_table?)) {
             Some(root) => Ok(Self { root, ..definitions }),
             None => Err(DefinitionError::new(format!("has no table '{}'", printable(name, SHORT)))),
@@ -158,21 +163,32 @@ impl Definitions {
             let fields = object.fields.iter();
             fields.map(|field| (field.kind, object.is_struct, field.name.clone())).collect::<Vec<_>>()
         };
-        let unions = self.enums.iter().flat_map(|of| of.kinds.iter().map(|(_, kind)| (*kind, false, String::new())));
+        let unions =
+            self.enums.iter().flat_map(|of| of.kinds.iter().map(|(_, kind)| (*kind, false, String::new())));
         for (kind, in_struct, name) in self.objects.iter().flat_map(kinds).chain(unions) {
-            let innermost = if matches!(kind.base, Base::Vector | Base::Array) { kind.element } else { kind.base };
+            let innermost =
+                if matches!(kind.base, Base::Vector | Base::Array) { kind.element } else { kind.base };
             let known = match (innermost, kind.index) {
                 (Base::Object, index) => index.is_some_and(|index| index < self.objects.len()),
                 (Base::Union, index) => index.is_some_and(|index| index < self.enums.len()),
                 (_, index) => index.is_none_or(|index| index < self.enums.len()),
             };
             if !known {
-                return Err(DefinitionError::new(format!("the type of '{}' is not in it", printable(&name, SHORT))));
+                return Err(DefinitionError::new(format!(
+                    "the type of '{}' is not in it",
+                    printable(&name, SHORT)
+                )));
             }
             let is_inline = innermost.is_scalar()
-                || (innermost == Base::Object && kind.index.is_some_and(|index| self.objects[index].is_struct));
-            if in_struct && (!is_inline || kind.base == Base::Vector) || !in_struct && kind.base == Base::Array {
-                return Err(DefinitionError::new(format!("'{}' can't be where it is", printable(&name, SHORT))));
+                || (innermost == Base::Object
+                    && kind.index.is_some_and(|index| self.objects[index].is_struct));
+            if in_struct && (!is_inline || kind.base == Base::Vector)
+                || !in_struct && kind.base == Base::Array
+            {
+                return Err(DefinitionError::new(format!(
+                    "'{}' can't be where it is",
+                    printable(&name, SHORT)
+                )));
             }
         }
         Ok(())
@@ -217,7 +233,8 @@ impl Reader {
 
     fn field(&mut self, field: &Table<'_>) -> Read<Field> {
         let name = self.name(field)?;
-        let kind = field.table(1)?.map(|kind| kind_of(&kind)).transpose().map_err(|error| error.in_field(&name))?;
+        let kind =
+            field.table(1)?.map(|kind| kind_of(&kind)).transpose().map_err(|error| error.in_field(&name))?;
         let kind = kind.ok_or_else(|| DecodeError::new(0, "a field without a type").in_field(&name))?;
         Ok(Field {
             key: format!("{}:", serde_json::Value::from(name.as_str())).into_bytes(),

@@ -35,7 +35,12 @@ impl Record {
 }
 
 /// Appends the records of all known fields of a message.
-pub(super) fn find(message: Part<'_>, table: &Table, fields: &[FieldPlan], found: &mut Vec<Record>) -> Result<()> {
+pub(super) fn find(
+    message: Part<'_>,
+    table: &Table,
+    fields: &[FieldPlan],
+    found: &mut Vec<Record>,
+) -> Result<()> {
     let mut at = 0;
     while at < message.bytes.len() {
         let (number, wire, begin, end) = next(message, at)?;
@@ -92,7 +97,11 @@ pub(super) fn next_packed(packed: Part<'_>, kind: &Kind) -> Result<Record> {
         wire => (wire, 4),
     };
     if length > packed.bytes.len() {
-        return Err(DecodeError::beyond(format!("a number of {length} bytes"), packed.offset, packed.bytes.len()));
+        return Err(DecodeError::beyond(
+            format!("a number of {length} bytes"),
+            packed.offset,
+            packed.bytes.len(),
+        ));
     }
     Ok(Record { field: 0, wire, begin: 0, end: length })
 }
@@ -119,7 +128,9 @@ fn fits(field: &FieldPlan, wire: Wire) -> bool {
 /// Number and wire of a record, and where its value begins and ends.
 fn next(message: Part<'_>, at: usize) -> Result<(u32, Wire, usize, usize)> {
     let (key, begin) = varint(message, at)?;
-    let error = |reason: String| DecodeError::new(message.offset + at, format!("{reason} at offset {}", message.offset + at));
+    let error = |reason: String| {
+        DecodeError::new(message.offset + at, format!("{reason} at offset {}", message.offset + at))
+    };
     let number = u32::try_from(key >> 3).ok().filter(|number| *number > 0);
     let number = number.ok_or_else(|| error(format!("{} is no number of a field", key >> 3)))?;
     let (wire, begin, length) = match key & 7 {
@@ -136,7 +147,11 @@ fn next(message: Part<'_>, at: usize) -> Result<(u32, Wire, usize, usize)> {
     let left = message.bytes.len() - begin;
     match usize::try_from(length).ok().filter(|length| *length <= left) {
         Some(length) => Ok((number, wire, begin, begin + length)),
-        None => Err(DecodeError::beyond(format!("field {number} of {length} bytes"), message.offset + begin, left)),
+        None => Err(DecodeError::beyond(
+            format!("field {number} of {length} bytes"),
+            message.offset + begin,
+            left,
+        )),
     }
 }
 

@@ -38,7 +38,11 @@ pub(super) fn duration(part: Part<'_>, out: &mut Out<'_>) -> Result<()> {
 
 /// 0, 3, 6 or 9, as in Google's libraries.
 fn digits(nanos: i64) -> usize {
-    [0, 3, 6].into_iter().zip([SECOND, 1_000_000, 1_000]).find(|(_, unit)| nanos % unit == 0).map_or(9, |(digits, _)| digits)
+    [0, 3, 6]
+        .into_iter()
+        .zip([SECOND, 1_000_000, 1_000])
+        .find(|(_, unit)| nanos % unit == 0)
+        .map_or(9, |(digits, _)| digits)
 }
 
 fn object(seconds: i64, nanos: i64, out: &mut Out<'_>) {

@@ -31,15 +31,30 @@ fn names_are_found_as_ros_finds_them() {
 #[test]
 fn errors_of_definitions_name_the_line() {
     for (definition, expected) in [
-        ("int8 a\n\nfloat46 b", "line 3 of the definition: there is no type 'float46'; did you mean 'float32'?"),
+        (
+            "int8 a\n\nfloat46 b",
+            "line 3 of the definition: there is no type 'float46'; did you mean 'float32'?",
+        ),
         ("int8", "line 1 of the definition: a type and a name are expected, not 'int8'"),
         ("int8 a b", "line 1 of the definition: 'b' after the name a"),
         ("int8[x] a", "line 1 of the definition: 'x' is no length of an array"),
-        ("int8[99999999999999999999] a", "line 1 of the definition: '99999999999999999999' is no length of an array"),
+        (
+            "int8[99999999999999999999] a",
+            "line 1 of the definition: '99999999999999999999' is no length of an array",
+        ),
         ("in\u{1b}t8 a", "line 1 of the definition: 'in\\u{1b}t8' is no type"),
-        ("int8 a\n===\nint8 b", "line 3 of the definition: 'MSG: package/Type' is missing after a line of ==="),
-        ("A a\n===\nMSG: pkg/A\nB b\n===\nMSG: pkg/B\nA a", "line 3 of the definition: pkg/A contains itself, which is not supported"),
-        ("int8 a\n---\nint8 b\n---\nint8 c", "line 4 of the definition: a third part, as actions have: it is no message"),
+        (
+            "int8 a\n===\nint8 b",
+            "line 3 of the definition: 'MSG: package/Type' is missing after a line of ===",
+        ),
+        (
+            "A a\n===\nMSG: pkg/A\nB b\n===\nMSG: pkg/B\nA a",
+            "line 3 of the definition: pkg/A contains itself, which is not supported",
+        ),
+        (
+            "int8 a\n---\nint8 b\n---\nint8 c",
+            "line 4 of the definition: a third part, as actions have: it is no message",
+        ),
     ] {
         assert_eq!(refused("ros1", "ros1msg", definition), expected);
     }
@@ -142,10 +157,18 @@ fn what_idl_has_beyond_that_is_named() {
         assert!(["line 1", "line 2", "line 3"].contains(&line), "{line}");
         assert_eq!(found, reason);
     }
-    assert_eq!(refused("cdr", "omgidl", "struct Other { long a; };"), "the definition: has no type 'pkg/Message'");
-    assert!(refused("cdr", "omgidl", "struct Message { long a; ").ends_with("a name is expected, not the end"));
+    assert_eq!(
+        refused("cdr", "omgidl", "struct Other { long a; };"),
+        "the definition: has no type 'pkg/Message'"
+    );
+    assert!(
+        refused("cdr", "omgidl", "struct Message { long a; ").ends_with("a name is expected, not the end")
+    );
     assert!(refused("cdr", "omgidl", "interface X").ends_with("';' is expected, not the end"));
     assert!(refused("cdr", "omgidl", "/* open").ends_with("a comment that does not end"));
     assert!(refused("cdr", "omgidl", "@a(\"").ends_with("a text that does not end"));
-    assert!(refused("cdr", "omgidl", "native X;").contains("a definition (module, struct, enum, typedef, const) is expected"));
+    assert!(
+        refused("cdr", "omgidl", "native X;")
+            .contains("a definition (module, struct, enum, typedef, const) is expected")
+    );
 }

@@ -68,7 +68,9 @@ impl Builder {
                 Part::Absent | Part::Bytes(_) => continue,
                 Part::Text(text) => self.text(text),
                 Part::Table(parts) => self.table(parts),
-                Part::Tables(tables) => self.several(tables.len(), |builder, index| builder.table(&tables[index])),
+                Part::Tables(tables) => {
+                    self.several(tables.len(), |builder, index| builder.table(&tables[index]))
+                }
                 Part::Texts(texts) => self.several(texts.len(), |builder, index| builder.text(texts[index])),
                 Part::Vector(bytes, length) => self.bytes(*length, bytes),
             };
@@ -116,7 +118,12 @@ const ARRAY: i8 = 17;
 
 /// A type: what it is, what it is of, which object or enum, how many.
 fn kind(base: i8, element: i8, index: i32, length: u16) -> Part {
-    Part::Table(vec![number([base.cast_unsigned()]), number([element.cast_unsigned()]), number(index.to_le_bytes()), number(length.to_le_bytes())])
+    Part::Table(vec![
+        number([base.cast_unsigned()]),
+        number([element.cast_unsigned()]),
+        number(index.to_le_bytes()),
+        number(length.to_le_bytes()),
+    ])
 }
 
 /// A field: its index and offset; the default only where there is one.
@@ -174,7 +181,10 @@ fn reflection() -> Vec<u8> {
         object("a.Inner", inner, None),
         object("a.Point", point, Some(8)),
     ];
-    let colors = vec![Part::Text("a.Color"), Part::Tables(vec![value("RED", 0, Part::Absent), value("BLUE", 2, Part::Absent)])];
+    let colors = vec![
+        Part::Text("a.Color"),
+        Part::Tables(vec![value("RED", 0, Part::Absent), value("BLUE", 2, Part::Absent)]),
+    ];
     let union = vec![
         Part::Text("a.Choice"),
         Part::Tables(vec![
@@ -232,12 +242,16 @@ fn unions_are_what_the_field_before_says() {
     // a struct lies outside of the table here, as everything in a union
     let found = text_of(3, Part::Vector(POINT[4..].to_vec(), 1));
     assert!(found.contains(r#""choice":{"x":1,"y":-2,"z":"AwQ="}"#), "{found}");
-    assert_eq!(error(&decoder(), &message(9, Part::Text("x"))).split(": ").last(), Some("a union has no type 9"));
+    assert_eq!(
+        error(&decoder(), &message(9, Part::Text("x"))).split(": ").last(),
+        Some("a union has no type 9")
+    );
 }
 
 #[test]
 fn absent_fields_are_their_default_or_left_out() {
-    let expected = r#"{"color":"BLUE","big":18446744073709551615,"choice_type":"NONE","ratio":0.0,"yes":false}"#;
+    let expected =
+        r#"{"color":"BLUE","big":18446744073709551615,"choice_type":"NONE","ratio":0.0,"yes":false}"#;
     assert_eq!(text(&decoder(), &Builder::of(&[])), expected);
 }
 
@@ -253,14 +267,22 @@ fn what_lies_outside_of_the_payload_is_an_error() {
     assert_eq!(error(&decoder(), b"\x08\0\0"), "a number of 4 bytes at offset 0, 3 are left");
     assert_eq!(error(&decoder(), b"\x08\0\0\0"), "a reference of 8 bytes at offset 0, 4 are left");
     // a table that is within itself without end
-    let mut circle = Builder::of(&[Part::Absent, Part::Absent, Part::Absent, Part::Table(vec![Part::Absent, Part::Table(Vec::new())])]);
+    let mut circle = Builder::of(&[
+        Part::Absent,
+        Part::Absent,
+        Part::Absent,
+        Part::Table(vec![Part::Absent, Part::Table(Vec::new())]),
+    ]);
     let place = circle.len() - 4;
     assert!(text(&decoder(), &circle).contains(r#""inner":{"x":0.0,"self":{"x":0.0}}"#), "{place}");
     let long = Builder::of(&[Part::Absent, Part::Absent, Part::Text("x")]);
     circle = long.clone();
     let at = circle.len() - 6;
     circle[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
-    assert_eq!(error(&decoder(), &circle), format!("name: a string of 4294967295 bytes at offset {at}, 2 are left"));
+    assert_eq!(
+        error(&decoder(), &circle),
+        format!("name: a string of 4294967295 bytes at offset {at}, 2 are left")
+    );
 }
 
 #[test]
@@ -279,7 +301,10 @@ fn a_schema_that_is_none_is_named() {
     let refused = |name: &str, data: Vec<u8>| {
         Decoder::new("flatbuffer", Some(&schema(name, "flatbuffer", data))).unwrap_err().to_string()
     };
-    assert!(refused("a.Message", b"table".to_vec()).starts_with("the definition: is no reflection schema (.bfbs): a reference"));
+    assert!(
+        refused("a.Message", b"table".to_vec())
+            .starts_with("the definition: is no reflection schema (.bfbs): a reference")
+    );
     assert_eq!(refused("a.Other", Builder::of(&[])), "the definition: has no table 'a.Other'");
     let of = |kind| Builder::of(&[Part::Tables(vec![object("a.B", vec![in_table("x", 0, kind)], None)])]);
     assert_eq!(refused("a.B", of(kind(OBJECT, 0, 5, 0))), "the definition: the type of 'x' is not in it");

@@ -13,7 +13,10 @@ fn claims_are_checked_against_what_is_there() {
         "imu.header.frame_id: a string of 4294967295 bytes at offset 16, 20 are left"
     );
     let numbers = [&[0; 16][..], b"\xff\xff\xff\xff", &[0; 7]].concat();
-    assert_eq!(error(&decoder, &numbers), "imu.values: an array of 4294967295 elements at offset 20, 7 are left");
+    assert_eq!(
+        error(&decoder, &numbers),
+        "imu.values: an array of 4294967295 elements at offset 20, 7 are left"
+    );
     let headers = [&[0; 20][..], b"\x02\0\0\0", &[0; 16], b"\x01"].concat();
     assert_eq!(error(&decoder, &headers), "imu.more: an array of 2 elements at offset 24, 17 are left");
     let name = [&[0; 20][..], b"\x02\0\0\0", &[0; 28], b"\x01\0\0\0"].concat();
@@ -34,7 +37,10 @@ fn elements_without_bytes_end_with_the_json() {
     let decoder = ros1("Empty[] a\n===\nMSG: pkg/Empty\n");
     assert_eq!(text(&decoder, b"\x03\0\0\0"), r#"{"a":[{},{},{}]}"#);
     let end = error(&decoder, b"\xff\xff\xff\xff");
-    assert!(end.starts_with("a[") && end.ends_with("]: the message makes too much JSON for its size"), "{end}");
+    assert!(
+        end.starts_with("a[") && end.ends_with("]: the message makes too much JSON for its size"),
+        "{end}"
+    );
     assert_eq!(
         with(&decoder, b"\xff\xff\xff\xff", SHORT),
         r#"{"a":[{},{},{},{},{},{},{},{},{},{},"… 4294967285 more"]}"#
@@ -50,7 +56,10 @@ fn doubling(last: &str) -> String {
 
 #[test]
 fn types_that_double_end_with_the_payload_or_the_json() {
-    assert!(error(&ros1(&doubling("uint8 x")), &[0; 100]).contains("a number of 1 byte at offset 100, 0 are left"));
+    assert!(
+        error(&ros1(&doubling("uint8 x")), &[0; 100])
+            .contains("a number of 1 byte at offset 100, 0 are left")
+    );
     let decoder = ros1(&doubling(""));
     for options in [JsonOptions::default(), SHORT] {
         let found = decoder.to_json(b"\x02\0\0\0", &options, &mut Vec::new()).unwrap_err();
@@ -63,7 +72,8 @@ fn what_is_not_shown_counts_as_json_too() {
     // of a thousand elements ten are shown, and each makes megabytes of JSON out of a byte
     let level = |n| format!("===\nMSG: pkg/T{n}\nT{next} a\nT{next} b\n", next = n + 1);
     let levels: String = (0..18).map(level).collect();
-    let decoder = ros1(&format!("Part[1000] a\n===\nMSG: pkg/Part\nuint8 x\nT0 t\n{levels}===\nMSG: pkg/T18\n"));
+    let decoder =
+        ros1(&format!("Part[1000] a\n===\nMSG: pkg/Part\nuint8 x\nT0 t\n{levels}===\nMSG: pkg/T18\n"));
     let found = decoder.to_json(&[0; 1000], &SHORT, &mut Vec::new()).unwrap_err();
     assert!(found.to_string().ends_with("the message makes too much JSON for its size"));
     assert!(found.path.starts_with("a[1"), "{}", found.path);
@@ -82,7 +92,8 @@ fn definitions_that_nest_too_deep_are_refused() {
     // a part of the chain that is known already makes the whole no shorter
     let known = chain(62).replacen("T0 a\n", "T20 early\nOuter a\n===\nMSG: pkg/Outer\nT0[] a\n", 1);
     assert!(refused("ros1", "ros1msg", &known).ends_with("more than 64 types within each other"));
-    let sequences = format!("struct Message {{ {}octet{} a; }};", "sequence<".repeat(100_000), ">".repeat(100_000));
+    let sequences =
+        format!("struct Message {{ {}octet{} a; }};", "sequence<".repeat(100_000), ">".repeat(100_000));
     assert!(refused("cdr", "omgidl", &sequences).ends_with("more than 64 types within each other"));
     let modules = "module a {".repeat(100_000);
     assert!(refused("cdr", "omgidl", &modules).ends_with("more than 64 modules within each other"));

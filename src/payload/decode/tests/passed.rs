@@ -12,7 +12,10 @@ fn json_is_passed_on_as_it_is_on_one_line() {
     let mut out = Vec::new();
     json().to_json(as_it_is.as_bytes(), &JsonOptions::default(), &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), as_it_is);
-    assert_eq!(text(&json(), b" {\r\n  \"a\": \"x\\ny\",\n  \"b\": 1\n}\n"), r#"{    "a": "x\ny",   "b": 1 }"#);
+    assert_eq!(
+        text(&json(), b" {\r\n  \"a\": \"x\\ny\",\n  \"b\": 1\n}\n"),
+        r#"{    "a": "x\ny",   "b": 1 }"#
+    );
     assert_eq!(text(&json(), b"\"\xff\""), "\"\u{FFFD}\"");
 }
 

@@ -90,7 +90,10 @@ fn bytes_and_characters_are_what_each_ros_has() {
     let body = b"\xff\xff\x02\0\0\0\x01\xff\x02\0\0\0\x01\xff\x01\xff\x01\xff";
     assert_eq!(text(&ros1(fields), body), r#"{"a":-1,"b":255,"c":[1,-1],"d":"Af8=","e":"Af8=","f":[1,-1]}"#);
     let body = b"\xff\xff\0\0\x02\0\0\0\x01\xff\0\0\x02\0\0\0\x01\xff\x01\xff\x01\xff";
-    assert_eq!(text(&ros2(fields), &cdr(body)), r#"{"a":255,"b":255,"c":"Af8=","d":"Af8=","e":"Af8=","f":[1,-1]}"#);
+    assert_eq!(
+        text(&ros2(fields), &cdr(body)),
+        r#"{"a":255,"b":255,"c":"Af8=","d":"Af8=","e":"Af8=","f":[1,-1]}"#
+    );
 }
 
 #[test]
@@ -112,7 +115,9 @@ fn times_have_the_same_names_in_both() {
 
 #[test]
 fn arrays_are_fixed_or_as_long_as_they_say() {
-    let decoder = ros1("int16[2] a\nfloat32[] b\nstring[] c\nbool[] d\nPoint[1] e\nPoint[] f\n===\nMSG: pkg/Point\nint8 x");
+    let decoder = ros1(
+        "int16[2] a\nfloat32[] b\nstring[] c\nbool[] d\nPoint[1] e\nPoint[] f\n===\nMSG: pkg/Point\nint8 x",
+    );
     let payload = [
         &b"\x01\0\x02\0"[..],
         b"\x01\0\0\0",
@@ -151,7 +156,10 @@ fn an_empty_message_of_ros_2_is_a_byte() {
 fn strings_end_with_nul_or_not_and_may_be_no_utf8() {
     let decoder = ros2("string a\nstring b\nstring c\nstring d");
     let body = b"\x02\0\0\0a\0\0\0\0\0\0\0\x01\0\0\0b\0\0\0\x04\0\0\0\xffa\xe9\0";
-    assert_eq!(text(&decoder, &cdr(body)), "{\"a\":\"a\",\"b\":\"\",\"c\":\"b\",\"d\":\"\u{FFFD}a\u{FFFD}\"}");
+    assert_eq!(
+        text(&decoder, &cdr(body)),
+        "{\"a\":\"a\",\"b\":\"\",\"c\":\"b\",\"d\":\"\u{FFFD}a\u{FFFD}\"}"
+    );
     assert_eq!(text(&ros1("string a"), b"\x02\0\0\0a\0"), r#"{"a":"a\u0000"}"#);
 }
 

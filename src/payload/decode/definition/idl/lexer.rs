@@ -2,6 +2,9 @@
 
 use crate::payload::decode::error::DefinitionError;
 
+/// Bytes of a name with its scopes.
+const LONGEST_NAME: usize = 1000;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Token {
     /// A name, also one with `::` in it or before it.
@@ -39,11 +42,15 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, DefinitionError>
             },
             c if c.is_alphabetic() || c == '_' || is_scoped(rest) => {
                 let length = name(rest);
+                if length > LONGEST_NAME {
+                    return Err(DefinitionError::at(line, "a name that is too long"));
+                }
                 tokens.push((Token::Name(rest[..length].to_owned()), line));
                 length
             }
             c if c.is_ascii_digit() => {
-                let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
+                let length =
+                    rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
                 tokens.push((Token::Number(rest[..length].to_owned()), line));
                 length
             }

@@ -2,19 +2,33 @@
 //!
 //! Unions, maps, bit sets and the like are an error where a message uses them. `char` is a number, as in ROS.
 
+mod annotations;
+mod lexer;
+mod types;
+
 use std::collections::HashMap;
 
 use super::build::{Body, DEEPEST, Definition, Member, Members, Named, build};
-use super::layout::{Layout, Scalar};
-use super::lexer::{Token, tokens};
+use super::layout::Layout;
 use crate::payload::decode::error::DefinitionError;
 use crate::printable::{SHORT, printable};
+use annotations::Annotations;
+use lexer::{Token, tokens};
+
+/// Definitions and constants that are read. Each has the names of its modules in its own.
+const MOST: usize = 10_000;
 
 type Result<T> = std::result::Result<T, DefinitionError>;
 
 pub(super) fn layout(name: &str, text: &str) -> Result<Layout> {
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, at: 0, scope: Vec::new(), definitions: Vec::new(), constants: HashMap::new() };
+    let mut parser = Parser {
+        tokens: &tokens,
+        at: 0,
+        scope: Vec::new(),
+        definitions: Vec::new(),
+        constants: HashMap::new(),
+    };
     while parser.at < tokens.len() {
         parser.definition()?;
     }
@@ -56,14 +70,6 @@ struct Parser<'a> {
     scope: Vec<String>,
     definitions: Vec<Definition>,
     constants: HashMap<String, i64>,
-}
-
-/// What annotations say that matters here.
-#[derive(Default)]
-struct Annotations {
-    unsupported: Option<&'static str>,
-    is_appendable: bool,
-    value: Option<i64>,
 }
 
 impl<'a> Parser<'a> {
@@ -115,8 +121,17 @@ impl<'a> Parser<'a> {
         self.scope.iter().map(String::as_str).chain([name]).collect::<Vec<_>>().join("::")
     }
 
-    fn define(&mut self, name: &str, line: usize, body: Body) {
+    fn define(&mut self, name: &str, line: usize, body: Body) -> Result<()> {
+        self.check_number(line)?;
         self.definitions.push(Definition { name: self.full_name(name), line, body });
+        Ok(())
+    }
+
+    fn check_number(&self, line: usize) -> Result<()> {
+        if self.definitions.len() + self.constants.len() < MOST {
+            return Ok(());
+        }
+        Err(DefinitionError::at(line, format!("more than {MOST} definitions")))
     }
 
     /// A definition with its semicolon, or the end of a module.
@@ -131,7 +146,10 @@ impl<'a> Parser<'a> {
         match self.name()? {
             "module" => {
                 if self.scope.len() >= DEEPEST {
-                    return Err(DefinitionError::at(line, format!("more than {DEEPEST} modules within each other")));
+                    return Err(DefinitionError::at(
+                        line,
+                        format!("more than {DEEPEST} modules within each other"),
+                    ));
                 }
                 let name = self.name()?.to_owned();
                 self.scope.push(name);
@@ -144,7 +162,7 @@ impl<'a> Parser<'a> {
                 loop {
                     let name = self.name()?;
                     let kind = self.arrays(kind.clone())?;
-                    self.define(name, line, Body::Alias(kind));
+                    self.define(name, line, Body::Alias(kind))?;
                     if !self.takes(',') {
                         break;
                     }
@@ -155,6 +173,7 @@ impl<'a> Parser<'a> {
                 let name = self.name()?;
                 self.expect('=')?;
                 let value = self.number();
+                self.check_number(line)?;
                 let name = self.full_name(name);
                 // others than integers are lengths of nothing
                 if let (Ok(value), Some(Token::Sign(';'))) = (value, self.peek()) {
@@ -181,7 +200,7 @@ impl<'a> Parser<'a> {
     /// Passes over a definition to its semicolon.
     fn skipped(&mut self, line: usize, what: &'static str) -> Result<()> {
         let name = self.name()?;
-        self.define(name, line, Body::Unsupported(what));
+        self.define(name, line, Body::Unsupported(what))?;
         let mut open = 0usize;
         loop {
             match self.peek() {
@@ -193,49 +212,6 @@ impl<'a> Parser<'a> {
             }
             self.at += 1;
         }
-    }
-
-    fn annotations(&mut self) -> Result<Annotations> {
-        let mut found = Annotations::default();
-        while self.takes('@') {
-            let name = self.name()?;
-            let start = self.at;
-            if self.takes('(') {
-                let mut open = 1;
-                while open > 0 {
-                    match self.peek() {
-                        Some(Token::Sign('(')) => open += 1,
-                        Some(Token::Sign(')')) => open -= 1,
-                        Some(_) => {}
-                        None => return self.error("')'"),
-                    }
-                    self.at += 1;
-                }
-            }
-            let within = &self.tokens[start..self.at];
-            let says = |word: &str| {
-                within.iter().any(|(token, _)| matches!(token, Token::Name(name) if name.eq_ignore_ascii_case(word)))
-            };
-            let says_false = says("FALSE");
-            match name {
-                "optional" if !says_false => found.unsupported = Some("an optional member"),
-                "mutable" => found.unsupported = Some("a mutable type"),
-                "bit_bound" => found.unsupported = Some("an enum with @bit_bound"),
-                "extensibility" if says("MUTABLE") => found.unsupported = Some("a mutable type"),
-                "extensibility" if says("APPENDABLE") => found.is_appendable = true,
-                "appendable" => found.is_appendable = true,
-                "value" => {
-                    let number = within.iter().find_map(|(token, _)| match token {
-                        Token::Number(number) => integer(number),
-                        _ => None,
-                    });
-                    let is_negative = within.iter().any(|(token, _)| *token == Token::Sign('-'));
-                    found.value = number.map(|number| if is_negative { -number } else { number });
-                }
-                _ => {}
-            }
-        }
-        Ok(found)
     }
 
     fn structure(&mut self, annotations: &Annotations, line: usize) -> Result<()> {
@@ -273,10 +249,11 @@ impl<'a> Parser<'a> {
         let body = match annotations.unsupported {
             Some(what) => Body::Unsupported(what),
             None if is_derived => Body::Unsupported("a struct that inherits from another"),
-            None => Body::Struct(Members { members, has_filler: false, is_appendable: annotations.is_appendable }),
+            None => {
+                Body::Struct(Members { members, has_filler: false, is_appendable: annotations.is_appendable })
+            }
         };
-        self.define(name, line, body);
-        Ok(())
+        self.define(name, line, body)
     }
 
     fn enumeration(&mut self, annotations: &Annotations, line: usize) -> Result<()> {
@@ -287,6 +264,7 @@ impl<'a> Parser<'a> {
             let annotations = self.annotations()?;
             let value = annotations.value.unwrap_or(next);
             let name = self.name()?;
+            self.check_number(line)?;
             self.constants.insert(self.full_name(name), value);
             values.push((value, name.to_owned()));
             next = value.saturating_add(1);
@@ -295,122 +273,7 @@ impl<'a> Parser<'a> {
             }
         }
         let body = annotations.unsupported.map_or(Body::Enum(values), Body::Unsupported);
-        self.define(name, line, body);
-        Ok(())
-    }
-
-    /// A type; `depth` counts those around it.
-    fn kind(&mut self, depth: usize) -> Result<Named> {
-        let line = self.line();
-        if depth > DEEPEST {
-            return Err(DefinitionError::at(line, format!("more than {DEEPEST} types within each other")));
-        }
-        let scalar = |scalar| Ok(Named::Scalar(scalar));
-        match self.name()? {
-            "boolean" => scalar(Scalar::Bool),
-            "octet" | "uint8" | "char" => scalar(Scalar::Uint8),
-            "int8" => scalar(Scalar::Int8),
-            "short" | "int16" => scalar(Scalar::Int16),
-            "uint16" => scalar(Scalar::Uint16),
-            "int32" => scalar(Scalar::Int32),
-            "uint32" => scalar(Scalar::Uint32),
-            "int64" => scalar(Scalar::Int64),
-            "uint64" => scalar(Scalar::Uint64),
-            "float" => scalar(Scalar::Float32),
-            "double" => scalar(Scalar::Float64),
-            "long" if self.takes_name("double") => Ok(Named::Unsupported("long double")),
-            "long" if self.takes_name("long") => scalar(Scalar::Int64),
-            "long" => scalar(Scalar::Int32),
-            "unsigned" => match self.name()? {
-                "short" => scalar(Scalar::Uint16),
-                "long" if self.takes_name("long") => scalar(Scalar::Uint64),
-                "long" => scalar(Scalar::Uint32),
-                _ => {
-                    self.at -= 1;
-                    self.error("short or long")
-                }
-            },
-            "string" => {
-                self.bound()?;
-                Ok(Named::String)
-            }
-            "wstring" => {
-                self.bound()?;
-                Ok(Named::Unsupported("wstring, which each middleware writes in its own way"))
-            }
-            "wchar" => Ok(Named::Unsupported("wchar, which each middleware writes in its own way")),
-            "any" => Ok(Named::Unsupported("any")),
-            what @ ("map" | "fixed") => {
-                self.in_brackets()?;
-                Ok(Named::Unsupported(if what == "map" { "a map" } else { "a fixed-point number" }))
-            }
-            "sequence" => {
-                self.expect('<')?;
-                self.annotations()?;
-                let element = self.kind(depth + 1)?;
-                if self.takes(',') {
-                    self.number()?;
-                }
-                self.expect('>')?;
-                Ok(Named::Sequence(Box::new(element)))
-            }
-            name => Ok(Named::Other(name.to_owned())),
-        }
-    }
-
-    /// `<9>` or nothing.
-    fn bound(&mut self) -> Result<()> {
-        if self.takes('<') {
-            self.number()?;
-            self.expect('>')?;
-        }
-        Ok(())
-    }
-
-    /// `<…>`, whatever is in it.
-    fn in_brackets(&mut self) -> Result<()> {
-        self.expect('<')?;
-        let mut open = 1;
-        while open > 0 {
-            match self.peek() {
-                Some(Token::Sign('<')) => open += 1,
-                Some(Token::Sign('>')) => open -= 1,
-                Some(_) => {}
-                None => return self.error("'>'"),
-            }
-            self.at += 1;
-        }
-        Ok(())
-    }
-
-    /// The lengths after a name: `[3][4]` is three arrays of four.
-    fn arrays(&mut self, kind: Named) -> Result<Named> {
-        let mut lengths = Vec::new();
-        while self.takes('[') {
-            if lengths.len() >= DEEPEST {
-                return self.error("an end of the lengths");
-            }
-            let number = self.number()?;
-            let Ok(length) = usize::try_from(number) else { return self.error("a length before this") };
-            lengths.push(length);
-            self.expect(']')?;
-        }
-        Ok(lengths.into_iter().rev().fold(kind, |kind, length| Named::Array(Box::new(kind), length)))
-    }
-
-    /// An integer, or the constant of a name.
-    fn number(&mut self) -> Result<i64> {
-        let is_negative = self.takes('-');
-        let value = match self.peek() {
-            Some(Token::Number(text)) => integer(text),
-            Some(Token::Name(name)) => {
-                scoped(|name| self.constants.get(name).copied(), name, &self.full_name(""))
-            }
-            _ => None,
-        };
-        let Some(value) = value else { return self.error("a whole number") };
-        self.at += 1;
-        Ok(if is_negative { -value } else { value })
+        self.define(name, line, body)
     }
 }
 
