@@ -169,7 +169,7 @@ impl Payload {
     fn scan(mut self) -> Vec<u8> {
         self.stamp().floats([-2.356_194_5, 2.356_194_5, 0.004_363_323, 1.7e-5, 0.025, 0.06, 20.0]);
         self.u32(1081).floats((0..1081u16).map(|beam| 2.0 + f32::from(beam % 97) * 0.0173));
-        self.u32(1081).floats((0..1081u16).map(|beam| f32::from(beam)));
+        self.u32(1081).floats((0..1081u16).map(f32::from));
         self.bytes
     }
 

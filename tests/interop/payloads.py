@@ -5,7 +5,9 @@ the JSON. What JSON does not have is a string in it ("NaN").
 """
 
 import base64
+import contextlib
 import dataclasses
+import importlib
 import json
 import math
 import struct
@@ -17,8 +19,36 @@ from mcap.records import Schema
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
-# those that no package here can read: decoded, but compared with nothing
-UNREAD = {"flatbuffer"}
+
+class Generated:
+    """A table or struct of FlatBuffers, read by the code that their compiler made for its type."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def compare(self, path, ours):
+        for name, value in ours.items():
+            method = name.title().replace("_", "")
+            read = getattr(self.table, method)
+            if isinstance(value, list):
+                assert getattr(self.table, f"{method}Length")() == len(value), f"{path}.{name}"
+                for place, element in enumerate(value):
+                    same(f"{path}.{name}[{place}]", element, self.part(method, read(place)))
+            else:
+                same(f"{path}.{name}", value, self.part(method, read()))
+
+    def part(self, method, value):
+        if hasattr(value, "_tab"):
+            return Generated(value)
+        for enum in (f"{type(self.table).__name__}{method}", method):
+            with contextlib.suppress(ImportError):
+                names = vars(generated(enum))
+                return next(name for name, number in names.items() if number == value)
+        return value.decode() if isinstance(value, bytes) else value
+
+
+def generated(name):
+    return getattr(importlib.import_module(f"foxglove_schemas_flatbuffer.{name}"), name)
 
 
 def plain(value):
@@ -58,7 +88,9 @@ def ros(value):
 
 def same(path, ours, theirs):
     """Fails where two messages differ."""
-    if isinstance(theirs, dict):
+    if isinstance(theirs, Generated):
+        theirs.compare(path, ours)
+    elif isinstance(theirs, dict):
         assert isinstance(ours, dict) and list(ours) == list(theirs), f"{path}: {list(ours)}, {list(theirs)}"
         for name in theirs:
             same(f"{path}.{name}", ours[name], theirs[name])
@@ -151,8 +183,9 @@ def readers(channel):
         descriptor = pool.FindMessageTypeByName(schema["name"])
         message = message_factory.GetMessageClass(descriptor)
         return [lambda payload: protobuf(message.FromString(payload))]
-    if encoding in UNREAD:
-        return []
+    if encoding == "flatbuffer":
+        kind = generated(schema["name"].removeprefix("foxglove."))
+        return [lambda payload: Generated(kind.GetRootAs(payload, 0))]
     return [lambda payload: base64.b64encode(payload).decode()]
 
 
