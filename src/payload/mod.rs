@@ -75,7 +75,7 @@ pub struct MessageType {
 #[derive(Debug)]
 enum Form {
     Protobuf,
-    Json(protobuf::Viewer),
+    Json(decode::Viewer),
 }
 
 impl MessageType {
@@ -83,9 +83,11 @@ impl MessageType {
         let plan = message.plan();
         let (encoding, data, form) = match json_as {
             JsonAs::Protobuf => ("protobuf", message.descriptor_set().into(), Form::Protobuf),
-            JsonAs::Json => {
-                ("jsonschema", json_schema::derive(&plan).into_bytes().into(), Form::Json(message.viewer()))
-            }
+            JsonAs::Json => (
+                "jsonschema",
+                json_schema::derive(&plan).into_bytes().into(),
+                Form::Json(decode::Viewer::new(message.plan())),
+            ),
         };
         let schema = Schema { name: message.name().to_owned(), encoding: encoding.to_owned(), data };
         Self { schema: Arc::new(schema), form, plan }
@@ -114,9 +116,9 @@ impl MessageType {
                 let mut message = Vec::new();
                 let zone = encode::encode(&self.plan, json, &mut message)?;
                 let start = out.len();
-                viewer.write(&message, out).map(|()| zone).map_err(|reason| {
+                viewer.write(&message, out).map(|()| zone).map_err(|error| {
                     out.truncate(start);
-                    EncodeError { type_name: self.plan.name.clone(), path: String::new(), reason }
+                    EncodeError { type_name: self.plan.name.clone(), path: error.path, reason: error.reason }
                 })
             }
         }

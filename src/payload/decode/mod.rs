@@ -39,6 +39,7 @@ mod ros;
 
 pub use error::{DecodeError, DefinitionError};
 pub use kept::Decoders;
+pub(super) use protobuf::Viewer;
 
 use super::NanPolicy;
 use definition::{Dialect, Layout};

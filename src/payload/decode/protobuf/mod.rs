@@ -10,6 +10,7 @@ mod write;
 
 use std::collections::HashMap;
 
+use super::JsonOptions;
 use super::error::{DefinitionError, Result};
 use super::out::Out;
 use crate::model::Schema;
@@ -19,9 +20,34 @@ use crate::printable::{SHORT, printable};
 use crate::suggest::nearest;
 use write::Writer;
 
+/// What times and enums are in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Text and names, as in the JSON mapping of protobuf.
+    Mapping,
+    /// `{"sec","nsec"}` and numbers.
+    Viewers,
+}
+
+/// Messages as the JSON that viewers read: times as `{"sec","nsec"}`, enums as numbers, NaN and the infinities as `null`.
+#[derive(Debug)]
+pub(in crate::payload) struct Viewer(Message);
+
+impl Viewer {
+    pub(in crate::payload) fn new(plan: Plan) -> Self {
+        Self(Message::of(plan, Form::Viewers))
+    }
+
+    /// Appends a message, given as protobuf; an error leaves a part of it behind.
+    pub(in crate::payload) fn write(&self, protobuf: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        self.0.write(protobuf, &mut Out::new(out, JsonOptions::default(), protobuf.len()))
+    }
+}
+
 /// A type of messages.
 #[derive(Debug)]
 pub(super) struct Message {
+    form: Form,
     plan: Plan,
     /// For each message of the plan.
     tables: Vec<Table>,
@@ -65,7 +91,10 @@ impl Message {
                 hint.map(|hint| format!("; did you mean '{}'?", printable(hint, SHORT))).unwrap_or_default();
             return Err(DefinitionError::new(format!("has no type '{}'{hint}", printable(name, SHORT))));
         };
-        let plan = message.plan();
+        Ok(Self::of(message.plan(), Form::Mapping))
+    }
+
+    fn of(plan: Plan, form: Form) -> Self {
         let table = |fields: &[FieldPlan]| {
             let key =
                 |field: &FieldPlan| format!("{}:", serde_json::Value::from(field.name.as_str())).into_bytes();
@@ -82,7 +111,7 @@ impl Message {
             values.values.iter().enumerate().rev().map(|(place, (_, number))| (*number, place)).collect()
         };
         let values = plan.enums.iter().map(numbers).collect();
-        Ok(Self { plan, tables, values })
+        Self { form, plan, tables, values }
     }
 
     /// Writes a payload.

@@ -2,7 +2,7 @@
 
 use super::super::error::Result;
 use super::records::{self, Record, varint};
-use super::{Part, Writer};
+use super::{Form, Part, Writer};
 use crate::payload::encode::Kind;
 
 /// A value of four or eight bytes, or fewer if there are fewer.
@@ -63,7 +63,8 @@ impl Writer<'_, '_> {
     }
 
     fn number_of_enum(&mut self, index: usize, number: i32) {
-        match self.message.values[index].get(&number) {
+        let known = self.message.values[index].get(&number).filter(|_| self.message.form == Form::Mapping);
+        match known {
             Some(place) => self.out.value(&self.message.plan.enums[index].values[*place].0),
             None => self.out.value(number),
         }

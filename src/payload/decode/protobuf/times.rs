@@ -1,4 +1,4 @@
-//! `google.protobuf.Timestamp` and `Duration` as text.
+//! `google.protobuf.Timestamp` and `Duration` as text, and as viewers read them.
 //!
 //! What the types are not defined for (years beyond 1 to 9999, nanoseconds that make up a second) is written as the object
 //! of its fields, so that it can be seen.
@@ -15,7 +15,7 @@ pub(super) fn timestamp(part: Part<'_>, out: &mut Out<'_>) -> Result<()> {
     let time = i32::try_from(nanos).ok().and_then(|nanos| jiff::Timestamp::new(seconds, nanos).ok());
     match time.filter(|_| TIMESTAMPS.contains(&seconds) && (0..SECOND).contains(&nanos)) {
         Some(time) => out.value(format!("{time:.*}", digits(nanos))),
-        None => object(seconds, nanos, out),
+        None => as_it_is(seconds, nanos, out),
     }
     Ok(())
 }
@@ -24,7 +24,7 @@ pub(super) fn duration(part: Part<'_>, out: &mut Out<'_>) -> Result<()> {
     let (seconds, nanos) = fields(part)?;
     let is_one_sign = seconds.signum() * nanos.signum() >= 0;
     if !DURATIONS.contains(&seconds) || nanos.abs() >= SECOND || !is_one_sign {
-        object(seconds, nanos, out);
+        as_it_is(seconds, nanos, out);
         return Ok(());
     }
     let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
@@ -33,6 +33,15 @@ pub(super) fn duration(part: Part<'_>, out: &mut Out<'_>) -> Result<()> {
         digits => format!(".{:09}", nanos.abs())[..=digits].to_owned(),
     };
     out.value(format!("{sign}{}{fraction}s", seconds.abs()));
+    Ok(())
+}
+
+/// Nanoseconds count forward here, so that -0.5 s is -1 s and 500,000,000 ns.
+pub(super) fn object(part: Part<'_>, out: &mut Out<'_>) -> Result<()> {
+    let (seconds, nanos) = fields(part)?;
+    let (seconds, nanos) =
+        if nanos < 0 { (seconds.wrapping_sub(1), nanos.wrapping_add(SECOND)) } else { (seconds, nanos) };
+    out.raw(format!("{{\"sec\":{seconds},\"nsec\":{nanos}}}").as_bytes());
     Ok(())
 }
 
@@ -45,7 +54,7 @@ fn digits(nanos: i64) -> usize {
         .map_or(9, |(digits, _)| digits)
 }
 
-fn object(seconds: i64, nanos: i64, out: &mut Out<'_>) {
+fn as_it_is(seconds: i64, nanos: i64, out: &mut Out<'_>) {
     out.raw(format!("{{\"seconds\":{seconds},\"nanos\":{nanos}}}").as_bytes());
 }
 

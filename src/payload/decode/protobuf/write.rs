@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::super::error::{DecodeError, Result};
 use super::super::out::Out;
 use super::records::{self, Record, Wire};
-use super::{Message, Part, scalar, times};
+use super::{Form, Message, Part, scalar, times};
 use crate::payload::encode::{FieldPlan, Kind, Shape};
 use crate::payload::protobuf::WellKnown;
 
@@ -32,6 +32,9 @@ impl<'a> Writer<'a, '_> {
         }
         match kind {
             Kind::Message(index) => self.fields(*index, part, depth),
+            Kind::Timestamp | Kind::Duration if self.message.form == Form::Viewers => {
+                times::object(part, self.out)
+            }
             Kind::Timestamp => times::timestamp(part, self.out),
             Kind::Duration => times::duration(part, self.out),
             Kind::WellKnown(kind) => self.well_known(kind, part),
