@@ -211,3 +211,43 @@ fn a_type_that_the_schema_lacks_is_named() {
         "the definition: has no type 'foxglove.Logg'; did you mean 'foxglove.Log'?"
     );
 }
+
+#[test]
+fn free_json_is_written_whatever_is_in_it() {
+    let everything = everything(JsonAs::Protobuf);
+    let written = |field: u32, contents: &[u8]| {
+        let mut payload = Vec::new();
+        prost_reflect::prost::encoding::encode_varint(u64::from(field << 3 | 2), &mut payload);
+        payload.push(u8::try_from(contents.len()).unwrap());
+        payload.extend(contents);
+        let whole: serde_json::Value = serde_json::from_str(&json(&everything, &payload)).unwrap();
+        let name =
+            [(54, "struct"), (55, "value"), (56, "list"), (60, "mask")].into_iter().find(|of| of.0 == field);
+        whole[name.unwrap().1].to_string()
+    };
+    let nan = [&b"\x11"[..], &f64::NAN.to_le_bytes()].concat();
+    assert_eq!(written(55, &nan), r#""NaN""#);
+    assert_eq!(written(55, b""), "null", "no value");
+    assert_eq!(written(55, b"\x1a\x01a\x20\x01"), "true", "the last one counts");
+    assert_eq!(written(55, b"\x22\x01a"), "null", "a boolean that is a text");
+    assert_eq!(written(54, b"\x0a\x07\x0a\x01k\x12\x02\x20\x01\x0a\x05\x0a\x01k\x12\x00"), r#"{"k":null}"#);
+    assert_eq!(written(54, b"\x0a\x00"), r#"{"":null}"#);
+    assert_eq!(written(56, b"\x0a\x00\x0a\x03\x1a\x01\xff"), "[null,\"\u{FFFD}\"]");
+    assert_eq!(written(60, b"\x0a\x05a_b.c\x0a\x02dE"), r#""aB.c,dE""#);
+    assert_eq!(written(60, b"\x0a\x04a_1b"), r#""a_1b""#, "what would not come back stays as it is");
+    let mut deep = Vec::new();
+    for _ in 0..60 {
+        // a list of one value, which is a list
+        let mut value = vec![0x32];
+        prost_reflect::prost::encoding::encode_varint(deep.len() as u64, &mut value);
+        value.append(&mut deep);
+        deep = vec![0x0A];
+        prost_reflect::prost::encoding::encode_varint(value.len() as u64, &mut deep);
+        deep.append(&mut value);
+    }
+    let mut payload = b"\xc2\x03".to_vec();
+    prost_reflect::prost::encoding::encode_varint(deep.len() as u64, &mut payload);
+    payload.append(&mut deep);
+    let error = failure(&everything, &payload).to_string();
+    assert!(error.ends_with("more than 100 messages within each other"), "{error}");
+}

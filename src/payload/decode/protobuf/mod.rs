@@ -6,6 +6,7 @@
 mod records;
 mod scalar;
 mod times;
+mod well_known;
 mod write;
 
 use std::collections::HashMap;

@@ -41,28 +41,33 @@ pub(super) fn find(
     fields: &[FieldPlan],
     found: &mut Vec<Record>,
 ) -> Result<()> {
+    each(message, |number, record| {
+        // a field whose kind has changed is one that is not known
+        if let Some(field) = table.field(number).filter(|field| fits(&fields[*field], record.wire)) {
+            found.push(Record { field, ..record });
+        }
+    })
+}
+
+/// Visits all records of a message that needs no table: numbers of fields, and where their values lie.
+pub(super) fn each(message: Part<'_>, mut visit: impl FnMut(u32, Record)) -> Result<()> {
     let mut at = 0;
     while at < message.bytes.len() {
         let (number, wire, begin, end) = next(message, at)?;
         at = end;
-        // a field whose kind has changed is one that is not known
-        if let Some(field) = table.field(number).filter(|field| fits(&fields[*field], wire)) {
-            found.push(Record { field, wire, begin, end });
-        }
+        visit(number, Record { field: 0, wire, begin, end });
     }
     Ok(())
 }
 
-/// The last record of a number in a small message whose field is of that kind.
+/// The last record of a number, if its field is of that kind.
 pub(super) fn last(message: Part<'_>, number: u32, kind: &Kind) -> Result<Option<Record>> {
-    let (mut at, mut found) = (0, None);
-    while at < message.bytes.len() {
-        let (this, wire, begin, end) = next(message, at)?;
-        at = end;
-        if this == number && wire == wire_of(kind) {
-            found = Some(Record { field: 0, wire, begin, end });
+    let mut found = None;
+    each(message, |this, record| {
+        if this == number && record.wire == wire_of(kind) {
+            found = Some(record);
         }
-    }
+    })?;
     Ok(found)
 }
 

@@ -8,7 +8,6 @@ use super::super::out::Out;
 use super::records::{self, Record, Wire};
 use super::{Form, Message, Part, scalar, times};
 use crate::payload::encode::{FieldPlan, Kind, Shape};
-use crate::payload::protobuf::WellKnown;
 
 /// Messages within each other, as in Google's libraries.
 const DEEPEST: usize = 100;
@@ -24,12 +23,7 @@ pub(super) struct Writer<'a, 'o> {
 impl<'a> Writer<'a, '_> {
     /// Writes a value that has a length on the wire and is no text.
     pub(super) fn contents(&mut self, kind: &'a Kind, part: Part<'_>, depth: usize) -> Result<()> {
-        if depth > DEEPEST {
-            return Err(DecodeError::new(
-                part.offset,
-                format!("more than {DEEPEST} messages within each other"),
-            ));
-        }
+        check_depth(part, depth)?;
         match kind {
             Kind::Message(index) => self.fields(*index, part, depth),
             Kind::Timestamp | Kind::Duration if self.message.form == Form::Viewers => {
@@ -37,7 +31,7 @@ impl<'a> Writer<'a, '_> {
             }
             Kind::Timestamp => times::timestamp(part, self.out),
             Kind::Duration => times::duration(part, self.out),
-            Kind::WellKnown(kind) => self.well_known(kind, part),
+            Kind::WellKnown(known) => self.well_known(known, part, depth),
             _ => Err(DecodeError::new(part.offset, "a group, which has no JSON form")),
         }
     }
@@ -98,7 +92,9 @@ impl<'a> Writer<'a, '_> {
                 (kind, _) => self.scalar(kind, self.records[records.end - 1], part),
             },
             Shape::Packed | Shape::Repeated => self.list(&field.kind, part, records, depth),
-            Shape::Map(key) => self.map(key, &field.kind, part, records, depth),
+            Shape::Map(key) => {
+                self.map(key, part, records, |writer, entry| writer.entry(&field.kind, entry, depth))
+            }
         }
     }
 
@@ -158,13 +154,12 @@ impl<'a> Writer<'a, '_> {
     }
 
     /// Entries in the order of the payload; of a key that comes again the last one counts.
-    fn map(
+    pub(super) fn map(
         &mut self,
-        key: &'a Kind,
-        kind: &'a Kind,
+        key: &Kind,
         part: Part<'_>,
         records: Range<usize>,
-        depth: usize,
+        mut value: impl FnMut(&mut Self, Part<'_>) -> Result<()>,
     ) -> Result<()> {
         let mut last = HashMap::new();
         for index in records.clone() {
@@ -181,7 +176,7 @@ impl<'a> Writer<'a, '_> {
             self.out.separate(b'{');
             self.out.value(&name);
             self.out.push(b':');
-            self.entry(kind, entry, depth).map_err(|error| error.in_field(&name))?;
+            value(self, entry).map_err(|error| error.in_field(&name))?;
         }
         self.out.push(b'}');
         Ok(())
@@ -201,51 +196,14 @@ impl<'a> Writer<'a, '_> {
             }
         }
     }
+}
 
-    /// Wrappers are their value, the others what the library makes of them.
-    fn well_known(&mut self, known: &'a WellKnown, part: Part<'_>) -> Result<()> {
-        let kind = match known.name() {
-            "DoubleValue" => Kind::Double,
-            "FloatValue" => Kind::Float,
-            "Int64Value" => Kind::Int64,
-            "UInt64Value" => Kind::Uint64,
-            "Int32Value" => Kind::Int32,
-            "UInt32Value" => Kind::Uint32,
-            "BoolValue" => Kind::Bool,
-            "StringValue" => Kind::String,
-            "BytesValue" => Kind::Bytes,
-            "Any" => return self.any(known, part),
-            _ => {
-                let json = known.json(part.bytes).map_err(|reason| DecodeError::new(part.offset, reason))?;
-                self.out.raw(json.as_bytes());
-                return Ok(());
-            }
-        };
-        match records::last(part, 1, &kind)? {
-            Some(record) => self.scalar(&kind, record, part),
-            None => {
-                self.default_of(&kind);
-                Ok(())
-            }
-        }
+/// An error for a message that is too deep within others.
+pub(super) fn check_depth(part: Part<'_>, depth: usize) -> Result<()> {
+    if depth <= DEEPEST {
+        return Ok(());
     }
-
-    /// A message of any type, as bytes if the schema does not have its type.
-    fn any(&mut self, known: &WellKnown, part: Part<'_>) -> Result<()> {
-        if let Ok(json) = known.json(part.bytes) {
-            self.out.raw(json.as_bytes());
-            return Ok(());
-        }
-        self.out.raw(b"{\"@type\":");
-        for (number, kind, key) in [(1, Kind::String, &b",\"value\":"[..]), (2, Kind::Bytes, b"}")] {
-            match records::last(part, number, &kind)? {
-                Some(record) => self.scalar(&kind, record, part)?,
-                None => self.default_of(&kind),
-            }
-            self.out.raw(key);
-        }
-        Ok(())
-    }
+    Err(DecodeError::new(part.offset, format!("more than {DEEPEST} messages within each other")))
 }
 
 /// Whether values of a kind are messages, or have a JSON form of their own.
