@@ -20,6 +20,7 @@
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | record what is served | [`sink::Recorder`] |
+//! | read payloads as JSON | [`payload::Decoder`] |
 //! | speak the protocol as a client | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from one [`registry::Registry`], and keep it: two
