@@ -1,5 +1,6 @@
-//! Payloads of the recordings as JSON, compared field for field with what the packages of others decode: `rosbags` and
-//! `mcap-ros2-support` for ROS and DDS, Google's for protobuf, Python's own for JSON. `tests/interop/payloads.py` compares.
+//! Payloads of the recordings as JSON, compared field for field with what the packages of others decode: `rosbags`,
+//! `mcap-ros1-support` and `mcap-ros2-support` for ROS and DDS, Google's for protobuf, the code that the FlatBuffers compiler
+//! made, and Python's own for JSON. `tests/interop/payloads.py` compares.
 //!
 //! Where the packages or the recordings are missing the trials are ignored; with `CI=true` they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
