@@ -51,6 +51,7 @@
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |
 //! | record what is served | [`sink::Recorder`] |
+//! | read payloads as JSON | [`payload::Decoder`] |
 //! | speak the protocol as a client | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from its [registry](hub::Hub::registry): two registries

@@ -19,7 +19,6 @@ mod command;
 mod csv;
 mod line;
 mod lines;
-mod nan;
 mod notes;
 mod options;
 mod path;
@@ -36,8 +35,9 @@ mod timing;
 mod unfinished;
 
 pub use crate::numeric_time::TimeUnit;
+pub use crate::payload::NanPolicy;
+use crate::payload::nan;
 pub use command::{Command, ServiceLine};
-pub use nan::NanPolicy;
 pub use notes::InputCounts;
 pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
 pub use recording::{is_file_of_lines, open_recording};
