@@ -47,6 +47,23 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a viewer of a read-only server sees everything and changes nothing", "read_only", false),
     ("what is beyond the limits of clients is refused, and others go on", "limits", false),
     ("each thing that a client asks is answered as the peers' tests ask", "answers", false),
+    ("every capability of one server, in every subprotocol", "capabilities", false),
+    (
+        "the client of the npm package asks for every capability, in every subprotocol",
+        "capabilities_npm",
+        false,
+    ),
+    (
+        "a read-only server shows everything, and refuses each act in its form",
+        "capabilities_read_only",
+        false,
+    ),
+    ("rules of Lichtblick for services and the connection graph", "lichtblick", false),
+    (
+        "tens of thousands of requests of ten clients are answered once each and leave nothing",
+        "many_requests",
+        false,
+    ),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
