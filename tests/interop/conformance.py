@@ -6,7 +6,7 @@ import os
 import struct
 
 import websockets
-from bridge import OLD, SDK, TABLE, TESTDATA, equal, serving
+from bridge import ASSET, OLD, SDK, TABLE, TESTDATA, equal, serving
 
 DEMO = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
 
@@ -27,9 +27,10 @@ def asset_error(request_id):
 
 
 def cases(channel):
-    """What a client says, and the answers to it: so many, in this order."""
+    """What a client says to a server of a recording, and the answers to it: so many, in this order."""
     subscribe = {"op": "subscribe", "subscriptions": [{"id": 1, "channelId": channel}]}
-    absent = "does not have the capability"
+    advertise = {"op": "advertise", "channels": [{"id": 1, "topic": "/t", "encoding": "json", "schemaName": ""}]}
+    nothing = {"parameters": [], "id": "a"}
     return [
         ("nonsense", [status(2, "JSON")]),
         ("[]", [status(2)]),
@@ -45,17 +46,34 @@ def cases(channel):
         ({"op": "subscribe", "subscriptions": [{"id": 2, "channelId": channel}]}, [status(1, "ignored")]),
         ({"op": "unsubscribe", "subscriptionIds": [1]}, []),
         ({"op": "unsubscribe", "subscriptionIds": [1]}, [status(1, "1")]),
-        ({"op": "advertise", "channels": [{"id": 1, "topic": "/t", "encoding": "json", "schemaName": ""}]},
-         [status(2, absent, "clientPublish")]),
-        ({"op": "unadvertise", "channelIds": [1]}, [status(2, absent, "clientPublish")]),
-        (struct.pack("<BI", 1, 1) + b"{}", [status(2, absent, "clientPublish")]),
-        ({"op": "getParameters", "parameterNames": [], "id": "a"}, [status(2, absent, "parameters")]),
-        ({"op": "setParameters", "parameters": [], "id": "a"}, [status(2, absent, "parameters")]),
-        ({"op": "subscribeParameterUpdates", "parameterNames": []}, [status(2, absent, "parametersSubscribe")]),
-        ({"op": "subscribeConnectionGraph"}, [status(2, absent, "connectionGraph")]),
+        (advertise, []),
+        (advertise, [status(2, "1")]),
+        (struct.pack("<BI", 1, 1) + b"{}", []),
+        (struct.pack("<BI", 1, 77) + b"{}", [status(2, "77")]),
+        ({"op": "unadvertise", "channelIds": [1]}, []),
+        ({"op": "unadvertise", "channelIds": [1]}, [status(1, "1")]),
+        ({"op": "getParameters", "parameterNames": ["none"], "id": "a"}, [text(op="parameterValues", **nothing)]),
+        ({"op": "setParameters", "parameters": [], "id": "a"}, [text(op="parameterValues", **nothing)]),
+        ({"op": "setParameters", "parameters": []}, []),
+        ({"op": "subscribeParameterUpdates", "parameterNames": ["none"]}, []),
+        ({"op": "unsubscribeParameterUpdates", "parameterNames": ["none"]}, []),
+        ({"op": "unsubscribeConnectionGraph"}, []),
         ({"op": "fetchAsset", "uri": "package://a.stl", "requestId": 7}, [asset_error(7)]),
         (struct.pack("<BIII", 2, 99, 123, 0), [text(op="serviceCallFailure", serviceId=99, callId=123)]),
         (struct.pack("<BIII4s", 2, 99, 124, 400, b"json"), [status(2, "encoding")]),
+    ]
+
+
+def absent():
+    """The same to a server of a file that grows, which has neither parameters, services nor playback control."""
+    absent = "does not have the capability"
+    return [
+        ({"op": "getParameters", "parameterNames": [], "id": "a"}, [status(2, absent, "parameters")]),
+        ({"op": "setParameters", "parameters": [], "id": "a"}, [status(2, absent, "parameters")]),
+        ({"op": "subscribeParameterUpdates", "parameterNames": []}, [status(2, absent, "parametersSubscribe")]),
+        ({"op": "fetchAsset", "uri": "package://a.stl", "requestId": 7}, [asset_error(7)]),
+        (struct.pack("<BIII", 2, 99, 123, 0), [text(op="serviceCallFailure", serviceId=99, callId=123)]),
+        (struct.pack("<BBfBQI", 3, 0, 1.0, 0, 0, 1) + b"r", [status(2, absent, "playbackControl")]),
     ]
 
 
@@ -63,32 +81,44 @@ async def answers():
     """Each thing that is asked is answered as often as it should be, in every subprotocol, and the connection goes on."""
     # nothing is played, so that there are only answers
     async with serving(DEMO, "--start-paused") as server:
-        for protocol in (OLD, SDK, TABLE):
-            address = f"ws://127.0.0.1:{server.port}"
-            async with websockets.connect(address, subprotocols=[protocol], compression=None) as socket:
-                heard, channel = [], None
-                equal(json.loads(await socket.recv())["op"], "serverInfo", "first message")
-                advertise = json.loads(await socket.recv())
-                equal(advertise["op"], "advertise", "second message")
-                channel = advertise["channels"][0]["id"]
+        await asked(server, cases)
+    async with serving("--follow", DEMO) as server:
+        await asked(server, lambda _channel: absent())
 
-                async def hear():
-                    async for frame in socket:
-                        heard.append(frame)
-                hearing = asyncio.create_task(hear())
 
-                async def fence():
-                    # answered after all before it
-                    await (await socket.ping())
+async def asked(server, cases):
+    for protocol in (OLD, SDK, TABLE):
+        address = f"ws://127.0.0.1:{server.port}"
+        async with websockets.connect(address, subprotocols=[protocol], compression=None) as socket:
+            heard = []
+            equal(json.loads(await socket.recv())["op"], "serverInfo", "first message")
+            advertise = json.loads(await socket.recv())
+            equal(advertise["op"], "advertise", "second message")
+
+            async def hear():
+                async for frame in socket:
+                    heard.append(frame)
+            hearing = asyncio.create_task(hear())
+
+            async def fence():
+                # answered after all before it
+                await (await socket.ping())
+            await fence()
+            for said, expected in cases(advertise["channels"][0]["id"] if advertise["channels"] else None):
+                heard.clear()
+                await socket.send(json.dumps(said) if isinstance(said, dict) else said)
                 await fence()
-                for said, expected in cases(channel):
-                    heard.clear()
-                    await socket.send(json.dumps(said) if isinstance(said, dict) else said)
-                    await fence()
-                    got = [frame for frame in heard if isinstance(frame, str) or frame[0] == 4]
-                    fits = len(got) == len(expected) and all(is_it(frame) for is_it, frame in zip(expected, got))
-                    equal(fits, True, f"{protocol}: the answer to {said!r:.100}: {got!r:.200}")
-                hearing.cancel()
+                got = [frame for frame in heard if is_answer(frame)]
+                fits = len(got) == len(expected) and all(is_it(frame) for is_it, frame in zip(expected, got))
+                equal(fits, True, f"{protocol}: the answer to {said!r:.100}: {got!r:.200}")
+            hearing.cancel()
+
+
+def is_answer(frame):
+    """What clients publish is offered to all, also to themselves."""
+    if isinstance(frame, bytes):
+        return frame[0] == ASSET
+    return json.loads(frame)["op"] not in ("advertise", "unadvertise")
 
 
 TRIALS = dict(answers=answers)
