@@ -76,15 +76,18 @@ async def read_only():
         client = await Client.connect(server, TABLE, topics=None)
         await client.until(messages_in, "messages")
         info = client.texts("serverInfo")[0]
-        equal(info["capabilities"], ["time", "parameters", "parametersSubscribe", "connectionGraph"], "capabilities")
+        expected = ["time", "parameters", "parametersSubscribe", "connectionGraph"]
+        equal(info["capabilities"], expected, "capabilities")
         check("dataStartTime" not in info, info)
         name = await client.control(PAUSE)
-        await client.socket.send(json.dumps({"op": "unadvertise", "channelIds": [1]}))
+        await client.socket.send(json.dumps({
+            "op": "advertise", "channels": [{"id": 4, "topic": "/t", "encoding": "json", "schemaName": ""}],
+        }))
         await client.socket.send(struct.pack("<BIII4s2s", 2, 1, 5, 4, b"json", b"{}"))
         await client.until(lambda events: client.texts("serviceCallFailure"), "the answer of a service")
         texts = [status["message"] for status in client.texts("status")]
         equal(texts[0], f'playback control request "{name}": this server is read-only', "answer")
-        equal(texts[1], "unadvertise: channel 1: this server is read-only", "answer")
+        equal(texts[1], "advertise: channel 4 (/t): this server is read-only", "answer")
         seen = len(messages_in(client.events))
         await client.until(lambda events: len(messages_in(events)) > seen + 20, "messages after the request")
         equal([event for event in client.events if event[0] == "state"], [], "playback states")
