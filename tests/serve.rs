@@ -48,16 +48,6 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("what is beyond the limits of clients is refused, and others go on", "limits", false),
     ("each thing that a client asks is answered as the peers' tests ask", "answers", false),
     ("every capability of one server, in every subprotocol", "capabilities", false),
-    (
-        "the client of the npm package asks for every capability, in every subprotocol",
-        "capabilities_npm",
-        false,
-    ),
-    (
-        "a read-only server shows everything, and refuses each act in its form",
-        "capabilities_read_only",
-        false,
-    ),
     ("rules of Lichtblick for services and the connection graph", "lichtblick", false),
     (
         "tens of thousands of requests of ten clients are answered once each and leave nothing",
@@ -212,6 +202,18 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("what is attached to recordings can be fetched", "attachments", false),
 ];
 
+/// Those that need Node as well, among them the clients of npm `@foxglove/ws-protocol-examples`.
+const NODE_TRIALS: &[(&str, &str)] = &[
+    ("the client of the npm package asks for every capability, in every subprotocol", "capabilities_npm"),
+    ("a read-only server shows everything, and refuses each act in its form", "capabilities_read_only"),
+    ("example: simple-client decodes a recording", "serve_simple"),
+    ("example: param-client reads, sets and follows parameters", "serve_params"),
+    ("example: service-client calls a program and commands", "serve_service"),
+    ("example: what publish-client publishes comes out, in each encoding", "serve_publish"),
+    ("example: mcap-record records all of a recording", "serve_record"),
+    ("example: perf-test-client counts every message", "serve_perf"),
+];
+
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.
 static COMPUTER: RwLock<()> = RwLock::new(());
 
@@ -293,6 +295,10 @@ fn trials() -> Vec<Trial> {
         trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
     }
     trials.push(vanished(with_python("vanished", None, false)));
+    for (sentence, name) in NODE_TRIALS {
+        let needs = node().and_then(|_node| with_python(name, None, false));
+        trials.push(trial((*sentence).into(), needs));
+    }
     let node = node().map(|node| vec![node, interop.join("client.cjs")]);
     trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
     let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());
@@ -310,7 +316,9 @@ fn trials() -> Vec<Trial> {
 
 fn node() -> Result<PathBuf, String> {
     let node = PathBuf::from("node");
-    if works(&node, &["-e", "require('@foxglove/ws-protocol'); require('ws')"]) {
+    let needed =
+        "require('@foxglove/ws-protocol'); require('ws'); require.resolve('@foxglove/ws-protocol-examples')";
+    if works(&node, &["-e", needed]) {
         Ok(node)
     } else {
         Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())
