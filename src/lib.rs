@@ -22,8 +22,8 @@
 //! | record what is served | [`sink::Recorder`] |
 //! | speak the protocol as a client | [`protocol`] |
 //!
-//! Claim the channels of everything that publishes into one hub from one [`registry::Registry`], and keep it: two
-//! registries give the same ids to different channels.
+//! Claim the channels of everything that publishes into one hub from its [registry](hub::Hub::registry): two registries
+//! give the same ids to different channels.
 //!
 //! A [`server::Server`] needs a Tokio runtime with I/O and time. Players, inputs and recorders run on threads of their own,
 //! and a publisher can be used on any thread. The library logs through the crate `tracing`, and through nothing else: what
@@ -38,17 +38,15 @@
 //!
 //! use foxglove_bridge::hub::{Hub, HubOptions};
 //! use foxglove_bridge::model::{Batch, Entry};
-//! use foxglove_bridge::registry::{ChannelSpec, Registry};
+//! use foxglove_bridge::registry::ChannelSpec;
 //! use foxglove_bridge::server::Server;
 //! use foxglove_bridge::time::Timestamp;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::new("robot", HubOptions::default());
-//! // one for all that publishes into the hub
-//! let registry = Registry::default();
-//! let counter = registry.claim(ChannelSpec::json("/counter"))?.channel;
-//! let square = registry.claim(ChannelSpec::json("/square"))?.channel;
+//! let counter = hub.registry().claim(ChannelSpec::json("/counter"))?.channel;
+//! let square = hub.registry().claim(ChannelSpec::json("/square"))?.channel;
 //! let publisher = hub.publisher();
 //! publisher.announce(&[counter.clone(), square.clone()]);
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
@@ -77,16 +75,14 @@
 //! ```no_run
 //! use foxglove_bridge::hub::{Hub, HubOptions};
 //! use foxglove_bridge::playback::{AtEnd, PlaybackOptions, Player};
-//! use foxglove_bridge::registry::Registry;
 //! use foxglove_bridge::server::Server;
 //! use foxglove_bridge::source::{self, Playable, RecordingOptions};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let registry = Registry::default();
-//! let options = RecordingOptions::default();
-//! let recording = source::open(&["drive.mcap"], &options, &registry, &mut |_progress| {})?;
 //! let hub = Hub::new("drive", HubOptions::default());
+//! let options = RecordingOptions::default();
+//! let recording = source::open(&["drive.mcap"], &options, hub.registry(), &mut |_progress| {})?;
 //! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
 //! let finisher = server.finisher();
 //! let options = PlaybackOptions { at_end: AtEnd::Exit, ..PlaybackOptions::default() };

@@ -1,8 +1,8 @@
 //! The channels of one server: unique ids, unique topics.
 //!
 //! Every input of a server claims its channels here, so that recordings, streams, sockets and an embedder's own messages
-//! can be served together. Make one for a server, and keep it: what another one gives has the same ids, and a hub refuses
-//! other channels under them. Viewers take one channel for each topic. Channels of one topic with equal encoding and schema are
+//! can be served together. A hub has one ([`Hub::registry`](crate::hub::Hub::registry)): what another one gives has the same ids,
+//! and the hub refuses other channels under them. Viewers take one channel for each topic. Channels of one topic with equal encoding and schema are
 //! one channel; others on the same topic are renamed: `/topic#2`, `/topic#3`.
 //!
 //! A channel lives as long as somebody claims it. Then its topic and its slot are free for others; its id is not used

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::{ClientId, Hub, lock};
 use crate::model::ChannelId;
@@ -30,41 +31,104 @@ pub enum DemandChange<'a> {
 
 type OnChange = Box<dyn Fn(&DemandChange<'_>) + Send + Sync>;
 
+/// Whether messages of one channel are wanted by anybody: a client, a recorder, or late subscribers. Read without a lock.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted(Arc<AtomicBool>);
+
+impl Wanted {
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Subscriptions by channel, and who is called when they change.
 #[derive(Default)]
 pub(super) struct Demand {
-    subscriptions: Mutex<BTreeMap<ChannelId, usize>>,
+    table: Mutex<Table>,
     listeners: Mutex<Vec<OnChange>>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    subscriptions: BTreeMap<ChannelId, usize>,
+    watched: BTreeMap<ChannelId, Vec<Watch>>,
+    /// Those who take everything.
+    taps: usize,
+}
+
+#[derive(Debug)]
+struct Watch {
+    wanted: Wanted,
+    is_latched: bool,
+}
+
+impl Table {
+    fn refresh(&self, channel: ChannelId) {
+        let is_taken = self.taps > 0 || self.subscriptions.contains_key(&channel);
+        for watch in self.watched.get(&channel).into_iter().flatten() {
+            watch.wanted.0.store(is_taken || watch.is_latched, Ordering::Relaxed);
+        }
+    }
 }
 
 impl fmt::Debug for Demand {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Demand").field("subscriptions", &self.subscriptions).finish_non_exhaustive()
+        f.debug_struct("Demand").field("table", &self.table).finish_non_exhaustive()
     }
 }
 
 impl Demand {
     pub(super) fn change(&self, change: &DemandChange<'_>) {
-        let mut subscriptions = lock(&self.subscriptions);
+        let mut table = lock(&self.table);
         match change {
             DemandChange::Subscribed { channels, .. } => {
                 for channel in *channels {
-                    *subscriptions.entry(*channel).or_default() += 1;
+                    *table.subscriptions.entry(*channel).or_default() += 1;
+                    table.refresh(*channel);
                 }
             }
             DemandChange::Unsubscribed { channels, .. } => {
                 for channel in *channels {
-                    if let Some(count) = subscriptions.get_mut(channel) {
+                    if let Some(count) = table.subscriptions.get_mut(channel) {
                         *count -= 1;
                         if *count == 0 {
-                            subscriptions.remove(channel);
+                            table.subscriptions.remove(channel);
+                            table.refresh(*channel);
                         }
                     }
                 }
             }
         }
-        drop(subscriptions);
+        drop(table);
         lock(&self.listeners).iter().for_each(|listener| listener(change));
+    }
+
+    /// So many take everything now.
+    pub(super) fn set_taps(&self, taps: usize) {
+        let mut table = lock(&self.table);
+        table.taps = taps;
+        table.watched.keys().for_each(|channel| table.refresh(*channel));
+    }
+
+    /// Keeps up whether a channel is wanted, until [`Demand::unwatch`].
+    pub(super) fn watch(&self, channel: ChannelId, is_latched: bool) -> Wanted {
+        let wanted = Wanted::default();
+        let mut table = lock(&self.table);
+        table.watched.entry(channel).or_default().push(Watch { wanted: wanted.clone(), is_latched });
+        table.refresh(channel);
+        wanted
+    }
+
+    /// Nobody asks any more: it says that the channel is not wanted, from now on.
+    pub(super) fn unwatch(&self, channel: ChannelId, wanted: &Wanted) {
+        let mut table = lock(&self.table);
+        if let Some(watches) = table.watched.get_mut(&channel) {
+            watches.retain(|watch| !Arc::ptr_eq(&watch.wanted.0, &wanted.0));
+            if watches.is_empty() {
+                table.watched.remove(&channel);
+            }
+        }
+        wanted.0.store(false, Ordering::Relaxed);
     }
 }
 
@@ -76,13 +140,13 @@ impl Hub {
 
     /// How many clients subscribe to a channel.
     pub fn subscriptions(&self, channel: ChannelId) -> usize {
-        lock(&self.0.demand.subscriptions).get(&channel).copied().unwrap_or(0)
+        lock(&self.0.demand.table).subscriptions.get(&channel).copied().unwrap_or(0)
     }
 
     /// The channels that somebody subscribes to, and those that are latched.
     pub fn wanted_channels(&self) -> Vec<ChannelId> {
         let state = lock(&self.0.state);
-        let mut wanted: Vec<ChannelId> = lock(&self.0.demand.subscriptions).keys().copied().collect();
+        let mut wanted: Vec<ChannelId> = lock(&self.0.demand.table).subscriptions.keys().copied().collect();
         wanted.extend(state.latch.channels());
         wanted.sort_unstable();
         wanted.dedup();

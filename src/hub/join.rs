@@ -67,18 +67,11 @@ impl Hub {
             capabilities,
             supported_encodings: state.slots.encodings(),
             metadata: BTreeMap::new(),
-            session_id: Some(format!("{}-{}", process_id(), state.session)),
+            session_id: Some(format!("{}-{}", self.0.run, state.session)),
             data_start_time: range.map(|range| range.start),
             data_end_time: range.map(|range| range.end),
         })
         .encode()
         .into()
     }
-}
-
-/// Distinguishes this run of the server from others, so that a reconnecting client knows whether channel ids are still good.
-fn process_id() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    static ID: OnceLock<u64> = OnceLock::new();
-    *ID.get_or_init(|| RandomState::new().hash_one(0u8))
 }

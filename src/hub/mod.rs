@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
@@ -18,6 +19,7 @@ use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
 use self::demand::Demand;
+use self::logger::Logger;
 use self::notices::Notices;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
@@ -25,7 +27,9 @@ use self::room::Room;
 use self::subscriptions::ChannelSet;
 use self::workers::Workers;
 use crate::model::{Batch, Channel};
+use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
+use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
 pub mod capability;
@@ -33,8 +37,10 @@ mod channels;
 mod client;
 mod client_publish;
 mod demand;
+pub mod handles;
 mod join;
 mod latch;
+mod logger;
 mod notices;
 mod options;
 mod order;
@@ -114,6 +120,10 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     name: String,
     options: HubOptions,
+    registry: Registry,
+    /// Tells this hub from others, and this run of the program from other runs, in session ids: a client that connects
+    /// again learns from it whether channel ids are still good.
+    run: u64,
     state: Mutex<State>,
     room: Room,
     demand: Demand,
@@ -122,6 +132,8 @@ struct Shared {
     clients: AtomicUsize,
     left: Notify,
     workers: Workers,
+    logger: Logger,
+    builtin_types: OnceLock<Types>,
 }
 
 /// Counts from the start of the server.
@@ -194,11 +206,20 @@ impl Queue {
 }
 
 impl Hub {
-    /// A hub without channels and clients. `name` is what viewers show beside the URL (`name` of `serverInfo`).
+    /// A hub without channels and clients, with a registry of its own. `name` is what viewers show beside the URL (`name`
+    /// of `serverInfo`).
     pub fn new(name: impl Into<String>, options: HubOptions) -> Self {
+        Self::with_registry(name, options, Registry::default())
+    }
+
+    /// The same with a registry from which channels have been claimed before the hub was made, for example by
+    /// [`source::open`](crate::source::open).
+    pub fn with_registry(name: impl Into<String>, options: HubOptions, registry: Registry) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),
             options,
+            registry,
+            run: RandomState::new().hash_one(0u8),
             state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
@@ -206,7 +227,14 @@ impl Hub {
             clients: AtomicUsize::new(0),
             left: Notify::new(),
             workers: Workers::default(),
+            logger: Logger::default(),
+            builtin_types: OnceLock::new(),
         }))
+    }
+
+    /// The ids and topics of the hub's channels: everything that publishes into the hub claims its channels here.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
     }
 
     /// What puts messages into the hub.
@@ -231,6 +259,7 @@ impl Hub {
 
     /// Closes every connection, also those still to come. With `drain`, what is queued is sent before.
     pub(crate) fn close(&self, code: u16, reason: &'static str, drain: bool) {
+        self.flush_logged();
         let closing = Closing { code, reason, drain };
         let mut state = lock(&self.0.state);
         for member in state.members.values() {
@@ -238,6 +267,11 @@ impl Hub {
             member.queue.wake.notify_one();
         }
         state.closing = Some(closing);
+    }
+
+    /// Connections are taken again.
+    pub(crate) fn reopen(&self) {
+        lock(&self.0.state).closing = None;
     }
 
     /// Waits until no client is connected.

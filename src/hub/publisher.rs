@@ -25,19 +25,18 @@ use crate::time::Timestamp;
 /// use std::time::Instant;
 /// use foxglove_bridge::hub::{Hub, HubOptions};
 /// use foxglove_bridge::model::{Batch, Entry};
-/// use foxglove_bridge::registry::{ChannelSpec, Registry};
+/// use foxglove_bridge::registry::ChannelSpec;
 /// use foxglove_bridge::time::Timestamp;
 ///
 /// let hub = Hub::new("robot", HubOptions::default());
-/// let registry = Registry::default();
-/// let imu = registry.claim(ChannelSpec::json("/imu"))?.channel;
+/// let imu = hub.registry().claim(ChannelSpec::json("/imu"))?.channel;
 /// let publisher = hub.publisher();
 /// publisher.announce(&[imu.clone()]);
 /// let mut batch = Batch::default();
 /// batch.push_copy(&Entry::at(imu.id, Timestamp::now()), br#"{"ax":0.1}"#);
 /// publisher.publish_live(batch, Instant::now());
 /// // it ends: viewers see it no more, and its topic is free
-/// if registry.release(imu.id) {
+/// if hub.registry().release(imu.id) {
 ///     publisher.retire(&[imu.id]);
 /// }
 /// # Ok::<(), foxglove_bridge::registry::NoMoreIds>(())
@@ -49,10 +48,10 @@ impl Publisher {
     /// Offers channels to clients that are connected and to those that come. One on the topic of another channel takes its
     /// place. A channel that is known, or that was retired before, is passed over.
     ///
-    /// Claim the channels of everything that publishes into one hub from one [`Registry`](crate::registry::Registry): with
-    /// two, two channels have one id. The later one is not offered then, which is logged as an error and shown to viewers as
-    /// a status.
+    /// Claim the channels of everything that publishes into one hub from [`Hub::registry`]: with two registries, two channels
+    /// have one id. The later one is not offered then, which is logged as an error and shown to viewers as a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
+        self.0.flush_logged();
         let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
         self.refuse(&refused);
     }
@@ -64,6 +63,7 @@ impl Publisher {
 
     /// Takes channels back. What was published of them before is still sent.
     pub fn retire(&self, channels: &[ChannelId]) {
+        self.0.flush_logged();
         lock(&self.0.0.state).retire(&self.0.0, channels);
     }
 
@@ -81,8 +81,13 @@ impl Publisher {
     /// Where the time of a topic that was up to date goes back, the source has restarted: viewers get a new session. Inputs
     /// that go back together make one restart. Messages of channels that are not announced, or that another input has
     /// retired meanwhile, are left out. Messages that are [unsent](Batch::unsent) only count for late subscribers.
-    pub fn publish_live(&self, mut batch: Batch, now: Instant) {
-        let policy = self.0.on_slow_client();
+    pub fn publish_live(&self, batch: Batch, now: Instant) {
+        self.0.flush_logged();
+        self.publish_with(batch, self.0.on_slow_client(), now);
+    }
+
+    /// The same with a policy of its own, and not after what is gathered.
+    pub(super) fn publish_with(&self, mut batch: Batch, policy: SlowClient, now: Instant) {
         let mut state = lock(&self.0.0.state);
         state.retire(&self.0.0, &batch.retired);
         let refused = state.announce(&self.0.0, &batch.announcements);
@@ -116,6 +121,22 @@ impl Publisher {
         self.refuse(&refused);
         if let Some((before, time)) = restarted {
             tracing::info!("time went back from {before} to {time}: viewers get a new session");
+        }
+    }
+
+    /// Publishes messages for one client, as far as it subscribes to them. They are neither recorded nor latched.
+    pub(super) fn publish_to(&self, client: ClientId, batch: Batch, now: Instant) {
+        self.0.flush_logged();
+        let mut state = lock(&self.0.0.state);
+        let state = &mut *state;
+        let Some(member) = state.members.get(&client) else { return };
+        let batch = &Arc::new(batch);
+        let range = 0..batch.entries.len();
+        let (bytes, _) = summarize(batch, range.clone(), &mut state.slice_channels);
+        let channels = &state.slice_channels;
+        let slice = Slice { batch, range, bytes, channels, timed: true, feed: Feed::Live };
+        if self.0.0.push(member, &slice, SlowClient::Drop, now) {
+            member.queue.wake.notify_one();
         }
     }
 
@@ -189,6 +210,7 @@ impl Publisher {
     /// it by itself.
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
+        self.0.flush_logged();
         let mut state = lock(&self.0.0.state);
         if state.slots.playback.as_ref().is_none() {
             return;

@@ -124,10 +124,12 @@ impl Hub {
         let waiting = Waiting { limit, queue: BatchQueue::default(), lost: 0, closed: false, idle: false };
         let waiting = Mutex::new(waiting);
         let queue = Arc::new(TapQueue { waiting, filled: Condvar::new() });
+        self.flush_logged();
         let mut state = lock(&self.0.state);
         let known: Vec<_> = state.channels.known().cloned().collect();
         queue.push_channels(&known);
         state.taps.push(queue.clone());
+        self.0.demand.set_taps(state.taps.len());
         drop(state);
         Tap { queue, hub: self.clone() }
     }
@@ -136,7 +138,12 @@ impl Hub {
 impl Hub {
     /// Ends all taps: what is published from now on is nothing new.
     pub(crate) fn end_taps(&self) {
-        for tap in std::mem::take(&mut lock(&self.0.state).taps) {
+        self.flush_logged();
+        let mut state = lock(&self.0.state);
+        let taps = std::mem::take(&mut state.taps);
+        self.0.demand.set_taps(0);
+        drop(state);
+        for tap in taps {
             lock(&tap.waiting).closed = true;
             tap.filled.notify_one();
         }
@@ -187,7 +194,11 @@ impl Tap {
 
     /// Nothing more is put in; what is there can still be taken.
     pub(crate) fn close(&self) {
-        lock(&self.hub.0.state).taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
+        self.hub.flush_logged();
+        let mut state = lock(&self.hub.0.state);
+        state.taps.retain(|tap| !Arc::ptr_eq(tap, &self.queue));
+        self.hub.0.demand.set_taps(state.taps.len());
+        drop(state);
         lock(&self.queue.waiting).closed = true;
         self.queue.filled.notify_one();
         self.hub.emptier();

@@ -25,6 +25,7 @@ mod types;
 pub use crate::numeric_time::Zone;
 pub use encode::EncodeError;
 pub use load::{TypesError, TypesHint};
+pub(crate) use protobuf::{schema as protobuf_schema, schema_in as protobuf_schema_in};
 pub use types::Types;
 
 /// What messages of a known type are sent as.

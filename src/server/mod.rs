@@ -1,4 +1,7 @@
 //! The port: axum routes and upgrades, one task for each client.
+//!
+//! [`Server::start`] serves a hub on threads of its own; [`Server::bind`] and [`Server::run`] do so on a Tokio runtime. Several
+//! servers of one program have nothing in common, if each has its own hub. One that stops closes all clients of its hub.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -19,9 +22,12 @@ mod liveness;
 mod outgoing;
 mod outlet;
 mod reading;
+mod running;
 mod session;
 mod socket;
 mod writing;
+
+pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
 pub const CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
@@ -153,5 +159,6 @@ impl Server {
         if tokio::time::timeout(STOP_TIMEOUT, hub.all_left()).await.is_err() {
             tracing::debug!("some clients did not answer the close");
         }
+        hub.reopen();
     }
 }

@@ -116,7 +116,7 @@ impl Engine {
         options: &ServeOptions,
         finish: &Finish,
     ) -> io::Result<Self> {
-        let Inputs { recording, live, stop } = inputs;
+        let Inputs { recording, live, stop, .. } = inputs;
         let reads_stdin = live.as_ref().is_some_and(|live| live.stdin.is_some());
         let (throttle, is_live) = (Throttle::new(options.throttle.clone()), live.is_some());
         let engine =

@@ -22,8 +22,10 @@ use super::{hints, idle, startup};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
 
-/// What is served, under ids of one registry.
+/// What is served.
 pub(super) struct Inputs {
+    /// What all of it has claimed its channels from.
+    pub(super) registry: Registry,
     /// Played by time.
     pub(super) recording: Option<Box<dyn Recording>>,
     /// Sent as it comes in.
@@ -87,7 +89,7 @@ impl Inputs {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { recording, live, stop })
+        Ok(Self { registry, recording, live, stop })
     }
 
     /// For people: what is served.

@@ -93,7 +93,7 @@ async fn serve(
         .with_client_text(options.client_text)
         .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
-    let hub = Hub::new(name, options.hub.clone());
+    let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {

@@ -130,3 +130,15 @@ fn the_graph_is_changed_without_the_lock() {
     };
     assert_eq!(update.published_topics.len(), 1);
 }
+
+#[test]
+fn two_hubs_of_a_program_have_their_own_sessions_and_ids() {
+    let (one, other) = (hub(SlowClient::Drop), hub(SlowClient::Drop));
+    let session = |hub: &Hub| match Viewer::join(hub).news().swap_remove(0) {
+        Sent::Session(info) => info.session_id,
+        sent => panic!("{sent:?}"),
+    };
+    assert_ne!(session(&one), session(&other));
+    assert_eq!(session(&one), session(&one), "nothing has begun anew");
+    assert_eq!(channel(one.registry(), "/a").id, channel(other.registry(), "/b").id);
+}

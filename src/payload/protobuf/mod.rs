@@ -13,6 +13,8 @@ mod viewer;
 mod well_known;
 
 use super::imports::{Imports, check_size};
+use crate::model::Schema;
+use crate::suggest::nearest;
 
 pub(super) use viewer::Viewer;
 pub(super) use well_known::WellKnown;
@@ -58,6 +60,24 @@ fn check(set: &[u8]) -> Result<(), String> {
 pub(super) fn public_imports(file: &FileDescriptorProto) -> Vec<String> {
     let name = |index: &i32| file.dependency.get(usize::try_from(*index).ok()?).cloned();
     file.public_dependency.iter().filter_map(name).collect()
+}
+
+/// What viewers need to decode messages of a type.
+pub(crate) fn schema(message: &MessageDescriptor) -> Schema {
+    let (name, encoding) = (message.full_name().to_owned(), "protobuf".to_owned());
+    Schema { name, encoding, data: Message(message.clone()).descriptor_set().into() }
+}
+
+/// The same of a type by its name in a `FileDescriptorSet`.
+pub(crate) fn schema_in(set: &[u8], name: &str) -> Result<Schema, String> {
+    let Pool(pool) = Pool::decode(set, None)?;
+    let Some(message) = pool.get_message_by_name(name) else {
+        let names: Vec<_> = pool.all_messages().map(|message| message.full_name().to_owned()).collect();
+        let nearest = nearest(name, names.iter().map(String::as_str));
+        let hint = nearest.map(|nearest| format!("; there is '{nearest}'")).unwrap_or_default();
+        return Err(format!("the set of descriptors has no such type{hint}"));
+    };
+    Ok(schema(&message))
 }
 
 /// A type.
