@@ -125,6 +125,18 @@ impl From<&str> for ParameterValue {
     }
 }
 
+impl From<String> for ParameterValue {
+    fn from(value: String) -> Self {
+        Self::String(value)
+    }
+}
+
+impl<T: Into<ParameterValue>> From<Vec<T>> for ParameterValue {
+    fn from(items: Vec<T>) -> Self {
+        Self::Array(items.into_iter().map(Into::into).collect())
+    }
+}
+
 /// A parameter, or its absence.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Parameter {

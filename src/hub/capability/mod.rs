@@ -81,6 +81,8 @@ impl Hub {
 pub(super) struct Slots {
     pub(super) playback: Slot<Arc<dyn playback::Playback>>,
     pub(super) parameters: Slot<Arc<dyn parameters::Parameters>>,
+    /// The provider of `parameters`, if it is the hub's own.
+    pub(super) parameter_store: Option<parameters::ParameterStore>,
     pub(super) services: Slot<services::Services>,
     pub(super) assets: Slot<Arc<dyn assets::Assets>>,
     pub(super) publish: Slot<Arc<dyn publish::ClientPublish>>,
