@@ -25,6 +25,8 @@ from bridge import (
 )
 import attacks
 import damage
+import demos
+import examples
 import framing
 import live
 import program
@@ -793,6 +795,7 @@ TRIALS = dict(
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS,
+    **demos.TRIALS, **examples.TRIALS,
 )
 
 if __name__ == "__main__":

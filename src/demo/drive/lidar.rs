@@ -60,8 +60,12 @@ impl Lidar {
         let [x, y] = vehicle.to_map([mount[0], mount[1]]);
         let origin = [x, y, mount[2]];
         let fox = solid::moving(simulation);
-        let near: Vec<&Body> =
-            self.bodies.iter().chain(&fox).filter(|body| gap(body.point, [x, y]) < range + body.reach).collect();
+        let near: Vec<&Body> = self
+            .bodies
+            .iter()
+            .chain(&fox)
+            .filter(|body| gap(body.point, [x, y]) < range + body.reach)
+            .collect();
         let mut hits = Vec::with_capacity(BEAMS * rings.len());
         for beam in 0..BEAMS {
             let azimuth = beam_azimuth(beam);
@@ -101,7 +105,8 @@ pub(crate) fn beam_azimuth(beam: usize) -> f64 {
 fn nearest(bodies: &[&Body], origin: Point3, way: Point3, world: &World) -> Option<(f64, f64)> {
     let hits = bodies.iter().filter_map(|body| Some((body.hit(origin, way)?, body.brightness)));
     let body = hits.min_by(|a, b| a.0.total_cmp(&b.0));
-    let ground = (way[2] < 0.0).then(|| -origin[2] / way[2]).filter(|far| body.is_none_or(|(hit, _)| *far < hit));
+    let ground =
+        (way[2] < 0.0).then(|| -origin[2] / way[2]).filter(|far| body.is_none_or(|(hit, _)| *far < hit));
     let Some(far) = ground else { return body };
     let point = [origin[0] + far * way[0], origin[1] + far * way[1]];
     let within = point.iter().zip(GROUND).all(|(at, half)| at.abs() < half);
@@ -152,9 +157,8 @@ mod tests {
         let [x, y] = simulation.vehicle.from_map(simulation.world.cones[0]);
         let (azimuth, far) = (y.atan2(x - BUMPER[0]), (x - BUMPER[0]).hypot(y));
         let ranges = lidar.ranges(&simulation);
-        let seen = (0..BEAMS).any(|beam| {
-            (beam_azimuth(beam) - azimuth).abs() < 0.05 && (ranges[beam] - far).abs() < 0.3
-        });
+        let seen = (0..BEAMS)
+            .any(|beam| (beam_azimuth(beam) - azimuth).abs() < 0.05 && (ranges[beam] - far).abs() < 0.3);
         assert!(seen, "no cone at {azimuth} rad, {far} m");
         simulation.settings.sky = Sky::Fog;
         let ranges = lidar.ranges(&simulation);

@@ -11,8 +11,15 @@ pub(crate) type Point3 = [f64; 3];
 #[derive(Debug, Clone)]
 pub(crate) enum Solid {
     /// Upright, from the ground to a height.
-    Cylinder { point: Point, radius: f64, height: f64 },
-    Sphere { middle: Point3, radius: f64 },
+    Cylinder {
+        point: Point,
+        radius: f64,
+        height: f64,
+    },
+    Sphere {
+        middle: Point3,
+        radius: f64,
+    },
     /// What is behind all of these planes: normal and distance from the origin.
     Convex(Vec<(Point3, f64)>),
 }

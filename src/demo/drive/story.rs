@@ -106,8 +106,14 @@ pub(crate) fn delivered(number: usize, house: usize) -> Line {
     let house = house + 1;
     match number % 5 {
         0 => Line::new(Level::Info, "mail", format!("A letter for number {house}")),
-        1 => Line::new(Level::Info, "mail", format!("A parcel for number {house}, and a wave from the window")),
-        2 => Line::new(Level::Info, "mail", format!("Three postcards for number {house}, all from the seaside")),
+        1 => {
+            Line::new(Level::Info, "mail", format!("A parcel for number {house}, and a wave from the window"))
+        }
+        2 => Line::new(
+            Level::Info,
+            "mail",
+            format!("Three postcards for number {house}, all from the seaside"),
+        ),
         3 => Line::new(
             Level::Error,
             "mail",

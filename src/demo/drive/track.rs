@@ -106,8 +106,10 @@ impl Track {
 
     /// The place of the track that is nearest to a point.
     pub(crate) fn nearest(&self, point: Point) -> Beside {
-        let squared = |place: &Place| (place.point[0] - point[0]).powi(2) + (place.point[1] - point[1]).powi(2);
-        let nearest = (0..SAMPLES).min_by(|a, b| squared(&self.samples[*a]).total_cmp(&squared(&self.samples[*b])));
+        let squared =
+            |place: &Place| (place.point[0] - point[0]).powi(2) + (place.point[1] - point[1]).powi(2);
+        let nearest =
+            (0..SAMPLES).min_by(|a, b| squared(&self.samples[*a]).total_cmp(&squared(&self.samples[*b])));
         self.beside(nearest.unwrap_or(0), point)
     }
 
@@ -156,8 +158,7 @@ fn spline(corners: &[Point]) -> Vec<Point> {
             let t = part as f64 / PARTS as f64;
             points.push([0, 1].map(|axis| {
                 let (a, b, c, d) = (a[axis], b[axis], c[axis], d[axis]);
-                let (linear, square, cube) =
-                    (c - a, 2.0 * a - 5.0 * b + 4.0 * c - d, 3.0 * (b - c) + d - a);
+                let (linear, square, cube) = (c - a, 2.0 * a - 5.0 * b + 4.0 * c - d, 3.0 * (b - c) + d - a);
                 0.5 * (2.0 * b + t * (linear + t * (square + t * cube)))
             }));
         }
@@ -187,7 +188,8 @@ fn even(points: &[Point]) -> (Vec<Point>, f64) {
 fn averaged(points: &[Point], half: usize) -> Vec<Point> {
     let count = points.len();
     let mean = |i: usize, axis: usize| {
-        (0..=2 * half).map(|k| points[(i + count + k - half) % count][axis]).sum::<f64>() / (2 * half + 1) as f64
+        (0..=2 * half).map(|k| points[(i + count + k - half) % count][axis]).sum::<f64>()
+            / (2 * half + 1) as f64
     };
     (0..count).map(|i| [mean(i, 0), mean(i, 1)]).collect()
 }

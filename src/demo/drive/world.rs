@@ -141,8 +141,7 @@ fn lane_offset(part: f64, length: f64) -> f64 {
 fn cones(road: &Track) -> Vec<Point> {
     let [start, end] = WORKS.map(|part| part * road.length);
     let count = ((end - start) / 3.4) as usize;
-    let mut cones: Vec<_> =
-        (0..=count).map(|i| road.at(start + i as f64 * 3.4).beside(-0.9)).collect();
+    let mut cones: Vec<_> = (0..=count).map(|i| road.at(start + i as f64 * 3.4).beside(-0.9)).collect();
     cones.extend([(start - 2.2, -1.8), (start - 4.4, -2.8)].map(|(along, left)| road.at(along).beside(left)));
     cones
 }
@@ -213,9 +212,8 @@ mod tests {
         for place in world.lane.samples() {
             assert!(place.curvature.abs() < 1.0 / 9.0, "a radius of {} m", 1.0 / place.curvature);
             assert!(world.road.nearest(place.point).left.abs() < HALF_ROAD - 1.0);
-            let nearest = world.cones.iter().map(|cone| {
-                (cone[0] - place.point[0]).hypot(cone[1] - place.point[1])
-            });
+            let nearest =
+                world.cones.iter().map(|cone| (cone[0] - place.point[0]).hypot(cone[1] - place.point[1]));
             assert!(nearest.fold(f64::MAX, f64::min) > 1.4, "a cone in the way at {:?}", place.point);
         }
         for place in world.road.samples() {

@@ -60,11 +60,15 @@ impl Canvas {
     }
 
     /// Fills an ellipse whose colour depends on the place in it, as if in a circle of radius 1.
-    pub(crate) fn ellipse(&mut self, middle: Pixel, radii: Pixel, opacity: f32, colour: impl Fn(Pixel) -> Rgb) {
-        let corners = [
-            [middle[0] - radii[0], middle[1] - radii[1]],
-            [middle[0] + radii[0], middle[1] + radii[1]],
-        ];
+    pub(crate) fn ellipse(
+        &mut self,
+        middle: Pixel,
+        radii: Pixel,
+        opacity: f32,
+        colour: impl Fn(Pixel) -> Rgb,
+    ) {
+        let corners =
+            [[middle[0] - radii[0], middle[1] - radii[1]], [middle[0] + radii[0], middle[1] + radii[1]]];
         let smaller = radii[0].min(radii[1]).max(0.5);
         self.fill(bounds(&corners, 1.0), |[x, y]| {
             let place = [(x - middle[0]) / radii[0], (y - middle[1]) / radii[1]];

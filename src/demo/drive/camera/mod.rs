@@ -78,8 +78,9 @@ impl Scene {
                 }
             })
             .collect();
-        let hills = [([0.34, 0.47, 0.56], 0.85), ([0.27, 0.44, 0.34], 0.6)]
-            .map(|(colour, far)| mix(lit(colour, palette.light(0.0)), palette.haze, palette.fading_of_hills(far)));
+        let hills = [([0.34, 0.47, 0.56], 0.85), ([0.27, 0.44, 0.34], 0.6)].map(|(colour, far)| {
+            mix(lit(colour, palette.light(0.0)), palette.haze, palette.fading_of_hills(far))
+        });
         for row in 0..(CENTRE[1] as usize + 1).min(HEIGHT) {
             let elevation = (CENTRE[1] - row as f32 - 0.5) / FOCAL;
             let height = (elevation / 0.36).clamp(0.0, 1.0);
@@ -113,7 +114,8 @@ impl Scene {
             }
             let pixel = [CENTRE[0] + FOCAL * turned.tan(), CENTRE[1] - FOCAL * elevation];
             let twinkle = 0.75 + 0.25 * (self.time * 2.0 + index as f32).sin();
-            canvas.ellipse(pixel, [0.8, 0.8], brightness * twinkle * self.palette.stars, |_| [1.0, 0.98, 0.9]);
+            canvas
+                .ellipse(pixel, [0.8, 0.8], brightness * twinkle * self.palette.stars, |_| [1.0, 0.98, 0.9]);
         }
     }
 
@@ -132,13 +134,17 @@ impl Scene {
                 let [x, y] = self.view.ground(right, ahead);
                 let colour = if ahead < PLAIN {
                     let coarse = textures.grain(x as f32 * 0.22, y as f32 * 0.22);
-                    let grain =
-                        if fine > 0.0 { fine * (textures.grain(x as f32 * 4.0, y as f32 * 4.0) - 0.5) } else { 0.0 };
+                    let grain = if fine > 0.0 {
+                        fine * (textures.grain(x as f32 * 4.0, y as f32 * 4.0) - 0.5)
+                    } else {
+                        0.0
+                    };
                     let grass = mix([0.36, 0.55, 0.25], [0.52, 0.64, 0.31], coarse);
                     let grass = grass.map(|part| part * (1.0 + 0.22 * grain));
                     match world.ground.beside(&world.road, [x, y]) {
                         Some(beside) => {
-                            let shares = Shares { across: wide.max(0.4 * deep * slant(right, ahead)), along: deep };
+                            let shares =
+                                Shares { across: wide.max(0.4 * deep * slant(right, ahead)), along: deep };
                             road(grass, grain, beside.left as f32, beside.along, world.road.length, &shares)
                         }
                         None => grass,

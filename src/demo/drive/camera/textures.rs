@@ -29,7 +29,8 @@ impl Textures {
             let mut sum = 0.0;
             for (octave, (columns, rows, values)) in octaves.iter().enumerate() {
                 let (x, y) = (x * *columns as f32, y * *rows as f32);
-                sum += smooth(values, *columns, *rows, x, y) * 0.5f32.powi(i32::try_from(octave).unwrap_or(9) + 1);
+                sum += smooth(values, *columns, *rows, x, y)
+                    * 0.5f32.powi(i32::try_from(octave).unwrap_or(9) + 1);
             }
             ((sum - 0.46) * 4.0).clamp(0.0, 1.0)
         };
@@ -39,7 +40,8 @@ impl Textures {
         let hill = |waves: [(f32, f32); 5], height: f32| -> Vec<f32> {
             let at = |i: usize| {
                 let azimuth = i as f32 / AROUND as f32 * std::f32::consts::TAU;
-                let sum: f32 = waves.iter().map(|(times, phase)| (azimuth * times + phase).sin() / times.sqrt()).sum();
+                let sum: f32 =
+                    waves.iter().map(|(times, phase)| (azimuth * times + phase).sin() / times.sqrt()).sum();
                 (height * (1.0 + 0.45 * sum)).max(0.0)
             };
             (0..AROUND).map(at).collect()

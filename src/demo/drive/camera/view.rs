@@ -45,13 +45,10 @@ impl View {
     /// The point of the ground that is so far ahead and to the right.
     pub(super) fn ground(&self, right: f32, ahead: f32) -> [f64; 2] {
         let (left, ahead) = (-f64::from(right), f64::from(ahead));
-        [self.point[0] + self.cos * ahead - self.sin * left, self.point[1] + self.sin * ahead + self.cos * left]
-    }
-
-    /// Where in the picture a point is that lies ahead.
-    pub(crate) fn pixel(&self, point: Point3) -> Option<Pixel> {
-        let seen = self.seen(point);
-        (seen[2] >= NEAREST).then(|| project(seen))
+        [
+            self.point[0] + self.cos * ahead - self.sin * left,
+            self.point[1] + self.sin * ahead + self.cos * left,
+        ]
     }
 
     /// A polygon of the world in the picture, without what lies behind the camera.
@@ -83,13 +80,15 @@ mod tests {
 
     #[test]
     fn points_are_where_a_camera_sees_them() {
-        let vehicle = Vehicle { point: [10.0, 20.0], heading: std::f64::consts::FRAC_PI_2, ..Vehicle::default() };
+        let vehicle =
+            Vehicle { point: [10.0, 20.0], heading: std::f64::consts::FRAC_PI_2, ..Vehicle::default() };
         let view = View::of(&vehicle);
         // ahead is along y, right along x
-        assert_eq!(view.pixel([10.0, 20.0 + MOUNT[0] + 33.0, MOUNT[2]]), Some(CENTRE));
-        let [x, y] = view.pixel([13.0, 20.0 + MOUNT[0] + 33.0, 0.3]).unwrap();
+        let pixel = |point| project(view.seen(point));
+        assert_eq!(pixel([10.0, 20.0 + MOUNT[0] + 33.0, MOUNT[2]]), CENTRE);
+        let [x, y] = pixel([13.0, 20.0 + MOUNT[0] + 33.0, 0.3]);
         assert!((x - CENTRE[0] - 30.0).abs() < 0.01 && (y - CENTRE[1] - 10.0).abs() < 0.01, "{x} {y}");
-        assert_eq!(view.pixel([10.0, 0.0, 1.0]), None);
+        assert!(view.seen([10.0, 0.0, 1.0])[2] < 0.0, "it lies behind");
         let [x, y] = view.ground(3.0, 33.0);
         assert!((x - 13.0).abs() < 1e-6 && (y - 20.0 - MOUNT[0] - 33.0).abs() < 1e-6);
     }
