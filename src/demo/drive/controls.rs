@@ -55,22 +55,22 @@ pub(super) fn services(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Res
     const ANSWER: &str =
         r#"{"type":"object","properties":{"success":{"type":"boolean"},"message":{"type":"string"}}}"#;
     let registry = hub.provide_services()?;
-    let add = |name: &str, request: &str, call: fn(&mut Simulation, Value) -> Answer| {
+    let add = |name: &str, service_type: &str, request: &str, call: fn(&mut Simulation, Value) -> Answer| {
         let robot = robot.clone();
-        services::add(&registry, name, "std_srvs/Trigger", [request, ANSWER], move |asked| {
+        services::add(&registry, name, service_type, [request, ANSWER], move |asked| {
             call(&mut lock(&robot), asked)
         })
     };
     Ok(Box::new([
-        add("/drive/honk", NOTHING, |robot, _| {
+        add("/drive/honk", "drive/Honk", NOTHING, |robot, _| {
             robot.honk();
             Ok(json!({"success": true, "message": "honk!"}))
         })?,
-        add("/drive/reset", NOTHING, |robot, _| {
+        add("/drive/reset", "drive/Reset", NOTHING, |robot, _| {
             robot.reset();
             Ok(json!({"success": true, "message": "back at the start"}))
         })?,
-        add("/drive/set_goal", GOAL, |robot, asked| {
+        add("/drive/set_goal", "drive/SetGoal", GOAL, |robot, asked| {
             // what viewers show of a call that fails is an answer that says so
             let Ok(Goal { x, y }) = serde_json::from_value(asked) else {
                 return Ok(json!({"success": false, "message": "x and y are needed, in metres on the map"}));
@@ -93,7 +93,7 @@ pub(super) struct Commands {
 enum Wish {
     /// `geometry_msgs/Twist`: drive like this for a moment.
     Lead,
-    /// `geometry_msgs/PoseStamped` or `PointStamped`: go there.
+    /// `geometry_msgs/PoseStamped`, `PoseWithCovarianceStamped` or `PointStamped`: go there.
     GoTo,
 }
 
@@ -101,7 +101,7 @@ impl Wish {
     fn of(topic: &str) -> Option<Self> {
         match topic.trim_start_matches('/') {
             "cmd_vel" => Some(Self::Lead),
-            "goal_pose" | "move_base_simple/goal" | "clicked_point" => Some(Self::GoTo),
+            "goal_pose" | "move_base_simple/goal" | "initialpose" | "clicked_point" => Some(Self::GoTo),
             _ => None,
         }
     }
@@ -116,7 +116,9 @@ impl Wish {
         match self {
             Self::Lead => robot.lead(number("/linear/x")?, number("/angular/z")?),
             Self::GoTo => {
-                let place = if message.get("pose").is_some() { "/pose/position" } else { "/point" };
+                let places = ["/pose/pose/position", "/pose/position", "/point"];
+                let place = places.into_iter().find(|place| message.pointer(place).is_some());
+                let place = place.ok_or("there is neither a pose nor a point")?;
                 robot.set_goal([number(&format!("{place}/x"))?, number(&format!("{place}/y"))?]);
             }
         }
@@ -138,7 +140,7 @@ impl ClientPublish for Commands {
     fn advertise(&self, client: ClientId, channel: &ClientChannel) -> Result<(), String> {
         let wish = Wish::of(&channel.topic).filter(|_| channel.encoding == "json");
         let wish = wish
-            .ok_or("only JSON on /cmd_vel, /goal_pose, /move_base_simple/goal and /clicked_point is taken")?;
+            .ok_or("of JSON, /cmd_vel, /goal_pose, /move_base_simple/goal, /initialpose and /clicked_point are taken")?;
         lock(&self.topics).insert((client, channel.id), wish);
         Ok(())
     }
@@ -173,6 +175,9 @@ mod tests {
         Wish::GoTo.carry_out(&mut robot, &goal).unwrap();
         let [x, y] = robot.goal_point().unwrap();
         assert!((x - 40.0).hypot(y + 26.0) < 6.0, "{x} {y}");
+        let pose = json!({"pose": {"pose": goal["pose"], "covariance": []}});
+        Wish::GoTo.carry_out(&mut robot, &pose).unwrap();
+        assert!(Wish::GoTo.carry_out(&mut robot, &json!({})).is_err());
         let point = json!({"point": {"x": -40.0, "y": 21.0}});
         Wish::GoTo.carry_out(&mut robot, &point).unwrap();
         assert!(robot.goal_point().unwrap()[0] < 0.0);
