@@ -1,72 +1,63 @@
 //! Brings robot data to any viewer that speaks the Foxglove WebSocket protocol.
 //!
-//! Inputs put messages into a [`hub`]: [`playback`] plays recordings, [`input`] passes on live streams, and a program of
-//! your own publishes through a [`hub::Publisher`]. The [`server`] serves the hub to viewers; a [`sink`] writes what is
-//! served into a file. `docs/architecture.md` walks through it, and says who may import whom.
+//! A program's own [channels](hub::handles), [recordings](playback) and [live streams](input) put messages into a
+//! [`hub`]. The [`server`] serves the hub to viewers; a [`sink`] writes what is served into a file. `docs/library.md` is the
+//! guide; `docs/architecture.md` walks through the insides.
 //!
 //! The program's own parts (command line, configuration file, progress bar) are the feature `cli`, which is on by default;
 //! `default-features = false` gives the library alone.
+//!
+//! # A server of your own
+//!
+//! Publishes a hundred times a second:
+//!
+//! ```no_run
+//! use std::{thread, time::Duration};
+//!
+//! use foxglove_bridge::hub::{Hub, HubOptions};
+//! use foxglove_bridge::server::Server;
+//!
+//! #[derive(serde::Serialize)]
+//! struct Imu {
+//!     ax: f64,
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hub = Hub::new("robot", HubOptions::default());
+//! let imu = hub.channel("/imu").json()?;
+//! // serves until it is dropped
+//! let server = Server::start("127.0.0.1:8765", &hub)?;
+//! println!("ws://{}", server.address());
+//! for n in 0.. {
+//!     imu.log(&Imu { ax: f64::from(n).sin() });
+//!     thread::sleep(Duration::from_millis(10));
+//! }
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # What an embedder uses
 //!
 //! | to | use |
 //! | --- | --- |
-//! | publish messages | [`registry::Registry`] for ids, a [`hub::Publisher`], [`model::Batch`] |
-//! | serve them | [`hub::Hub`], [`server::Server`] |
-//! | know whether anybody wants them | [`hub::Hub::on_demand`], [`hub::Hub::subscriptions`], [`hub::Hub::snapshot`] |
-//! | offer services, parameters, assets, a graph | [`hub::capability`] |
-//! | take what viewers publish | [`hub::capability::publish`] |
+//! | publish messages | [`hub::Hub::channel`] |
+//! | serve them | [`server::Server::start`], or [`server::Server::run`] on a Tokio runtime |
+//! | know whether anybody wants them | [`hub::handles::ChannelHandle::is_subscribed`], [`hub::Hub::on_demand`], [`hub::Hub::snapshot`] |
+//! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
+//! | take what viewers publish | [`hub::Hub::on_publish`] |
 //! | play recordings, and control that | [`source::open`], [`playback::Player`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
+//! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |
 //! | record what is served | [`sink::Recorder`] |
 //! | speak the protocol as a client | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from its [registry](hub::Hub::registry): two registries
-//! give the same ids to different channels.
+//! give the same ids to different channels. Handles do so by themselves.
 //!
-//! A [`server::Server`] needs a Tokio runtime with I/O and time. Players, inputs and recorders run on threads of their own,
-//! and a publisher can be used on any thread. The library logs through the crate `tracing`, and through nothing else: what
-//! is damaged, refused or slow is seen only where a subscriber (such as `tracing-subscriber`) is set up.
-//!
-//! # A server of your own
-//!
-//! Publishes two topics ten times a second, until Ctrl-C ends the program:
-//!
-//! ```no_run
-//! use std::time::{Duration, Instant};
-//!
-//! use foxglove_bridge::hub::{Hub, HubOptions};
-//! use foxglove_bridge::model::{Batch, Entry};
-//! use foxglove_bridge::registry::ChannelSpec;
-//! use foxglove_bridge::server::Server;
-//! use foxglove_bridge::time::Timestamp;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let hub = Hub::new("robot", HubOptions::default());
-//! let counter = hub.registry().claim(ChannelSpec::json("/counter"))?.channel;
-//! let square = hub.registry().claim(ChannelSpec::json("/square"))?.channel;
-//! let publisher = hub.publisher();
-//! publisher.announce(&[counter.clone(), square.clone()]);
-//! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
-//! println!("ws://{}", server.address());
-//! let robot = async move {
-//!     let mut ticks = tokio::time::interval(Duration::from_millis(100));
-//!     for count in 0u64.. {
-//!         ticks.tick().await;
-//!         let now = Timestamp::now();
-//!         let mut batch = Batch::default();
-//!         batch.push_copy(&Entry::at(counter.id, now), format!(r#"{{"n":{count}}}"#).as_bytes());
-//!         batch.push_copy(&Entry::at(square.id, now), format!(r#"{{"n":{}}}"#, count * count).as_bytes());
-//!         publisher.publish_live(batch, Instant::now());
-//!     }
-//! };
-//! // serves until this future is ready: one that ends when the robot does, or at a signal
-//! server.run(hub, robot).await;
-//! # Ok(())
-//! # }
-//! ```
+//! Players, inputs, recorders and servers run on threads of their own, and everything can be used on any thread. The library
+//! logs through the crate `tracing`, and through nothing else: what is damaged, refused or slow is seen only where a
+//! subscriber (such as `tracing-subscriber`) is set up.
 //!
 //! # A recording
 //!
@@ -78,17 +69,16 @@
 //! use foxglove_bridge::server::Server;
 //! use foxglove_bridge::source::{self, Playable, RecordingOptions};
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let hub = Hub::new("drive", HubOptions::default());
 //! let options = RecordingOptions::default();
 //! let recording = source::open(&["drive.mcap"], &options, hub.registry(), &mut |_progress| {})?;
-//! let server = Server::bind(([127, 0, 0, 1], 8765).into()).await?;
+//! let server = Server::start("127.0.0.1:8765", &hub)?;
 //! let finisher = server.finisher();
 //! let options = PlaybackOptions { at_end: AtEnd::Exit, ..PlaybackOptions::default() };
 //! let recording = Playable::Recording(recording);
-//! let player = Player::start(recording, hub.clone(), options, move |_outcome| finisher.finish())?;
-//! server.run(hub, std::future::pending()).await;
+//! let player = Player::start(recording, hub, options, move |_outcome| finisher.finish())?;
+//! server.wait();
 //! // it plays until it is dropped
 //! drop(player);
 //! # Ok(())
@@ -112,6 +102,10 @@ mod suggest;
 pub mod time;
 #[doc(hidden)]
 pub mod websocket;
+
+/// Types of protobuf, in the version that [`hub::handles`] takes.
+#[doc(no_inline)]
+pub use prost_reflect;
 
 /// Insides that the benches measure and the program shares. No part of the API: they change without notice.
 #[doc(hidden)]

@@ -143,6 +143,16 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("demo: parameters are set within their bounds and change by themselves", "demo_params", false),
     ("demo: services answer, and a slow one holds up no other", "demo_services", false),
     ("demo: a recording in memory is controlled", "demo_playback", false),
+    ("the program of the README that embeds the library publishes", "library_minimal", false),
+    ("an embedder's JSON, logs and latched messages arrive", "library_publish", false),
+    ("an embedder's protobuf is decoded by its own definition", "library_protobuf", false),
+    (
+        "an embedder's functions answer calls, send assets and take what clients publish",
+        "library_service",
+        false,
+    ),
+    ("an embedder's functions keep parameters", "library_parameters", false),
+    ("an embedder's simulation is paused and sought in", "library_playback", false),
 ];
 
 /// Those that need Node as well: the clients of npm `@foxglove/ws-protocol-examples` against the demos.

@@ -58,24 +58,7 @@ impl Bridge {
 
     /// Connects, and subscribes to all channels once there are any.
     pub(super) fn connect(&self) -> WebSocket<TcpStream> {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut request = format!("ws://127.0.0.1:{}", self.port).into_client_request().unwrap();
-        request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.sdk.v1".parse().unwrap());
-        let (mut socket, _) = client(request, stream).unwrap();
-        loop {
-            let Message::Text(text) = socket.read().unwrap() else { continue };
-            let message: serde_json::Value = serde_json::from_str(&text).unwrap();
-            let channels = message["channels"].as_array().filter(|_| message["op"] == "advertise");
-            let Some(channels) = channels.filter(|channels| !channels.is_empty()) else { continue };
-            let subscriptions: Vec<_> = (0..)
-                .zip(channels)
-                .map(|(id, channel)| serde_json::json!({ "id": id, "channelId": channel["id"] }))
-                .collect();
-            let subscribe = serde_json::json!({ "op": "subscribe", "subscriptions": subscriptions });
-            socket.send(Message::text(subscribe.to_string())).unwrap();
-            return socket;
-        }
+        connect_to(self.port)
     }
 
     /// What it has taken, also after its end.
@@ -98,6 +81,28 @@ impl Drop for Bridge {
     fn drop(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+}
+
+/// Connects to a server, and subscribes to all channels once there are any.
+pub(super) fn connect_to(port: u16) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut request = format!("ws://127.0.0.1:{port}").into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.sdk.v1".parse().unwrap());
+    let (mut socket, _) = client(request, stream).unwrap();
+    loop {
+        let Message::Text(text) = socket.read().unwrap() else { continue };
+        let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let channels = message["channels"].as_array().filter(|_| message["op"] == "advertise");
+        let Some(channels) = channels.filter(|channels| !channels.is_empty()) else { continue };
+        let subscriptions: Vec<_> = (0..)
+            .zip(channels)
+            .map(|(id, channel)| serde_json::json!({ "id": id, "channelId": channel["id"] }))
+            .collect();
+        let subscribe = serde_json::json!({ "op": "subscribe", "subscriptions": subscriptions });
+        socket.send(Message::text(subscribe.to_string())).unwrap();
+        return socket;
     }
 }
 

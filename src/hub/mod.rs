@@ -53,6 +53,7 @@ mod requests;
 pub mod responder;
 pub(crate) mod restart;
 mod room;
+mod serial;
 mod snapshot;
 pub mod stats;
 #[doc(hidden)]
@@ -269,7 +270,7 @@ impl Hub {
         state.closing = Some(closing);
     }
 
-    /// Connections are taken again.
+    /// Takes connections, also after [`Hub::close`].
     pub(crate) fn reopen(&self) {
         lock(&self.0.state).closing = None;
     }

@@ -208,11 +208,21 @@ impl Publisher {
     /// What playback is doing now, for clients that know playback states; after the messages published before. Who provides
     /// playback calls it after each change; without a provider nothing is sent. A [`Player`](crate::playback::Player) does
     /// it by itself.
+    ///
+    /// After a seek (`did_seek`) messages of an earlier time don't mean that their source has restarted, and where time goes
+    /// back, clients that don't know playback states get a new session.
     pub fn playback_changed(&self, playback: PlaybackState) {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         self.0.flush_logged();
         let mut state = lock(&self.0.0.state);
         if state.slots.playback.as_ref().is_none() {
+            return;
+        }
+        if playback.did_seek {
+            let time = playback.current_time;
+            let back = state.time.is_some_and(|now| time < now);
+            state.watch.forget();
+            state.seek(&self.0, playback, time, if back { Direction::Back } else { Direction::Forward });
             return;
         }
         for member in state.members.values().filter(|member| member.knows_playback()) {

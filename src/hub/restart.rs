@@ -88,6 +88,11 @@ impl RestartWatch {
         self.newest
     }
 
+    /// Forgets all times: what comes is no restart.
+    pub(crate) fn forget(&mut self) {
+        *self = Self { restarted: self.restarted, ..Self::default() };
+    }
+
     /// Forgets the time before a restart.
     pub(crate) fn restart(&mut self, now: Instant) {
         let first = self.first.as_ref().map(|_| Vec::new());

@@ -18,7 +18,7 @@ const WAITING: usize = 10_000;
 /// A thread that had nothing to do for this long ends.
 const IDLE: Duration = Duration::from_secs(10);
 
-type Job = Box<dyn FnOnce() + Send>;
+pub(super) type Job = Box<dyn FnOnce() + Send>;
 
 /// Why something is not run.
 #[derive(Debug, thiserror::Error)]
@@ -77,13 +77,18 @@ impl Workers {
     }
 }
 
+/// Runs a handler that may panic.
+pub(super) fn guarded(job: Job) {
+    // what it leaves half changed is its own
+    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+        tracing::error!("a handler panicked");
+    }
+}
+
 impl Pool {
     fn work(&self) {
         while let Some(job) = self.next() {
-            // what it leaves half changed is its own
-            if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                tracing::error!("a handler panicked");
-            }
+            guarded(job);
         }
     }
 

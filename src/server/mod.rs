@@ -140,6 +140,7 @@ impl Server {
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
         let Self { listener, options, finished, .. } = self;
+        hub.reopen();
         let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
         tokio::select! {
@@ -159,6 +160,5 @@ impl Server {
         if tokio::time::timeout(STOP_TIMEOUT, hub.all_left()).await.is_err() {
             tracing::debug!("some clients did not answer the close");
         }
-        hub.reopen();
     }
 }

@@ -28,6 +28,7 @@ import damage
 import demos
 import examples
 import framing
+import library
 import live
 import program
 import recipes
@@ -794,7 +795,7 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS,
+    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS, **library.TRIALS,
     **demos.TRIALS, **examples.TRIALS,
 )
 

@@ -1,7 +1,11 @@
 //! What a server can be asked for besides messages: one file for each capability, with the trait of who provides it.
 //!
 //! A hub has one slot for each. What is declared to clients is which slots are filled when they join: provide everything
-//! before the server runs. Providers are called on the thread that serves the client, without the hub's lock, and must
+//! before the server runs. Clients that are connected by then know of it once they connect again, which is logged.
+//!
+//! Functions are the short way: [`Hub::service`], [`Hub::serve_assets`], [`Hub::on_publish`], [`Hub::serve_parameters`] and
+//! [`Hub::on_playback_control`] take ones that may block. They run on threads that the hub has for that, 16 at most. The
+//! traits are the other way: providers are called on the thread that serves the client, without the hub's lock, and must
 //! return at once; an answer is given through a [`Responder`](super::responder::Responder), then or later, on any thread. A
 //! provider may use the hub.
 
@@ -9,13 +13,17 @@ use std::sync::Arc;
 
 pub mod assets;
 pub mod graph;
+mod handlers;
 pub mod parameters;
 pub mod playback;
 pub mod publish;
+mod service_builder;
 pub mod services;
 
 use super::{Hub, State, lock};
 use crate::protocol::Capability;
+
+pub use service_builder::ServiceBuilder;
 
 /// A capability has a provider already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,7 +79,13 @@ impl Hub {
         if filled.is_ok() {
             with(&mut state);
         }
+        let clients = state.members.len();
         drop(state);
+        if filled.is_ok() && clients > 0 {
+            tracing::warn!(
+                "{name} : provided now; clients that are connected already ({clients}) know of it once they connect again"
+            );
+        }
         filled.map_err(|_too_late| AlreadyProvided(name))
     }
 }

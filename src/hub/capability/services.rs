@@ -201,6 +201,13 @@ impl Drop for ServiceHandle {
 }
 
 impl Hub {
+    /// The services of the hub; declared, if they were not before. See [`Hub::service`].
+    pub(super) fn services(&self) -> ServiceRegistry {
+        // it is there either way
+        drop(self.provide_services());
+        ServiceRegistry { hub: self.clone() }
+    }
+
     /// Declares that there can be services, to clients that join from now on, and gives what adds them.
     pub fn provide_services(&self) -> Result<ServiceRegistry, AlreadyProvided> {
         self.provide("services", Services::default(), |slots| &mut slots.services, |_state| {})?;

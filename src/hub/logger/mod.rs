@@ -20,8 +20,8 @@ mod tests;
 
 use flusher::Flusher;
 
-/// Messages that follow others within this time are gathered. Viewers draw every 16 ms; and a thread that sleeps costs
-/// less than 2 % of a core if it is woken this often.
+/// Messages that follow others within this time are gathered. Viewers draw every 16 ms; with less time the flusher would be
+/// woken for fewer messages each time.
 pub(super) const GATHER: Duration = Duration::from_micros(200);
 
 /// Bytes that are published without waiting for more: what a client's task encodes in one go.

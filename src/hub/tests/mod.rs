@@ -1,4 +1,5 @@
 mod embedder;
+mod handlers;
 mod notices;
 mod order;
 mod panics;
