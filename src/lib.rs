@@ -113,6 +113,7 @@ pub mod internals {
     pub use crate::hub::outbox::{Outbox, Progress, Sessions, Slice};
     pub use crate::hub::queue::{Feed, Item};
     pub use crate::hub::subscriptions::ChannelSet;
+    pub use crate::log_limit::LogLimit;
     pub use crate::playback::clock::Clock;
     pub use crate::printable::{SHORT, counted, is_harmless, printable};
     pub use crate::protocol::data::{message_data_header, time_frame};

@@ -8,7 +8,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 
 /// Admits so many lines in ten seconds.
 #[derive(Debug)]
-pub(crate) struct LogLimit {
+pub struct LogLimit {
     lines: u32,
     /// When the first line of this period was logged.
     since: Option<Instant>,
@@ -17,12 +17,13 @@ pub(crate) struct LogLimit {
 }
 
 impl LogLimit {
-    pub(crate) const fn new(lines: u32) -> Self {
+    /// At most so many.
+    pub const fn new(lines: u32) -> Self {
         Self { lines, since: None, logged: 0, left_out: 0 }
     }
 
     /// Whether a line is logged now; if so, how many were left out since the last one.
-    pub(crate) fn admit(&mut self, now: Instant) -> Option<LeftOut> {
+    pub fn admit(&mut self, now: Instant) -> Option<LeftOut> {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= PERIOD) {
             self.since = Some(now);
             self.logged = 0;
@@ -38,7 +39,7 @@ impl LogLimit {
 
 /// Ends a line with how many like it were left out before it, if there were any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LeftOut(u64);
+pub struct LeftOut(u64);
 
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,16 @@ use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
 use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
 
+/// Whether a connection knows of the capability `parameters` when it is sent `serverInfo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Declared {
+    /// It is declared.
+    First,
+    /// It was declared before and is left out: Lichtblick 1.28 takes no capability back, and at each declaration it starts
+    /// one more timer that asks for all parameters every 15 s, for as long as it is connected.
+    Again,
+}
+
 impl Hub {
     /// A new client: it is sent what the server is and offers.
     pub(crate) fn join(&self, info: ClientInfo) -> Client {
@@ -20,8 +30,11 @@ impl Hub {
         let mut state = lock(&self.0.state);
         let id = ClientId(state.next_client);
         state.next_client += 1;
-        outbox.push_control(ControlKind::Session, self.server_info(&state));
+        outbox.push_control(ControlKind::Session, self.server_info(&state, Declared::First));
         outbox.push_control(ControlKind::Session, state.channels.encoded());
+        if state.slots.parameters.as_ref().is_some() {
+            outbox.declare_parameters();
+        }
         if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
             outbox.push_control(ControlKind::Lasting, services);
         }
@@ -58,9 +71,10 @@ impl Hub {
         Client::new(id, queue, self.clone())
     }
 
-    pub(super) fn server_info(&self, state: &State) -> Encoded {
+    pub(super) fn server_info(&self, state: &State, declared: Declared) -> Encoded {
         let mut capabilities = vec![Capability::Time];
         capabilities.extend(state.slots.declared());
+        capabilities.retain(|one| declared == Declared::First || *one != Capability::Parameters);
         let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
         ServerMessage::ServerInfo(ServerInfo {
             name: self.0.name.clone(),

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::channels::NotOffered;
+use super::join::Declared;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
@@ -119,7 +120,7 @@ impl State {
             match session.as_ref().filter(|_| !member.controls) {
                 Some(session) => {
                     outbox.purge(Purge::Session);
-                    outbox.push_session(session, time, Cause::Seek);
+                    session.push(member, &mut outbox, time, Cause::Seek);
                 }
                 None => outbox.purge(Purge::Seek(time)),
             }
@@ -144,7 +145,7 @@ impl State {
                 hub.0.count_dropped(outbox.drop_backlog(purge));
             }
             if !member.controls {
-                outbox.push_session(&session, time, Cause::Timeline);
+                session.push(member, &mut outbox, time, Cause::Timeline);
             }
             member.push_playback(&mut outbox, &playback, &frame, time);
             drop(outbox);
@@ -162,7 +163,7 @@ impl State {
             if policy == SlowClient::Drop && outbox.is_behind(now) {
                 hub.0.count_dropped(outbox.drop_backlog(Purge::Session));
             }
-            outbox.push_session(&session, time, Cause::Timeline);
+            session.push(member, &mut outbox, time, Cause::Timeline);
             outbox.push_time_change(time);
             drop(outbox);
             for (batch, feed) in &latched {
@@ -176,12 +177,37 @@ impl State {
         }
     }
 
-    /// The frames with which a new session begins: as when a client joins, but for playback and time.
-    fn new_session(&mut self, hub: &Hub) -> Arc<[Encoded]> {
+    fn new_session(&mut self, hub: &Hub) -> NewSession {
         self.session += 1;
         let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        let first = [hub.server_info(self), self.channels.encoded()].into_iter().chain(services);
-        first.chain(self.notices.frames().cloned()).collect()
+        let rest: Vec<Encoded> = [self.channels.encoded()]
+            .into_iter()
+            .chain(services)
+            .chain(self.notices.frames().cloned())
+            .collect();
+        let frames = |declared| [hub.server_info(self, declared)].into_iter().chain(rest.clone()).collect();
+        let has_parameters = self.slots.parameters.as_ref().is_some();
+        NewSession { first: frames(Declared::First), again: frames(Declared::Again), has_parameters }
+    }
+}
+
+/// The frames with which a new session begins: as when a client joins, but for playback and time.
+struct NewSession {
+    first: Arc<[Encoded]>,
+    again: Arc<[Encoded]>,
+    has_parameters: bool,
+}
+
+impl NewSession {
+    fn push(&self, member: &Member, outbox: &mut Outbox, time: Timestamp, cause: Cause) {
+        // who knows playback states goes by what the newest `serverInfo` declares
+        if outbox.knows_parameters() && !member.controls {
+            return outbox.push_session(&self.again, time, cause);
+        }
+        if self.has_parameters {
+            outbox.declare_parameters();
+        }
+        outbox.push_session(&self.first, time, cause);
     }
 }
 

@@ -120,6 +120,7 @@ impl Publisher {
         woken.send();
         self.refuse(&refused);
         if let Some((before, time)) = restarted {
+            self.0.repeat_followed();
             tracing::info!("time went back from {before} to {time}: viewers get a new session");
         }
     }
@@ -174,6 +175,9 @@ impl Publisher {
     /// queues. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
     pub(crate) fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
         lock(&self.0.0.state).seek(&self.0, playback, time, direction);
+        if direction == Direction::Back {
+            self.0.repeat_followed();
+        }
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
@@ -181,6 +185,7 @@ impl Publisher {
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
     pub(crate) fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).lap(&self.0, playback, policy, now);
+        self.0.repeat_followed();
     }
 
     /// Whether a client is connected for which a lap is a new session, with a silence before it.
@@ -193,6 +198,7 @@ impl Publisher {
     #[doc(hidden)]
     pub fn restart(&self, time: Timestamp, policy: SlowClient, now: Instant) {
         lock(&self.0.0.state).restart(&self.0, time, policy, now);
+        self.0.repeat_followed();
     }
 
     /// What was published before is published once more, from this time on: it is not recorded again, no late subscriber
@@ -203,6 +209,8 @@ impl Publisher {
         let mut state = lock(&self.0.0.state);
         state.latch.clear_all();
         state.restart(&self.0, time, SlowClient::Drop, now);
+        drop(state);
+        self.0.repeat_followed();
     }
 
     /// What playback is doing now, for clients that know playback states; after the messages published before. Who provides

@@ -4,7 +4,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use crate::hub::capability::playback::{Playback, PlaybackRequest};
-use crate::hub::responder::Responder;
+use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::stats::Snapshot;
 use crate::hub::{ClientId, lock};
 use crate::model::ChannelId;
@@ -17,6 +17,8 @@ pub(super) enum Event {
     Reader(ReaderEvent),
     /// A client, and the channels for which the hub had no message to give it.
     Subscribed(ClientId, Vec<ChannelId>),
+    /// Asks what playback is doing once all requests before this have been carried out.
+    Look(Responder<Snapshot>),
     /// A queue has become emptier.
     Room,
     Stop,
@@ -33,6 +35,23 @@ impl PlayerHandle {
     /// What playback is doing; its figures on clients are filled in by the hub.
     pub fn snapshot(&self) -> Snapshot {
         lock(&self.snapshot).clone()
+    }
+
+    /// Carries a request out, and answers with what playback is doing then.
+    pub(super) fn carry_out(&self, request: PlaybackRequest, answer: Responder<Snapshot>) {
+        let handle = self.clone();
+        let answer = Responder::new(move |state: Result<PlaybackState, NoAnswer>| {
+            // without a state the answer is dropped, and says so
+            if state.is_ok() {
+                handle.look(answer);
+            }
+        });
+        self.request(request, answer);
+    }
+
+    /// Answers with what playback is doing.
+    pub(super) fn look(&self, answer: Responder<Snapshot>) {
+        self.send(Event::Look(answer));
     }
 
     pub(super) fn send(&self, event: Event) {

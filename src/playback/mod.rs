@@ -25,6 +25,7 @@ pub mod clock;
 mod inbox;
 mod machine;
 mod player;
+mod remote;
 mod shift;
 mod stage;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use std::time::Duration;
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::PlayerHandle;
 pub use player::Player;
+pub use remote::{NotOffered, Remote};
 
 /// What playback waits for before it first starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

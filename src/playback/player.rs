@@ -27,6 +27,7 @@ use crate::time::{TimeRange, Timestamp};
 #[must_use = "it stops when dropped"]
 pub struct Player {
     handle: PlayerHandle,
+    controlled: Option<TimeRange>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -78,7 +79,12 @@ impl Player {
         let thread = std::thread::Builder::new()
             .name("player".into())
             .spawn(move || run(machine, &mut stage, &inbox, &snapshot, on_finished))?;
-        Ok(Self { handle, thread: Some(thread) })
+        Ok(Self { handle, controlled: range, thread: Some(thread) })
+    }
+
+    /// First and last time of what clients may control; None if they may not, and for a stream.
+    pub fn controlled(&self) -> Option<TimeRange> {
+        self.controlled
     }
 
     /// A handle to this player.
@@ -135,6 +141,7 @@ fn run(
                 Event::Subscribed(client, without_state) => {
                     machine.on_subscribed(client, without_state, stage, now);
                 }
+                Event::Look(answer) => answer.respond(machine.snapshot(now)),
                 Event::Room => {}
                 Event::Stop => return,
             }

@@ -210,7 +210,7 @@ async fn a_short_stream_that_begins_again_is_a_restart() {
 }
 
 /// A recording of `/a`, channel 1, with these messages, in seconds.
-fn recording(seconds: &[u64]) -> Playable {
+pub(in crate::playback) fn recording(seconds: &[u64]) -> Playable {
     let mut gathered = Gathered::default();
     gathered.push(announced(1, "/a"));
     gathered.push(messages(&seconds.iter().map(|second| (1, *second)).collect::<Vec<_>>()));

@@ -32,6 +32,8 @@ impl ParameterType {
     }
 }
 
+const NULL: &str = "null is not a value of a parameter";
+
 /// The value of a parameter, at any depth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -64,7 +66,7 @@ impl ParameterValue {
 
     fn decode(value: Value) -> Result<Self, FieldError> {
         Ok(match value {
-            Value::Null => return Err(FieldError::new("null is not a value of a parameter")),
+            Value::Null => return Err(FieldError::new(NULL)),
             Value::Bool(value) => Self::Bool(value),
             Value::Number(number) => Self::Number(number),
             Value::String(text) => Self::String(text),
@@ -122,6 +124,15 @@ impl From<bool> for ParameterValue {
 impl From<&str> for ParameterValue {
     fn from(value: &str) -> Self {
         Self::String(value.to_owned())
+    }
+}
+
+impl TryFrom<Value> for ParameterValue {
+    type Error = String;
+
+    /// JSON has one value that parameters don't have: null.
+    fn try_from(value: Value) -> Result<Self, Self::Error> {
+        Self::decode(value).ok().ok_or_else(|| NULL.to_owned())
     }
 }
 

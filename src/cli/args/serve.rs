@@ -175,6 +175,15 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "on|off", help_heading = "Delivery")]
     compression: Option<String>,
 
+    /// A parameter that viewers see and may set: gain=2.5, mode=auto, NAME:TYPE=VALUE with the types bool, int, float64,
+    /// string, byte_array (base64), float64_array; repeatable; bounds and choices are for the settings file
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Viewers' controls")]
+    param: Vec<String>,
+    /// A service that runs a command, with the request as JSON on stdin and the response as JSON on stdout:
+    /// /reboot='systemctl reboot'; no shell; repeatable; schemas and limits are for the settings file
+    #[arg(long, value_name = "NAME=COMMAND", help_heading = "Viewers' controls")]
+    service: Vec<String>,
+
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
     record: Option<String>,
@@ -218,6 +227,8 @@ impl ServeArgs {
             ("client-text", one(&self.client_text)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
+            ("param", self.param.clone()),
+            ("service", self.service.clone()),
             ("record", one(&self.record)),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),

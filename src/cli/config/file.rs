@@ -5,7 +5,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::keys::{KEYS, Key, Reads};
-use super::{ConfigError, Origin, Setting, is_live};
+use super::{ConfigError, Origin, Setting, is_live, table};
 use foxglove_bridge::internals::{SHORT, nearest, printable};
 
 /// The settings in the text of a file; `path` is for error messages.
@@ -27,7 +27,7 @@ pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigEr
         })?;
         let mut setting =
             Setting { key, values: Vec::new(), origin: Origin::File { path: path.to_owned(), line } };
-        match values(value.get_ref(), key.list) {
+        match values(value.get_ref(), key, path) {
             Ok(values) => {
                 setting.values = values.into_iter().map(|value| beside(path, key.reads, value)).collect();
             }
@@ -53,8 +53,7 @@ fn syntax(said: &str, at: usize, text: &str) -> String {
 
 /// A value with the files that it names beside the settings file, unless their paths are absolute.
 fn beside(file: &Path, reads: Reads, value: String) -> String {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    let joined = |path: &str| folder.join(path).to_string_lossy().into_owned();
+    let joined = |path: &str| folder(file).join(path).to_string_lossy().into_owned();
     match reads {
         Reads::Whole if !is_live(&value) => joined(&value),
         Reads::JsonAfterEquals => match value.rsplit_once('=') {
@@ -66,22 +65,31 @@ fn beside(file: &Path, reads: Reads, value: String) -> String {
 }
 
 /// A value as texts for the key's parser.
-fn values(value: &DeValue<'_>, list: bool) -> Result<Vec<String>, String> {
-    let text = match value {
+fn values(value: &DeValue<'_>, key: &Key, path: &Path) -> Result<Vec<String>, String> {
+    match value {
+        DeValue::Array(items) if key.list => {
+            items.iter().map(|item| one(item.get_ref(), key, path)).collect()
+        }
+        value => Ok(vec![one(value, key, path)?]),
+    }
+}
+
+fn one(value: &DeValue<'_>, key: &Key, path: &Path) -> Result<String, String> {
+    Ok(match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
         DeValue::Integer(_) => return Err("is not written in decimal".to_owned()),
         DeValue::Float(float) => float.as_str().to_owned(),
         DeValue::Boolean(boolean) => boolean.to_string(),
         DeValue::Datetime(time) => time.to_string(),
-        DeValue::Array(items) if list => {
-            let texts: Result<Vec<_>, _> = items.iter().map(|item| values(item.get_ref(), false)).collect();
-            return texts.map(|texts| texts.concat());
-        }
         DeValue::Array(_) => return Err("takes one value, not a list".to_owned()),
+        DeValue::Table(table) if key.tables => table::json(table, folder(path))?,
         DeValue::Table(_) => return Err("takes a value, not a table".to_owned()),
-    };
-    Ok(vec![text])
+    })
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().unwrap_or(Path::new(""))
 }
 
 /// The key that was probably meant, or all keys.

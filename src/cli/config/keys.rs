@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{PREFIX, ServeOptions, size};
+use super::{PREFIX, ServeOptions, param, service, size};
 use foxglove_bridge::hub::{Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
@@ -34,6 +34,8 @@ pub(crate) struct Key {
     pub(crate) hidden: bool,
     /// Which part of its values names files that are read: in a settings file they are relative to that.
     pub(crate) reads: Reads,
+    /// Whether a value can be a table in the file; its parser gets it as JSON.
+    pub(crate) tables: bool,
     set: Setter,
 }
 
@@ -54,11 +56,11 @@ enum Setter {
 }
 
 const fn one(name: &'static str, set: fn(&mut ServeOptions, &str) -> Result<(), String>) -> Key {
-    Key { name, list: false, hidden: false, reads: Reads::Nothing, set: Setter::One(set) }
+    Key { name, list: false, hidden: false, reads: Reads::Nothing, tables: false, set: Setter::One(set) }
 }
 
 const fn list(name: &'static str, set: fn(&mut ServeOptions, &[String]) -> Result<(), String>) -> Key {
-    Key { name, list: true, hidden: false, reads: Reads::Nothing, set: Setter::List(set) }
+    Key { name, list: true, hidden: false, reads: Reads::Nothing, tables: false, set: Setter::List(set) }
 }
 
 /// All keys, in the order of the documentation.
@@ -168,6 +170,8 @@ pub(crate) static KEYS: &[Key] = &[
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
     one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
+    Key { tables: true, ..list("param", |options, values| param::add(&mut options.params, values)) },
+    Key { tables: true, ..list("service", |options, values| service::add(&mut options.services, values)) },
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use foxglove_bridge::hub::HubOptions;
+use foxglove_bridge::hub::capability::parameters::ParameterSpec;
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
@@ -27,9 +28,13 @@ mod address;
 pub(crate) mod file;
 mod fits;
 pub(crate) mod keys;
+mod param;
+pub(crate) mod service;
 pub(crate) mod size;
+mod table;
 
 use keys::Key;
+use service::CommandService;
 
 /// What the variables of all settings begin with.
 pub(crate) const PREFIX: &str = "FOXGLOVE_BRIDGE_";
@@ -61,6 +66,10 @@ pub(crate) struct ServeOptions {
     pub(crate) live: LiveOptions,
     /// How clients are served.
     pub(crate) hub: HubOptions,
+    /// Parameters that clients see and set.
+    pub(crate) params: Vec<ParameterSpec>,
+    /// Services that run a command.
+    pub(crate) services: Vec<CommandService>,
     /// Which types live messages can have, and what they are sent as.
     pub(crate) types: TypeOptions,
     /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
@@ -131,6 +140,8 @@ impl Default for ServeOptions {
             throttle: Vec::new(),
             live: LiveOptions::default(),
             hub: HubOptions::default(),
+            params: Vec::new(),
+            services: Vec::new(),
             types: TypeOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,

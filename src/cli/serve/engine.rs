@@ -13,7 +13,7 @@ use foxglove_bridge::hub::responder::Responder;
 use foxglove_bridge::hub::stats::Snapshot;
 use foxglove_bridge::input::{EndOfPipe, Keeping, Live, OnEof, Writers};
 use foxglove_bridge::internals::counted;
-use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player};
+use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player, Remote};
 use foxglove_bridge::server::Finisher;
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{
@@ -105,6 +105,8 @@ pub(super) struct Engine {
 /// Neither until it is known what comes in on stdin.
 #[derive(Default)]
 struct Running {
+    /// Goes before its player.
+    remote: Option<Remote>,
     player: Option<Player>,
     live: Option<Live>,
 }
@@ -139,7 +141,12 @@ impl Engine {
     fn play(&self, source: Playable, hub: &Hub, options: PlaybackOptions, part: Part) -> io::Result<()> {
         let on_finished = move |outcome| part.end(outcome);
         let player = Player::start(source, hub.clone(), options, on_finished)?;
-        lock(&self.running).player = Some(player);
+        let remote = Remote::offer(hub, &player).unwrap_or_else(|error| {
+            tracing::warn!("viewers without playback control can't control this playback: {error}");
+            None
+        });
+        let mut running = lock(&self.running);
+        (running.remote, running.player) = (remote, Some(player));
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use super::progress::{self, PlayBar};
 use super::{Failure, LONGEST_ERROR, figures, panics};
 
 mod engine;
+mod exec;
 pub(super) mod hints;
 mod idle;
 mod inputs;
@@ -30,6 +31,7 @@ pub(super) mod startup;
 pub(super) mod stdin;
 
 use engine::{Engine, Finish};
+use exec::Commands;
 use inputs::Inputs;
 use startup::{Links, Surroundings};
 
@@ -98,6 +100,7 @@ async fn serve(
         .with_client_timeout(options.client_timeout);
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
+    let commands = offer_controls(&hub, &options)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
@@ -118,6 +121,7 @@ async fn serve(
         // it ends by being aborted
         showing.await.ok();
     }
+    commands.stop().await;
     drop(keyboard);
     let recorded = tokio::task::spawn_blocking(move || {
         engine.stop();
@@ -132,6 +136,17 @@ async fn serve(
         Err(error) => Err(Failure::Runtime(anyhow::Error::from(error).context("ending playback"))),
         Ok(Ok(_)) => Ok(()),
     }
+}
+
+/// Offers the parameters and services that the options name.
+fn offer_controls(hub: &Hub, options: &ServeOptions) -> Result<Commands, Failure> {
+    if !options.params.is_empty() {
+        let parameters = hub.parameters().map_err(|error| Failure::Runtime(error.into()))?;
+        for spec in &options.params {
+            parameters.declare(spec.clone()).map_err(|error| Failure::Input(error.into()))?;
+        }
+    }
+    Commands::offer(hub, &options.services).map_err(|error| Failure::Input(error.into()))
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {

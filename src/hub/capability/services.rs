@@ -201,10 +201,9 @@ impl Drop for ServiceHandle {
 }
 
 impl Hub {
-    /// The services of the hub; declared, if they were not before. See [`Hub::service`].
-    pub(super) fn services(&self) -> ServiceRegistry {
-        // it is there either way
-        drop(self.provide_services());
+    /// What adds services to this hub. The first call declares to clients that join from then on that there can be some.
+    pub fn services(&self) -> ServiceRegistry {
+        lock(&self.0.state).slots.services.fill(Services::default()).ok();
         ServiceRegistry { hub: self.clone() }
     }
 

@@ -40,6 +40,8 @@ pub enum ControlKind {
     Session,
     /// What lasts until it is taken back, and ends with a session: channels, services, and what everybody is shown.
     Lasting,
+    /// Values of parameters, which end with a session and are repeated after it.
+    Values,
     /// A `time` at a start or after a seek.
     Time(Timestamp),
     /// A playback state that nobody asked for.

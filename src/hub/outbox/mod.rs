@@ -157,9 +157,10 @@ impl Outbox {
         self.data.next_number()
     }
 
-    /// Queues a frame that goes before data; one that lasts not before others and sessions that wait among the data.
+    /// Queues a frame that goes before data; one that ends with a session not before others and sessions that wait among
+    /// the data.
     pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
-        if kind == ControlKind::Lasting && self.ordered > 0 {
+        if matches!(kind, ControlKind::Lasting | ControlKind::Values) && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
         if self.admit(kind, &frame) {

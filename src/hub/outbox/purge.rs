@@ -19,7 +19,7 @@ impl Purge {
     fn makes_obsolete(self, kind: ControlKind) -> bool {
         match kind {
             ControlKind::Time(_) | ControlKind::State => true,
-            ControlKind::Session => self == Self::Session,
+            ControlKind::Session | ControlKind::Values => self == Self::Session,
             ControlKind::Lasting | ControlKind::Answer | ControlKind::Sought | ControlKind::Other => false,
         }
     }
@@ -75,6 +75,9 @@ impl Outbox {
     }
 
     fn forget(&mut self, purge: Purge, is_void: impl Fn(&Part) -> bool) {
+        if purge == Purge::Session {
+            self.silence.forget_declared();
+        }
         let obsolete = |kind| purge.makes_obsolete(kind);
         self.discard_control(obsolete);
         self.ordered = 0;

@@ -61,7 +61,10 @@ impl Outbox {
             Some(Item::Other(Ordered::Time(_)) | Item::Messages(_)) | None => {}
         }
         let control: Vec<Control> = self.control.drain(..).collect();
-        self.silence.has_joined |= control.iter().any(|control| control.kind == ControlKind::Session);
+        if control.iter().any(|control| control.kind == ControlKind::Session) {
+            self.silence.has_joined = true;
+            self.silence.declared();
+        }
         self.control_bytes -= control.iter().map(|control| control.frame.weight()).sum::<usize>();
         if self.data.is_empty() {
             self.collapse_at = self.limit;

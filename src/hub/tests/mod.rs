@@ -3,6 +3,7 @@ mod handlers;
 mod notices;
 mod order;
 mod panics;
+mod parameters;
 mod purges;
 mod random;
 mod slow;

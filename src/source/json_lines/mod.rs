@@ -48,6 +48,11 @@ use lines::Lines;
 pub use notes::PATIENCE;
 use unfinished::Share;
 
+/// The time that a JSON value means, given as its text, in any notation that lines can have.
+pub(crate) fn time(value: &str) -> Result<Timestamp, String> {
+    times::parse(value, None).map(|parsed| parsed.at).map_err(|why| why.to_string())
+}
+
 /// JSON lines as a stream.
 ///
 /// [`Stream::next`] waits in a read, and returns all messages of the lines that it completes.

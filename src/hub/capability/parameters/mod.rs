@@ -15,8 +15,9 @@ pub use store::{
 };
 
 use crate::hub::outbox::ControlKind;
+use crate::hub::requests::call;
 use crate::hub::responder::Responder;
-use crate::hub::{AlreadyProvided, ClientId, Hub, Member, lock};
+use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};
 use crate::protocol::{Parameter, ParameterValues, ServerMessage, Status};
 
 /// Names of parameters that one client may follow.
@@ -100,6 +101,12 @@ impl Followed {
         }
     }
 
+    /// The names; none for all. None if it follows nothing.
+    fn names(&self) -> Option<Vec<String>> {
+        let names = if self.all { Vec::new() } else { self.names.iter().cloned().collect() };
+        (self.all || !names.is_empty()).then_some(names)
+    }
+
     fn wants(&self, name: &str) -> bool {
         self.all || self.names.contains(name)
     }
@@ -124,6 +131,24 @@ impl Hub {
         }
     }
 
+    /// New sessions have been queued: viewers get what they follow, which they forget then, and for which those don't ask
+    /// that are not told of the capability once more. Called without the lock.
+    pub(in crate::hub) fn repeat_followed(&self) {
+        let state = lock(&self.0.state);
+        let Some(provider) = state.slots.parameters.as_ref().cloned() else { return };
+        let followed = |member: &Member| Some((member.queue.clone(), member.followed.names()?));
+        let followed: Vec<_> = state.members.values().filter_map(followed).collect();
+        drop(state);
+        for (queue, names) in followed {
+            let answer = Responder::new(move |answer: Result<Vec<Parameter>, _>| {
+                if let Ok(parameters) = answer {
+                    send_values(&queue, parameters);
+                }
+            });
+            call("parameters", || provider.get(names, answer));
+        }
+    }
+
     fn send_status(&self, client: ClientId, status: Status) {
         if let Some(member) = lock(&self.0.state).members.get(&client) {
             member.queue.control(ControlKind::Other, ServerMessage::Status(status).encode().into());
@@ -137,9 +162,13 @@ impl Member {
         let wanted = parameters.iter().filter(|parameter| self.followed.wants(&parameter.name));
         let parameters: Vec<Parameter> = wanted.cloned().collect();
         if !parameters.is_empty() {
-            let values = ServerMessage::ParameterValues(ParameterValues { parameters, id: None });
-            // viewers forget them at a new session: not before one that waits
-            self.queue.control(ControlKind::Lasting, values.encode().into());
+            send_values(&self.queue, parameters);
         }
     }
+}
+
+fn send_values(queue: &Queue, parameters: Vec<Parameter>) {
+    let values = ServerMessage::ParameterValues(ParameterValues { parameters, id: None });
+    // viewers forget them at a new session: not before one that waits
+    queue.control(ControlKind::Values, values.encode().into());
 }

@@ -63,6 +63,11 @@ impl ParameterSpec {
         Parameter::byte_array(name, bytes).into()
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.parameter.name
+    }
+
     /// Refuses numbers outside of this range, also as items of a list.
     pub fn range(self, range: RangeInclusive<f64>) -> Self {
         self.min(*range.start()).max(*range.end())
@@ -142,16 +147,13 @@ impl ValueType {
     /// That of a value; `said` is what JSON can't say about it.
     pub(super) fn of(value: &ParameterValue, said: Option<ParameterType>) -> Self {
         match value {
-            ParameterValue::Bool(_) => Self::Bool,
-            ParameterValue::Number(number) if said == Some(ParameterType::Float64) || number.is_f64() => {
-                Self::Float
-            }
+            _ if said == Some(ParameterType::Float64) => Self::Float,
+            _ if said == Some(ParameterType::ByteArray) => Self::Bytes,
+            _ if said == Some(ParameterType::Float64Array) => Self::List(Some(Box::new(Self::Float))),
+            ParameterValue::Number(number) if number.is_f64() => Self::Float,
             ParameterValue::Number(_) => Self::Integer,
-            ParameterValue::String(_) if said == Some(ParameterType::ByteArray) => Self::Bytes,
             ParameterValue::String(_) => Self::Text,
-            ParameterValue::Array(_) if said == Some(ParameterType::Float64Array) => {
-                Self::List(Some(Box::new(Self::Float)))
-            }
+            ParameterValue::Bool(_) => Self::Bool,
             ParameterValue::Array(items) => Self::List(Self::of_items(items).map(Box::new)),
             ParameterValue::Object(_) => Self::Object,
         }

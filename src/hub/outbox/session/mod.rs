@@ -65,6 +65,33 @@ pub(super) struct Silence {
     pub(super) until: Option<Instant>,
     /// When the last new session began; the one of joining is not meant.
     last_session: Option<Instant>,
+    parameters: Declared,
+}
+
+/// Whether the client knows that there are parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Declared {
+    #[default]
+    No,
+    /// A session that declares them waits.
+    Queued,
+    Taken,
+}
+
+impl Silence {
+    /// A session was taken.
+    pub(super) fn declared(&mut self) {
+        if self.parameters == Declared::Queued {
+            self.parameters = Declared::Taken;
+        }
+    }
+
+    /// Sessions that wait are not sent.
+    pub(super) fn forget_declared(&mut self) {
+        if self.parameters == Declared::Queued {
+            self.parameters = Declared::No;
+        }
+    }
 }
 
 /// What becomes of the next item of the data.
@@ -80,6 +107,18 @@ impl Outbox {
     pub fn begin_sessions_at_once(&mut self) {
         self.sessions = Sessions::AtOnce;
         self.silence.until = None;
+    }
+
+    /// Whether the capability `parameters` was declared to the client on this connection.
+    pub fn knows_parameters(&self) -> bool {
+        self.silence.parameters == Declared::Taken
+    }
+
+    /// The session that is queued next declares the capability `parameters`.
+    pub fn declare_parameters(&mut self) {
+        if self.silence.parameters == Declared::No {
+            self.silence.parameters = Declared::Queued;
+        }
     }
 
     /// Begins a new session after what is queued; `time` is that of the messages to come.
@@ -145,6 +184,7 @@ impl Outbox {
     pub(super) fn on_session(&mut self, now: Instant) {
         self.silence.until = None;
         self.silence.last_session = Some(now);
+        self.silence.declared();
     }
 }
 

@@ -146,7 +146,29 @@ struct Held {
     handler: Option<Handler>,
 }
 
+impl ParameterSpec {
+    /// Whether it can be declared: its value is within its own bounds and choices.
+    pub fn check(&self) -> Result<(), ParameterError> {
+        Held::new(self.clone(), None).map(drop)
+    }
+}
+
 impl Held {
+    fn new(spec: ParameterSpec, handler: Option<Handler>) -> Result<Self, ParameterError> {
+        let ParameterSpec { parameter, rules } = spec;
+        let Parameter { name, parameter_type, value } = parameter;
+        let Some(value) = value else {
+            let (value, rule) = ("nothing".to_owned(), "it needs a value that JSON has".to_owned());
+            return Err(ParameterError::Refused { name, value, rule });
+        };
+        let value_type = ValueType::of(&value, parameter_type);
+        let parameter = Parameter { name, parameter_type: value_type.said(), value: None };
+        let mut held = Self { parameter, value_type, rules, handler };
+        let fits = held.fit(&value, None).map_err(|rule| refused(&held.parameter.name, &value, rule))?;
+        held.parameter.value = Some(fits);
+        Ok(held)
+    }
+
     /// What a value becomes here, if it can.
     fn fit(&self, value: &ParameterValue, said: Option<ParameterType>) -> Result<ParameterValue, String> {
         if said == Some(ParameterType::ByteArray) && self.value_type == ValueType::Text {
@@ -168,20 +190,10 @@ fn refused(name: &str, value: &ParameterValue, rule: String) -> ParameterError {
 
 impl State {
     fn insert(&mut self, spec: ParameterSpec, handler: Option<Handler>) -> Result<Parameter, ParameterError> {
-        let ParameterSpec { parameter, rules } = spec;
-        let Parameter { name, parameter_type, value } = parameter;
-        if self.held.contains_key(&name) {
-            return Err(ParameterError::NameTaken(name));
+        let held = Held::new(spec, handler)?;
+        if self.held.contains_key(&held.parameter.name) {
+            return Err(ParameterError::NameTaken(held.parameter.name));
         }
-        let Some(value) = value else {
-            let (value, rule) = ("nothing".to_owned(), "it needs a value that JSON has".to_owned());
-            return Err(ParameterError::Refused { name, value, rule });
-        };
-        let value_type = ValueType::of(&value, parameter_type);
-        let parameter = Parameter { name, parameter_type: value_type.said(), value: None };
-        let mut held = Held { parameter, value_type, rules, handler };
-        let value = held.fit(&value, None).map_err(|rule| refused(&held.parameter.name, &value, rule))?;
-        held.parameter.value = Some(value);
         if self.held.len() >= MOST || self.bytes + held.weight() > MOST_BYTES {
             return Err(ParameterError::TooMuch { name: held.parameter.name });
         }
