@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use foxglove_bridge::hub::capability::publish::ClientPublish;
-use foxglove_bridge::hub::handles::JsonChannel;
-use foxglove_bridge::hub::{ClientId, Hub};
-use foxglove_bridge::protocol::{ClientChannel, ClientChannelId};
+use foxglove_bridge::hub::Hub;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +28,13 @@ pub(super) fn start(hub: &Hub) -> anyhow::Result<Running> {
     // without one they see them as they come
     let wave = hub.channel("/wave").json()?;
     let echo = hub.channel("/echo").json()?;
-    hub.provide_publish(std::sync::Arc::new(Echo(echo)))?;
+    // what viewers publish comes back
+    hub.on_publish(["json"], move |_client, channel, payload| {
+        match serde_json::from_slice::<Value>(&payload) {
+            Ok(message) => echo.log(&message),
+            Err(error) => tracing::warn!("a message of a viewer on {} is no JSON: {error}", channel.topic),
+        }
+    })?;
     let mut count = 0u64;
     let ticker = Ticker::start(Duration::from_millis(50), move || {
         let (sine, cosine) = (count as f64 / 20.0).sin_cos();
@@ -43,26 +45,4 @@ pub(super) fn start(hub: &Hub) -> anyhow::Result<Running> {
         count += 1;
     })?;
     Ok(Box::new(ticker))
-}
-
-/// What viewers publish, on any topic, comes back on `/echo`.
-struct Echo(JsonChannel<Value>);
-
-impl ClientPublish for Echo {
-    fn encodings(&self) -> Vec<String> {
-        vec!["json".to_owned()]
-    }
-
-    fn advertise(&self, _client: ClientId, channel: &ClientChannel) -> Result<(), String> {
-        if channel.encoding == "json" { Ok(()) } else { Err("only JSON is taken".to_owned()) }
-    }
-
-    fn unadvertise(&self, _client: ClientId, _channel: ClientChannelId) {}
-
-    fn message(&self, _client: ClientId, _channel: ClientChannelId, payload: Bytes) {
-        match serde_json::from_slice(&payload) {
-            Ok(message) => self.0.log(&message),
-            Err(error) => tracing::warn!("a message of a viewer is no JSON: {error}"),
-        }
-    }
 }

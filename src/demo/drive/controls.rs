@@ -1,20 +1,16 @@
 //! What viewers can do with the robot: parameters, services, and topics on which they publish.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use foxglove_bridge::hub::Hub;
 use foxglove_bridge::hub::capability::parameters::{ParameterAccess, ParameterChange, ParameterSpec};
-use foxglove_bridge::hub::capability::publish::ClientPublish;
-use foxglove_bridge::hub::{ClientId, Hub};
-use foxglove_bridge::protocol::{ClientChannel, ClientChannelId, ParameterValue};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use foxglove_bridge::hub::capability::services::ServiceHandle;
+use foxglove_bridge::protocol::ParameterValue;
+use serde_json::Value;
 
 use super::lock;
 use super::simulation::{Lamp, Simulation, Sky};
-use crate::demo::Running;
-use crate::demo::services::{self, Answer};
+use crate::demo::services::{DONE, Done};
 
 /// `drive.max_speed`, `drive.sky`, `drive.lamp` and a name that can only be read.
 pub(super) fn parameters(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Result<()> {
@@ -42,50 +38,43 @@ pub(super) fn parameters(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::R
     Ok(())
 }
 
-/// `/drive/honk`, `/drive/reset` and `/drive/set_goal`.
-pub(super) fn services(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Result<Running> {
-    /// A point of the map, in metres.
-    #[derive(Deserialize)]
-    struct Goal {
-        x: f64,
-        y: f64,
-    }
-    const NOTHING: &str = r#"{"type":"object"}"#;
+/// `/drive/honk`, `/drive/reset` and `/drive/set_goal`, until what is returned is dropped.
+pub(super) fn services(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Result<[ServiceHandle; 3]> {
     const GOAL: &str = r#"{"type":"object","properties":{"x":{"type":"number"},"y":{"type":"number"}}}"#;
-    const ANSWER: &str =
-        r#"{"type":"object","properties":{"success":{"type":"boolean"},"message":{"type":"string"}}}"#;
-    let registry = hub.provide_services()?;
-    let add = |name: &str, service_type: &str, request: &str, call: fn(&mut Simulation, Value) -> Answer| {
-        let robot = robot.clone();
-        services::add(&registry, name, service_type, [request, ANSWER], move |asked| {
-            call(&mut lock(&robot), asked)
-        })
-    };
-    Ok(Box::new([
-        add("/drive/honk", "drive/Honk", NOTHING, |robot, _| {
-            robot.honk();
-            Ok(json!({"success": true, "message": "honk!"}))
+    let service = |name: &str| hub.service(name).response_schema("Done", DONE);
+    let [honks, resets, goes] = [(); 3].map(|()| robot.clone());
+    Ok([
+        service("/drive/honk").json(move |_: Value| {
+            lock(&honks).honk();
+            Ok::<_, String>(Done::well("honk!"))
         })?,
-        add("/drive/reset", "drive/Reset", NOTHING, |robot, _| {
-            robot.reset();
-            Ok(json!({"success": true, "message": "back at the start"}))
+        service("/drive/reset").json(move |_: Value| {
+            lock(&resets).reset();
+            Ok::<_, String>(Done::well("back at the start"))
         })?,
-        add("/drive/set_goal", "drive/SetGoal", GOAL, |robot, asked| {
-            // what viewers show of a call that fails is an answer that says so
-            let Ok(Goal { x, y }) = serde_json::from_value(asked) else {
-                return Ok(json!({"success": false, "message": "x and y are needed, in metres on the map"}));
-            };
-            let ahead = robot.set_goal([x, y]);
-            Ok(json!({"success": true, "message": format!("{ahead:.0} m ahead")}))
+        service("/drive/set_goal").request_schema("Goal", GOAL).json(move |goal: Value| {
+            let number = |name: &str| goal[name].as_f64();
+            Ok::<_, String>(match (number("x"), number("y")) {
+                (Some(x), Some(y)) => Done::well(format!("{:.0} m ahead", lock(&goes).set_goal([x, y]))),
+                _ => Done::refused("x and y are needed, in metres on the map"),
+            })
         })?,
-    ]))
+    ])
 }
 
 /// Takes what viewers publish to lead the robot, or to send it somewhere.
-pub(super) struct Commands {
-    robot: Arc<Mutex<Simulation>>,
-    /// Ids are unique within one client.
-    topics: Mutex<HashMap<(ClientId, ClientChannelId), Wish>>,
+pub(super) fn publishing(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Result<()> {
+    let robot = robot.clone();
+    hub.on_publish(["json"], move |_client, channel, payload| {
+        let Some(wish) = Wish::of(&channel.topic) else {
+            return tracing::debug!("the robot does not know what {} is for", channel.topic);
+        };
+        let message = serde_json::from_slice(&payload).map_err(|error| error.to_string());
+        if let Err(error) = message.and_then(|message| wish.carry_out(&mut lock(&robot), &message)) {
+            tracing::warn!("a message of a viewer on {} can't be used: {error}", channel.topic);
+        }
+    })?;
+    Ok(())
 }
 
 /// What a topic is for.
@@ -126,41 +115,10 @@ impl Wish {
     }
 }
 
-impl Commands {
-    pub(super) fn new(robot: &Arc<Mutex<Simulation>>) -> Self {
-        Self { robot: robot.clone(), topics: Mutex::default() }
-    }
-}
-
-impl ClientPublish for Commands {
-    fn encodings(&self) -> Vec<String> {
-        vec!["json".to_owned()]
-    }
-
-    fn advertise(&self, client: ClientId, channel: &ClientChannel) -> Result<(), String> {
-        let wish = Wish::of(&channel.topic).filter(|_| channel.encoding == "json");
-        let wish = wish
-            .ok_or("of JSON, /cmd_vel, /goal_pose, /move_base_simple/goal, /initialpose and /clicked_point are taken")?;
-        lock(&self.topics).insert((client, channel.id), wish);
-        Ok(())
-    }
-
-    fn unadvertise(&self, client: ClientId, channel: ClientChannelId) {
-        lock(&self.topics).remove(&(client, channel));
-    }
-
-    fn message(&self, client: ClientId, channel: ClientChannelId, payload: Bytes) {
-        let Some(wish) = lock(&self.topics).get(&(client, channel)).copied() else { return };
-        let message = serde_json::from_slice(&payload).map_err(|error| error.to_string());
-        let done = message.and_then(|message| wish.carry_out(&mut lock(&self.robot), &message));
-        if let Err(error) = done {
-            tracing::warn!("a message of a viewer can't be used: {error}");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::demo::drive::simulation::Mode;
 

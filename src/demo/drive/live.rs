@@ -64,13 +64,10 @@ pub(crate) fn poses(simulation: &Simulation, at: Timestamp) -> Value {
 
 fn plan(simulation: &Simulation) -> Value {
     let plan = simulation.plan();
-    let count = plan.len() as f64;
-    let points: Vec<_> = plan.iter().map(|[x, y]| point([*x, *y, 0.08])).collect();
-    // it fades out with the distance
-    let colours: Vec<_> = (0..plan.len()).map(|i| colour(BLUE, 0.9 - 0.8 * i as f64 / count)).collect();
+    let points: Vec<_> = plan.iter().map(|[x, y]| point([*x, *y, 0.06])).collect();
     json!({"lines": [{
-        "type": "LINE_STRIP", "pose": origin(), "thickness": 0.5, "scale_invariant": false, "points": points,
-        "colors": colours,
+        "type": "LINE_STRIP", "pose": origin(), "thickness": 0.3, "scale_invariant": false, "points": points,
+        "color": colour(BLUE, 1.0),
     }]})
 }
 

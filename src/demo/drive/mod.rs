@@ -14,7 +14,6 @@ use serde_json::Value;
 use super::{Running, Ticker, jpeg};
 use camera::Camera;
 use camera::view::{HEIGHT, WIDTH};
-use controls::Commands;
 use lidar::Lidar;
 use live::Live;
 use simulation::{STEP, Simulation};
@@ -45,7 +44,7 @@ const PERIOD: Duration = Duration::from_nanos((1e9 * STEP) as u64 * STEPS as u64
 pub(super) fn start(hub: &Hub) -> anyhow::Result<Running> {
     let robot = Arc::new(Mutex::new(Simulation::new()));
     controls::parameters(hub, &robot)?;
-    hub.provide_publish(Arc::new(Commands::new(&robot)))?;
+    controls::publishing(hub, &robot)?;
     let services = controls::services(hub, &robot)?;
     let mut sender = Sender::new(hub, &lock(&robot))?;
     let mut ticks = 0;
