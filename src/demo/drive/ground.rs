@@ -54,7 +54,6 @@ fn height() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::demo::drive::world::World;
 
     #[test]

@@ -57,7 +57,7 @@ impl Lidar {
     fn turn(&mut self, simulation: &Simulation, mount: Point3, rings: &[f64]) -> Vec<Option<(f64, Hit)>> {
         let range = if simulation.settings.sky == Sky::Fog { RANGE_IN_FOG } else { RANGE };
         let vehicle = &simulation.vehicle;
-        let [x, y] = vehicle.to_map([mount[0], mount[1]]);
+        let [x, y] = vehicle.on_map([mount[0], mount[1]]);
         let origin = [x, y, mount[2]];
         let fox = solid::moving(simulation);
         let near: Vec<&Body> = self
@@ -154,7 +154,7 @@ mod tests {
         while simulation.world.road.nearest(simulation.vehicle.point).along < cone - 8.0 {
             simulation.step();
         }
-        let [x, y] = simulation.vehicle.from_map(simulation.world.cones[0]);
+        let [x, y] = simulation.vehicle.in_own_frame(simulation.world.cones[0]);
         let (azimuth, far) = (y.atan2(x - BUMPER[0]), (x - BUMPER[0]).hypot(y));
         let ranges = lidar.ranges(&simulation);
         let seen = (0..BEAMS)

@@ -168,18 +168,18 @@ fn spline(corners: &[Point]) -> Vec<Point> {
 
 /// Points at even distances on a closed polyline, and its length.
 fn even(points: &[Point]) -> (Vec<Point>, f64) {
-    let next = |i: usize| points[(i + 1) % points.len()];
-    let gap = |i: usize| (next(i)[0] - points[i][0]).hypot(next(i)[1] - points[i][1]);
-    let length: f64 = (0..points.len()).map(gap).sum();
+    let sides = || points.iter().zip(points.iter().cycle().skip(1));
+    let length_of = |(a, b): (&Point, &Point)| (b[0] - a[0]).hypot(b[1] - a[1]);
+    let length: f64 = sides().map(length_of).sum();
     let step = length / SAMPLES as f64;
     let (mut found, mut passed) = (Vec::with_capacity(SAMPLES), 0.0);
-    for i in 0..points.len() {
-        let gap = gap(i);
-        while found.len() < SAMPLES && found.len() as f64 * step < passed + gap {
-            let part = (found.len() as f64 * step - passed) / gap;
-            found.push([0, 1].map(|axis| points[i][axis] + part * (next(i)[axis] - points[i][axis])));
+    for (a, b) in sides() {
+        let side = length_of((a, b));
+        while found.len() < SAMPLES && found.len() as f64 * step < passed + side {
+            let part = (found.len() as f64 * step - passed) / side;
+            found.push([0, 1].map(|axis| a[axis] + part * (b[axis] - a[axis])));
         }
-        passed += gap;
+        passed += side;
     }
     (found, length)
 }

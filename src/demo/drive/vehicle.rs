@@ -70,13 +70,13 @@ impl Vehicle {
     }
 
     /// A point given by metres before it and to the left of it, on the map.
-    pub(crate) fn to_map(&self, [forward, left]: Point) -> Point {
+    pub(crate) fn on_map(&self, [forward, left]: Point) -> Point {
         let (sin, cos) = self.heading.sin_cos();
         [self.point[0] + cos * forward - sin * left, self.point[1] + sin * forward + cos * left]
     }
 
     /// A point of the map, by metres before the robot and to the left of it.
-    pub(crate) fn from_map(&self, point: Point) -> Point {
+    pub(crate) fn in_own_frame(&self, point: Point) -> Point {
         let (sin, cos) = self.heading.sin_cos();
         let (dx, dy) = (point[0] - self.point[0], point[1] - self.point[1]);
         [cos * dx + sin * dy, cos * dy - sin * dx]
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn points_go_to_the_map_and_back() {
         let vehicle = Vehicle { point: [3.0, -2.0], heading: 2.0, ..Vehicle::default() };
-        let [x, y] = vehicle.from_map(vehicle.to_map([5.0, 1.0]));
+        let [x, y] = vehicle.in_own_frame(vehicle.on_map([5.0, 1.0]));
         assert!((x - 5.0).abs() < 1e-9 && (y - 1.0).abs() < 1e-9);
     }
 }

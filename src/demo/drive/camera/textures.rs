@@ -53,8 +53,8 @@ impl Textures {
         let tile = noise(TILE, TILE);
         let mut stars = Vec::new();
         for _ in 0..260 {
-            let [azimuth, elevation, size] =
-                [(0.0, 6.283), (0.06, 0.6), (0.35, 1.0)].map(|(low, high)| random.between(low, high) as f32);
+            let [azimuth, elevation, size] = [(0.0, std::f64::consts::TAU), (0.06, 0.6), (0.35, 1.0)]
+                .map(|(low, high)| random.between(low, high) as f32);
             stars.push((azimuth, elevation, size));
         }
         Self { clouds, hills, tile, stars }

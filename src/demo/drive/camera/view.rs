@@ -30,7 +30,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn of(vehicle: &Vehicle) -> Self {
         let (sin, cos) = vehicle.heading.sin_cos();
-        let point = vehicle.to_map([MOUNT[0], MOUNT[1]]);
+        let point = vehicle.on_map([MOUNT[0], MOUNT[1]]);
         Self { point, heading: vehicle.heading as f32, sin, cos }
     }
 

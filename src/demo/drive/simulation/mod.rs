@@ -310,7 +310,7 @@ impl Simulation {
             speed = speed.min((curve * curve + 2.0 * CALM_BRAKING * metres).sqrt());
         }
         let look_ahead = 2.6 + 0.5 * self.vehicle.speed.abs();
-        let [x, y] = self.vehicle.from_map(self.world.lane.at(self.along + look_ahead).point);
+        let [x, y] = self.vehicle.in_own_frame(self.world.lane.at(self.along + look_ahead).point);
         // pure pursuit: the circle through the point ahead
         let steering = if x > 0.0 {
             (2.0 * y * WHEELBASE / (x * x + y * y).max(0.1)).atan()
@@ -323,8 +323,8 @@ impl Simulation {
     }
 
     fn obey(&mut self) -> Command {
-        let left = self.world.road.nearest(self.vehicle.to_map([WHEELBASE, 0.0])).left;
-        let back = self.world.road.nearest(self.vehicle.to_map([-0.5, 0.0])).left;
+        let left = self.world.road.nearest(self.vehicle.on_map([WHEELBASE, 0.0])).left;
+        let back = self.world.road.nearest(self.vehicle.on_map([-0.5, 0.0])).left;
         let outward = if self.led.speed >= 0.0 { left.abs() - back.abs() } else { back.abs() - left.abs() };
         if left.abs().max(back.abs()) > FREE - 1.6 && outward > 0.0 {
             return Command { speed: 0.0, ..self.led };

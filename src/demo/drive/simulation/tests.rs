@@ -45,7 +45,7 @@ fn it_never_touches_a_cone_nor_a_fox() {
     for _ in 0..(600.0 / STEP) as usize {
         simulation.step();
         let touches = |point: Point, room: f64| {
-            let [x, y] = simulation.vehicle.from_map(point);
+            let [x, y] = simulation.vehicle.in_own_frame(point);
             (-0.5..=2.3).contains(&x) && y.abs() < 0.7 + room
         };
         for cone in &simulation.world.cones {
@@ -78,7 +78,7 @@ fn what_a_viewer_leads_it_past_is_not_waited_for() {
     let mut simulation = Simulation::new();
     let mailbox = simulation.world.mailboxes[0];
     for _ in 0..600 {
-        let [x, y] = simulation.vehicle.from_map(simulation.world.lane.at(simulation.along + 4.0).point);
+        let [x, y] = simulation.vehicle.in_own_frame(simulation.world.lane.at(simulation.along + 4.0).point);
         simulation.lead(4.0, 4.0 * 2.0 * y / (x * x + y * y));
         drive(&mut simulation, 0.2);
         if simulation.along > mailbox.along + 5.0 {
