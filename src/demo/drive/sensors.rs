@@ -164,14 +164,13 @@ pub(crate) fn position(simulation: &Simulation, at: Timestamp) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::drive::simulation::STEP;
 
     #[test]
     fn boxes_lie_within_the_picture_and_a_fox_is_recognised() {
         let mut simulation = Simulation::new();
         let mut foxes = 0;
-        for _ in 0..(200.0 / STEP) as usize {
-            simulation.step();
+        for _ in 0..400 {
+            (0..20).for_each(|_| simulation.step());
             let found = annotations(&simulation, Timestamp(1));
             for corner in
                 found["points"].as_array().unwrap().iter().flat_map(|one| one["points"].as_array().unwrap())
@@ -182,14 +181,14 @@ mod tests {
             let texts = found["texts"].as_array().unwrap();
             foxes += usize::from(texts.iter().any(|text| text["text"].as_str().unwrap().starts_with("fox")));
         }
-        assert!(foxes > 300, "{foxes} pictures with a fox");
+        assert!(foxes > 15, "{foxes} pictures with a fox");
     }
 
     #[test]
     fn the_fix_stays_in_the_circus() {
         let mut simulation = Simulation::new();
-        for _ in 0..(180.0 / STEP) as usize {
-            simulation.step();
+        for _ in 0..180 {
+            (0..60).for_each(|_| simulation.step());
             let fix = fix(&simulation, Timestamp(1));
             let [latitude, longitude] = ["latitude", "longitude"].map(|name| fix[name].as_f64().unwrap());
             // 621 m long, 118 m wide
