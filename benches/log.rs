@@ -1,5 +1,5 @@
 //! Logs messages of 100 bytes through a channel handle to clients on loopback, beside the crate `foxglove`, and prints how
-//! many a second are logged and delivered.
+//! many a second are logged and delivered, and the CPU time of the process that logs, for each message that it logs (Linux).
 //!
 //! ```sh
 //! cargo build --release --manifest-path benches/peer/Cargo.toml --target-dir target/peer
@@ -32,7 +32,7 @@ use foxglove_bridge::time::Timestamp;
 
 mod bridge;
 
-use bridge::{Frames, connect_to, quantile};
+use bridge::{Frames, connect_to, quantile, usage_of};
 
 const BYTES: usize = 100;
 const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/peer/release/foxglove-log-peer");
@@ -106,8 +106,9 @@ impl Drop for Contestant {
     }
 }
 
-/// One run: messages logged a second, delivered a second to all clients together, and the part that was delivered.
-fn run(mut side: Contestant, clients: usize, messages: u64) -> [f64; 3] {
+/// One run: messages logged a second, delivered a second to all clients together, the part that was delivered, and CPU
+/// seconds a message.
+fn run(mut side: Contestant, clients: usize, messages: u64) -> [f64; 4] {
     let port = side.line().parse().unwrap();
     let counts: Vec<Arc<AtomicU64>> = (0..clients).map(|_| Arc::default()).collect();
     let readers: Vec<_> = counts
@@ -121,7 +122,7 @@ fn run(mut side: Contestant, clients: usize, messages: u64) -> [f64; 3] {
             })
         })
         .collect();
-    let begin = Instant::now();
+    let (begin, before) = (Instant::now(), usage_of(&side.child).cpu);
     writeln!(side.stdin, "{messages}").unwrap();
     let seconds: f64 = side.line().parse().unwrap();
     let (mut delivered, mut last) = (0, begin.elapsed());
@@ -132,10 +133,16 @@ fn run(mut side: Contestant, clients: usize, messages: u64) -> [f64; 3] {
         }
         thread::sleep(Duration::from_millis(1));
     }
+    let cpu = usage_of(&side.child).cpu - before;
     drop(side);
     readers.into_iter().for_each(|reader| reader.join().unwrap());
     let all = (messages * clients as u64).max(1);
-    [messages as f64 / seconds, delivered as f64 / last.as_secs_f64(), delivered as f64 / all as f64]
+    [
+        messages as f64 / seconds,
+        delivered as f64 / last.as_secs_f64(),
+        delivered as f64 / all as f64,
+        cpu.as_secs_f64() / messages as f64,
+    ]
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -165,11 +172,12 @@ fn main() {
             for (side, results) in ["ours", "peer"].into_iter().zip(results) {
                 let of = |index: usize| median(results.iter().map(|result| result[index]).collect());
                 println!(
-                    "{clients:>3} clients, {mode:<8} {side}: {:>8.3} M/s logged ({:>7.1} ns each), {:>7.3} M/s delivered ({:.1} %)",
+                    "{clients:>3} clients, {mode:<8} {side}: {:>8.3} M/s logged ({:>7.1} ns each), {:>7.3} M/s delivered ({:.1} %), {:.0} ns of CPU",
                     of(0) / 1e6,
                     1e9 / of(0),
                     of(1) / 1e6,
-                    of(2) * 100.0
+                    of(2) * 100.0,
+                    of(3) * 1e9
                 );
             }
         }

@@ -185,7 +185,7 @@ fn whatever_the_page_names_is_there() {
     let named = named_in_tree(PAGE);
     assert!(named.len() > 100 && named.contains("mod.rs") && named.contains("mcap/"));
     let mut there = BTreeSet::new();
-    for folder in ["src", "tests", "benches", "testdata", "config"] {
+    for folder in ["src", "tests", "benches", "examples", "testdata", "config"] {
         names(&root.join(folder), &mut there);
     }
     let gone: Vec<_> = named.difference(&there).collect();

@@ -63,17 +63,7 @@ impl Bridge {
 
     /// What it has taken, also after its end.
     pub(super) fn usage(&self) -> Usage {
-        const TICK: Duration = Duration::from_millis(10);
-        let read =
-            |file| std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default();
-        let (stat, status) = (read("stat"), read("status"));
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
-        let memory = |name| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
-            line.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
-        };
-        Usage { cpu: TICK * (ticks(11) + ticks(12)), peak: memory("VmHWM:"), own: memory("RssAnon:") }
+        usage_of(&self.child)
     }
 }
 
@@ -82,6 +72,20 @@ impl Drop for Bridge {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
+}
+
+/// What a process has taken, also after its end.
+pub(super) fn usage_of(process: &Child) -> Usage {
+    const TICK: Duration = Duration::from_millis(10);
+    let read = |file| std::fs::read_to_string(format!("/proc/{}/{file}", process.id())).unwrap_or_default();
+    let (stat, status) = (read("stat"), read("status"));
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
+    let memory = |name| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+        line.and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+    };
+    Usage { cpu: TICK * (ticks(11) + ticks(12)), peak: memory("VmHWM:"), own: memory("RssAnon:") }
 }
 
 /// Connects to a server, and subscribes to all channels once there are any.

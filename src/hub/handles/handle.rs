@@ -35,6 +35,23 @@ pub struct LogError {
 
 /// Logs messages of one channel; see [`handles`](super). Clones share the channel, which ends when it is closed or the
 /// last of them is dropped: what was logged before is still sent.
+///
+/// ```
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use foxglove_bridge::time::Timestamp;
+/// use serde_json::json;
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let pose = hub.channel("/pose").json()?;
+/// pose.log(&json!({ "x": 1 }));
+/// // made only if somebody wants it
+/// pose.log_with(|| json!({ "x": 2 }));
+/// // from another thread, at a time of its own, and with the error
+/// let clone = pose.clone();
+/// let logged = std::thread::spawn(move || clone.try_log(Timestamp(7), &json!({ "x": 3 })));
+/// assert!(logged.join().is_ok_and(|logged| logged.is_ok()));
+/// # Ok::<(), foxglove_bridge::hub::handles::ChannelError>(())
+/// ```
 pub struct ChannelHandle<E: Encode>(Arc<Inner<E>>);
 
 struct Inner<E> {
@@ -215,7 +232,6 @@ impl<E> Inner<E> {
             return;
         }
         self.hub.0.demand.unwatch(self.channel.id, &self.wanted);
-        self.hub.flush_logged();
         if self.hub.registry().release(self.channel.id) {
             self.hub.publisher().retire(&[self.channel.id]);
         }

@@ -89,6 +89,18 @@ pub enum ChannelError {
 }
 
 /// What a channel is to be; made by [`Hub::channel`].
+///
+/// ```
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use serde_json::json;
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let map = hub.channel("/map").latched().metadata("frame", "world").json()?;
+/// map.log(&json!({ "cells": [0, 1] }));
+/// let log = hub.channel("/log").builtin("foxglove.Log")?;
+/// log.log(&json!({ "level": "WARNING", "message": "low battery" }));
+/// # Ok::<(), foxglove_bridge::hub::handles::ChannelError>(())
+/// ```
 #[must_use = "there is no channel before it is known what its messages are"]
 pub struct ChannelBuilder {
     hub: Hub,
