@@ -45,7 +45,7 @@
 //! | know whether anybody wants them | [`hub::handles::ChannelHandle::is_subscribed`], [`hub::Hub::on_demand`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
 //! | take what viewers publish | [`hub::Hub::on_publish`] |
-//! | play recordings, and control that | [`source::open`], [`playback::Player`] |
+//! | play recordings, and control that | [`source::open`], [`playback::Player`], for viewers without playback control [`playback::Remote`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |

@@ -84,11 +84,13 @@ impl Followed {
         if names.is_empty() {
             self.all = true;
         }
-        if self.names.len() + names.len() > MAX_NAMES {
-            return false;
+        // viewers follow the same names again after each new session
+        let mut new: BTreeSet<_> = names.into_iter().filter(|name| !self.names.contains(name)).collect();
+        let fits = self.names.len() + new.len() <= MAX_NAMES;
+        if fits {
+            self.names.append(&mut new);
         }
-        self.names.extend(names);
-        true
+        fits
     }
 
     /// Takes names out; all of them if there are none.

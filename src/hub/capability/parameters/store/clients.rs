@@ -70,7 +70,7 @@ impl ParameterStore {
                     answering.refuse(&name, &refused.to_string());
                 }
             });
-            call("a parameter", || handler(request, answer));
+            call("parameters", || handler(request, answer));
         }
     }
 }

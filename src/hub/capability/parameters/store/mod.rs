@@ -3,25 +3,21 @@
 //! Values change under one lock, below which the hub's lock and those of queues are taken: every client gets changes and
 //! answers in the order in which values held.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
-use super::spec::{ParameterSpec, Rules, ValueType, shown, weight};
+use super::spec::ParameterSpec;
 use crate::hub::requests::call;
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Shared as HubShared, lock};
-use crate::protocol::{Parameter, ParameterType, ParameterValue};
+use crate::protocol::{Parameter, ParameterValue};
 
 mod clients;
+mod held;
 
 use clients::Keeper;
-
-/// Parameters of one hub.
-const MOST: usize = 10_000;
-
-/// Bytes of all names and values: the description of a robot has room, and an answer with all of them is not too large.
-const MOST_BYTES: usize = 4 << 20;
+pub use held::ParameterError;
+use held::{State, refused};
 
 /// Changes that may wait until listeners are called.
 const MOST_CHANGES: usize = 1000;
@@ -63,35 +59,6 @@ pub enum NewParameters {
     Added,
 }
 
-/// Why a parameter is not declared, or has not the value that it was to have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParameterError {
-    /// It is declared already.
-    #[error("there is a parameter {0} already")]
-    NameTaken(String),
-    /// It is not declared.
-    #[error("there is no parameter {0}")]
-    Unknown(String),
-    /// It can't have this value.
-    #[error("parameter {name} can't be {value}: {rule}")]
-    Refused {
-        /// Its name.
-        name: String,
-        /// The value, shortened; `removed` if it was to be removed.
-        value: String,
-        /// What it must be.
-        rule: String,
-    },
-    /// There are too many, or they are too large.
-    #[error(
-        "parameter {name} is not kept: a server has at most {MOST} parameters, of {MOST_BYTES} bytes together"
-    )]
-    TooMuch {
-        /// Its name.
-        name: String,
-    },
-}
-
 type OnChange = Arc<dyn Fn(&ParameterChange) + Send + Sync>;
 type Handler = Arc<dyn Fn(ParameterRequest, Responder<Result<(), String>>) + Send + Sync>;
 
@@ -127,107 +94,6 @@ struct Shared {
     hub: Weak<HubShared>,
     state: Mutex<State>,
     listeners: Mutex<Vec<OnChange>>,
-}
-
-#[derive(Default)]
-struct State {
-    held: BTreeMap<String, Held>,
-    bytes: usize,
-    new: NewParameters,
-    changes: VecDeque<ParameterChange>,
-    /// A thread calls the listeners.
-    is_reporting: bool,
-}
-
-struct Held {
-    parameter: Parameter,
-    value_type: ValueType,
-    rules: Rules,
-    handler: Option<Handler>,
-}
-
-impl ParameterSpec {
-    /// Whether it can be declared: its value is within its own bounds and choices.
-    pub fn check(&self) -> Result<(), ParameterError> {
-        Held::new(self.clone(), None).map(drop)
-    }
-}
-
-impl Held {
-    fn new(spec: ParameterSpec, handler: Option<Handler>) -> Result<Self, ParameterError> {
-        let ParameterSpec { parameter, rules } = spec;
-        let Parameter { name, parameter_type, value } = parameter;
-        let Some(value) = value else {
-            let (value, rule) = ("nothing".to_owned(), "it needs a value that JSON has".to_owned());
-            return Err(ParameterError::Refused { name, value, rule });
-        };
-        let value_type = ValueType::of(&value, parameter_type);
-        let parameter = Parameter { name, parameter_type: value_type.said(), value: None };
-        let mut held = Self { parameter, value_type, rules, handler };
-        let fits = held.fit(&value, None).map_err(|rule| refused(&held.parameter.name, &value, rule))?;
-        held.parameter.value = Some(fits);
-        Ok(held)
-    }
-
-    /// What a value becomes here, if it can.
-    fn fit(&self, value: &ParameterValue, said: Option<ParameterType>) -> Result<ParameterValue, String> {
-        if said == Some(ParameterType::ByteArray) && self.value_type == ValueType::Text {
-            return Err("it must be text, not bytes".to_owned());
-        }
-        let value = self.value_type.fit(value)?;
-        self.rules.check(&value, &self.value_type)?;
-        Ok(value)
-    }
-
-    fn weight(&self) -> usize {
-        self.parameter.name.len() + self.parameter.value.as_ref().map_or(0, weight)
-    }
-}
-
-fn refused(name: &str, value: &ParameterValue, rule: String) -> ParameterError {
-    ParameterError::Refused { name: name.to_owned(), value: shown(value), rule }
-}
-
-impl State {
-    fn insert(&mut self, spec: ParameterSpec, handler: Option<Handler>) -> Result<Parameter, ParameterError> {
-        let held = Held::new(spec, handler)?;
-        if self.held.contains_key(&held.parameter.name) {
-            return Err(ParameterError::NameTaken(held.parameter.name));
-        }
-        if self.held.len() >= MOST || self.bytes + held.weight() > MOST_BYTES {
-            return Err(ParameterError::TooMuch { name: held.parameter.name });
-        }
-        self.bytes += held.weight();
-        let parameter = held.parameter.clone();
-        self.held.insert(parameter.name.clone(), held);
-        Ok(parameter)
-    }
-
-    /// Gives a parameter a value that fits; None if it has that already.
-    fn replace(&mut self, name: &str, value: ParameterValue) -> Result<Option<Parameter>, ParameterError> {
-        let unknown = || ParameterError::Unknown(name.to_owned());
-        let held = self.held.get_mut(name).ok_or_else(unknown)?;
-        if held.parameter.value.as_ref() == Some(&value) {
-            return Ok(None);
-        }
-        let bytes = self.bytes - held.weight() + name.len() + weight(&value);
-        if bytes > MOST_BYTES {
-            return Err(ParameterError::TooMuch { name: name.to_owned() });
-        }
-        self.bytes = bytes;
-        held.parameter.value = Some(value);
-        Ok(Some(held.parameter.clone()))
-    }
-
-    fn remove(&mut self, name: &str) -> Option<Held> {
-        let held = self.held.remove(name)?;
-        self.bytes -= held.weight();
-        Some(held)
-    }
-
-    fn values<'a>(&self, names: impl IntoIterator<Item = &'a String>) -> Vec<Parameter> {
-        names.into_iter().filter_map(|name| Some(self.held.get(name)?.parameter.clone())).collect()
-    }
 }
 
 impl ParameterStore {
@@ -355,7 +221,7 @@ impl ParameterStore {
             drop(state);
             let listeners = lock(&self.0.listeners).clone();
             for listener in listeners {
-                call("a listener to parameters", || listener(&change));
+                call("parameters", || listener(&change));
             }
             state = lock(&self.0.state);
         }

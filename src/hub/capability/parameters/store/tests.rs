@@ -1,10 +1,11 @@
 use std::sync::mpsc::{Receiver, channel};
 
+use super::held::{MOST, MOST_BYTES};
 use super::*;
 use crate::hub::SlowClient;
 use crate::hub::capability::parameters::ParameterAccess;
 use crate::hub::testing::{Sent, Viewer, hub};
-use crate::protocol::{GetParameters, ParameterValues, ServerMessage, SetParameters};
+use crate::protocol::{GetParameters, ParameterType, ParameterValues, ServerMessage, SetParameters};
 
 fn store() -> (Hub, ParameterStore) {
     let hub = hub(SlowClient::Drop);
@@ -210,6 +211,23 @@ fn listeners_learn_who_changed_what_in_order_and_may_set_it_back() {
     assert!(store.remove("x") && !store.remove("x"));
     let removed = changes.try_iter().next().unwrap();
     assert_eq!(removed, ParameterChange { parameter: Parameter::unset("x"), by: ChangedBy::Program });
+}
+
+#[test]
+fn a_listener_or_a_handler_that_panics_costs_nobody_else() {
+    let (hub, store) = store();
+    store.declare(Parameter::new("x", 1)).unwrap();
+    store.declare_handled(Parameter::new("y", 1), |_request, _answer| panic!("with a fault")).unwrap();
+    store.on_change(|_change| panic!("a listener with a fault"));
+    let (sender, changes) = channel();
+    store.on_change(move |change| sender.send(change.parameter.clone()).unwrap());
+    let mut viewer = follower(&hub);
+    let both = vec![Parameter::new("y", 2), Parameter::new("x", 2)];
+    let sent = set(&mut viewer, both, Some("s"));
+    let holds = vec![Parameter::new("x", 2), Parameter::new("y", 1)];
+    assert_eq!(sent.last(), Some(&values(holds, Some("s"))), "{sent:?}");
+    store.set("x", 3).unwrap();
+    assert_eq!(changes.try_iter().count(), 2);
 }
 
 type Asked = (ParameterRequest, Responder<Result<(), String>>);
