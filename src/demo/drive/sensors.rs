@@ -100,7 +100,7 @@ pub(crate) fn annotations(simulation: &Simulation, at: Timestamp) -> Value {
         .collect();
     near.sort_by(|a, b| a.0.total_cmp(&b.0));
     near.truncate(MOST_BOXES);
-    let (mut points, mut texts) = (Vec::new(), Vec::new());
+    let (mut points, mut texts, mut cones_are_named) = (Vec::new(), Vec::new(), false);
     for (ahead, [left, top, right, bottom], Seen { name, tint, .. }) in near {
         let corners = [(left, top), (right, top), (right, bottom), (left, bottom)];
         let corners: Vec<_> = corners.iter().map(|(x, y)| json!({"x": x, "y": y})).collect();
@@ -108,6 +108,10 @@ pub(crate) fn annotations(simulation: &Simulation, at: Timestamp) -> Value {
             "timestamp": time(at), "type": "LINE_LOOP", "points": corners, "outline_color": colour(tint, 1.0),
             "fill_color": colour(tint, 0.08), "thickness": 1.5,
         }));
+        // a row of cones is named once
+        if name == "cone" && std::mem::replace(&mut cones_are_named, true) {
+            continue;
+        }
         texts.push(json!({
             "timestamp": time(at), "position": {"x": left, "y": (top - 2.0).max(10.0)},
             "text": format!("{name} {ahead:.0} m"), "font_size": 9.0, "text_color": colour([1.0; 3], 1.0),
