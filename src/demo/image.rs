@@ -32,7 +32,7 @@ pub(super) fn start(hub: &Hub) -> anyhow::Result<Running> {
             count += 1;
             calibration.log_at(now, &calibrated(now));
             annotations.log_at(now, &circles(seconds, now));
-            // a picture is dear: nobody looks, nothing is drawn
+            // pictures are expensive: none is drawn while nobody is subscribed
             if !compressed.is_subscribed() && !raw_is_due {
                 return;
             }

@@ -123,7 +123,7 @@ impl Sender {
         })
     }
 
-    /// Sends what is due at a tick. What is dear to make is made only if somebody wants it.
+    /// Sends what is due at a tick. Expensive messages are made only if somebody wants them.
     fn send(&mut self, lines: &[Line], robot: &Simulation, tick: usize, now: Timestamp) {
         for line in lines {
             self.log.log_at(now, &sensors::log(line, now));
