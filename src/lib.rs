@@ -44,12 +44,14 @@
 //! | serve them | [`server::Server::start`], or [`server::Server::run`] on a Tokio runtime |
 //! | know whether anybody wants them | [`hub::handles::ChannelHandle::is_subscribed`], [`hub::Hub::on_demand`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
-//! | take what viewers publish | [`hub::Hub::on_publish`] |
-//! | play recordings, and control that | [`source::open`], [`playback::Player`], for viewers without playback control [`playback::Remote`] |
+//! | take what viewers publish; offer it to the others | [`hub::Hub::on_publish`]; [`input::Published`] |
+//! | let viewers fetch files; keep the connection graph | [`assets::Assets`]; [`hub::Hub::provide_connections`] |
+//! | play recordings, and control that | [`source::open`], [`playback::Player`], [`playback::Remote`] |
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |
 //! | record what is served | [`sink::Recorder`] |
+//! | read payloads as JSON | [`payload::Decoder`] |
 //! | speak the protocol as a client | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from its [registry](hub::Hub::registry): two registries
@@ -84,6 +86,7 @@
 //! # Ok(())
 //! # }
 //! ```
+pub mod assets;
 pub mod hub;
 pub mod input;
 mod log_limit;
@@ -117,6 +120,7 @@ pub mod internals {
     pub use crate::playback::clock::Clock;
     pub use crate::printable::{SHORT, counted, is_harmless, printable};
     pub use crate::protocol::data::{message_data_header, time_frame};
+    pub use crate::server::computer_name;
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
     pub use crate::suggest::nearest;
     pub use crate::websocket;

@@ -126,6 +126,19 @@ impl Registry {
         self.lock().claim(spec)
     }
 
+    /// Claims the channel that is offered on a topic once more, if there is one that `fits`.
+    pub(crate) fn claim_offered(
+        &self,
+        topic: &str,
+        fits: impl FnOnce(&Channel) -> bool,
+    ) -> Option<Arc<Channel>> {
+        let mut table = self.lock();
+        let id = table.offered.get(topic).copied()?;
+        let claimed = table.channels.get_mut(&id).filter(|claimed| fits(&claimed.channel))?;
+        claimed.claims += 1;
+        Some(claimed.channel.clone())
+    }
+
     /// Gives a claim back. True if it was the last one: then the channel has to be retired in the hub
     /// ([`Publisher::retire`](crate::hub::Publisher::retire), [`Batch::retired`](crate::model::Batch::retired)).
     #[must_use = "a channel without claims has to be retired in the hub"]

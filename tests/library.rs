@@ -106,7 +106,8 @@ fn servers_of_one_program_have_nothing_in_common() {
     assert_eq!(viewer.session, of_first.session);
     wait_for_subscription(&a);
     a.log(b"again");
-    assert_eq!(viewer.next().unwrap().1, b"again");
+    // who subscribes in the first two seconds of a channel gets all of it
+    while viewer.next().unwrap().1 != b"again" {}
     drop(again);
     assert_eq!(viewer.next(), None);
 }
@@ -171,7 +172,9 @@ fn a_recorder_and_viewers_of_one_hub_get_the_same() {
     assert_eq!((recorded.messages, recorded.lost), (MESSAGES + 1, 0));
     server.finish();
     let expected: Vec<_> = (1..=MESSAGES).map(|n| (n, n.to_le_bytes().to_vec())).collect();
-    assert!(reading.join().unwrap() == expected);
+    // the message from before it subscribed came within the first two seconds of the channel, or not
+    let seen: Vec<_> = reading.join().unwrap().into_iter().filter(|(time, _)| *time > 0).collect();
+    assert!(seen == expected);
     let file = std::fs::read(path).unwrap();
     let messages = mcap::MessageStream::new(&file).unwrap().map(Result::unwrap);
     let of_file: Vec<_> = messages.map(|message| (message.log_time, message.data.to_vec())).collect();

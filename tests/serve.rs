@@ -11,7 +11,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+#[path = "interop/peers.rs"]
+mod peers;
+
+use peers::{ROOT, ci, modules, python, recordings, works};
 
 /// Trials of `tests/interop/trials.py`: a sentence, the name there, whether it needs the folder of recordings.
 const TRIALS: &[(&str, &str, bool)] = &[
@@ -26,7 +29,24 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a topic that is subscribed while playing begins with its last message", "late_topic", false),
     ("a wait of more than a minute is shown while it lasts", "long_wait", true),
     ("a recording that is sent as of now goes on in time at laps and seeks", "shift", false),
-    ("a client without a common subprotocol is told both in a 400", "subprotocol", false),
+    ("the newest common subprotocol is spoken, and without one the 400 names all", "subprotocol", false),
+    ("a viewer that has a table of schemas controls playback", "control@v1.1", false),
+    ("each lap of a loop is a seek for a viewer that has a table of schemas", "loop_sdk@v1.1", true),
+    ("many seeks back are one new session with its schemas", "seeks_back@v1.1", false),
+    (
+        "nothing of before a seek arrives after it at viewers that have a table of schemas",
+        "seeks@v1.1",
+        false,
+    ),
+    ("recordings that overlap arrive as one timeline with one table of schemas", "several@v1.1", true),
+    ("a schema that changes has another id in the table", "changed_schema@v1.1", false),
+    ("live topics are advertised with their schemas in a table", "live_rules@v1.1", false),
+    ("time that begins anew is a new session with its schemas", "time_anew@v1.1", false),
+    ("JSON of built-in schemas has them in the table", "looks@v1.1", false),
+    ("who may connect is decided by origin and host, as the page about security says", "origins", false),
+    ("a viewer of a read-only server sees everything and changes nothing", "read_only", false),
+    ("what is beyond the limits of clients is refused, and others go on", "limits", false),
+    ("each thing that a client asks is answered as the peers' tests ask", "answers", false),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
@@ -77,6 +97,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("recipe: a CSV file", "recipe_csv_file", false),
     ("recipe: a program over SSH", "recipe_over_ssh", false),
     ("recipe: several programs", "recipe_several", false),
+    ("recipe: a server in Python", "recipe_python_server", false),
     ("recipe: a recording every night", "recipe_every_night", false),
     ("recipe: a line every hour", "recipe_every_hour", false),
     ("a server whose inputs are silent ends at once", "silent", false),
@@ -98,6 +119,20 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("an MCAP stream, lines from sockets and growing files are served together", "mixed", false),
     ("a recording plays beside live input as if it were of now", "shifted", false),
     ("recordings and live input don't mix", "dont_mix", false),
+    ("a script on stdin provides a service", "services", false),
+    (
+        "writers on sockets provide services, and one that does not read hurts no other",
+        "sockets_services",
+        false,
+    ),
+    ("parameters of a script are set by clients", "script_parameters", false),
+    ("what happens is printed", "events", false),
+    ("events are printed once and another server reads them", "events_with_script", false),
+    ("an stdout that takes nothing holds nobody", "events_stalled", false),
+    ("an stdout that is closed ends the events alone", "events_closed", false),
+    ("beside a recording stdin gives commands", "beside_recording", false),
+    ("commands in files are not carried out", "commands_in_files", false),
+    ("a shell script is a whole server", "readme_script", false),
     ("what is served is recorded exactly", "record", false),
     ("a termination signal completes the recording", "record_sigterm", false),
     ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
@@ -158,6 +193,15 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ),
     ("an embedder's functions keep parameters", "library_parameters", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
+    ("what a client publishes reaches the others at the time of what is served", "published", false),
+    ("channels of clients are the server's, or beside them", "publish_forms", false),
+    ("a channel of a client that comes back soon is the same", "publish_again", false),
+    ("a client that publishes as fast as it can harms nobody", "publish_flood", false),
+    ("the first messages of a live topic reach viewers that are there", "first_messages", false),
+    ("the connection graph shows who publishes and subscribes", "graph", false),
+    ("assets are fetched from their folders and from nowhere else", "assets", false),
+    ("a client that fetches much and reads slowly takes little memory", "assets_slow", false),
+    ("what is attached to recordings can be fetched", "attachments", false),
 ];
 
 /// Those that need Node as well: the clients of npm `@foxglove/ws-protocol-examples` against the demos.
@@ -176,10 +220,6 @@ static COMPUTER: RwLock<()> = RwLock::new(());
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     libtest_mimic::run(&arguments, trials()).exit_code()
-}
-
-fn ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// A trial that runs a command; where something it needs is missing it is ignored, in CI it fails.
@@ -263,52 +303,15 @@ fn trials() -> Vec<Trial> {
     trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
     let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());
     trials.push(trial("the client of the npm package reads a whole recording compressed".into(), compressed));
+    let publishes = node.clone().map(|command| vec![command[0].clone(), interop.join("publish.cjs")]);
+    trials.push(trial("clients of the npm package publish, follow the graph and fetch".into(), publishes));
     let browser =
         node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
     // nothing installs a browser, so that its absence is no failure even in CI
     let ignored = browser.is_err();
-    let name = "Chromium, where there is one, reads a whole recording compressed";
+    let name = "Chromium, where there is one, is refused by origin, and reads a whole recording compressed";
     trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
     trials
-}
-
-/// The recordings, relative to their folder; those of the conformance suite are not among them.
-fn recordings(data: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in ["converted", "fixtures", "made", "real"] {
-        let Ok(entries) = std::fs::read_dir(data.join(folder)) else { continue };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // the one that can't be played has a trial of its own
-            if path.extension().is_some_and(|extension| extension == "mcap")
-                && path.file_name().is_some_and(|name| name != "chunk_not_closed.mcap")
-            {
-                found.push(path.strip_prefix(data).unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn works(program: &Path, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.env("NODE_PATH", modules()).status().is_ok_and(|status| status.success())
-}
-
-/// Where `.ci/run` installs the npm packages.
-fn modules() -> PathBuf {
-    Path::new(ROOT).join("target/interop/node_modules")
-}
-
-/// What `tests/interop` imports.
-const PACKAGES: &str = "import mcap, mcap_protobuf, mcap_ros2, rosbags, websockets, lz4, zstandard";
-
-fn python() -> Result<PathBuf, String> {
-    let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];
-    candidates.into_iter().find(|python| works(python, &["-c", PACKAGES])).ok_or_else(|| {
-        "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
-    })
 }
 
 fn node() -> Result<PathBuf, String> {

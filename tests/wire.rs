@@ -171,7 +171,7 @@ fn there_is_a_golden_frame_of_every_kind_of_message() {
         kinds.insert((golden.sender, kind));
     }
     let count = |sender| kinds.iter().filter(|(by, _)| *by == sender).count();
-    assert_eq!((count(Sender::Client), count(Sender::Server)), (14, 15), "{kinds:?}");
+    assert_eq!((count(Sender::Client), count(Sender::Server)), (14, 16), "{kinds:?}");
 }
 
 #[test]
@@ -319,6 +319,19 @@ fn what_servers_announce_is_understood() {
     // without a schema encoding it is that of the message encoding
     assert_eq!(channels[0].schema_encoding, None);
     assert_eq!(channels[0].to_channel().unwrap().schema.unwrap().data.as_ref(), [0x0a, 0x00]);
+
+    let mut table = SchemaTable::default();
+    let mut tabled = |name| match server_message(SDK_PYTHON, name) {
+        ServerMessage::AdvertiseTable(advertise) => table.read(advertise).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let ServerMessage::Advertise(inline) = server_message(SDK_PYTHON, "advertise") else { panic!() };
+    let all = tabled("advertise_table");
+    for channel in &inline {
+        assert!(all.contains(channel), "both forms say the same of {}", channel.topic);
+    }
+    assert_eq!(tabled("advertise_table_known_schema")[0].schema, r#"{"type":"object"}"#);
+    assert_eq!(tabled("advertise_table_new_schema")[0].schema, "{}");
 
     let ServerMessage::AdvertiseServices(services) = server_message(NPM, "advertise_services_old_style")
     else {

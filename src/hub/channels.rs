@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::advertise::{Advertise, Advertised, Form};
 use super::outbox::Encoded;
 use crate::model::{Channel, ChannelId};
 use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
@@ -11,9 +12,8 @@ use crate::protocol::{AdvertisedChannel, NotAdvertisable, ServerMessage};
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
     known: BTreeMap<ChannelId, Arc<Channel>>,
-    advertised: BTreeMap<ChannelId, AdvertisedChannel>,
+    advertised: Advertised,
     by_topic: HashMap<String, ChannelId>,
-    encoded: Option<Encoded>,
     /// By slot. A channel that was retired can't come back.
     newest: Vec<Option<Newest>>,
 }
@@ -30,8 +30,8 @@ struct Newest {
 pub(crate) struct Added {
     /// Those that were not known before.
     pub(crate) new: Vec<Arc<Channel>>,
-    /// The `advertise` for clients that are connected, if there is anything to advertise.
-    pub(crate) advertise: Option<Encoded>,
+    /// For clients that are connected, if there is anything to advertise.
+    pub(super) advertise: Option<Advertise>,
     /// What is not offered.
     pub(crate) refused: Vec<NotOffered>,
 }
@@ -131,9 +131,7 @@ impl Channels {
             }
         }
         if !advertised.is_empty() {
-            self.encoded = None;
-            self.advertised.extend(advertised.iter().map(|channel| (channel.id, channel.clone())));
-            added.advertise = Some(ServerMessage::Advertise(advertised).encode().into());
+            added.advertise = Some(self.advertised.add(advertised));
         }
         added
     }
@@ -151,11 +149,10 @@ impl Channels {
             if self.by_topic.get(&channel.topic) == Some(&id) {
                 self.by_topic.remove(&channel.topic);
             }
-            if self.advertised.remove(&id).is_some() {
+            if self.advertised.remove(id) {
                 gone.push(id);
             }
         }
-        self.encoded = None;
         (removed, (!gone.is_empty()).then(|| ServerMessage::Unadvertise(gone).encode().into()))
     }
 
@@ -166,17 +163,12 @@ impl Channels {
 
     /// The channel, if it is advertised.
     pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Arc<Channel>> {
-        self.advertised.get(&id).and(self.known.get(&id))
+        self.known.get(&id).filter(|channel| self.advertised.contains(channel.id))
     }
 
     /// `advertise` with every channel.
-    pub(crate) fn encoded(&mut self) -> Encoded {
-        let Self { advertised, encoded, .. } = self;
-        encoded
-            .get_or_insert_with(|| {
-                ServerMessage::Advertise(advertised.values().cloned().collect()).encode().into()
-            })
-            .clone()
+    pub(super) fn encoded(&self, form: Form) -> Encoded {
+        self.advertised.whole(form, &self.known)
     }
 }
 

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use super::client_assets::AssetRequests;
 use super::demand::DemandChange;
 use super::outbox::{Closing, Control, ControlKind, Progress, Slice, Taken};
-use super::queue::Part;
+use super::queue::{Feed, Part};
 use super::subscriptions::{Counts, Refused};
-use super::{ClientId, Hub, Queue, SLOW_CLIENT_ID, SlowClient, lock, summarize};
+use super::{
+    ClientId, ClientLimits, Hub, HubEvent, Queue, SLOW_CLIENT_ID, SlowClient, State, lock, summarize,
+};
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::payload::transforms::Transforms;
 use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
@@ -29,11 +32,16 @@ pub(crate) struct Client {
     pub(super) publishes: Mutex<BTreeSet<ClientChannelId>>,
     /// Requests that were not answered yet.
     pub(super) pending: Arc<AtomicUsize>,
+    pub(super) assets: Arc<AssetRequests>,
+    /// Why it leaves.
+    leaves: OnceLock<String>,
 }
 
 impl Client {
     pub(super) fn new(id: ClientId, queue: Arc<Queue>, hub: Hub) -> Self {
-        Self { id, queue, hub, publishes: Mutex::default(), pending: Arc::default() }
+        let assets = AssetRequests::new(&hub, &queue);
+        let (publishes, pending, leaves) = (Mutex::default(), Arc::default(), OnceLock::new());
+        Self { id, queue, hub, publishes, pending, assets, leaves }
     }
 
     pub(crate) fn id(&self) -> ClientId {
@@ -43,6 +51,11 @@ impl Client {
     /// How many clients there are.
     pub(crate) fn clients(&self) -> usize {
         self.hub.0.clients.load(Ordering::Relaxed)
+    }
+
+    /// What this client may have at once.
+    pub(crate) fn limits(&self) -> ClientLimits {
+        self.hub.0.options.limits
     }
 
     /// How far apart `time` frames are.
@@ -115,8 +128,9 @@ impl Client {
 
     /// Subscribes; returns what is wrong with each subscription that is refused.
     pub(crate) fn subscribe(&self, subscriptions: &[Subscription], now: Instant) -> Vec<Status> {
-        let mut refused = Vec::new();
-        let (mut subscribed, mut without_message) = (Vec::new(), Vec::new());
+        let (mut refused, mut beyond) = (Vec::new(), Vec::new());
+        let limit = self.limits().subscriptions;
+        let (mut subscribed, mut without_message, mut new) = (Vec::new(), Vec::new(), Vec::new());
         let mut state = lock(&self.hub.0.state);
         let state = &mut *state;
         for &Subscription { id, channel_id } in subscriptions {
@@ -128,11 +142,16 @@ impl Client {
                 Counts { transforms: Transforms::of(channel), is_latched: state.latch.contains(channel_id) };
             let mut outbox = lock(&self.queue.outbox);
             let since = outbox.next_number();
+            if outbox.subscriptions().len() >= limit {
+                beyond.push(id);
+                continue;
+            }
             let all = outbox.subscriptions_mut();
             match all.insert(id, channel_id, since) {
                 Ok(()) => {
                     all.set_counts(channel_id, counts);
                     subscribed.push(channel_id);
+                    new.push(channel.clone());
                 }
                 Err(Refused::IdInUse) => {
                     refused.push(Status::error(format!("subscription {id} exists already")));
@@ -145,7 +164,12 @@ impl Client {
                     continue;
                 }
             }
-            let Some((batch, feed)) = state.latch.messages_of(channel_id) else {
+            let latched = state.latch.messages_of(channel_id).map(|(batch, feed)| (batch, feed, false));
+            let first = || {
+                let batch = state.firsts.take(channel_id, self.id, now)?;
+                Some((Arc::new(batch), Feed::Live, true))
+            };
+            let Some((batch, feed, timed)) = latched.or_else(first) else {
                 outbox.await_backfill(channel_id);
                 without_message.push(channel_id);
                 continue;
@@ -153,13 +177,21 @@ impl Client {
             let range = 0..batch.entries.len();
             let (bytes, _) = summarize(&batch, range.clone(), &mut state.slice_channels);
             let channels = &state.slice_channels;
-            let slice = Slice { batch: &batch, range, bytes, channels, timed: false, feed };
+            let slice = Slice { batch: &batch, range, bytes, channels, timed, feed };
             outbox.push(&slice, SlowClient::Wait, now);
             self.queue.wake.notify_one();
+        }
+        if let [first, others @ ..] = &beyond[..] {
+            let others =
+                if others.is_empty() { String::new() } else { format!(" and {} others", others.len()) };
+            refused.push(Status::error(format!(
+                "subscription {first}{others}: a client may have {limit} subscriptions at once"
+            )));
         }
         if !subscribed.is_empty() {
             let (client, channels, without_message) = (self.id, &subscribed[..], &without_message[..]);
             self.hub.0.demand.change(&DemandChange::Subscribed { client, channels, without_message });
+            self.hub.0.observers.tell(&HubEvent::Subscribed { client, channels: &new });
         }
         refused
     }
@@ -181,9 +213,27 @@ impl Client {
         unknown
     }
 
+    /// Keeps why the client leaves, for those who watch.
+    pub(crate) fn leaves(&self, reason: String) {
+        // the first reason is the one
+        self.leaves.get_or_init(|| reason);
+    }
+
+    fn left(&self, state: &State) {
+        let dropped = state.dropped(&lock(&self.queue.outbox)).iter().map(|(_topic, count)| count).sum();
+        self.hub.0.observers.tell(&HubEvent::Left {
+            client: self.id,
+            reason: self.leaves.get().map_or("", String::as_str),
+            messages: self.queue.messages.load(Ordering::Relaxed),
+            bytes: self.queue.bytes.load(Ordering::Relaxed),
+            dropped,
+        });
+    }
+
     fn unsubscribed(&self, channels: &[ChannelId]) {
         if !channels.is_empty() {
             self.hub.0.demand.change(&DemandChange::Unsubscribed { client: self.id, channels });
+            self.hub.0.observers.tell(&HubEvent::Unsubscribed { client: self.id, channels });
         }
     }
 }
@@ -191,11 +241,13 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.end_publishing();
+        self.assets.leave();
         let mut state = lock(&self.hub.0.state);
         state.members.remove(&self.id);
         self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);
         let wanted: Vec<ChannelId> = lock(&self.queue.outbox).subscriptions().iter().collect();
         self.unsubscribed(&wanted);
+        self.left(&state);
         drop(state);
         self.hub.0.left.notify_waiters();
         self.hub.emptier();

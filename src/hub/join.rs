@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Notify;
 
+use super::advertise::Form;
 use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
-use super::{Client, ClientId, ClientInfo, Hub, Member, Queue, State, encoded_time, lock};
+use super::{Access, Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
 
 /// Whether a connection knows of the capability `parameters` when it is sent `serverInfo`.
@@ -24,24 +25,27 @@ pub(super) enum Declared {
 impl Hub {
     /// A new client: it is sent what the server is and offers.
     pub(crate) fn join(&self, info: ClientInfo) -> Client {
-        let controls = info.offer.only_sdk();
+        let (access, form) = (self.0.options.access, Form::of(&info.offer));
+        // where playback control is not declared, nobody needs to know playback states
+        let controls = access == Access::Full && info.offer.only_sdk();
         let sessions = if controls { Sessions::AtOnce } else { Sessions::AfterSilence };
         let mut outbox = Outbox::new(self.0.options.client_buffer, sessions);
         let mut state = lock(&self.0.state);
         let id = ClientId(state.next_client);
         state.next_client += 1;
         outbox.push_control(ControlKind::Session, self.server_info(&state, Declared::First));
-        outbox.push_control(ControlKind::Session, state.channels.encoded());
+        outbox.push_control(ControlKind::Session, state.channels.encoded(form));
         if state.slots.parameters.as_ref().is_some() {
             outbox.declare_parameters();
         }
-        if let Some(services) = state.slots.services.as_ref().and_then(|services| services.encoded()) {
+        if let Some(services) = state.slots.services_encoded() {
             outbox.push_control(ControlKind::Lasting, services);
         }
         for notice in state.notices.frames() {
             outbox.push_control(ControlKind::Other, notice.clone());
         }
-        if let Some(playback) = state.playback.as_ref().filter(|_| info.offer.offers_sdk()) {
+        let knows_playback = access == Access::Full && info.offer.offers_sdk();
+        if let Some(playback) = state.playback.as_ref().filter(|_| knows_playback) {
             let frame = ServerMessage::PlaybackState(playback.clone()).encode().into();
             outbox.push_control(ControlKind::State, frame);
         }
@@ -58,9 +62,12 @@ impl Hub {
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
         });
+        self.0.observers.tell(&HubEvent::Joined { client: id, info: &info });
         let member = Member {
             queue: queue.clone(),
             info,
+            form,
+            access,
             controls,
             followed: Followed::default(),
             follows_graph: false,
@@ -75,7 +82,7 @@ impl Hub {
         let mut capabilities = vec![Capability::Time];
         capabilities.extend(state.slots.declared());
         capabilities.retain(|one| declared == Declared::First || *one != Capability::Parameters);
-        let range = state.range.filter(|_| state.slots.playback.as_ref().is_some());
+        let range = state.range.filter(|_| capabilities.contains(&Capability::PlaybackControl));
         ServerMessage::ServerInfo(ServerInfo {
             name: self.0.name.clone(),
             capabilities,

@@ -15,33 +15,43 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
+use self::advertise::Form;
 use self::capability::Slots;
 use self::capability::parameters::Followed;
 use self::channels::Channels;
+use self::client_time::ClientTime;
+use self::connections::{Keeper, Nodes};
 use self::demand::Demand;
+use self::firsts::Firsts;
 use self::logger::Logger;
 use self::notices::Notices;
+use self::observer::Observers;
 use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
-use self::workers::Workers;
 use crate::model::{Batch, Channel};
 use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
+mod advertise;
 pub mod capability;
 mod channels;
 mod client;
+mod client_assets;
 mod client_publish;
+mod client_time;
+mod connections;
 mod demand;
+mod firsts;
 pub mod handles;
 mod join;
 mod latch;
 mod logger;
 mod notices;
+mod observer;
 mod options;
 mod order;
 #[doc(hidden)]
@@ -63,18 +73,24 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod weak;
 mod workers;
 
 pub use capability::AlreadyProvided;
 pub(crate) use client::{Client, SendNow};
+pub(crate) use client_publish::Known;
+pub use connections::PublisherNode;
 pub use demand::DemandChange;
 pub(crate) use latch::LatchStore;
-pub use options::{HubOptions, Latch, SlowClient};
+pub use observer::HubEvent;
+pub use options::{Access, ClientLimits, HubOptions, Latch, SlowClient};
 pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
+pub(crate) use weak::WeakHub;
+pub(crate) use workers::Workers;
 
 /// Text and id of the status that tells a client that it is too slow. Viewers show one alert for each distinct text,
 /// and Lichtblick has a hint for exactly this one.
@@ -128,6 +144,7 @@ struct Shared {
     state: Mutex<State>,
     room: Room,
     demand: Demand,
+    observers: Observers,
     counters: Counters,
     /// How many clients there are; to be read without the lock.
     clients: AtomicUsize,
@@ -135,6 +152,8 @@ struct Shared {
     workers: Workers,
     logger: Logger,
     builtin_types: OnceLock<Types>,
+    /// Where the hub itself keeps the connection graph.
+    connections: OnceLock<Arc<Keeper>>,
 }
 
 /// Counts from the start of the server.
@@ -153,15 +172,19 @@ struct State {
     taps: Vec<Arc<tap::TapQueue>>,
     next_client: u64,
     latch: LatchStore,
+    firsts: Firsts,
     session: u64,
     slots: Slots,
     playback: Option<PlaybackState>,
     range: Option<TimeRange>,
     time: Option<Timestamp>,
+    client_time: ClientTime,
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,
     notices: Notices,
+    /// Who publishes, for the connection graph.
+    nodes: Nodes,
     closing: Option<Closing>,
     /// Channels of the slice that is being published; kept for its allocation.
     slice_channels: ChannelSet,
@@ -170,6 +193,8 @@ struct State {
 struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
+    form: Form,
+    access: Access,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
     controls: bool,
     followed: Followed,
@@ -218,18 +243,23 @@ impl Hub {
     pub fn with_registry(name: impl Into<String>, options: HubOptions, registry: Registry) -> Self {
         Self(Arc::new(Shared {
             name: name.into(),
+            state: Mutex::new(State {
+                slots: Slots { access: options.access, ..Slots::default() },
+                ..State::default()
+            }),
             options,
             registry,
             run: RandomState::new().hash_one(0u8),
-            state: Mutex::default(),
             room: Room::default(),
             demand: Demand::default(),
+            observers: Observers::default(),
             counters: Counters::default(),
             clients: AtomicUsize::new(0),
             left: Notify::new(),
             workers: Workers::default(),
             logger: Logger::default(),
             builtin_types: OnceLock::new(),
+            connections: OnceLock::new(),
         }))
     }
 

@@ -25,6 +25,52 @@ pub enum Latch {
     Topics(Vec<TopicPattern>),
 }
 
+/// What clients may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Access {
+    /// All that the hub has providers for.
+    #[default]
+    Full,
+    /// Look: subscribe, read parameters, fetch assets, follow the connection graph. Control of playback, services and
+    /// publishing are not declared, and refused if a client tries; parameters keep their values.
+    ReadOnly,
+}
+
+/// What one client may have at once. What is more is refused with an answer that names the limit; `0` refuses all.
+///
+/// ```
+/// use foxglove_bridge::hub::{ClientLimits, HubOptions};
+///
+/// let limits = ClientLimits { subscriptions: 100, ..ClientLimits::default() };
+/// let options = HubOptions { limits, ..HubOptions::default() };
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// Subscriptions to channels. Default: 100,000.
+    pub subscriptions: usize,
+    /// Requests that providers, the player included, have not answered yet: more than any viewer has, and few enough that a
+    /// client that floods a slow provider costs little. Default: 1,000.
+    pub requests: usize,
+    /// Channels on which it publishes. Default: 1,000.
+    pub channels: usize,
+    /// Parameters that it follows by name. Default: 10,000.
+    pub parameters: usize,
+    /// Bytes of the id of a playback control request, which is repeated to every client. Default: 1 KiB.
+    pub request_id: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            subscriptions: 100_000,
+            requests: 1000,
+            channels: 1000,
+            parameters: 10_000,
+            request_id: 1 << 10,
+        }
+    }
+}
+
 /// How the hub serves clients. `HubOptions::default()` has what the options of the program have.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HubOptions {
@@ -37,6 +83,10 @@ pub struct HubOptions {
     /// A `time` goes out before the first message of each new interval of this length; zero: of each new time. Default:
     /// 1 ms.
     pub time_resolution: Duration,
+    /// What clients may do. Default: [`Access::Full`].
+    pub access: Access,
+    /// What each client may have at once.
+    pub limits: ClientLimits,
 }
 
 impl Default for HubOptions {
@@ -46,6 +96,8 @@ impl Default for HubOptions {
             on_slow_client: SlowClient::Drop,
             latch: Latch::Auto,
             time_resolution: Duration::from_millis(1),
+            access: Access::Full,
+            limits: ClientLimits::default(),
         }
     }
 }

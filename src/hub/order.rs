@@ -4,18 +4,20 @@
 //! restart, a playback state), so that no client waits for another. A seek takes what playback has published out of the
 //! queues, and goes first.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::advertise::Form;
 use super::channels::NotOffered;
 use super::join::Declared;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
 use super::{
-    DemandChange, Hub, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient, State, latch, lock,
-    summarize,
+    Access, ClientId, DemandChange, Hub, HubEvent, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared,
+    SlowClient, State, latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -30,8 +32,40 @@ pub(crate) enum Direction {
     Back,
 }
 
+/// Who publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// What is played by time.
+    Playback,
+    /// What is sent as it comes.
+    Live,
+    /// A client, which is not sent its own messages.
+    Client(ClientId),
+}
+
+impl By {
+    fn feed(self) -> Feed {
+        match self {
+            Self::Playback => Feed::Playback,
+            Self::Live | Self::Client(_) => Feed::Live,
+        }
+    }
+
+    fn client(self) -> Option<ClientId> {
+        match self {
+            Self::Client(client) => Some(client),
+            Self::Playback | Self::Live => None,
+        }
+    }
+}
+
 impl State {
-    pub(super) fn announce(&mut self, shared: &Shared, channels: &[Arc<Channel>]) -> Vec<NotOffered> {
+    pub(super) fn announce(
+        &mut self,
+        shared: &Shared,
+        channels: &[Arc<Channel>],
+        now: Instant,
+    ) -> Vec<NotOffered> {
         if channels.is_empty() {
             return Vec::new();
         }
@@ -41,6 +75,8 @@ impl State {
         for channel in &added.new {
             if latch::is_latched(channel, &shared.options.latch) {
                 self.latch.add_channel(channel);
+            } else {
+                self.firsts.begin(channel.id, now);
             }
         }
         if !added.new.is_empty() {
@@ -48,8 +84,10 @@ impl State {
                 tap.push_channels(&added.new);
             }
         }
-        if let Some(frame) = added.advertise {
-            self.broadcast(ControlKind::Lasting, &frame);
+        if let Some(advertise) = added.advertise {
+            for member in self.members.values() {
+                member.queue.control(ControlKind::Lasting, advertise.frame(member.form));
+            }
         }
         added.refused
     }
@@ -59,8 +97,11 @@ impl State {
             return;
         }
         let (removed, unadvertise) = self.channels.remove(channels);
+        self.nodes.retire(&removed);
+        shared.connections_changed();
         for &channel in &removed {
             self.latch.remove_channel(channel);
+            self.firsts.end(channel);
         }
         for (&client, member) in &self.members {
             let mut outbox = lock(&member.queue.outbox);
@@ -72,6 +113,7 @@ impl State {
             member.queue.wake.notify_one();
             if !ended.is_empty() {
                 shared.demand.change(&DemandChange::Unsubscribed { client, channels: &ended });
+                shared.observers.tell(&HubEvent::Unsubscribed { client, channels: &ended });
             }
         }
     }
@@ -81,10 +123,11 @@ impl State {
         shared: &Shared,
         batch: &Arc<Batch>,
         range: Range<usize>,
-        feed: Feed,
+        by: By,
         policy: SlowClient,
         now: Instant,
     ) -> Woken {
+        let feed = by.feed();
         let mut woken = Woken::default();
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
@@ -92,12 +135,21 @@ impl State {
             return woken;
         }
         self.time = self.time.max(Some(newest));
+        if feed == Feed::Live {
+            self.client_time.on_live(self.time, now);
+            self.firsts.keep(batch, range.clone(), &self.slice_channels, by.client(), now);
+        }
         for tap in &self.taps {
             tap.push(batch, range.clone(), bytes, feed, now);
         }
         let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true, feed };
         let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;
-        for member in self.members.values() {
+        for (id, member) in &self.members {
+            if let By::Client(client) = by
+                && (client == *id || !member.takes_from_client(policy, shared, &slice))
+            {
+                continue;
+            }
             if !shared.push(member, &slice, policy, now) {
                 continue;
             }
@@ -111,9 +163,13 @@ impl State {
     }
 
     pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
+        hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         self.time = Some(time);
-        let session = (direction == Direction::Back).then(|| self.new_session(hub));
+        let session = match direction {
+            Direction::Back => Some(self.new_session(hub)),
+            Direction::Forward => None,
+        };
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         for member in self.members.values() {
             let mut outbox = lock(&member.queue.outbox);
@@ -132,6 +188,7 @@ impl State {
     }
 
     pub(super) fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
+        hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         let time = playback.current_time;
         self.time = Some(time);
@@ -156,6 +213,7 @@ impl State {
 
     pub(super) fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
         self.time = Some(time);
+        self.firsts.clear();
         let session = self.new_session(hub);
         let latched = self.latch.messages();
         for member in self.members.values() {
@@ -179,35 +237,37 @@ impl State {
 
     fn new_session(&mut self, hub: &Hub) -> NewSession {
         self.session += 1;
-        let services = self.slots.services.as_ref().and_then(|services| services.encoded());
-        let rest: Vec<Encoded> = [self.channels.encoded()]
-            .into_iter()
-            .chain(services)
-            .chain(self.notices.frames().cloned())
-            .collect();
-        let frames = |declared| [hub.server_info(self, declared)].into_iter().chain(rest.clone()).collect();
+        let services = self.slots.services_encoded();
+        let frames = |form, declared| {
+            let first = [hub.server_info(self, declared), self.channels.encoded(form)];
+            first.into_iter().chain(services.clone()).chain(self.notices.frames().cloned()).collect()
+        };
+        let forms: BTreeSet<Form> = self.members.values().map(|member| member.form).collect();
+        let both = |form| (form, [Declared::First, Declared::Again].map(|declared| frames(form, declared)));
         let has_parameters = self.slots.parameters.as_ref().is_some();
-        NewSession { first: frames(Declared::First), again: frames(Declared::Again), has_parameters }
+        NewSession { frames: forms.into_iter().map(both).collect(), has_parameters }
     }
 }
 
-/// The frames with which a new session begins: as when a client joins, but for playback and time.
+/// The frames with which a new session begins, for each form that a client needs: as when a client joins, but for
+/// playback and time.
 struct NewSession {
-    first: Arc<[Encoded]>,
-    again: Arc<[Encoded]>,
+    /// Those that declare all capabilities, and those for clients that know of parameters.
+    frames: BTreeMap<Form, [Arc<[Encoded]>; 2]>,
     has_parameters: bool,
 }
 
 impl NewSession {
     fn push(&self, member: &Member, outbox: &mut Outbox, time: Timestamp, cause: Cause) {
+        let Some([first, again]) = self.frames.get(&member.form) else { return };
         // who knows playback states goes by what the newest `serverInfo` declares
         if outbox.knows_parameters() && !member.controls {
-            return outbox.push_session(&self.again, time, cause);
+            return outbox.push_session(again, time, cause);
         }
         if self.has_parameters {
             outbox.declare_parameters();
         }
-        outbox.push_session(&self.first, time, cause);
+        outbox.push_session(first, time, cause);
     }
 }
 
@@ -262,7 +322,7 @@ impl Woken {
 
 impl Member {
     pub(super) fn knows_playback(&self) -> bool {
-        self.controls || self.info.offer.offers_sdk()
+        self.controls || self.access == Access::Full && self.info.offer.offers_sdk()
     }
 
     /// The state after a jump, and the time there.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channels::NotOffered;
-use super::order::{Direction, Woken, state_kind};
+use super::order::{By, Direction, Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
 use super::subscriptions::ChannelSet;
-use super::{ClientId, Hub, SlowClient, lock, summarize};
+use super::{ClientId, Hub, HubEvent, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};
 use crate::time::Timestamp;
@@ -52,7 +52,7 @@ impl Publisher {
     /// have one id. The later one is not offered then, which is logged as an error and shown to viewers as a status.
     pub fn announce(&self, channels: &[Arc<Channel>]) {
         self.0.flush_logged();
-        let refused = lock(&self.0.0.state).announce(&self.0.0, channels);
+        let refused = lock(&self.0.0.state).announce(&self.0.0, channels, Instant::now());
         self.refuse(&refused);
     }
 
@@ -69,7 +69,10 @@ impl Publisher {
 
     /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
     pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
-        let woken = lock(&self.0.0.state).publish(&self.0.0, batch, range, Feed::Playback, policy, now);
+        let mut state = lock(&self.0.0.state);
+        state.begin_after_clients(&self.0, &batch.entries[range.clone()], policy, now);
+        let woken = state.publish(&self.0.0, batch, range, By::Playback, policy, now);
+        drop(state);
         woken.send();
     }
 
@@ -90,7 +93,7 @@ impl Publisher {
     pub(super) fn publish_with(&self, mut batch: Batch, policy: SlowClient, now: Instant) {
         let mut state = lock(&self.0.0.state);
         state.retire(&self.0.0, &batch.retired);
-        let refused = state.announce(&self.0.0, &batch.announcements);
+        let refused = state.announce(&self.0.0, &batch.announcements, now);
         if batch.entries.iter().any(|entry| !state.channels.is_known(entry.channel)) {
             let channels = &state.channels;
             batch.sift(|entry, _| if channels.is_known(entry.channel) { Fate::Sent } else { Fate::Dropped });
@@ -98,6 +101,7 @@ impl Publisher {
         if batch.entries.is_empty() {
             state.latch.keep(&batch, 0..0, &ChannelSet::default(), Feed::Live);
         }
+        state.begin_after_clients(&self.0, &batch.entries, policy, now);
         let (batch, mut from) = (Arc::new(batch), 0);
         let (mut restarted, mut woken) = (None, Woken::default());
         while from < batch.entries.len() {
@@ -106,7 +110,7 @@ impl Publisher {
             let upto = restart.map_or(batch.entries.len(), |index| from + index);
             if upto > from {
                 state.live_messages += (upto - from) as u64;
-                woken.extend(state.publish(&self.0.0, &batch, from..upto, Feed::Live, policy, now));
+                woken.extend(state.publish(&self.0.0, &batch, from..upto, By::Live, policy, now));
                 from = upto;
             }
             if restart.is_some() {
@@ -223,6 +227,7 @@ impl Publisher {
         let frame = Encoded::from(ServerMessage::PlaybackState(playback.clone()).encode());
         self.0.flush_logged();
         let mut state = lock(&self.0.0.state);
+        self.0.0.observers.tell(&HubEvent::Playback(&playback));
         if state.slots.playback.as_ref().is_none() {
             return;
         }
@@ -263,7 +268,12 @@ impl Publisher {
         (newest, state.live_messages)
     }
 
-    fn refuse(&self, refused: &[NotOffered]) {
+    /// What it publishes into.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.0
+    }
+
+    pub(super) fn refuse(&self, refused: &[NotOffered]) {
         for refused in refused {
             match refused {
                 NotOffered::NotAdvertisable(_) => tracing::warn!("{refused}"),

@@ -1,6 +1,7 @@
 //! What a client asks of the capabilities. Each request gets exactly one answer, whatever becomes of its provider. One that
 //! panics is logged, and the client's connection goes on.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -12,25 +13,21 @@ use super::capability::services::ServiceCall;
 use super::capability::{Slots, graph};
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
-use super::{Client, Queue, lock};
+use super::{Access, Client, Queue, State, lock};
 use crate::protocol::{
-    Capability, FetchAsset, FetchAssetResponse, GetParameters, ParameterValues, PlaybackControlRequest,
-    PlaybackState, ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters,
-    Status,
+    Capability, GetParameters, Parameter, ParameterValues, PlaybackControlRequest, PlaybackState,
+    ServerMessage, ServiceCallFailure, ServiceCallRequest, ServiceCallResponse, SetParameters, Status,
 };
 
-/// Requests of one client that providers, the player included, may have at once. More than any viewer has, and few enough that a client that
-/// floods a slow provider costs little.
-const MAX_PENDING: usize = 1000;
-
-const BUSY: &str = "too many requests of this client wait for an answer; try again later";
+/// Why what a client asks for is not done.
+pub(super) const READ_ONLY: &str = "this server is read-only";
 
 /// Nobody provides what is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unsupported(pub(crate) Capability);
 
 /// A request of this client that is with a provider.
-struct Pending {
+pub(super) struct Pending {
     queue: Weak<Queue>,
     count: Arc<AtomicUsize>,
 }
@@ -57,11 +54,33 @@ pub(super) fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<
 }
 
 impl Client {
-    /// None if there are too many already.
-    fn pending(&self) -> Option<Pending> {
+    /// An error, for the answer, if there are too many already.
+    pub(super) fn pending(&self) -> Result<Pending, String> {
         let pending = Pending { queue: Arc::downgrade(&self.queue), count: self.pending.clone() };
         // counted also if it is refused: dropping it takes it back
-        (self.pending.fetch_add(1, Ordering::Relaxed) < MAX_PENDING).then_some(pending)
+        let limit = self.limits().requests;
+        if self.pending.fetch_add(1, Ordering::Relaxed) < limit {
+            return Ok(pending);
+        }
+        Err(format!("{limit} requests of this client wait for an answer, and no more may; try again later"))
+    }
+
+    /// None, and a status about what was asked for, if there are too many already.
+    fn pending_or_status(&self, request: &str) -> Option<Pending> {
+        self.pending().map_err(|busy| self.status(Status::error(format!("{request}: {busy}")))).ok()
+    }
+
+    /// Whether this client may only look; if so, it is sent a status about what it asked for.
+    pub(super) fn refuses(&self, request: impl fmt::Display) -> bool {
+        let refuses = self.is_read_only();
+        if refuses {
+            self.status(Status::error(format!("{request}: {READ_ONLY}")));
+        }
+        refuses
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.hub.0.options.access == Access::ReadOnly
     }
 
     pub(super) fn status(&self, status: Status) {
@@ -83,22 +102,21 @@ impl Client {
         let mut state = lock(&self.hub.0.state);
         let playback = state.slots.playback.as_ref().cloned();
         let playback = playback.ok_or(Unsupported(Capability::PlaybackControl))?;
+        let what = format!("playback control request {:?}", request.request_id);
+        if self.refuses(&what) {
+            return Ok(());
+        }
         if let Some(member) = state.members.get_mut(&self.id) {
             member.controls = true;
             lock(&member.queue.outbox).begin_sessions_at_once();
             member.queue.wake.notify_one();
         }
         drop(state);
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("playback control request {:?}: {BUSY}", request.request_id)));
-            return Ok(());
-        };
-        let id = request.request_id.clone();
+        let Some(pending) = self.pending_or_status(&what) else { return Ok(()) };
         let request = PlaybackRequest::of_client(self.id, request);
         let answer = Responder::new(move |published: Result<PlaybackState, NoAnswer>| {
             if let Err(none) = published {
-                let text = format!("playback control request {id:?}: {none}");
-                pending.send(&ServerMessage::Status(Status::error(text)));
+                pending.send(&ServerMessage::Status(Status::error(format!("{what}: {none}"))));
             }
         });
         call("playback control", || playback.request(request, answer));
@@ -111,7 +129,7 @@ impl Client {
         if state.slots.playback.as_ref().is_none() {
             return Err(Unsupported(Capability::PlaybackControl));
         }
-        let playback = state.playback.clone();
+        let playback = state.playback.clone().filter(|_| !self.is_read_only());
         drop(state);
         if let Some(playback) = playback {
             let request_id = Some(request.request_id);
@@ -127,10 +145,7 @@ impl Client {
     pub(crate) fn get_parameters(&self, request: GetParameters) -> Result<(), Unsupported> {
         let parameters = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let GetParameters { parameter_names, id } = request;
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("getParameters: {BUSY}")));
-            return Ok(());
-        };
+        let Some(pending) = self.pending_or_status("getParameters") else { return Ok(()) };
         let answer = answer_parameters(pending, id, Answered::Always);
         call("parameters", || parameters.get(parameter_names, answer));
         Ok(())
@@ -139,10 +154,18 @@ impl Client {
     pub(crate) fn set_parameters(&self, request: SetParameters) -> Result<(), Unsupported> {
         let provider = self.provider(Capability::Parameters, |slots| slots.parameters.as_ref())?;
         let SetParameters { parameters, id } = request;
-        let Some(pending) = self.pending() else {
-            self.status(Status::error(format!("setParameters: {BUSY}")));
+        let Some(pending) = self.pending_or_status("setParameters") else { return Ok(()) };
+        if self.refuses("setParameters") {
+            // a viewer shows what it has set until it is sent what holds
+            let answer = answer_parameters(pending, id, Answered::Always);
+            let names: Vec<String> = parameters.into_iter().map(|parameter| parameter.name).collect();
+            if names.is_empty() {
+                answer.respond(Vec::new());
+            } else {
+                call("parameters", || provider.get(names, answer));
+            }
             return Ok(());
-        };
+        }
         let answer = answer_parameters(pending, id, Answered::WithId);
         call("parameters", || provider.set(parameters, self.id, answer));
         Ok(())
@@ -153,10 +176,13 @@ impl Client {
         if state.slots.parameters.as_ref().is_none() {
             return Err(Unsupported(Capability::ParametersSubscribe));
         }
-        let added = state.members.get_mut(&self.id).is_none_or(|member| member.followed.add(names));
+        let limit = self.limits().parameters;
+        let added = state.members.get_mut(&self.id).is_none_or(|member| member.followed.add(names, limit));
         drop(state);
         if !added {
-            self.status(Status::error("subscribeParameterUpdates: too many names for one client".to_owned()));
+            self.status(Status::error(format!(
+                "subscribeParameterUpdates: too many names: a client may follow {limit} at once"
+            )));
         }
         Ok(())
     }
@@ -173,13 +199,16 @@ impl Client {
     }
 
     pub(crate) fn follow_graph(&self) -> Result<(), Unsupported> {
+        self.hub.refresh_connections();
         let mut state = lock(&self.hub.0.state);
-        let state = &mut *state;
-        let graph = state.slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
-        let Some(member) = state.members.get_mut(&self.id) else { return Ok(()) };
+        let State { slots, members, .. } = &mut *state;
+        let graph = slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
+        let Some(member) = members.get_mut(&self.id) else { return Ok(()) };
         if !std::mem::replace(&mut member.follows_graph, true) {
             member.queue.control(ControlKind::Other, graph::whole(graph));
         }
+        drop(state);
+        self.hub.attend_connections();
         Ok(())
     }
 
@@ -194,21 +223,6 @@ impl Client {
         Ok(())
     }
 
-    pub(crate) fn fetch_asset(&self, request: FetchAsset) {
-        let request_id = request.request_id;
-        let response = move |result: Result<Bytes, String>| {
-            ServerMessage::FetchAssetResponse(FetchAssetResponse { request_id, result })
-        };
-        let Ok(assets) = self.provider(Capability::Assets, |slots| slots.assets.as_ref()) else {
-            return self.send(&response(Err("this server has no assets".to_owned())));
-        };
-        let Some(pending) = self.pending() else { return self.send(&response(Err(BUSY.to_owned()))) };
-        let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
-            pending.send(&response(answer.unwrap_or_else(|none| Err(none.to_string()))));
-        });
-        call("assets", || assets.fetch(request.uri, answer));
-    }
-
     pub(crate) fn call_service(&self, request: ServiceCallRequest) {
         let ServiceCallRequest { service_id, call_id, encoding, payload } = request;
         let failure = move |message: String| {
@@ -217,6 +231,7 @@ impl Client {
         let state = lock(&self.hub.0.state);
         let service = match state.slots.services.as_ref() {
             None => Err("this server has no services".to_owned()),
+            Some(_) if self.is_read_only() => Err(READ_ONLY.to_owned()),
             Some(services) => {
                 services.find(service_id).ok_or_else(|| format!("there is no service {}", service_id.0))
             }
@@ -226,7 +241,10 @@ impl Client {
             Ok(service) => service,
             Err(message) => return self.send(&failure(message)),
         };
-        let Some(pending) = self.pending() else { return self.send(&failure(BUSY.to_owned())) };
+        let pending = match self.pending() {
+            Ok(pending) => pending,
+            Err(busy) => return self.send(&failure(busy)),
+        };
         let request = ServiceCall { client: self.id, encoding: encoding.clone(), payload };
         let answer = Responder::new(move |answer: Result<Result<Bytes, String>, NoAnswer>| {
             let message = match answer.unwrap_or_else(|none| Err(none.to_string())) {
@@ -252,13 +270,11 @@ enum Answered {
     WithId,
 }
 
-fn answer_parameters(
-    pending: Pending,
-    id: Option<String>,
-    answered: Answered,
-) -> Responder<Vec<crate::protocol::Parameter>> {
-    Responder::new(move |answer: Result<_, NoAnswer>| match answer {
-        Ok(parameters) if answered == Answered::Always || id.is_some() => {
+fn answer_parameters(pending: Pending, id: Option<String>, answered: Answered) -> Responder<Vec<Parameter>> {
+    Responder::new(move |answer: Result<Vec<Parameter>, NoAnswer>| match answer {
+        Ok(mut parameters) if answered == Answered::Always || id.is_some() => {
+            // who asks for one that does not exist is not shown it
+            parameters.retain(|parameter| parameter.value.is_some());
             pending.send(&ServerMessage::ParameterValues(ParameterValues { parameters, id }));
         }
         Ok(_) => {}

@@ -118,6 +118,11 @@ impl Subscriptions {
         Ok(())
     }
 
+    /// How many there are to channels that have not ended.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
     /// Says what counts of a channel that is subscribed to.
     pub(crate) fn set_counts(&mut self, channel: ChannelId, counts: Counts) {
         if let Some(Some(subscribed)) = self.table.get_mut(channel.slot())

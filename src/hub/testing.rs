@@ -11,6 +11,14 @@ use crate::protocol::{Offer, PlaybackState, ServerInfo, ServerMessage, Status, S
 use crate::registry::{ChannelSpec, Registry};
 use crate::time::Timestamp;
 
+/// Something that was sent.
+enum Piece<'a> {
+    Frame(&'a Encoded),
+    /// A message: its subscription, and its time.
+    Message(SubscriptionId, Timestamp),
+    Time(Timestamp),
+}
+
 /// What a viewer was sent.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Sent {
@@ -42,7 +50,8 @@ impl Viewer {
         Self::offering(hub, "foxglove.sdk.v1")
     }
 
-    fn offering(hub: &Hub, offer: &str) -> Self {
+    /// A viewer that offers these subprotocols.
+    pub(crate) fn offering(hub: &Hub, offer: &str) -> Self {
         let info = ClientInfo { offer: Offer::parse([offer].into_iter()), ..ClientInfo::default() };
         Self { client: hub.join(info), sent: Vec::new() }
     }
@@ -85,6 +94,27 @@ impl Viewer {
 
 /// Reads everything that a client's queue holds, as if silences passed at once.
 pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
+    for_each(client, |piece| {
+        sent.push(match piece {
+            Piece::Frame(frame) => Sent::from(decode(frame)),
+            Piece::Message(subscription, time) => Sent::Message(subscription.0, time.0 / 1_000_000_000),
+            Piece::Time(time) => Sent::Time(time.0 / 1_000_000_000),
+        });
+    });
+}
+
+/// The same, but for messages and time: the frames as they were sent.
+pub(crate) fn frames(client: &Client) -> Vec<ServerMessage> {
+    let mut frames = Vec::new();
+    for_each(client, |piece| {
+        if let Piece::Frame(frame) = piece {
+            frames.push(decode(frame));
+        }
+    });
+    frames
+}
+
+fn for_each(client: &Client, mut sent: impl FnMut(Piece<'_>)) {
     let mut now = Instant::now();
     loop {
         let taken = client.take(Progress::Written, now);
@@ -94,36 +124,47 @@ pub(crate) fn read(client: &Client, sent: &mut Vec<Sent>) {
                 None => return,
             }
         }
-        sent.extend(taken.control.iter().map(|control| decode(&control.frame)));
+        taken.control.iter().for_each(|control| sent(Piece::Frame(&control.frame)));
         match taken.item {
             Some(Item::Messages(part)) => {
                 for entry in &part.batch.entries[part.range.clone()] {
                     if let Some(subscription) = taken.subscriptions.wanted(entry.channel, part.number) {
-                        sent.push(Sent::Message(subscription.0, entry.log_time.0 / 1_000_000_000));
+                        sent(Piece::Message(subscription, entry.log_time));
                     }
                 }
             }
-            Some(Item::Other(Ordered::Control(control))) => sent.push(decode(&control.frame)),
-            Some(Item::Other(Ordered::Session(session))) => sent.extend(session.frames.iter().map(decode)),
-            Some(Item::Other(Ordered::Time(time))) => sent.push(Sent::Time(time.0 / 1_000_000_000)),
+            Some(Item::Other(Ordered::Control(control))) => sent(Piece::Frame(&control.frame)),
+            Some(Item::Other(Ordered::Session(session))) => {
+                session.frames.iter().for_each(|frame| sent(Piece::Frame(frame)));
+            }
+            Some(Item::Other(Ordered::Time(time))) => sent(Piece::Time(time)),
             None => {}
         }
     }
 }
 
-fn decode(frame: &Encoded) -> Sent {
-    let message = match frame {
+fn decode(frame: &Encoded) -> ServerMessage {
+    match frame {
         Encoded::Text(text) => ServerMessage::decode_text(std::str::from_utf8(text).unwrap()).unwrap(),
-        Encoded::Binary(bytes) => ServerMessage::decode_binary(bytes.clone()).unwrap(),
-    };
-    match message {
-        ServerMessage::ServerInfo(info) => Sent::Session(info),
-        ServerMessage::Advertise(channels) => Sent::Advertised(channels.iter().map(|c| c.id.0).collect()),
-        ServerMessage::Unadvertise(ids) => Sent::Unadvertised(ids.iter().map(|id| id.0).collect()),
-        ServerMessage::Time(time) => Sent::Time(time.0 / 1_000_000_000),
-        ServerMessage::PlaybackState(state) => Sent::State(state),
-        ServerMessage::Status(status) => Sent::Status(status),
-        other => Sent::Other(other),
+        Encoded::Binary(bytes) | Encoded::Large(bytes) => {
+            ServerMessage::decode_binary(bytes.clone()).unwrap()
+        }
+    }
+}
+
+impl From<ServerMessage> for Sent {
+    fn from(message: ServerMessage) -> Self {
+        match message {
+            ServerMessage::ServerInfo(info) => Self::Session(info),
+            ServerMessage::Advertise(channels) => {
+                Self::Advertised(channels.iter().map(|channel| channel.id.0).collect())
+            }
+            ServerMessage::Unadvertise(ids) => Self::Unadvertised(ids.iter().map(|id| id.0).collect()),
+            ServerMessage::Time(time) => Self::Time(time.0 / 1_000_000_000),
+            ServerMessage::PlaybackState(state) => Self::State(state),
+            ServerMessage::Status(status) => Self::Status(status),
+            other => Self::Other(other),
+        }
     }
 }
 
@@ -131,7 +172,8 @@ fn decode(frame: &Encoded) -> Sent {
 pub(crate) fn hub(on_slow_client: SlowClient) -> Hub {
     let latch = Latch::Topics(vec!["/map".parse().unwrap()]);
     let time_resolution = Duration::ZERO;
-    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution })
+    let options = HubOptions::default();
+    Hub::new("test", HubOptions { client_buffer: 1 << 16, on_slow_client, latch, time_resolution, ..options })
 }
 
 /// A JSON channel on a topic.

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::lock;
+use super::{Hub, lock};
 
 /// Threads at most: what blocks waits for disks, devices and other programs, seldom for the processor.
 const THREADS: usize = 16;
@@ -31,7 +31,7 @@ pub(crate) enum NotRun {
 
 /// At most [`THREADS`] threads, which are started when they are needed; clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Workers(Arc<Pool>);
+pub(crate) struct Workers(Arc<Pool>);
 
 #[derive(Default)]
 struct Pool {
@@ -54,7 +54,7 @@ impl fmt::Debug for Workers {
 
 impl Workers {
     /// Runs something that may block. If it can't be run it is dropped, with the responders that it holds, which answer then.
-    pub(super) fn run(&self, job: Job) -> Result<(), NotRun> {
+    pub(crate) fn run(&self, job: Job) -> Result<(), NotRun> {
         let mut state = lock(&self.0.state);
         if state.jobs.len() >= WAITING {
             return Err(NotRun::Busy);
@@ -82,6 +82,13 @@ pub(super) fn guarded(job: Job) {
     // what it leaves half changed is its own
     if catch_unwind(AssertUnwindSafe(job)).is_err() {
         tracing::error!("a handler panicked");
+    }
+}
+
+impl Hub {
+    /// The threads on which the hub's handlers may block.
+    pub(crate) fn workers(&self) -> Workers {
+        self.0.workers.clone()
     }
 }
 

@@ -10,10 +10,13 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 #[cfg(unix)]
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
+use super::Printer;
+use super::connection::Connection;
 use crate::source::{Incoming, SourceError, Stop};
 
 const TCP: &str = "tcp-listen://";
@@ -39,6 +42,17 @@ pub struct Listener {
     socket: Socket,
     #[cfg(unix)]
     _file: Option<SocketFile>,
+}
+
+/// A writer that has connected.
+#[derive(Debug)]
+pub struct Accepted {
+    /// What people know it by.
+    pub name: String,
+    /// What it sends.
+    pub incoming: Incoming,
+    /// What is sent to it.
+    pub back: Printer,
 }
 
 #[derive(Debug)]
@@ -122,8 +136,8 @@ impl Listener {
         &self.name
     }
 
-    /// Waits for a writer: its name, and what it sends, which ends with `stop` as well. None if that is stopped.
-    pub fn accept(&self, stop: &Stop) -> Result<Option<(String, Incoming)>, SourceError> {
+    /// Waits for a writer, of which what it sends ends with `stop` as well. None if that is stopped.
+    pub fn accept(&self, stop: &Stop) -> Result<Option<Accepted>, SourceError> {
         while !stop.is_stopped() {
             match self.accept_now(stop) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(stop),
@@ -134,22 +148,24 @@ impl Listener {
         Ok(None)
     }
 
-    fn accept_now(&self, stop: &Stop) -> io::Result<(String, Incoming)> {
-        match &self.socket {
+    fn accept_now(&self, stop: &Stop) -> io::Result<Accepted> {
+        let (name, connection) = match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 // some systems hand that on
                 stream.set_nonblocking(cfg!(unix))?;
                 test_silence(&stream)?;
-                Ok((peer.to_string(), Incoming::new(stream, stop)))
+                (peer.to_string(), Connection::Tcp(Arc::new(stream)))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {
                 let (stream, _) = listener.accept()?;
                 stream.set_nonblocking(true)?;
-                Ok((self.name.clone(), Incoming::new(stream, stop)))
+                (self.name.clone(), Connection::Unix(Arc::new(stream)))
             }
-        }
+        };
+        let back = Printer::to_writer(name.clone(), connection.clone());
+        Ok(Accepted { name, incoming: Incoming::new(connection, stop), back })
     }
 
     /// Waits for a connection or a stop, whose errors show when it is accepted.
@@ -208,12 +224,13 @@ mod tests {
         let listener = Listener::bind("tcp-listen://127.0.0.1:0").unwrap();
         let address = listener.name().strip_prefix(TCP).unwrap().to_owned();
         let mut writer = std::net::TcpStream::connect(address).unwrap();
-        let (_, mut incoming) = listener.accept(&stop).unwrap().unwrap();
+        let Accepted { mut incoming, back, .. } = listener.accept(&stop).unwrap().unwrap();
         writer.write_all(b"{}\n").unwrap();
         drop(writer);
         let mut text = String::new();
         incoming.read_to_string(&mut text).unwrap();
         assert_eq!(text, "{}\n");
+        drop(back);
         let taken = Listener::bind(listener.name()).unwrap_err().to_string();
         assert!(taken.contains("another program listens there"), "{taken}");
         stop.stop();

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::Printer;
 use super::http;
-use super::listen::Listener;
+use super::listen::{Accepted, Listener};
 use crate::hub::stats::{Activity, Snapshot};
-use crate::hub::{Hub, Publisher, SlowClient, lock};
+use crate::hub::{Hub, Publisher, PublisherNode, SlowClient, lock};
 use crate::log_limit::LogLimit;
 use crate::model::Batch;
 use crate::source::{Backoff, ErrorKind, Incoming, SourceError, Stop, Stream};
@@ -30,8 +31,8 @@ pub enum OnEof {
     Exit,
 }
 
-/// Makes a stream of what a writer sends; its name comes first.
-pub type OpenWriter = dyn Fn(String, Incoming) -> Box<dyn Stream> + Send + Sync;
+/// Makes a stream of what a writer sends. Its name comes first, what is sent to it last.
+pub type OpenWriter = dyn Fn(String, Incoming, Printer) -> Box<dyn Stream> + Send + Sync;
 
 /// Writers on sockets.
 pub struct Writers {
@@ -161,7 +162,7 @@ impl Drop for Place {
 fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<OpenWriter>) {
     let (mut backoff, mut is_full_logged) = (Backoff::default(), false);
     loop {
-        let (name, incoming) = match listener.accept(&shared.stop) {
+        let Accepted { name, incoming, back } = match listener.accept(&shared.stop) {
             Ok(Some(accepted)) => accepted,
             Ok(None) => return,
             Err(error) => {
@@ -186,7 +187,7 @@ fn listen(shared: &Arc<Shared>, listener: &Listener, limit: usize, open: &Arc<Op
         let open = open.clone();
         let spawned = shared.spawn("writer", move |shared| {
             match http::unless_request(incoming) {
-                Ok(Some(incoming)) => shared.run_writer(open(name, incoming)),
+                Ok(Some(incoming)) => shared.run_writer(open(name, incoming, back)),
                 Ok(None) => shared.warn(format_args!(
                     "writer {name} sends an HTTP request and is disconnected: this is no web server"
                 )),
@@ -255,6 +256,7 @@ impl Shared {
     }
 
     fn forward(&self, stream: &mut dyn Stream) -> Result<(), SourceError> {
+        let node = self.publisher.hub().publisher_node(stream.name());
         let mut backoff = Backoff::default();
         while !self.stop.is_stopped() {
             match stream.next() {
@@ -262,7 +264,7 @@ impl Shared {
                     if backoff.succeeded() {
                         tracing::info!("{}: reading goes on", stream.name());
                     }
-                    self.publish(batch);
+                    self.publish(batch, &node);
                 }
                 Ok(None) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Fatal => return Err(error),
@@ -297,10 +299,13 @@ impl Shared {
         }
     }
 
-    fn publish(&self, batch: Batch) {
+    fn publish(&self, batch: Batch, node: &PublisherNode) {
         if self.publisher.on_slow_client() == SlowClient::Wait {
             self.publisher.wait_for_room(&|| self.stop.is_stopped());
         }
+        node.stops(&batch.retired);
+        let announced = batch.announcements.clone();
         self.publisher.publish_live(batch, Instant::now());
+        node.publishes(&announced);
     }
 }

@@ -1,4 +1,7 @@
-//! One message's JSON to the bytes of its payload: protobuf, or the JSON that viewers read.
+//! One message's JSON to the bytes of its payload, and payloads to JSON.
+//!
+//! A [`Decoder`] writes payloads of ROS 1, ROS 2 and DDS, protobuf, FlatBuffers and JSON as JSON. The rest is the other way: to
+//! protobuf, or to the JSON that viewers read.
 //!
 //! [`Types`] knows the schemas `foxglove.*` and those that the user adds ([`TypeOptions`]); a [`MessageType`] encodes. The input
 //! is the JSON mapping of protobuf: RFC 3339 times, durations like `"1.5s"`, enum names or numbers, base64 bytes, 64-bit
@@ -13,18 +16,22 @@ use std::sync::Arc;
 
 use crate::model::Schema;
 
+mod decode;
 mod encode;
 mod imports;
 mod json_schema;
 pub(crate) mod latest;
 mod load;
+pub(crate) mod nan;
 mod protobuf;
 pub(crate) mod transforms;
 mod types;
 
 pub use crate::numeric_time::Zone;
+pub use decode::{DecodeError, Decoder, Decoders, DefinitionError, JsonOptions, Length};
 pub use encode::EncodeError;
 pub use load::{TypesError, TypesHint};
+pub use nan::NanPolicy;
 pub(crate) use protobuf::{schema as protobuf_schema, schema_in as protobuf_schema_in};
 pub use types::Types;
 
@@ -72,7 +79,7 @@ pub struct MessageType {
 #[derive(Debug)]
 enum Form {
     Protobuf,
-    Json(protobuf::Viewer),
+    Json(decode::Viewer),
 }
 
 impl MessageType {
@@ -80,9 +87,11 @@ impl MessageType {
         let plan = message.plan();
         let (encoding, data, form) = match json_as {
             JsonAs::Protobuf => ("protobuf", message.descriptor_set().into(), Form::Protobuf),
-            JsonAs::Json => {
-                ("jsonschema", json_schema::derive(&plan).into_bytes().into(), Form::Json(message.viewer()))
-            }
+            JsonAs::Json => (
+                "jsonschema",
+                json_schema::derive(&plan).into_bytes().into(),
+                Form::Json(decode::Viewer::new(message.plan())),
+            ),
         };
         let schema = Schema { name: message.name().to_owned(), encoding: encoding.to_owned(), data };
         Self { schema: Arc::new(schema), form, plan }
@@ -111,9 +120,9 @@ impl MessageType {
                 let mut message = Vec::new();
                 let zone = encode::encode(&self.plan, json, &mut message)?;
                 let start = out.len();
-                viewer.write(&message, out).map(|()| zone).map_err(|reason| {
+                viewer.write(&message, out).map(|()| zone).map_err(|error| {
                     out.truncate(start);
-                    EncodeError { type_name: self.plan.name.clone(), path: String::new(), reason }
+                    EncodeError { type_name: self.plan.name.clone(), path: error.path, reason: error.reason }
                 })
             }
         }

@@ -15,7 +15,7 @@ use super::machine::{LONG_WAIT_ID, Machine};
 use super::stage::Stage;
 use super::{ControlBy, PlaybackOptions};
 use crate::hub::stats::Snapshot;
-use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, SlowClient, lock};
+use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, PublisherNode, SlowClient, lock};
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::PlaybackState;
 use crate::source::reader::Reader;
@@ -59,10 +59,15 @@ impl Player {
         let (sender, inbox) = channel();
         let handle = PlayerHandle { inbox: sender.clone(), snapshot: Arc::default() };
         let range = info.range.filter(|_| options.control == ControlBy::Clients);
-        let place = Place::take(hub, &handle, range)?;
-        let Place { hub, publisher, .. } = &place;
+        let name = match &source {
+            Playable::Recording(_) => info.name.clone(),
+            Playable::Stream(stream) => stream.name().to_owned(),
+        };
+        let place = Place::take(hub, &handle, &name, range)?;
+        let Place { hub, publisher, node, .. } = &place;
         publisher.check_ids(&info.channels).map_err(std::io::Error::other)?;
         publisher.announce(&info.channels);
+        node.publishes(&info.channels);
         if let Playable::Recording(recording) = &mut source {
             recording.latch(&hub.latched_channels());
         }
@@ -154,13 +159,15 @@ fn run(
 struct Place {
     hub: Hub,
     publisher: Publisher,
+    /// In the connection graph.
+    node: PublisherNode,
     /// Clients may control the player.
     is_offered: bool,
 }
 
 impl Place {
     /// With a `range` clients may control the player.
-    fn take(hub: Hub, player: &PlayerHandle, range: Option<TimeRange>) -> std::io::Result<Self> {
+    fn take(hub: Hub, player: &PlayerHandle, name: &str, range: Option<TimeRange>) -> std::io::Result<Self> {
         if let Some(range) = range {
             hub.provide_playback(Arc::new(player.clone()), range).map_err(std::io::Error::other)?;
         }
@@ -172,7 +179,8 @@ impl Place {
         });
         let (publisher, handle) = (hub.publisher(), player.clone());
         publisher.on_room(move || handle.send(Event::Room));
-        Ok(Self { hub, publisher, is_offered: range.is_some() })
+        let node = hub.publisher_node(name);
+        Ok(Self { hub, publisher, node, is_offered: range.is_some() })
     }
 }
 
@@ -196,6 +204,7 @@ struct Outside {
 impl Stage for Outside {
     fn announce(&mut self, channels: &[Arc<Channel>]) {
         self.place.publisher.announce(channels);
+        self.place.node.publishes(channels);
     }
 
     fn retire(&mut self, channels: &[ChannelId]) {

@@ -32,7 +32,7 @@ impl Subscription {
     }
 }
 
-fn channel_id<S: Serializer>(id: &ChannelId, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn channel_id<S: Serializer>(id: &ChannelId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u32(id.0)
 }
 
@@ -106,13 +106,17 @@ impl AdvertisedChannel {
         })
     }
 
+    /// Whether its schema says something: it has a name, or a text other than one that allows any JSON.
+    pub fn has_schema(&self) -> bool {
+        !(self.schema_name.is_empty() && matches!(self.schema.as_str(), "" | ANY_JSON))
+    }
+
     /// The channel that was announced, under the id of its server.
     ///
-    /// One whose schema says nothing (no name, and no text or one that allows any JSON) has none.
+    /// One whose schema says nothing ([`AdvertisedChannel::has_schema`]) has none.
     pub fn to_channel(&self) -> Result<Channel, BadSchema> {
-        let says_nothing = self.schema_name.is_empty() && matches!(self.schema.as_str(), "" | ANY_JSON);
         let encoding = self.schema_encoding.clone().unwrap_or_default();
-        let schema = if says_nothing {
+        let schema = if !self.has_schema() {
             None
         } else {
             let data = schema::decode(&self.schema, &encoding, &self.encoding)?;

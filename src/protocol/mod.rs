@@ -2,7 +2,7 @@
 //!
 //! One file holds one family of operations, with both of its directions and both of its verbs: `decode` takes what a
 //! peer sent and never panics, `encode` gives what the reference implementations would have sent, byte for byte.
-//! Both subprotocols (`foxglove.websocket.v1` and `foxglove.sdk.v1`) have this one wire format.
+//! All subprotocols have one wire format, but for the server's `advertise` in `foxglove.sdk.v1.1` ([`AdvertiseTable`]).
 //!
 //! Pure: bytes are arguments, there is no I/O and no clock. Of decoded binary messages the payloads are shares of the
 //! frame, not copies. Fields that are not known are ignored, as are bytes after the last field of a binary message.
@@ -17,6 +17,7 @@ mod handshake;
 mod parameter;
 mod playback;
 mod schema;
+mod schema_table;
 mod server_info;
 mod server_message;
 mod service;
@@ -39,6 +40,7 @@ pub use parameter::{
 };
 pub use playback::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 pub use schema::BadSchema;
+pub use schema_table::{AdvertiseTable, SchemaEntry, SchemaId, SchemaTable, TabledChannel, UnknownSchema};
 pub use server_info::{Capability, ServerInfo};
 pub use server_message::ServerMessage;
 pub use service::{

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Number, Value};
 
 use super::text::{self, FieldError, Object};
+use super::wire::DecodeError;
 
 /// What JSON can't say about a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -192,6 +193,11 @@ impl Parameter {
             }
             _ => None,
         }
+    }
+
+    /// Reads a parameter as it stands in a message: an object with `name`, `value` and `type`.
+    pub(crate) fn from_json(value: Value) -> Result<Self, DecodeError> {
+        Self::decode(value).map_err(|error| error.in_op("parameter"))
     }
 
     fn decode(value: Value) -> Result<Self, FieldError> {

@@ -9,6 +9,7 @@ use super::data::{self, MessageData, SERVER_MESSAGE_DATA, SERVER_TIME};
 use super::graph::ConnectionGraphUpdate;
 use super::parameter::ParameterValues;
 use super::playback::{PLAYBACK_STATE, PlaybackState};
+use super::schema_table::AdvertiseTable;
 use super::server_info::ServerInfo;
 use super::service::{SERVICE_CALL_RESPONSE, Service, ServiceCallFailure, ServiceCallResponse, ServiceId};
 use super::status::Status;
@@ -28,6 +29,8 @@ pub enum ServerMessage {
     RemoveStatus(Vec<String>),
     /// New channels.
     Advertise(Vec<AdvertisedChannel>),
+    /// New channels, with their schemas in a table (`foxglove.sdk.v1.1`).
+    AdvertiseTable(AdvertiseTable),
     /// Channels that are gone.
     Unadvertise(Vec<ChannelId>),
     /// Values of parameters.
@@ -53,7 +56,8 @@ pub enum ServerMessage {
 }
 
 impl ServerMessage {
-    /// Decodes a text frame.
+    /// Decodes a text frame. An `advertise` without a schema id and without schemas means the same in all subprotocols;
+    /// it is decoded as [`ServerMessage::Advertise`].
     pub fn decode_text(text: &str) -> Result<Self, DecodeError> {
         let (op, mut fields) = text::open(text)?;
         let ids = text::list(text::u32);
@@ -61,6 +65,9 @@ impl ServerMessage {
             "serverInfo" => ServerInfo::decode(&mut fields).map(Self::ServerInfo),
             "status" => Status::decode(&mut fields).map(Self::Status),
             "removeStatus" => fields.required("statusIds", text::list(text::string)).map(Self::RemoveStatus),
+            "advertise" if AdvertiseTable::is_meant(&fields) => {
+                AdvertiseTable::decode(&mut fields).map(Self::AdvertiseTable)
+            }
             "advertise" => {
                 fields.required("channels", text::list(AdvertisedChannel::decode)).map(Self::Advertise)
             }
@@ -108,6 +115,7 @@ impl ServerMessage {
             Self::Status(status) => text::encode("status", status),
             Self::RemoveStatus(ids) => text::encode_field("removeStatus", "statusIds", ids),
             Self::Advertise(channels) => text::encode_field("advertise", "channels", channels),
+            Self::AdvertiseTable(table) => text::encode("advertise", table),
             Self::Unadvertise(ids) => {
                 let ids: Vec<u32> = ids.iter().map(|id| id.0).collect();
                 text::encode_field("unadvertise", "channelIds", &ids)

@@ -393,6 +393,26 @@ fn channel() -> impl Strategy<Value = AdvertisedChannel> {
     )
 }
 
+fn table() -> impl Strategy<Value = AdvertiseTable> {
+    let schema = (any::<u64>(), text(), text(), text()).prop_map(|(id, name, encoding, data)| SchemaEntry {
+        id: SchemaId(id),
+        name,
+        encoding,
+        data,
+    });
+    let channel = (any::<u32>(), text(), text(), prop::option::of(any::<u64>()), text_map()).prop_map(
+        |(id, topic, encoding, schema_id, metadata)| TabledChannel {
+            id: ChannelId(id),
+            topic,
+            encoding,
+            schema_id: schema_id.map(SchemaId),
+            metadata,
+        },
+    );
+    (prop::collection::vec(schema, 1..3), prop::collection::vec(channel, 0..3))
+        .prop_map(|(schemas, channels)| AdvertiseTable { schemas, channels })
+}
+
 fn service() -> impl Strategy<Value = Service> {
     let message = || {
         let message = (text(), text(), prop::option::of(text()), text()).prop_map(
@@ -469,6 +489,7 @@ fn server_message() -> impl Strategy<Value = ServerMessage> {
             .prop_map(|(level, message, id)| ServerMessage::Status(Status { level, message, id })),
         texts().prop_map(ServerMessage::RemoveStatus),
         prop::collection::vec(channel(), 0..3).prop_map(ServerMessage::Advertise),
+        table().prop_map(ServerMessage::AdvertiseTable),
         ids().prop_map(|ids| ServerMessage::Unadvertise(ids.into_iter().map(ChannelId).collect())),
         (parameters(), prop::option::of(text()))
             .prop_map(|(parameters, id)| ServerMessage::ParameterValues(ParameterValues { parameters, id })),

@@ -109,6 +109,19 @@ impl Object {
     }
 }
 
+impl Object {
+    /// Whether there is a field of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether an item of a list of objects has a field of this name.
+    pub(super) fn has_in_list(&self, list: &str, name: &str) -> bool {
+        let items = self.0.get(list).and_then(Value::as_array);
+        items.is_some_and(|items| items.iter().any(|item| item.get(name).is_some()))
+    }
+}
+
 /// Parses a text message into its operation and its other fields.
 pub(super) fn open(text: &str) -> Result<(String, Object), DecodeError> {
     let value = serde_json::from_str(text).map_err(|error| {

@@ -5,7 +5,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
@@ -30,18 +33,22 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 256 << 10;
 
-/// Accepts connections for ever, and serves each in a task.
+/// Accepts connections for ever, and serves each in a task. Requests have the `SocketAddr` of their peer as an extension.
 pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) -> Infallible {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(MAX_HEADERS);
     let mut log = LogLimit::new(1);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 if let Err(error) = set_options(&stream, header_timeout) {
                     tracing::debug!("setting a socket option failed: {error}");
                 }
-                let service = TowerToHyperService::new(router.clone());
+                let router = router.clone();
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(peer);
+                    TowerToHyperService::new(router.clone()).call(request)
+                });
                 let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
                 tokio::spawn(async move {
                     if let Err(error) = connection.await {

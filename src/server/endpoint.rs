@@ -16,12 +16,14 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
+use super::origin::Gate;
+use super::places::Places;
 use super::session::Session;
 use super::socket;
 use crate::hub::{ClientInfo, Hub, lock};
 use crate::log_limit::LogLimit;
 use crate::printable::{SHORT, printable};
-use crate::protocol::Offer;
+use crate::protocol::{Offer, Subprotocol};
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
@@ -33,12 +35,14 @@ const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket p
 const REFUSALS: u32 = 10;
 
 /// The routes of the port.
-pub(super) fn router(hub: Hub, options: Options) -> Router {
+pub(super) fn router(hub: Hub, options: Options, gate: Gate) -> Router {
+    let refusals = Arc::new(Mutex::new(LogLimit::new(REFUSALS)));
+    let places = Places::new(options.max_clients, options.max_clients_of_address);
     Router::new()
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
-        .with_state(Endpoint { hub, options, refusals: Arc::new(Mutex::new(LogLimit::new(REFUSALS))) })
+        .with_state(Endpoint { hub, options, gate: Arc::new(gate), places, refusals })
         .layer(middleware::from_fn(well_formed))
 }
 
@@ -66,6 +70,8 @@ async fn well_formed(request: Request, next: Next) -> Response<Body> {
 struct Endpoint {
     hub: Hub,
     options: Options,
+    gate: Arc<Gate>,
+    places: Arc<Places>,
     /// What of refused handshakes is logged.
     refusals: Arc<Mutex<LogLimit>>,
 }
@@ -174,17 +180,23 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         return Err("invalid header Sec-WebSocket-Key: it must be 16 bytes in base64".into());
     }
     let accept = accept_key(key.as_bytes());
+    let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    endpoint.gate.admit(origins, host).map_err(|reason| Refused(StatusCode::FORBIDDEN, reason))?;
     let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
             StatusCode::BAD_REQUEST,
             format!(
-                "no common subprotocol: this server supports foxglove.websocket.v1 and foxglove.sdk.v1, the client \
-                 offered {}",
+                "no common subprotocol: this server supports {}, the client offered {}",
+                Subprotocol::ALL.map(Subprotocol::as_str).join(", "),
                 printable(&offer.to_string(), SHORT)
             ),
         ));
     };
+    let peer = request.extensions().get().map(SocketAddr::ip);
+    let place = endpoint.places.take(peer);
+    let place = place.map_err(|full| Refused(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
     let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
     let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
@@ -192,6 +204,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let info = ClientInfo { address: None, agent: agent.clone(), offer };
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
+        let _place = place;
         let upgraded = match upgraded.await {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!("WebSocket upgrade failed: {error}"),
@@ -219,6 +232,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         };
         let id = session.client().id();
         tracing::debug!("client {id} disconnected: {end}");
+        session.client().leaves(end.to_string());
         if let Some(lost) = lost(&session.client().dropped()) {
             tracing::info!("client {id} was too slow for {lost}");
         }

@@ -17,16 +17,23 @@ use crate::websocket::Budget;
 
 mod accept;
 mod compression;
+mod computer;
 mod endpoint;
 mod liveness;
+mod origin;
 mod outgoing;
 mod outlet;
+mod places;
 mod reading;
 mod running;
 mod session;
 mod socket;
 mod writing;
 
+#[doc(hidden)]
+pub use computer::computer_name;
+use origin::Gate;
+pub use origin::{AllowedOrigin, BadOrigin, Origins};
 pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
@@ -39,11 +46,15 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(800);
 /// request of a viewer; what JSON becomes in memory is up to a hundred times larger.
 pub const CLIENT_TEXT: usize = 1 << 20;
 
-/// The largest message that is taken from a client, inflated and as it arrives.
-pub const LARGEST_MESSAGE: usize = 16 << 20;
+/// The largest message that is taken from a client in bytes, inflated and as it arrives, unless
+/// [`Server::with_client_message`] sets another.
+pub const CLIENT_MESSAGE: usize = 16 << 20;
+
+/// How many clients may be connected at once, unless [`Server::with_max_clients`] sets another number.
+pub const MAX_CLIENTS: usize = 10_000;
 
 /// Bytes of messages that have not arrived in full, of all clients together.
-const UNFINISHED: usize = 64 << 20;
+pub const UNFINISHED: usize = 64 << 20;
 
 /// Why a server can't listen.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +73,9 @@ struct Options {
     compression: bool,
     client_timeout: Duration,
     client_text: usize,
+    client_message: usize,
+    max_clients: usize,
+    max_clients_of_address: usize,
     /// What messages that have not arrived in full may take.
     unfinished: Budget,
 }
@@ -72,6 +86,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     options: Options,
+    origins: Origins,
     finished: CancellationToken,
 }
 
@@ -101,9 +116,13 @@ impl Server {
             compression: false,
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
+            client_message: CLIENT_MESSAGE,
+            max_clients: MAX_CLIENTS,
+            max_clients_of_address: usize::MAX,
             unfinished: Budget::new(UNFINISHED),
         };
-        Ok(Self { listener, address, options, finished: CancellationToken::new() })
+        let origins = Origins::default();
+        Ok(Self { listener, address, options, origins, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
@@ -124,6 +143,28 @@ impl Server {
         Self { options: Options { client_text, ..self.options }, ..self }
     }
 
+    /// The largest message that is taken from a client, in bytes, inflated and as it arrives. One that sends a larger one is
+    /// closed with code 1009. [`CLIENT_MESSAGE`] unless set; more than [`UNFINISHED`] never arrives.
+    pub fn with_client_message(self, client_message: usize) -> Self {
+        Self { options: Options { client_message, ..self.options }, ..self }
+    }
+
+    /// How many clients may be connected at once; one more is refused with status 503. [`MAX_CLIENTS`] unless set.
+    pub fn with_max_clients(self, max_clients: usize) -> Self {
+        Self { options: Options { max_clients, ..self.options }, ..self }
+    }
+
+    /// How many clients may be connected at once from one IP address; one more is refused with status 503. As many as there
+    /// may be at all, unless set: clients behind a proxy have one address.
+    pub fn with_max_clients_of_address(self, max_clients_of_address: usize) -> Self {
+        Self { options: Options { max_clients_of_address, ..self.options }, ..self }
+    }
+
+    /// Which pages may connect; see [`Origins`] for the default.
+    pub fn with_origins(self, origins: Origins) -> Self {
+        Self { origins, ..self }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -139,9 +180,11 @@ impl Server {
     ///
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
-        let Self { listener, options, finished, .. } = self;
+        let Self { listener, address, options, origins, finished } = self;
         hub.reopen();
-        let serving = accept::serve(listener, endpoint::router(hub.clone(), options), accept::HEADER_TIMEOUT);
+        let gate = Gate::new(origins, address.ip(), computer_name());
+        let router = endpoint::router(hub.clone(), options, gate);
+        let serving = accept::serve(listener, router, accept::HEADER_TIMEOUT);
         let mut shutdown = pin!(shutdown);
         tokio::select! {
             never = serving => match never {},

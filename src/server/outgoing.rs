@@ -166,7 +166,7 @@ impl Outgoing {
                     None => writer.text(text),
                 }
             }
-            Encoded::Binary(bytes) => writer.binary(bytes),
+            Encoded::Binary(bytes) | Encoded::Large(bytes) => writer.binary(bytes),
         }
     }
 

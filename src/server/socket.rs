@@ -12,6 +12,7 @@ use tokio::io::AsyncRead;
 use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 
+use super::Options;
 use super::compression::Compression;
 use super::liveness::{Due, Liveness};
 use super::outgoing::{Filled, Outgoing};
@@ -19,7 +20,6 @@ use super::outlet::Outlet;
 use super::reading::{Incoming, MessageReader};
 use super::session::Session;
 use super::writing::{Connection, is_timeout};
-use super::{LARGEST_MESSAGE, Options};
 use crate::hub::SendNow;
 use crate::hub::outbox::Closing;
 use crate::websocket::negotiation::Agreement;
@@ -73,7 +73,7 @@ where
     R: AsyncRead + Unpin,
     W: Connection,
 {
-    let decoder = Decoder::new(Role::Server, LARGEST_MESSAGE, agreement)
+    let decoder = Decoder::new(Role::Server, options.client_message, agreement)
         .with_max_text(options.client_text)
         .with_budget(&options.unfinished);
     let reader = MessageReader::new(read, already_read, decoder);

@@ -21,6 +21,8 @@ pub enum Hint {
     TimeField,
     /// Files that define types.
     Types,
+    /// Messages of a recording with the times at which they are sent.
+    Shift,
 }
 
 /// What is said for a hint, as the end of a sentence.
@@ -38,6 +40,7 @@ impl Hint {
             Self::TimeUnit => "time_unit says what the number counts",
             Self::TimeField => "time_field says which",
             Self::Types => "proto adds types",
+            Self::Shift => "messages fit beside a recording that is sent with the times of now",
         }
     }
 }

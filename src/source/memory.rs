@@ -163,6 +163,7 @@ impl MemoryRecording {
                 whole,
                 channels: channels.into_values().collect(),
                 topics: Vec::new(),
+                attachments: Vec::new(),
                 warnings,
             },
             range,

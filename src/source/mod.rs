@@ -51,7 +51,7 @@ pub(crate) mod testing;
 pub mod throttle;
 pub mod topics;
 
-pub use self::mcap::{AttachmentCrc, Attachments, Follow, FollowOptions, McapStream};
+pub use self::mcap::{AttachmentCrc, Attachments, Follow, FollowOptions, McapStream, RecordedAttachment};
 pub(crate) use backoff::Backoff;
 pub use error::{ErrorKind, RangeMiss, SourceError};
 pub use hint::{Hint, Hints};
@@ -61,6 +61,8 @@ pub use memory::{Extent, Gathered, MemoryRecording};
 pub use qos::{QosProfile, offered_qos};
 pub use sniff::{Kind, foreign, other_format, sniff};
 pub use stop::Stop;
+#[cfg(unix)]
+pub(crate) use stop::writable_within;
 pub use summary::{RecordingSummary, ScanProgress};
 pub use topics::{Remap, RuleKind, TopicRules, UnmatchedRule};
 
@@ -108,6 +110,8 @@ pub struct RecordingInfo {
     /// All its topics, by the names that it has for them, chosen or not; in order. Empty where only the chosen ones are
     /// known.
     pub topics: Vec<String>,
+    /// What is attached to it.
+    pub attachments: Vec<RecordedAttachment>,
     /// What the user should know: damage, renamed topics, a missing index. One sentence each.
     pub warnings: Vec<String>,
 }

@@ -102,6 +102,19 @@ impl Stop {
     }
 }
 
+/// Waits until something can be written to a descriptor, for so long at most: whether that is so. What can't be polled
+/// counts as writable, and so does what is closed: the write says so.
+#[cfg(unix)]
+pub(crate) fn writable_within(descriptor: impl std::os::fd::AsFd, time: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let time = Timespec::try_from(time).ok();
+    match poll(&mut [PollFd::new(&descriptor, PollFlags::OUT)], time.as_ref()) {
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(ready) => Ok(ready > 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,7 +28,7 @@ MIB = 1 << 20
 LARGEST = 300
 # for how long handshakes and messages stay unfinished, in seconds
 SECONDS = 8
-HEAD = f"Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: {OLD}\r\n"
+HEAD = f"Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Protocol: {OLD}\r\n"
 KEY, VERSION = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n", "Sec-WebSocket-Version: 13\r\n"
 
 

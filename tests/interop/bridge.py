@@ -24,8 +24,8 @@ BRIDGE = os.environ["BRIDGE"]
 DATA = os.environ.get("BRIDGE_DATA", "")
 TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
 
-OLD, SDK = "foxglove.websocket.v1", "foxglove.sdk.v1"
-MESSAGE, TIME, STATE = 1, 2, 5
+OLD, SDK, TABLE = "foxglove.websocket.v1", "foxglove.sdk.v1", "foxglove.sdk.v1.1"
+MESSAGE, TIME, RESPONSE, STATE = 1, 2, 3, 5
 PLAY, PAUSE = 0, 1
 MILLISECOND = 1_000_000
 
@@ -64,8 +64,8 @@ class Server:
         self.log = tempfile.TemporaryFile()
         command = [BRIDGE, "serve", *map(str, arguments), "--no-progress", "--port", str(port)]
         stdin = subprocess.PIPE if stdin == "pipe" else stdin
-        self.process = subprocess.Popen(
-            command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=self.log, **process)
+        process.setdefault("stdout", subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdin=stdin, stderr=self.log, **process)
         self.stdin = self.process.stdin
         self.port = None
 
@@ -168,11 +168,15 @@ async def shell(command, folder, path=(), **environment):
 
 class Client:
     """Records events in their order of arrival: ("message", topic, log time, payload), ("time", t),
-    ("state", {...}), ("text", {...}), ("close", code)."""
+    ("state", {...}), ("response", call id, encoding, payload), ("text", {...}), ("close", code)."""
+
+    # Whether every client offers the newest subprotocol: instead of the older one of the SDK, and beside the others.
+    offers_newest = False
 
     def __init__(self, socket):
         self.socket = socket
         self.channels = {}
+        self.schemas = {}
         self.subscribed = {}
         self.events = []
         self.changed = asyncio.Event()
@@ -183,10 +187,13 @@ class Client:
     @classmethod
     async def connect(cls, server, *protocols, topics=()):
         """`topics`: what is subscribed to, in one message, as soon as it is advertised; None: everything."""
+        if cls.offers_newest and protocols:
+            protocols = [*(protocol for protocol in protocols if protocol != SDK), TABLE]
         socket = await websockets.connect(
             f"ws://127.0.0.1:{server.port}", subprotocols=protocols, max_size=None, compression=None,
             max_queue=64, open_timeout=30,
         )
+        check(not cls.offers_newest or socket.subprotocol == TABLE, socket.subprotocol)
         client = cls(socket)
         client.topics = topics
         return client
@@ -197,7 +204,11 @@ class Client:
                 if isinstance(frame, str):
                     text = json.loads(frame)
                     self.events.append(("text", text))
-                    if text["op"] == "advertise":
+                    if text["op"] == "serverInfo":
+                        self.schemas.clear()
+                    elif text["op"] == "advertise":
+                        self.schemas.update((schema["id"], schema) for schema in text.get("schemas", ()))
+                        text["channels"] = [self.with_schema(channel) for channel in text["channels"]]
                         await self.on_advertise(text["channels"])
                 elif frame[0] == MESSAGE:
                     subscription, log_time = struct.unpack_from("<IQ", frame, 1)
@@ -206,6 +217,10 @@ class Client:
                 elif frame[0] == TIME:
                     equal(len(frame), 9, "length of a time frame")
                     self.events.append(("time", struct.unpack_from("<Q", frame, 1)[0]))
+                elif frame[0] == RESPONSE:
+                    _, call, length = struct.unpack_from("<III", frame, 1)
+                    encoding, payload = frame[13:13 + length].decode(), frame[13 + length:]
+                    self.events.append(("response", call, encoding, payload))
                 elif frame[0] == STATE:
                     status, now, speed, seek, length = struct.unpack_from("<BQfBI", frame, 1)
                     equal(len(frame), 19 + length, "length of a playback state")
@@ -220,6 +235,15 @@ class Client:
             self.events.append(("error", repr(error)))
         self.events.append(("close", self.socket.close_code))
         self.changed.set()
+
+    def with_schema(self, channel):
+        """A channel with its schema in it, as the older subprotocols have it."""
+        if self.socket.subprotocol != TABLE:
+            return channel
+        check(not {"schemaName", "schema", "schemaEncoding"} & channel.keys(), "a schema in", channel)
+        schema = self.schemas[channel.pop("schemaId")] if "schemaId" in channel else dict(name="", data="", encoding="")
+        encoding = {"schemaEncoding": schema["encoding"]} if schema["encoding"] else {}
+        return {**channel, "schemaName": schema["name"], "schema": schema["data"], **encoding}
 
     async def on_advertise(self, channels):
         new = [channel for channel in channels if channel["id"] not in self.channels]

@@ -1,4 +1,4 @@
-// A page in Chromium reads a whole compressed recording: `node browser.cjs CHROMIUM`, with the program's path in BRIDGE
+// A page of another name is refused in Chromium, and one of this computer reads a whole compressed recording: `node browser.cjs CHROMIUM`, with the program's path in BRIDGE
 // and the folder of recordings in BRIDGE_TESTDATA. Needs npm `playwright-core`.
 "use strict";
 
@@ -23,9 +23,29 @@ async function main() {
       }
     }),
   );
-  const browser = await chromium.launch({ executablePath: process.argv[2], args: ["--no-sandbox"] });
+  const args = ["--no-sandbox", "--host-resolver-rules=MAP evil.example 127.0.0.1"];
+  const browser = await chromium.launch({ executablePath: process.argv[2], args });
   try {
     const page = await browser.newPage();
+    await page.goto(`http://evil.example:${port}/`);
+    // a name that was made to point here, and a page of another site
+    for (const host of ["evil.example", "127.0.0.1", "localhost"]) {
+      const outcome = await page.evaluate(
+        (address) =>
+          new Promise((resolve) => {
+            const socket = new WebSocket(address, ["foxglove.websocket.v1"]);
+            socket.onopen = () => resolve("opened");
+            socket.onclose = ({ code }) => resolve(code);
+          }),
+        `ws://${host}:${port}/`,
+      );
+      assert.equal(outcome, 1006, host);
+    }
+    const refusals = () => said.match(/--allow-origin http:\/\/evil\.example/g)?.length ?? 0;
+    for (let waited = 0; refusals() < 3; waited += 10) {
+      assert.ok(waited < 10_000, said);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
     await page.goto(`http://127.0.0.1:${port}/`);
     const seen = await page.evaluate(
       (address) =>

@@ -222,7 +222,7 @@ async def services():
         viewer = await Viewer.connect(server, OLD, SDK, topics=None)
         info = (await viewer.until(lambda _: viewer.texts("serverInfo"), "serverInfo"))[0]
         check("services" in info["capabilities"] and info["supportedEncodings"][0] == "json", info)
-        for name in ("play", "pause", "toggle_paused", "set_rate", "seek", "step", "burst"):
+        for name in ("play", "pause", "toggle", "set_rate", "seek", "step", "burst"):
             service = await viewer.service("/playback/" + name)
             for part in (service["request"], service["response"]):
                 equal((part["encoding"], part["schemaEncoding"]), ("json", "jsonschema"), name)
@@ -238,7 +238,7 @@ async def services():
         burst = await viewer.call("/playback/burst", {"num_messages": 50})
         check(burst["success"] and burst["position"] > step["position"], burst)
         equal((await viewer.call("/playback/play", {}))["status"], "playing", "play")
-        equal((await viewer.call("/playback/toggle_paused", b""))["status"], "paused", "toggle_paused")
+        equal((await viewer.call("/playback/toggle", b""))["status"], "paused", "toggle")
         for name, request, why in [
             ("set_rate", {"rate": "fast"}, "rate: 'fast' is not a rate"),
             ("seek", {}, "give one of time, offset"),

@@ -23,6 +23,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer as Bag2
 from rosbags.typesys import Stores, get_typestore
 
 from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, messages_in, serving, shell
+from lines import whole_server
 from live import SECOND, decoded, offered, payloads
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -396,6 +397,12 @@ async def every_hour(table, serve):
             equal(second - first, 3600 * SECOND, "between the times")
 
 
+async def python_server(script, command):
+    with tempfile.TemporaryDirectory() as folder:
+        save(script, folder)
+        await whole_server(command, folder)
+
+
 # by heading: the name of the trial, and what it does with the blocks of the recipe
 RECIPES = {
     "ROS 2 topics": ("ros_topics", ros_topics), "One ROS 2 topic": ("ros_topic", ros_topic),
@@ -406,7 +413,7 @@ RECIPES = {
     "MQTT with JSON": ("mqtt_json", mqtt_json), "MQTT with any payloads": ("mqtt_any", mqtt_any),
     "CSV file": ("csv_file", csv_file), "Over SSH": ("over_ssh", over_ssh),
     "Several programs": ("several", several), "Every night": ("every_night", every_night),
-    "Every hour": ("every_hour", every_hour),
+    "Every hour": ("every_hour", every_hour), "A server in Python": ("python_server", python_server),
 }
 
 

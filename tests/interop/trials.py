@@ -20,18 +20,22 @@ import websockets
 from mcap.writer import Writer
 
 from bridge import (
-    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
+    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TABLE, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
     check_times, equal, messages_in, serving, until, write_camera_recording,
 )
+import admission
 import attacks
+import conformance as peers
 import damage
 import demos
 import examples
 import framing
 import library
+import lines
 import live
 import params
 import program
+import publish
 import recipes
 import record
 import vanished
@@ -217,7 +221,6 @@ async def control():
         return {"sec": nanos // 10**9, "nsec": nanos % 10**9}
     async with serving(path, "--rate", "1", "--start-paused") as server:
         client = await Client.connect(server, SDK, topics=None)
-        equal(client.socket.subprotocol, SDK, "subprotocol")
         await client.until(lambda events: any(e[0] == "state" for e in events), "a state when joining")
         info = client.events[0][1]
         equal(info["op"], "serverInfo", "first message")
@@ -558,14 +561,26 @@ async def http_get(port, path):
 
 
 async def subprotocol():
-    async with serving(demo()) as server:
+    """The newest of what both know is spoken, whatever the client's order."""
+    async with serving(os.path.join(TESTDATA, "drive.mcap")) as server:
+        for offered, spoken in [
+            ([OLD], OLD), ([SDK], SDK), ([TABLE], TABLE), ([OLD, SDK], SDK), ([SDK, OLD], SDK), ([SDK, TABLE], TABLE),
+            ([TABLE, SDK], TABLE), ([OLD, TABLE], TABLE), ([TABLE, SDK, OLD], TABLE), (["foxglove.sdk.v2", SDK], SDK),
+        ]:
+            client = await Client.connect(server, *offered)
+            equal(client.socket.subprotocol, spoken, f"of {offered}")
+            advertise = (await client.until(lambda events: client.texts("advertise"), "the channels"))[0]
+            equal("schemas" in advertise, spoken == TABLE, f"a table of schemas with {spoken}")
+            if spoken == TABLE:
+                schemas = advertise["schemas"]
+                equal([schema["id"] for schema in schemas], list(range(1, len(schemas) + 1)), "schema ids")
         for offered in (["foxglove.websocket.v2"], None):
             try:
                 await Client.connect(server, *(offered or []))
             except websockets.InvalidStatus as refused:
                 equal(refused.response.status_code, 400, "status")
                 body = refused.response.body.decode()
-                check(OLD in body and SDK in body, body)
+                check(all(name in re.split(r"[ ,]+", body) for name in (OLD, SDK, TABLE)), body)
             else:
                 raise AssertionError(f"accepted with {offered}")
 
@@ -796,9 +811,12 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **params.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS, **library.TRIALS,
+    **admission.TRIALS, **peers.TRIALS, **framing.TRIALS, **live.TRIALS, **lines.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS, **library.TRIALS, **params.TRIALS, **publish.TRIALS,
     **demos.TRIALS, **examples.TRIALS,
 )
 
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for(TRIALS[sys.argv[1]](*sys.argv[2:]), 240))
+    # as in `control@v1.1`
+    trial, _, version = sys.argv[1].partition("@")
+    Client.offers_newest = version == "v1.1"
+    asyncio.run(asyncio.wait_for(TRIALS[trial](*sys.argv[2:]), 240))

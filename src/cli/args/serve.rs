@@ -41,8 +41,8 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
-    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP),
-    /// tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
+    /// Recordings (.mcap, or .jsonl with JSON lines) and folders of .mcap, several as one timeline; or live input: - (stdin: JSON lines or MCAP; beside
+    /// recordings commands alone), tcp-listen://HOST:PORT, unix-listen:///PATH (JSON lines from writers)
     pub(crate) source: Vec<OsString>,
 
     /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
@@ -51,6 +51,14 @@ pub(crate) struct ServeArgs {
     /// Port to listen on; 0 takes any free one and prints it [default: 8765]
     #[arg(short, long, value_name = "PORT", help_heading = "Server")]
     port: Option<String>,
+    /// Clients may look and nothing else: no playback control, no publishing, no services, no parameters that are set
+    #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    read_only: Option<String>,
+    /// Let web pages of this origin connect, like https://viewer.example, besides those of this computer and of known
+    /// viewers; * for any; repeatable
+    #[arg(long, value_name = "ORIGIN", help_heading = "Server")]
+    allow_origin: Vec<String>,
     /// Name that viewers show [default: the source's]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     name: Option<String>,
@@ -146,6 +154,13 @@ pub(crate) struct ServeArgs {
     /// Writers that may be connected to tcp-listen:// and unix-listen:// at once [default: 64]
     #[arg(long, value_name = "N", help_heading = "Live input")]
     max_writers: Option<String>,
+    /// Print what happens on stdout, as JSON lines: clients, subscriptions, what clients publish and set, playback
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, help_heading = "Live input")]
+    #[arg(default_missing_value = "true")]
+    events: Option<String>,
+    /// How long a program may take to answer a call of a service that it provides; 0: as long as it runs [default: 10s]
+    #[arg(long, value_name = "DURATION", help_heading = "Live input")]
+    call_timeout: Option<String>,
     #[command(flatten)]
     lines: LineArgs,
 
@@ -167,6 +182,31 @@ pub(crate) struct ServeArgs {
     /// Longest text that a client may send; longer ones are refused with a status [default: 1MiB]
     #[arg(long, value_name = "BYTES", help_heading = "Delivery")]
     client_text: Option<String>,
+    /// Clients that may be connected at once; one more is refused. What each may have at once is limited by keys of the file
+    /// (client-subscriptions and others) [default: 10000]
+    #[arg(long, value_name = "N", help_heading = "Delivery")]
+    max_clients: Option<String>,
+    /// Largest message that a client may send; one that sends more is closed [default: 16MiB]
+    #[arg(long, value_name = "BYTES", hide = true)]
+    client_message: Option<String>,
+    /// Clients that may be connected at once from one address [default: off]
+    #[arg(long, value_name = "N|off", hide = true)]
+    max_clients_per_address: Option<String>,
+    /// Subscriptions of a client [default: 100000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_subscriptions: Option<String>,
+    /// Requests of a client that wait for an answer [default: 1000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_requests: Option<String>,
+    /// Channels on which a client publishes [default: 1000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_channels: Option<String>,
+    /// Parameters that a client follows by name [default: 10000]
+    #[arg(long, value_name = "N", hide = true)]
+    client_parameters: Option<String>,
+    /// Longest id of a playback control request [default: 1KiB]
+    #[arg(long, value_name = "BYTES", hide = true)]
+    client_request_id: Option<String>,
     /// How finely viewers are told the time; 0: before every message with a new time [default: 1ms]
     #[arg(long, value_name = "DURATION", help_heading = "Delivery")]
     time_resolution: Option<String>,
@@ -183,6 +223,13 @@ pub(crate) struct ServeArgs {
     /// /reboot='systemctl reboot'; no shell; repeatable; schemas and limits are for the settings file
     #[arg(long, value_name = "NAME=COMMAND", help_heading = "Viewers' controls")]
     service: Vec<String>,
+    /// Files that viewers may fetch: package://rover=/opt/rover gives them what is below that folder by URIs with this
+    /// prefix; repeatable. What is attached to a recording they may fetch by its name
+    #[arg(long, value_name = "PREFIX=FOLDER", help_heading = "Files for viewers")]
+    assets: Vec<String>,
+    /// Largest file that viewers may fetch [default: 64MiB]
+    #[arg(long, value_name = "BYTES", help_heading = "Files for viewers")]
+    max_asset: Option<String>,
 
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
@@ -196,6 +243,8 @@ impl ServeArgs {
             ("source", self.source.iter().map(|source| source.to_string_lossy().into_owned()).collect()),
             ("host", one(&self.host)),
             ("port", one(&self.port)),
+            ("read-only", one(&self.read_only)),
+            ("allow-origin", self.allow_origin.clone()),
             ("name", one(&self.name)),
             ("rate", one(&self.rate)),
             ("loop", one(&self.looping)),
@@ -220,15 +269,27 @@ impl ServeArgs {
             ("follow", one(&self.follow)),
             ("from-start", one(&self.from_start)),
             ("max-writers", one(&self.max_writers)),
+            ("events", one(&self.events)),
+            ("call-timeout", one(&self.call_timeout)),
             ("latch", self.latch.clone()),
             ("on-slow-client", one(&self.on_slow_client)),
             ("client-buffer", one(&self.client_buffer)),
             ("client-timeout", one(&self.client_timeout)),
             ("client-text", one(&self.client_text)),
+            ("max-clients", one(&self.max_clients)),
+            ("client-message", one(&self.client_message)),
+            ("max-clients-per-address", one(&self.max_clients_per_address)),
+            ("client-subscriptions", one(&self.client_subscriptions)),
+            ("client-requests", one(&self.client_requests)),
+            ("client-channels", one(&self.client_channels)),
+            ("client-parameters", one(&self.client_parameters)),
+            ("client-request-id", one(&self.client_request_id)),
             ("time-resolution", one(&self.time_resolution)),
             ("compression", one(&self.compression)),
             ("param", self.param.clone()),
             ("service", self.service.clone()),
+            ("assets", self.assets.clone()),
+            ("max-asset", one(&self.max_asset)),
             ("record", one(&self.record)),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
@@ -306,6 +367,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 20);
+        assert_eq!(compared, 30);
     }
 }

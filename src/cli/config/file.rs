@@ -56,6 +56,10 @@ fn beside(file: &Path, reads: Reads, value: String) -> String {
     let joined = |path: &str| folder(file).join(path).to_string_lossy().into_owned();
     match reads {
         Reads::Whole if !is_live(&value) => joined(&value),
+        Reads::AfterEquals => match value.split_once('=') {
+            Some((prefix, path)) => format!("{prefix}={}", joined(path)),
+            None => value,
+        },
         Reads::JsonAfterEquals => match value.rsplit_once('=') {
             Some((topic, path)) if path.ends_with(".json") => format!("{topic}={}", joined(path)),
             _ => value,

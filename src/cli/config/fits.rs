@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use foxglove_bridge::input::listen::Listener;
+use foxglove_bridge::playback::TimeShift;
 
 use super::{ConfigError, ServeOptions, Setting, is_live};
 
@@ -17,6 +18,8 @@ struct Served {
     stdin: bool,
     sockets: bool,
     follow: bool,
+    /// Recordings have the times of now.
+    shift: bool,
 }
 
 impl Served {
@@ -28,15 +31,21 @@ impl Served {
         let is_mcap = |path: &Path| path.extension().is_some_and(|name| name.eq_ignore_ascii_case("mcap"));
         let files = named().next().is_some();
         let lines_files = named().any(|path| !is_mcap(path) && !path.is_dir());
-        Self { files, lines_files, stdin, sockets, follow: options.live.follow && files }
+        let shift = options.playback.shift != TimeShift::Off;
+        Self { files, lines_files, stdin, sockets, follow: options.live.follow && files, shift }
     }
 
     fn recordings(self) -> bool {
         self.files && !self.follow
     }
 
+    /// Input that is sent. Beside a recording with its own times stdin gives commands alone.
     fn live(self) -> bool {
-        self.stdin || self.sockets || self.follow
+        self.live_stdin() || self.sockets || self.follow
+    }
+
+    fn live_stdin(self) -> bool {
+        self.stdin && (self.shift || !self.recordings())
     }
 
     /// Stdin and nothing else: it can be played by log time.
@@ -77,7 +86,7 @@ const RULES: &[Rule] = &[
         fits: Served::stdin_alone,
         why: "it is for stdin alone; recordings are played by log time anyway, other live input is sent as it comes",
     },
-    Rule { keys: &["live"], fits: |served| served.stdin, why: "it is for an MCAP stream on stdin (-)" },
+    Rule { keys: &["live"], fits: Served::live_stdin, why: "it is for an MCAP stream on stdin (-)" },
     Rule {
         keys: &["on-eof"],
         fits: Served::live,
@@ -92,6 +101,11 @@ const RULES: &[Rule] = &[
         keys: &["from-start"],
         fits: |served| served.follow,
         why: "it is for files that are followed (--follow)",
+    },
+    Rule {
+        keys: &["call-timeout"],
+        fits: |served| served.stdin || served.sockets,
+        why: "it is for services that programs provide on stdin (-) and on sockets",
     },
     Rule {
         keys: &["max-writers"],

@@ -6,11 +6,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::{PREFIX, ServeOptions, param, service, size};
-use foxglove_bridge::hub::{Latch, SlowClient};
+use foxglove_bridge::assets::AssetFolder;
+use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
-use foxglove_bridge::server::LARGEST_MESSAGE;
+use foxglove_bridge::server::{AllowedOrigin, BadOrigin, CLIENT_MESSAGE, UNFINISHED};
 use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -22,6 +23,9 @@ const SHORTEST_GAP: Duration = Duration::from_secs(1);
 
 /// Every request of a viewer has room.
 const SMALLEST_CLIENT_TEXT: usize = 1 << 10;
+
+/// A frame of this size is not split.
+const LARGEST_MAX_ASSET: usize = 1 << 30;
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub(crate) enum Reads {
     Nothing,
     /// All of it, but for stdin and sockets.
     Whole,
+    /// What follows the first `=`.
+    AfterEquals,
     /// What follows `=`, if it ends in `.json`.
     JsonAfterEquals,
 }
@@ -74,6 +80,14 @@ pub(crate) static KEYS: &[Key] = &[
     },
     one("host", |options, text| host(text).map(|host| options.host = host)),
     one("port", |options, text| port(text).map(|port| options.port = port)),
+    one("read-only", |options, text| {
+        boolean(text).map(|on| options.hub.access = if on { Access::ReadOnly } else { Access::Full })
+    }),
+    list("allow-origin", |options, values| {
+        let origins: Result<Vec<AllowedOrigin>, BadOrigin> =
+            values.iter().map(|value| value.parse()).collect();
+        origins.map(|origins| options.allow_origin = origins).map_err(|error| error.to_string())
+    }),
     one("name", |options, text| {
         options.name = (!text.is_empty()).then(|| text.to_owned());
         Ok(())
@@ -121,6 +135,10 @@ pub(crate) static KEYS: &[Key] = &[
     one("follow", |options, text| boolean(text).map(|on| options.live.follow = on)),
     one("from-start", |options, text| boolean(text).map(|on| options.live.from_start = on)),
     one("max-writers", |options, text| max_writers(text).map(|limit| options.live.max_writers = limit)),
+    one("events", |options, text| boolean(text).map(|on| options.events = on)),
+    one("call-timeout", |options, text| {
+        parse_duration(text).map(|d| options.call_timeout = d).map_err(|error| error.to_string())
+    }),
     one("default-topic", |options, text| {
         options.json_lines.default_topic = (!text.is_empty()).then(|| text.to_owned());
         Ok(())
@@ -166,12 +184,34 @@ pub(crate) static KEYS: &[Key] = &[
         parse_duration(text).map(|d| options.client_timeout = d).map_err(|error| error.to_string())
     }),
     one("client-text", |options, text| client_text(text).map(|bytes| options.client_text = bytes)),
+    one("client-message", |options, text| client_message(text).map(|bytes| options.client_message = bytes)),
+    one("max-clients", |options, text| limit(text).map(|limit| options.max_clients = limit)),
+    one("max-clients-per-address", |options, text| {
+        limit_or_off(text).map(|limit| options.max_clients_per_address = limit)
+    }),
+    one("client-subscriptions", |options, text| {
+        limit(text).map(|limit| options.hub.limits.subscriptions = limit)
+    }),
+    one("client-requests", |options, text| limit(text).map(|limit| options.hub.limits.requests = limit)),
+    one("client-channels", |options, text| limit(text).map(|limit| options.hub.limits.channels = limit)),
+    one("client-parameters", |options, text| limit(text).map(|limit| options.hub.limits.parameters = limit)),
+    one("client-request-id", |options, text| {
+        size::parse(text).map(|bytes| options.hub.limits.request_id = bytes)
+    }),
     one("time-resolution", |options, text| {
         parse_duration(text).map(|d| options.hub.time_resolution = d).map_err(|error| error.to_string())
     }),
     one("compression", |options, text| on_off(text).map(|on| options.compression = on)),
     Key { tables: true, ..list("param", |options, values| param::add(&mut options.params, values)) },
     Key { tables: true, ..list("service", |options, values| service::add(&mut options.services, values)) },
+    Key {
+        reads: Reads::AfterEquals,
+        ..list("assets", |options, values| {
+            let folders: Result<Vec<AssetFolder>, _> = values.iter().map(|value| value.parse()).collect();
+            folders.map(|folders| options.assets.folders = folders).map_err(|error| error.to_string())
+        })
+    },
+    one("max-asset", |options, text| max_asset(text).map(|bytes| options.assets.largest = bytes)),
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())
@@ -243,13 +283,37 @@ fn some_duration(text: &str) -> Result<Duration, String> {
 /// Room for a request, and no more than a client may send at all.
 fn client_text(text: &str) -> Result<usize, String> {
     match size::parse(text)? {
-        bytes @ SMALLEST_CLIENT_TEXT..=LARGEST_MESSAGE => Ok(bytes),
+        bytes @ SMALLEST_CLIENT_TEXT..=CLIENT_MESSAGE => Ok(bytes),
         _ => Err(format!(
             "'{text}' is out of range: write {} KiB to {} MiB",
             SMALLEST_CLIENT_TEXT >> 10,
-            LARGEST_MESSAGE >> 20
+            CLIENT_MESSAGE >> 20
         )),
     }
+}
+
+/// Room for a text, and no more than messages of all clients may take.
+fn client_message(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ SMALLEST_CLIENT_TEXT..=UNFINISHED => Ok(bytes),
+        _ => Err(format!(
+            "'{text}' is out of range: write {} KiB to {} MiB",
+            SMALLEST_CLIENT_TEXT >> 10,
+            UNFINISHED >> 20
+        )),
+    }
+}
+
+/// A limit of things that are counted.
+fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(limit @ 1..=1_000_000) => Ok(limit),
+        _ => Err(format!("'{text}' is not a limit: write 1 to 1000000")),
+    }
+}
+
+fn limit_or_off(text: &str) -> Result<Option<usize>, String> {
+    if text == "off" { Ok(None) } else { limit(text).map(Some).map_err(|error| format!("{error}, or off")) }
 }
 
 fn boolean(text: &str) -> Result<bool, String> {
@@ -379,6 +443,14 @@ fn max_line(text: &str) -> Result<usize, String> {
             "'{text}' is more than a line can have: write at most {} MiB",
             LARGEST_MAX_LINE >> 20
         )),
+    }
+}
+
+/// Each client may have some of this size in memory.
+fn max_asset(text: &str) -> Result<usize, String> {
+    match size::parse(text)? {
+        bytes @ 0..=LARGEST_MAX_ASSET => Ok(bytes),
+        _ => Err(format!("'{text}' is too large: write at most {} GiB", LARGEST_MAX_ASSET >> 30)),
     }
 }
 

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use foxglove_bridge::assets::{AssetFolder, LARGEST_ASSET};
 use foxglove_bridge::hub::HubOptions;
 use foxglove_bridge::hub::capability::parameters::ParameterSpec;
 use foxglove_bridge::input::OnEof;
@@ -18,7 +19,7 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::{CLIENT_TEXT, CLIENT_TIMEOUT};
+use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -54,6 +55,8 @@ pub(crate) struct ServeOptions {
     pub(crate) host: IpAddr,
     /// Port to listen on; 0: any free one.
     pub(crate) port: u16,
+    /// Whose pages may connect, besides those that always may.
+    pub(crate) allow_origin: Vec<AllowedOrigin>,
     /// What of the recording is played.
     pub(crate) recording: RecordingOptions,
     /// How JSON lines are read.
@@ -72,12 +75,24 @@ pub(crate) struct ServeOptions {
     pub(crate) services: Vec<CommandService>,
     /// Which types live messages can have, and what they are sent as.
     pub(crate) types: TypeOptions,
+    /// Files that clients may fetch.
+    pub(crate) assets: AssetOptions,
     /// How long a client may take nothing and send nothing before it is closed; zero: for ever.
     pub(crate) client_timeout: Duration,
     /// The longest text that is taken from a client, in bytes.
     pub(crate) client_text: usize,
+    /// The largest message that is taken from a client, in bytes.
+    pub(crate) client_message: usize,
+    /// How many clients may be connected at once.
+    pub(crate) max_clients: usize,
+    /// How many of one address; None: as many as there may be at all.
+    pub(crate) max_clients_per_address: Option<usize>,
     /// Whether messages are compressed for clients that offer it.
     pub(crate) compression: bool,
+    /// Whether what happens is printed on stdout.
+    pub(crate) events: bool,
+    /// How long a program that provides a service may take to answer a call; zero: for ever.
+    pub(crate) call_timeout: Duration,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -95,6 +110,21 @@ impl ServeOptions {
             return Vec::new();
         }
         self.sources.iter().filter(|spec| !is_live(spec)).cloned().collect()
+    }
+}
+
+/// Which files clients may fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AssetOptions {
+    /// Where they are; whether they are there is looked at by who opens them.
+    pub(crate) folders: Vec<AssetFolder>,
+    /// The largest that is given out, in bytes.
+    pub(crate) largest: usize,
+}
+
+impl Default for AssetOptions {
+    fn default() -> Self {
+        Self { folders: Vec::new(), largest: LARGEST_ASSET }
     }
 }
 
@@ -134,6 +164,7 @@ impl Default for ServeOptions {
             sources: Vec::new(),
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 8765,
+            allow_origin: Vec::new(),
             recording: RecordingOptions::default(),
             json_lines: JsonLinesOptions::default(),
             playback: PlaybackOptions::default(),
@@ -143,9 +174,15 @@ impl Default for ServeOptions {
             params: Vec::new(),
             services: Vec::new(),
             types: TypeOptions::default(),
+            assets: AssetOptions::default(),
             client_timeout: CLIENT_TIMEOUT,
             client_text: CLIENT_TEXT,
+            client_message: CLIENT_MESSAGE,
+            max_clients: MAX_CLIENTS,
+            max_clients_per_address: None,
             compression: false,
+            events: false,
+            call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
             ready_file: None,
@@ -400,7 +437,7 @@ fn check_lines(options: &JsonLinesOptions, settings: &[Setting]) -> Result<(), C
     let JsonLinesOptions { form, default_topic, time_field, .. } = options;
     let key = match form {
         LineForm::Keyed if time_field.is_some() => "time-field",
-        LineForm::Keyed => return Ok(()),
+        LineForm::Keyed | LineForm::Commands => return Ok(()),
         LineForm::Raw => "raw",
         LineForm::Csv => "csv",
     };

@@ -278,6 +278,9 @@ fn options_that_do_not_fit_are_errors_as_flags_and_warnings_from_elsewhere() {
         (recording, "live", "true"),
         (recording, "on-eof", "exit"),
         (recording, "max-writers", "3"),
+        (recording, "call-timeout", "3s"),
+        (&["a.mcap", "-"], "on-eof", "exit"),
+        (&["a.mcap", "-"], "live", "true"),
         (recording, "strict", "true"),
         (recording, "schema", "/a=foxglove.Log"),
         (recording, "from-start", "true"),
@@ -311,12 +314,15 @@ fn options_that_fit_stay_and_those_that_say_the_default_fit_everywhere() {
         (&["-"], "loop", "false"),
         (&["a.mcap"], "on-eof", "keep"),
         (&["a.mcap", "-"], "shift", "now"),
-        (&["a.mcap", "-"], "on-eof", "exit"),
+        (&["a.mcap", "-"], "call-timeout", "3s"),
+        (&["a.mcap"], "events", "true"),
         (&["-"], "at-end", "exit"),
     ] {
         let built = built_for(sources, vec![flag(key, &[value])]).unwrap();
         assert!(built.warnings.is_empty(), "{:?}", built.warnings);
     }
+    let shift = file("shift = 'now'\non-eof = 'exit'").unwrap();
+    assert!(built_for(&["a.mcap", "-"], shift).unwrap().warnings.is_empty());
     let followed = built_for(&["a.mcap"], file("follow = true\nfrom-start = true\non-eof = 'exit'").unwrap());
     assert!(followed.unwrap().warnings.is_empty());
 }

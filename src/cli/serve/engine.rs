@@ -24,6 +24,7 @@ use super::inputs::{Inputs, LiveInputs};
 use super::lines::Pace;
 use super::startup;
 use super::stdin::{self, Piped, Stdin, Unknown};
+use super::talk::Talk;
 
 /// Ends the server once everything that is served has ended, and keeps how that was.
 #[derive(Debug, Clone)]
@@ -100,6 +101,7 @@ pub(super) struct Engine {
     sniffing: Arc<Mutex<Option<JoinHandle<()>>>>,
     reads_stdin: bool,
     is_live: bool,
+    talk: Talk,
 }
 
 /// Neither until it is known what comes in on stdin.
@@ -117,12 +119,13 @@ impl Engine {
         hub: &Hub,
         options: &ServeOptions,
         finish: &Finish,
+        talk: Talk,
     ) -> io::Result<Self> {
-        let Inputs { recording, live, stop, .. } = inputs;
-        let reads_stdin = live.as_ref().is_some_and(|live| live.stdin.is_some());
+        let Inputs { recording, live, commands, stop, .. } = inputs;
+        let reads_stdin = commands.is_some() || live.as_ref().is_some_and(|live| live.stdin.is_some());
         let (throttle, is_live) = (Throttle::new(options.throttle.clone()), live.is_some());
-        let engine =
-            Self { running: Arc::default(), throttle, stop, sniffing: Arc::default(), reads_stdin, is_live };
+        let (running, sniffing) = (Arc::default(), Arc::default());
+        let engine = Self { running, throttle, stop, sniffing, reads_stdin, is_live, talk };
         let recording = recording.map(|recording| (recording, finish.part()));
         let live = live.map(|live| (live, finish.part()));
         if let Some((recording, part)) = recording {
@@ -135,7 +138,23 @@ impl Engine {
         if let Some((live, part)) = live {
             engine.forward(live, hub, options, part)?;
         }
+        if let Some(stdin) = commands {
+            engine.take_commands(stdin, hub, finish)?;
+        }
         Ok(engine)
+    }
+
+    /// Carries out what comes in while a recording plays, whose end does not wait for it.
+    fn take_commands(&self, stdin: Stdin, hub: &Hub, finish: &Finish) -> io::Result<()> {
+        let finish = finish.clone();
+        let on_finished = move |outcome| match outcome {
+            Ok(()) => tracing::info!("stdin has ended; the recording goes on"),
+            Err(error) => finish.part().end(Err(error)),
+        };
+        let stdin: Box<dyn Stream> = Box::new(Unknown::new(stdin, &self.talk));
+        let live = Live::start(vec![stdin], None, hub, &self.stop, OnEof::Exit, on_finished)?;
+        lock(&self.running).live = Some(live);
+        Ok(())
     }
 
     fn play(&self, source: Playable, hub: &Hub, options: PlaybackOptions, part: Part) -> io::Result<()> {
@@ -160,14 +179,17 @@ impl Engine {
                 let pace = if options.live.paced { Pace::ByTime } else { Pace::AsTheyCome };
                 return self.sniff(Stdin { pace, ..stdin }, hub, options, part);
             }
-            Some(stdin) => streams.push(Box::new(Unknown::from(stdin))),
+            Some(stdin) => streams.push(Box::new(Unknown::new(stdin, &self.talk))),
             None => {}
         }
-        let throttle = self.throttle.clone();
+        let (throttle, talk) = (self.throttle.clone(), self.talk.clone());
         let writers = Writers {
             listeners,
             limit: options.live.max_writers,
-            open: Arc::new(move |name, incoming| throttle.stream(lines.of(name, incoming, Pace::AsTheyCome))),
+            open: Arc::new(move |name, incoming, back| {
+                let lines = lines.of(name, incoming, Pace::AsTheyCome);
+                throttle.stream(talk.with_writer(lines, back))
+            }),
         };
         self.start_live(streams, Some(writers), hub, options.live.on_eof, part)
     }
@@ -175,7 +197,7 @@ impl Engine {
     /// Starts what stdin turns out to be, on a thread: the first bytes may be long in coming.
     fn sniff(&self, stdin: Stdin, hub: &Hub, options: &ServeOptions, part: Part) -> io::Result<()> {
         let (engine, hub, options) = (self.clone(), hub.clone(), options.clone());
-        let run = move || match stdin.open() {
+        let run = move || match stdin.open(&engine.talk) {
             Ok(None) => {}
             Ok(Some(piped)) => engine.start_stdin(piped, &hub, &options, part),
             Err(error) => part.end(Err(error)),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::anyhow;
+use foxglove_bridge::internals::{SHORT, printable};
 use foxglove_bridge::payload::{TypesError, TypesHint};
 use foxglove_bridge::source::{Hint, RangeMiss, SourceError};
 
@@ -17,7 +18,13 @@ pub(in crate::cli) fn with_flags(hint: Hint) -> &'static str {
         Hint::TimeUnit => "--time-unit says what the number counts",
         Hint::TimeField => "--time-field says which",
         Hint::Types => "--proto FILE adds types",
+        Hint::Shift => "with --shift now messages are taken too",
     }
+}
+
+/// How pages of an origin are let in.
+pub(in crate::cli) fn of_origin(origin: &str) -> String {
+    format!("--allow-origin {} lets them in", printable(origin, SHORT))
 }
 
 /// An error in files of types, with the flag that named them.

@@ -13,11 +13,11 @@ use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::TailFrom;
-use foxglove_bridge::source::{self, Follow, FollowOptions, Recording, Stop, Stream};
+use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
 use super::startup::name_of;
-use super::stdin::{self, Stdin};
+use super::stdin::{self, Stdin, Takes};
 use super::{hints, idle, startup};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
@@ -30,6 +30,8 @@ pub(super) struct Inputs {
     pub(super) recording: Option<Box<dyn Recording>>,
     /// Sent as it comes in.
     pub(super) live: Option<LiveInputs>,
+    /// Gives commands while the recording plays.
+    pub(super) commands: Option<Stdin>,
     /// Ends everything that reads live input.
     pub(super) stop: Stop,
 }
@@ -61,7 +63,17 @@ impl Inputs {
                  lines (serve {lines} --rate max --start-on launch --at-end exit --record lines.mcap), or serve each on a port of its own"
             );
         }
-        let live = options.sources.iter().find(|spec| options.live.follow || is_live(spec));
+        // beside a recording stdin gives commands alone, unless times fit
+        let is_sent = |spec: &OsString| options.live.follow || is_live(spec);
+        let live = options.sources.iter().filter(|spec| is_sent(spec));
+        let (stdin, live): (Vec<_>, Vec<_>) = live.partition(|spec| *spec == "-");
+        let gives_commands =
+            live.is_empty() && !recordings.is_empty() && options.playback.shift == TimeShift::Off;
+        let live = live.first().or(stdin.first().filter(|_| !gives_commands)).copied();
+        let commands = stdin.first().filter(|_| gives_commands);
+        if stdin.len() > 1 {
+            bail!("there is one stdin; name - once");
+        }
         if let (Some(live), Some(file), TimeShift::Off) = (live, recordings.first(), options.playback.shift) {
             bail!(
                 "{} and {}: the time of a recording and that of live input don't fit together; --shift now \
@@ -71,7 +83,7 @@ impl Inputs {
             );
         }
         let (registry, stop) = (Registry::default(), Stop::new()?);
-        let lines = match (live, lines_files.as_slice()) {
+        let lines = match (live.or(commands.copied()), lines_files.as_slice()) {
             (None, []) => None,
             _ => Some(Lines::new(options, &registry)?),
         };
@@ -85,11 +97,24 @@ impl Inputs {
                 tracing::warn!("{}", printable(&warning, LONGEST_ERROR));
             }
         }
+        let commands = commands.zip(lines.as_ref()).map(|(_, lines)| Stdin {
+            lines: lines.commands_only(),
+            pace: Pace::AsTheyCome,
+            topics: options.recording.topics.clone(),
+            registry: registry.clone(),
+            stop: stop.clone(),
+            takes: Takes::Commands,
+        });
         let live = match (live, lines) {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { registry, recording, live, stop })
+        Ok(Self { registry, recording, live, commands, stop })
+    }
+
+    /// What is attached to the recordings.
+    pub(super) fn attachments(&self) -> &[RecordedAttachment] {
+        self.recording.as_ref().map_or(&[], |recording| &recording.info().attachments)
     }
 
     /// For people: what is served.
@@ -103,7 +128,8 @@ impl Inputs {
     pub(super) fn contents(&self) -> String {
         let recording = self.recording.as_ref().map(|recording| startup::recording(recording.info()));
         let live = self.live.as_ref().map(|live| format!("{} (live)", live.names.join(", ")));
-        recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
+        let commands = self.commands.as_ref().map(|_| format!("commands from {}", stdin::NAME));
+        recording.into_iter().chain(live).chain(commands).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -139,9 +165,6 @@ impl LiveInputs {
             Self { names: Vec::new(), streams: Vec::new(), stdin: None, listeners: Vec::new(), lines };
         for spec in &options.sources {
             if spec == "-" {
-                if inputs.stdin.is_some() {
-                    bail!("there is one stdin; name - once");
-                }
                 inputs.names.push(stdin::NAME.into());
                 inputs.stdin = Some(Stdin {
                     lines: inputs.lines.clone(),
@@ -149,6 +172,7 @@ impl LiveInputs {
                     topics: topics.clone(),
                     registry: registry.clone(),
                     stop: stop.clone(),
+                    takes: Takes::All,
                 });
             } else if let Some(spec) = spec.to_str().filter(|spec| Listener::is_meant(spec)) {
                 let listener = Listener::bind(spec)?;

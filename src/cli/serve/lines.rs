@@ -74,11 +74,18 @@ impl Lines {
         Ok(Box::new(lines))
     }
 
-    pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> Box<dyn Stream> {
+    /// Of which commands alone are taken.
+    pub(super) fn commands_only(&self) -> Self {
+        let options =
+            JsonLinesOptions { form: LineForm::Commands, default_topic: None, ..(*self.options).clone() };
+        Self { options: Arc::new(options), channels: self.channels.clone() }
+    }
+
+    pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> JsonLines<Incoming> {
         let stop = incoming.stop().clone();
         let lines = JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone());
         let lines = lines.with_hints(hints::with_flags);
-        Box::new(if pace == Pace::ByTime { lines.paced() } else { lines })
+        if pace == Pace::ByTime { lines.paced() } else { lines }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::server::{BindError, Server};
+use foxglove_bridge::server::{BindError, Origins, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
@@ -25,15 +25,18 @@ pub(super) mod hints;
 mod idle;
 mod inputs;
 pub(super) mod lines;
+mod offers;
 mod ready;
 pub(super) mod signals;
 pub(super) mod startup;
 pub(super) mod stdin;
+mod talk;
 
 use engine::{Engine, Finish};
 use exec::Commands;
 use inputs::Inputs;
 use startup::{Links, Surroundings};
+use talk::Talk;
 
 /// Serves until the end, a key or a signal. `panicked` is cancelled when a thread has died.
 pub(crate) fn run(
@@ -97,10 +100,16 @@ async fn serve(
         .map_err(bind_failure)?
         .with_compression(options.compression)
         .with_client_text(options.client_text)
-        .with_client_timeout(options.client_timeout);
+        .with_client_message(options.client_message)
+        .with_max_clients(options.max_clients)
+        .with_max_clients_of_address(options.max_clients_per_address.unwrap_or(usize::MAX))
+        .with_client_timeout(options.client_timeout)
+        .with_origins(origins(&options));
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
+    let talk = Talk::new(&hub, &options).map_err(Failure::Runtime)?;
+    offers::offer(&hub, talk.observer(), &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
@@ -109,11 +118,12 @@ async fn serve(
     if let Some(path) = &options.ready_file {
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }
+    talk.listening(links.url());
     let finish = Finish::new(server.finisher());
-    let engine =
-        Engine::start(inputs, &hub, &options, &finish).map_err(runtime_failure("starting playback"))?;
+    let engine = Engine::start(inputs, &hub, &options, &finish, talk.clone())
+        .map_err(runtime_failure("starting playback"))?;
     let keyboard = listen_to_keys(&engine, &stop, log);
-    let bar = options.progress && !quiet && progress::on_terminal();
+    let bar = options.progress && !quiet && progress::on_terminal() && !talk.shares_terminal();
     let showing = bar.then(|| tokio::spawn(show(PlayBar::new(log), engine.clone(), hub.clone())));
     server.run(hub, stop.cancelled_owned()).await;
     if let Some(showing) = showing {
@@ -125,7 +135,9 @@ async fn serve(
     drop(keyboard);
     let recorded = tokio::task::spawn_blocking(move || {
         engine.stop();
-        recorder.map(finish_recording).transpose()
+        let recorded = recorder.map(finish_recording).transpose();
+        talk.close();
+        recorded
     })
     .await;
     if let Some(error) = finish.failure() {
@@ -147,6 +159,12 @@ fn offer_controls(hub: &Hub, options: &ServeOptions) -> Result<Commands, Failure
         }
     }
     Commands::offer(hub, &options.services).map_err(|error| Failure::Input(error.into()))
+}
+
+/// Which pages may connect.
+fn origins(options: &ServeOptions) -> Origins {
+    let more = options.allow_origin.iter().cloned();
+    more.fold(Origins::default(), Origins::and).with_way_out(hints::of_origin)
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use foxglove_bridge::internals::{SHORT, counted, printable};
+use foxglove_bridge::internals::{SHORT, computer_name, counted, printable};
 use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::duration_text;
 
@@ -49,11 +49,7 @@ fn is_reached_by_others(address: &IpAddr) -> bool {
 /// `NAME.local`, where mDNS answers for it.
 fn local_name() -> Option<String> {
     let answers = cfg!(target_os = "macos") || Path::new("/run/avahi-daemon/socket").exists();
-    #[cfg(unix)]
-    let name = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
-    #[cfg(not(unix))]
-    let name = None::<String>;
-    let name = name.filter(|_| answers)?;
+    let name = computer_name().filter(|_| answers)?;
     let host = name.split('.').next().filter(|host| !host.is_empty())?;
     Some(format!("{host}.local"))
 }

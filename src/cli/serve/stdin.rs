@@ -12,6 +12,7 @@ use foxglove_bridge::source::{
 };
 
 use super::lines::{Lines, Pace};
+use super::talk::Talk;
 
 /// What it is called in messages.
 pub(in crate::cli) const NAME: &str = "stdin";
@@ -28,6 +29,16 @@ pub(super) struct Stdin {
     pub(super) topics: TopicRules,
     pub(super) registry: Registry,
     pub(super) stop: Stop,
+    pub(super) takes: Takes,
+}
+
+/// What is taken of stdin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// Lines or MCAP.
+    All,
+    /// Lines, and of them commands alone.
+    Commands,
 }
 
 /// Stdin once it is known what it is.
@@ -40,7 +51,7 @@ pub(super) struct Piped {
 
 impl Stdin {
     /// Waits for the first bytes, and makes of them what they seem to be. None if it was stopped before.
-    pub(super) fn open(self) -> Result<Option<Piped>, SourceError> {
+    pub(super) fn open(self, talk: &Talk) -> Result<Option<Piped>, SourceError> {
         let io = |error| SourceError::Io { name: NAME.into(), error };
         let unusable = |reason: String| SourceError::Unusable { name: NAME.into(), reason };
         if std::io::stdin().is_terminal() {
@@ -59,6 +70,11 @@ impl Stdin {
         };
         let incoming = incoming.after(first);
         match kind {
+            Kind::Mcap if self.takes == Takes::Commands => Err(unusable(
+                "is MCAP, and beside a recording only commands are taken; --shift now plays the recording as if it were \
+                 recorded now, beside live input"
+                    .into(),
+            )),
             Kind::Mcap => {
                 let registry = self.registry;
                 let stream =
@@ -68,7 +84,7 @@ impl Stdin {
             Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
             Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
             Kind::JsonLines | Kind::Unknown => {
-                let stream = self.lines.of(NAME.into(), incoming, self.pace);
+                let stream = talk.with_stdin(self.lines.of(NAME.into(), incoming, self.pace));
                 Ok(Some(Piped { kind: Kind::JsonLines, stream, registry: self.registry }))
             }
         }
@@ -98,13 +114,13 @@ fn first_bytes(mut incoming: Incoming) -> std::io::Result<Option<(Vec<u8>, Incom
 /// Stdin beside other inputs: a stream that finds out what it is when it is first read.
 pub(super) struct Unknown {
     stop: Stop,
-    stdin: Option<Stdin>,
+    stdin: Option<(Stdin, Talk)>,
     stream: Option<Box<dyn Stream>>,
 }
 
-impl From<Stdin> for Unknown {
-    fn from(stdin: Stdin) -> Self {
-        Self { stop: stdin.stop.clone(), stdin: Some(stdin), stream: None }
+impl Unknown {
+    pub(super) fn new(stdin: Stdin, talk: &Talk) -> Self {
+        Self { stop: stdin.stop.clone(), stdin: Some((stdin, talk.clone())), stream: None }
     }
 }
 
@@ -114,8 +130,8 @@ impl Stream for Unknown {
     }
 
     fn next(&mut self) -> Result<Option<Batch>, SourceError> {
-        if let Some(stdin) = self.stdin.take() {
-            self.stream = stdin.open()?.map(|piped| piped.stream);
+        if let Some((stdin, talk)) = self.stdin.take() {
+            self.stream = stdin.open(&talk)?.map(|piped| piped.stream);
         }
         self.stream.as_mut().map_or(Ok(None), |stream| stream.next())
     }

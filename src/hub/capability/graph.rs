@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use crate::hub::outbox::{ControlKind, Encoded};
-use crate::hub::{AlreadyProvided, Hub, lock};
+use crate::hub::{AlreadyProvided, Hub, WeakHub, lock};
 use crate::protocol::{
     AdvertisedService, ConnectionGraphUpdate, PublishedTopic, ServerMessage, SubscribedTopic,
 };
@@ -97,7 +97,7 @@ fn gone(before: &BTreeSet<&String>, now: &BTreeSet<&String>) -> Vec<String> {
 /// ```
 #[must_use = "without it the graph stays empty"]
 pub struct GraphUpdater {
-    hub: Hub,
+    hub: WeakHub,
     /// The graph of the hub's slot is a copy, so that it is changed without the hub's lock.
     graph: Mutex<ConnectionGraph>,
 }
@@ -112,7 +112,8 @@ impl GraphUpdater {
         let Some(update) = changed.since(&graph) else { return };
         graph.clone_from(&changed);
         let frame = Encoded::from(ServerMessage::ConnectionGraphUpdate(update).encode());
-        let mut state = lock(&self.hub.0.state);
+        let Some(hub) = self.hub.upgrade() else { return };
+        let mut state = lock(&hub.0.state);
         if let Some(shown) = state.slots.graph.as_mut() {
             *shown = changed;
         }
@@ -133,7 +134,7 @@ impl Hub {
     pub fn provide_graph(&self) -> Result<GraphUpdater, AlreadyProvided> {
         let graph = ConnectionGraph::default();
         self.provide("connectionGraph", graph.clone(), |slots| &mut slots.graph, |_state| {})?;
-        Ok(GraphUpdater { hub: self.clone(), graph: Mutex::new(graph) })
+        Ok(GraphUpdater { hub: self.downgrade(), graph: Mutex::new(graph) })
     }
 }
 

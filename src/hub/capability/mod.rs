@@ -20,7 +20,8 @@ pub mod publish;
 mod service_builder;
 pub mod services;
 
-use super::{Hub, State, lock};
+use super::outbox::Encoded;
+use super::{Access, Hub, State, lock};
 use crate::protocol::Capability;
 
 pub use service_builder::ServiceBuilder;
@@ -93,6 +94,8 @@ impl Hub {
 /// The providers of a hub.
 #[derive(Default)]
 pub(super) struct Slots {
+    /// Decides what of them is declared.
+    pub(super) access: Access,
     pub(super) playback: Slot<Arc<dyn playback::Playback>>,
     pub(super) parameters: Slot<Arc<dyn parameters::Parameters>>,
     /// The provider of `parameters`, if it is the hub's own.
@@ -114,13 +117,14 @@ impl Slots {
                 declared.extend_from_slice(capabilities);
             }
         };
-        declare(self.playback.as_ref().is_some(), &[Capability::PlaybackControl]);
-        declare(self.publish.as_ref().is_some(), &[Capability::ClientPublish]);
+        let acts = self.access == Access::Full;
+        declare(acts && self.playback.as_ref().is_some(), &[Capability::PlaybackControl]);
+        declare(acts && self.publish.as_ref().is_some(), &[Capability::ClientPublish]);
         declare(
             self.parameters.as_ref().is_some(),
             &[Capability::Parameters, Capability::ParametersSubscribe],
         );
-        declare(self.services.as_ref().is_some(), &[Capability::Services]);
+        declare(acts && self.services.as_ref().is_some(), &[Capability::Services]);
         declare(self.graph.as_ref().is_some(), &[Capability::ConnectionGraph]);
         declare(self.assets.as_ref().is_some(), &[Capability::Assets]);
         declared
@@ -128,10 +132,18 @@ impl Slots {
 
     /// Message encodings that clients may use for what they publish and for calls, the preferred one first.
     pub(super) fn encodings(&self) -> Vec<String> {
+        if self.access == Access::ReadOnly {
+            return Vec::new();
+        }
         let mut encodings = self.publish_encodings.clone();
         if self.services.as_ref().is_some() && !encodings.iter().any(|encoding| encoding == "json") {
             encodings.push("json".to_owned());
         }
         encodings
+    }
+
+    /// `advertiseServices` with all services, if clients are offered any.
+    pub(super) fn services_encoded(&self) -> Option<Encoded> {
+        self.services.as_ref().filter(|_| self.access == Access::Full).and_then(|services| services.encoded())
     }
 }

@@ -62,8 +62,13 @@ pub trait ClientPublish: Send + Sync {
     /// A client is about to publish on a channel. The error says why it may not.
     fn advertise(&self, client: ClientId, channel: &ClientChannel) -> Result<(), String>;
 
-    /// A client ends a channel that was taken, or has left.
+    /// A client ends a channel that was taken.
     fn unadvertise(&self, client: ClientId, channel: ClientChannelId);
+
+    /// A client has left, with these channels.
+    fn left(&self, client: ClientId, channels: &[ClientChannelId]) {
+        channels.iter().for_each(|channel| self.unadvertise(client, *channel));
+    }
 
     /// A message on a channel that was taken. Must not wait.
     fn message(&self, client: ClientId, channel: ClientChannelId, payload: Bytes);

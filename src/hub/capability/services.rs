@@ -50,7 +50,7 @@ use bytes::Bytes;
 use crate::hub::outbox::{ControlKind, Encoded};
 use crate::hub::responder::Responder;
 use crate::hub::workers::Workers;
-use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
+use crate::hub::{Access, AlreadyProvided, ClientId, Hub, lock};
 use crate::protocol::{self, ServerMessage, ServiceId, ServiceMessage};
 
 /// What a service is, as it is advertised.
@@ -103,6 +103,11 @@ impl Services {
         (!all.is_empty()).then(|| ServerMessage::AdvertiseServices(all).encode().into())
     }
 
+    /// What they are called.
+    pub(in crate::hub) fn names(&self) -> Vec<String> {
+        self.by_id.values().map(|registered| registered.advertised.name.clone()).collect()
+    }
+
     /// The service of this id.
     pub(in crate::hub) fn find(&self, id: ServiceId) -> Option<Arc<dyn Service>> {
         self.by_id.get(&id).map(|registered| registered.service.clone())
@@ -143,7 +148,10 @@ impl ServiceRegistry {
         };
         let frame = Encoded::from(ServerMessage::AdvertiseServices(vec![advertised.clone()]).encode());
         services.by_id.insert(id, Registered { advertised, service });
-        state.broadcast(ControlKind::Lasting, &frame);
+        if state.slots.access == Access::Full {
+            state.broadcast(ControlKind::Lasting, &frame);
+        }
+        self.hub.connections_changed();
         Ok(ServiceHandle { hub: self.hub.clone(), id })
     }
 
@@ -193,8 +201,11 @@ impl Drop for ServiceHandle {
         let mut state = lock(&self.hub.0.state);
         let gone = state.slots.services.as_mut().and_then(|services| services.by_id.remove(&self.id));
         let frame = Encoded::from(ServerMessage::UnadvertiseServices(vec![self.id]).encode());
-        state.broadcast(ControlKind::Lasting, &frame);
+        if state.slots.access == Access::Full {
+            state.broadcast(ControlKind::Lasting, &frame);
+        }
         drop(state);
+        self.hub.connections_changed();
         // whatever the service owns is dropped without the lock
         drop(gone);
     }

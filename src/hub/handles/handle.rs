@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 
 use super::{Encode, Raw};
 use crate::hub::demand::Wanted;
+use crate::hub::firsts::GRACE;
 use crate::hub::logger::Payload;
 use crate::hub::{ClientId, Hub, SlowClient, lock};
 use crate::log_limit::LogLimit;
@@ -58,6 +60,9 @@ struct Inner<E> {
     hub: Hub,
     channel: Arc<Channel>,
     wanted: Wanted,
+    announced: Instant,
+    /// Within [`GRACE`] of that; looked at when a message is logged.
+    is_new: AtomicBool,
     is_open: Mutex<bool>,
     /// Of messages that can't be encoded.
     log: Mutex<LogLimit>,
@@ -80,25 +85,27 @@ impl<E: Encode> ChannelHandle<E> {
     pub(super) fn new(hub: Hub, channel: Arc<Channel>, encode: E) -> Self {
         hub.publisher().announce(std::slice::from_ref(&channel));
         let wanted = hub.0.demand.watch(channel.id, hub.latches(&channel));
+        let (announced, is_new) = (Instant::now(), AtomicBool::new(true));
         let (is_open, log) = (Mutex::new(true), Mutex::new(LogLimit::new(1)));
-        Self(Arc::new(Inner { hub, channel, wanted, is_open, log, encode }))
+        Self(Arc::new(Inner { hub, channel, wanted, announced, is_new, is_open, log, encode }))
     }
 
     /// Logs a message as of now. One that can't be encoded is left out, which the log says once in ten seconds.
     #[inline]
     pub fn log(&self, message: &E::Message) {
-        if self.is_subscribed() {
+        if self.0.takes() {
             self.log_at(Timestamp::now(), message);
         }
     }
 
-    /// Makes a message and logs it as of now, if somebody wants it.
+    /// Makes a message and logs it as of now, if somebody wants it, or may be about to: in the first two seconds of a channel
+    /// messages are kept for viewers that subscribe to it as soon as they see it.
     #[inline]
     pub fn log_with(&self, make: impl FnOnce() -> E::Message)
     where
         E::Message: Sized,
     {
-        if self.is_subscribed() {
+        if self.0.takes() {
             self.log_at(Timestamp::now(), &make());
         }
     }
@@ -107,7 +114,7 @@ impl<E: Encode> ChannelHandle<E> {
     /// second begins a new session of all viewers, as when a simulation starts again.
     #[inline]
     pub fn log_at(&self, time: Timestamp, message: &E::Message) {
-        if self.is_subscribed()
+        if self.0.takes()
             && let Err(error) = self.try_log(time, message)
         {
             self.0.report(&error);
@@ -123,7 +130,7 @@ impl<E: Encode> ChannelHandle<E> {
     /// of a client or of a recorder is full. In a hub with [`SlowClient::Drop`] it does not block.
     pub fn log_wait(&self, time: Timestamp, message: &E::Message) -> Result<(), LogError> {
         if self.waits() {
-            self.0.hub.publisher().wait_for_room(&|| !self.is_subscribed());
+            self.0.hub.publisher().wait_for_room(&|| !self.0.takes());
         }
         self.encoded(message, |payload| self.0.log(time, payload, self.0.hub.on_slow_client()))
     }
@@ -164,15 +171,21 @@ impl<E: Encode> ChannelHandle<E> {
         self.0.close();
     }
 
+    /// As if the first two seconds were over.
+    #[cfg(test)]
+    pub(crate) fn age(&self) {
+        self.0.is_new.store(false, Ordering::Relaxed);
+    }
+
     /// Whether there is to be room first: asked for once for each batch.
     fn waits(&self) -> bool {
         let hub = &self.0.hub;
-        self.is_subscribed() && hub.on_slow_client() == SlowClient::Wait && hub.begins_batch()
+        self.0.takes() && hub.on_slow_client() == SlowClient::Wait && hub.begins_batch()
     }
 
     /// Hands out the payload of a message, if somebody wants it.
     fn encoded(&self, message: &E::Message, then: impl FnOnce(Payload<'_>)) -> Result<(), LogError> {
-        if !self.is_subscribed() {
+        if !self.0.takes() {
             return Ok(());
         }
         let mut scratch = SCRATCH.take();
@@ -194,7 +207,7 @@ impl<E: Encode> ChannelHandle<E> {
 impl ChannelHandle<Raw> {
     /// As [`ChannelHandle::try_log`], with a payload that is shared: a large one is not copied on its way to the sockets.
     pub fn log_bytes(&self, time: Timestamp, payload: Bytes) -> Result<(), LogError> {
-        if self.is_subscribed() {
+        if self.0.takes() {
             check_length(payload.len()).map_err(|reason| self.0.error(reason))?;
             if payload.len() < LARGE {
                 self.0.log(time, Payload::Copied(&payload), SlowClient::Drop);
@@ -213,6 +226,21 @@ fn check_length(length: usize) -> Result<(), String> {
 }
 
 impl<E> Inner<E> {
+    /// Whether a message would reach anybody, now or within the moment in which first messages are kept.
+    #[inline]
+    fn takes(&self) -> bool {
+        self.wanted.is_set() || (self.is_new.load(Ordering::Relaxed) && self.is_still_new())
+    }
+
+    #[cold]
+    fn is_still_new(&self) -> bool {
+        let is_new = self.announced.elapsed() < GRACE;
+        if !is_new {
+            self.is_new.store(false, Ordering::Relaxed);
+        }
+        is_new
+    }
+
     fn log(&self, time: Timestamp, payload: Payload<'_>, policy: SlowClient) {
         self.hub.log(&Entry::at(self.channel.id, time), payload, policy);
     }
@@ -231,6 +259,7 @@ impl<E> Inner<E> {
         if !std::mem::take(&mut *lock(&self.is_open)) {
             return;
         }
+        self.is_new.store(false, Ordering::Relaxed);
         self.hub.0.demand.unwatch(self.channel.id, &self.wanted);
         if self.hub.registry().release(self.channel.id) {
             self.hub.publisher().retire(&[self.channel.id]);

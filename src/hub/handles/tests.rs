@@ -61,6 +61,7 @@ fn a_channel_is_wanted_by_clients_recorders_and_late_subscribers() {
     let (imu, other) =
         (hub.channel("/imu").json::<Imu>().unwrap(), hub.channel("/imu").json::<Imu>().unwrap());
     assert!(!imu.is_subscribed() && !other.is_subscribed());
+    imu.age();
     imu.log_with(|| panic!("nobody wants it"));
     let viewer = viewer(&hub, &imu);
     assert!(imu.is_subscribed() && other.is_subscribed(), "they are one channel");
@@ -72,6 +73,18 @@ fn a_channel_is_wanted_by_clients_recorders_and_late_subscribers() {
     assert!(!imu.is_subscribed());
     assert!(hub.channel("/floor").latched().json::<Imu>().unwrap().is_subscribed());
     assert!(hub.channel("/map").json::<Imu>().unwrap().is_subscribed(), "as the options say");
+}
+
+#[test]
+fn what_is_logged_once_reaches_who_subscribes_at_once() {
+    let hub = hub(SlowClient::Drop);
+    let motd = hub.channel("/motd").json().unwrap();
+    motd.log(&json!("hello"));
+    hub.flush_logged();
+    assert_eq!(payloads(&viewer(&hub, &motd)), [r#""hello""#]);
+    let gone = hub.channel("/gone").json::<()>().unwrap();
+    gone.close();
+    gone.log_with(|| panic!("it has ended"));
 }
 
 #[test]

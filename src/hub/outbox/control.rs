@@ -12,15 +12,19 @@ pub enum Encoded {
     Text(Bytes),
     /// A binary frame.
     Binary(Bytes),
+    /// A binary frame that may be large, and whose bytes are bounded by who queues it.
+    Large(Bytes),
 }
 
 impl Encoded {
-    /// Bytes that it takes in a queue.
+    /// Bytes that it takes of the bound of a queue.
     pub(super) fn weight(&self) -> usize {
         /// What a small frame takes beside its content.
         const OVERHEAD: usize = 128;
-        let (Self::Text(bytes) | Self::Binary(bytes)) = self;
-        OVERHEAD + bytes.len()
+        match self {
+            Self::Text(bytes) | Self::Binary(bytes) => OVERHEAD + bytes.len(),
+            Self::Large(_) => OVERHEAD,
+        }
     }
 }
 

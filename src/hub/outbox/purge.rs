@@ -78,7 +78,9 @@ impl Outbox {
         if purge == Purge::Session {
             self.silence.forget_declared();
         }
-        let obsolete = |kind| purge.makes_obsolete(kind);
+        // a client that was sent nothing yet begins with the new session, which has all that lasts
+        let begins = purge == Purge::Session && !self.silence.has_joined;
+        let obsolete = |kind| purge.makes_obsolete(kind) || begins && kind == ControlKind::Lasting;
         self.discard_control(obsolete);
         self.ordered = 0;
         let items = self.data.drain();

@@ -1,4 +1,6 @@
 mod embedder;
+mod firsts;
+mod forms;
 mod handlers;
 mod notices;
 mod order;

@@ -188,6 +188,9 @@ fn a_topic_that_changes_keeps_its_last_messages_and_takes_subscriptions_anew() {
     viewer.news();
     for round in 0..100u64 {
         assert_eq!(viewer.subscribe(old.id), []);
+        // the one with which it was announced
+        let first = round.checked_sub(1).map(|before| Sent::Message(old.id.0, before));
+        assert_eq!(viewer.news(), first.into_iter().collect::<Vec<_>>());
         assert!(registry.release(old.id));
         let new = channel(&registry, "/a");
         let batch = messages(&[(old.id, round)], 10);
@@ -402,4 +405,54 @@ fn a_seek_of_a_recording_leaves_what_live_input_beside_it_has_latched() {
     let mut late = Viewer::join(&hub);
     late.subscribe(live.id);
     assert_eq!(late.messages(), [(live.id.0, 7)]);
+}
+
+#[test]
+fn who_subscribes_within_a_moment_gets_the_first_messages_of_live_input_once_and_in_order() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let publisher = hub.publisher();
+    let [mut early, mut late] = [Viewer::join(&hub), Viewer::join(&hub)];
+    let topic = channel(&registry, "/a");
+    let first = messages(&[(topic.id, 1), (topic.id, 2)], 10);
+    publisher.publish_live(Batch { announcements: vec![topic.clone()], ..first }, now);
+    early.subscribe(topic.id);
+    publisher.publish_live(messages(&[(topic.id, 3)], 10), now);
+    assert_eq!(early.messages(), [1, 2, 3].map(|time| (topic.id.0, time)));
+    late.subscribe(topic.id);
+    assert_eq!(late.messages(), [1, 2, 3].map(|time| (topic.id.0, time)));
+    // a second subscription is for what comes
+    early.client.unsubscribe(&[SubscriptionId(topic.id.0)]);
+    publisher.publish_live(messages(&[(topic.id, 4)], 10), now);
+    early.subscribe(topic.id);
+    publisher.publish_live(messages(&[(topic.id, 5)], 10), now);
+    assert_eq!(early.messages(), [(topic.id.0, 5)]);
+    assert_eq!(late.messages(), [4, 5].map(|time| (topic.id.0, time)));
+    // what time has left behind is nobody's first message
+    publisher.restart(Timestamp(0), SlowClient::Drop, now);
+    let mut last = Viewer::join(&hub);
+    last.subscribe(topic.id);
+    assert_eq!(last.messages(), []);
+}
+
+#[test]
+fn of_a_latched_channel_who_subscribes_gets_what_counts_and_not_its_first_messages_too() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let map = channel(&registry, "/map");
+    let first = messages(&[(map.id, 1), (map.id, 2)], 10);
+    hub.publisher().publish_live(Batch { announcements: vec![map.clone()], ..first }, now);
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(map.id);
+    assert_eq!(viewer.messages(), [(map.id.0, 2)]);
+}
+
+#[test]
+fn what_a_pipe_has_given_is_not_sent_twice_if_it_is_played_then() {
+    let (hub, registry, now) = (hub(SlowClient::Drop), Registry::default(), Instant::now());
+    let (topic, publisher) = (channel(&registry, "/a"), hub.publisher());
+    let first = messages(&[(topic.id, 1)], 10);
+    publisher.publish_live(Batch { announcements: vec![topic.clone()], ..first }, now);
+    publisher.replay(Timestamp(0), now);
+    let mut viewer = Viewer::join(&hub);
+    viewer.subscribe(topic.id);
+    assert_eq!(viewer.messages(), []);
 }

@@ -9,7 +9,7 @@ use super::{subscribed, until};
 use crate::hub::testing::{Sent, Viewer, hub};
 use crate::hub::{Hub, SlowClient};
 use crate::input::listen::Listener;
-use crate::input::{Live, OnEof, Writers};
+use crate::input::{Back, Commands, Live, OnEof, Writers};
 use crate::model::ChannelId;
 use crate::payload::{TypeOptions, Types};
 use crate::registry::Registry;
@@ -19,6 +19,11 @@ use crate::source::{Stop, TopicRules};
 
 const LIMIT: usize = 3;
 
+fn commands(hub: &Hub) -> Commands {
+    let services = hub.provide_services().unwrap();
+    Commands::new(services, hub.parameters().unwrap(), Duration::from_secs(10))
+}
+
 /// Lines from sockets, where a bad line ends a connection.
 fn serve(listeners: Vec<Listener>, hub: &Hub) -> Live {
     let options = Arc::new(JsonLinesOptions { strict: true, ..JsonLinesOptions::default() });
@@ -26,11 +31,13 @@ fn serve(listeners: Vec<Listener>, hub: &Hub) -> Live {
     let channels = LiveChannels::new(TopicRules::default(), types, &[], Registry::default()).unwrap();
     let stop = Stop::new().unwrap();
     let of_writers = stop.clone();
+    let commands = commands(hub);
     let writers = Writers {
         listeners,
         limit: LIMIT,
-        open: Arc::new(move |name, incoming| {
-            Box::new(JsonLines::new(name, incoming, &of_writers, options.clone(), channels.clone()))
+        open: Arc::new(move |name, incoming, back| {
+            let lines = JsonLines::new(name, incoming, &of_writers, options.clone(), channels.clone());
+            Box::new(commands.carry_out(lines, back, Back::Writer))
         }),
     };
     Live::start(Vec::new(), Some(writers), hub, &stop, OnEof::Keep, |_| {}).unwrap()

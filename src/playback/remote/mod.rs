@@ -45,7 +45,7 @@ pub enum NotOffered {
 ///
 /// | service | request | as |
 /// | --- | --- | --- |
-/// | `/playback/play`, `/playback/pause`, `/playback/toggle_paused` | `{}` | play at the end plays again from the start |
+/// | `/playback/play`, `/playback/pause`, `/playback/toggle` | `{}` | play at the end plays again from the start |
 /// | `/playback/set_rate` | `{"rate":2}` or `{"rate":"max"}` | |
 /// | `/playback/seek` | one of `{"time":T}`, `{"offset":S}`, `{"by":S}` | `T` as in JSON lines (RFC 3339, seconds, nanoseconds, `{"sec","nsec"}`); seconds from the start; seconds from here |
 /// | `/playback/step` | `{"count":1,"topic":"/t"}` | pauses, and publishes as many messages (of the topic) |

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::hub::capability::parameters::{ParameterError, ParameterRequest, ParameterSpec, ParameterStore};
+use crate::hub::capability::parameters::{
+    ChangedBy, ParameterError, ParameterRequest, ParameterSpec, ParameterStore,
+};
 use crate::hub::capability::playback::{Asker, Command, LoopChange, PlaybackRequest, Rate, RateChange, Seek};
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::stats::{Activity, Snapshot};
@@ -74,7 +76,10 @@ fn request(
         _ => return None,
     };
     // 1000 stands for `max`, as it does in the playback control requests of clients
-    let by = Asker::Client { client: asked.client, request_id: String::new() };
+    let by = match asked.by {
+        ChangedBy::Client(client) => Asker::Client { client, request_id: String::new() },
+        ChangedBy::Program => Asker::Program,
+    };
     Some(PlaybackRequest { by, ..request })
 }
 

@@ -24,7 +24,7 @@ use crate::time::TimeRange;
 enum Operation {
     Play,
     Pause,
-    TogglePaused,
+    Toggle,
     SetRate,
     Seek,
     Step,
@@ -33,14 +33,14 @@ enum Operation {
 
 impl Operation {
     const ALL: [Self; 7] =
-        [Self::Play, Self::Pause, Self::TogglePaused, Self::SetRate, Self::Seek, Self::Step, Self::Burst];
+        [Self::Play, Self::Pause, Self::Toggle, Self::SetRate, Self::Seek, Self::Step, Self::Burst];
 
     /// The last part of its name, the name of its type, and the properties of its requests in JSON Schema.
     fn described(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Play => ("play", "Play", ""),
             Self::Pause => ("pause", "Pause", ""),
-            Self::TogglePaused => ("toggle_paused", "TogglePaused", ""),
+            Self::Toggle => ("toggle", "Toggle", ""),
             Self::SetRate => ("set_rate", "SetRate", r#""rate":{"type":"number"}"#),
             Self::Seek => (
                 "seek",
@@ -168,7 +168,7 @@ impl Control {
                 let Nothing {} = parsed(payload)?;
                 Command::Pause.into()
             }
-            Operation::TogglePaused => {
+            Operation::Toggle => {
                 let Nothing {} = parsed(payload)?;
                 Command::Toggle.into()
             }

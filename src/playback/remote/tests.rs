@@ -174,7 +174,7 @@ async fn services_answer_with_what_holds_after_them() {
     watched.call("seek", r#"{"offset":0}"#).await;
     assert_eq!(watched.call("set_rate", r#"{"rate":0.5}"#).await["rate"], 0.5);
     assert_eq!(watched.call("play", "{}").await["status"], "playing");
-    assert_eq!(watched.call("toggle_paused", "").await["status"], "paused");
+    assert_eq!(watched.call("toggle", "").await["status"], "paused");
     assert_eq!(watched.value("playback.rate"), 0.5);
 }
 
@@ -222,7 +222,7 @@ async fn services_are_described_as_viewers_need_it() {
     let Watched { hub, services, .. } = watched(paused());
     let names: Vec<_> =
         services.iter().map(|service| service.name.trim_start_matches("/playback/")).collect();
-    assert_eq!(names, ["play", "pause", "toggle_paused", "set_rate", "seek", "step", "burst"]);
+    assert_eq!(names, ["play", "pause", "toggle", "set_rate", "seek", "step", "burst"]);
     for service in &services {
         for message in [&service.request, &service.response] {
             let message = message.as_ref().unwrap();

@@ -14,9 +14,6 @@ use crate::protocol::{
 
 mod log;
 
-/// Bytes of the id of a playback control request: it is repeated to every client.
-const LONGEST_REQUEST_ID: usize = 1 << 10;
-
 /// The protocol with one client.
 pub(super) struct Session {
     client: Arc<Client>,
@@ -108,9 +105,10 @@ impl Session {
 
     fn on_playback_control(&self, request: PlaybackControlRequest) -> Result<(), Unsupported> {
         let PlaybackControlRequest { request_id, speed, .. } = &request;
-        if request_id.len() > LONGEST_REQUEST_ID {
+        let longest = self.client.limits().request_id;
+        if request_id.len() > longest {
             self.status(Status::error(format!(
-                "a playback control request is not carried out: its id has {} bytes, {LONGEST_REQUEST_ID} are allowed",
+                "a playback control request is not carried out: its id has {} bytes, {longest} are allowed",
                 request_id.len()
             )));
             return Ok(());

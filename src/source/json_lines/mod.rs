@@ -15,10 +15,10 @@ use crate::time::Timestamp;
 
 mod assembly;
 mod buffer;
+mod command;
 mod csv;
 mod line;
 mod lines;
-mod nan;
 mod notes;
 mod options;
 mod path;
@@ -35,7 +35,9 @@ mod timing;
 mod unfinished;
 
 pub use crate::numeric_time::TimeUnit;
-pub use nan::NanPolicy;
+pub use crate::payload::NanPolicy;
+use crate::payload::nan;
+pub use command::{Command, ServiceLine};
 pub use notes::InputCounts;
 pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
 pub use recording::{is_file_of_lines, open_recording};
@@ -53,9 +55,24 @@ pub(crate) fn time(value: &str) -> Result<Timestamp, String> {
     times::parse(value, None).map(|parsed| parsed.at).map_err(|why| why.to_string())
 }
 
+/// What lines give, in their order.
+#[derive(Debug, Clone)]
+pub enum Line {
+    /// Channels, and messages of lines that follow each other.
+    Batch(Batch),
+    /// A command.
+    Command {
+        /// The number of its line, from 1.
+        line: u64,
+        /// What it asks for.
+        command: Command,
+    },
+}
+
 /// JSON lines as a stream.
 ///
-/// [`Stream::next`] waits in a read, and returns all messages of the lines that it completes.
+/// [`Stream::next`] waits in a read, and returns all messages of the lines that it completes. As a plain stream it carries
+/// no command out: they are skipped, with one warning. [`JsonLines::next_line`] gives them too.
 pub struct JsonLines<R> {
     name: String,
     stream: R,
@@ -63,7 +80,7 @@ pub struct JsonLines<R> {
     buffer: LineBuffer,
     lines: Lines,
     /// Parsed and not yet taken, in the order of the stream, with the next at the end.
-    ready: Vec<Result<Batch, SourceError>>,
+    ready: Vec<Result<Line, SourceError>>,
     ended: bool,
     clock: fn() -> Timestamp,
 }
@@ -119,22 +136,8 @@ impl<R: Read + Send> JsonLines<R> {
         self.lines
     }
 
-    /// What has been read so far; kept up to date.
-    pub fn counts(&self) -> Arc<InputCounts> {
-        self.lines.counts().clone()
-    }
-}
-
-impl<R: Read + Send> Stream for JsonLines<R> {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn stop(&self) -> &Stop {
-        &self.stop
-    }
-
-    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+    /// As [`Stream::next`], with commands in their places.
+    pub fn next_line(&mut self) -> Result<Option<Line>, SourceError> {
         loop {
             if let Some(next) = self.ready.pop() {
                 return next.map(Some);
@@ -163,6 +166,31 @@ impl<R: Read + Send> Stream for JsonLines<R> {
                     self.ready = self.lines.end((self.clock)());
                     self.ready.reverse();
                 }
+            }
+        }
+    }
+
+    /// What has been read so far; kept up to date.
+    pub fn counts(&self) -> Arc<InputCounts> {
+        self.lines.counts().clone()
+    }
+}
+
+impl<R: Read + Send> Stream for JsonLines<R> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    fn next(&mut self) -> Result<Option<Batch>, SourceError> {
+        loop {
+            match self.next_line()? {
+                Some(Line::Batch(batch)) => return Ok(Some(batch)),
+                Some(Line::Command { .. }) => self.lines.skip_command(),
+                None => return Ok(None),
             }
         }
     }

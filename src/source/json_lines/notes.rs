@@ -31,6 +31,8 @@ pub struct InputCounts {
     pub lines: AtomicU64,
     /// Messages that were passed on.
     pub messages: AtomicU64,
+    /// Commands that were not carried out, since they came from a file.
+    pub commands: AtomicU64,
     /// Lines that could not be used.
     pub bad: AtomicU64,
 }
@@ -48,6 +50,8 @@ pub(super) struct Notes {
     reported: Option<Instant>,
     unreported: u64,
     warned_of_zone: bool,
+    warned_of_commands: bool,
+    noted_events: bool,
 }
 
 /// Lines before the first that can be used.
@@ -73,6 +77,8 @@ impl Notes {
             reported: None,
             unreported: 0,
             warned_of_zone: false,
+            warned_of_commands: false,
+            noted_events: false,
         }
     }
 
@@ -176,6 +182,28 @@ impl Notes {
         if !std::mem::replace(&mut self.warned_of_zone, true) {
             tracing::warn!(
                 "{}: times without an offset from UTC are taken as UTC; append Z, or +01:00",
+                self.name
+            );
+        }
+    }
+
+    /// A command is not carried out: it is from a file.
+    pub(super) fn skip_command(&mut self) {
+        self.counts.commands.fetch_add(1, Ordering::Relaxed);
+        if !std::mem::replace(&mut self.warned_of_commands, true) {
+            tracing::warn!(
+                "{}: commands (op service, response, parameter) are carried out from stdin and sockets alone; those in \
+                 files are skipped",
+                self.name
+            );
+        }
+    }
+
+    /// A line is an event of another server.
+    pub(super) fn event(&mut self) {
+        if !std::mem::replace(&mut self.noted_events, true) {
+            tracing::info!(
+                "{}: events of another server are skipped, but for messages of clients",
                 self.name
             );
         }

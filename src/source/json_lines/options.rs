@@ -18,6 +18,8 @@ pub enum LineForm {
     /// Values separated by commas, semicolons or tabs, whose names stand in the first line: messages on the default
     /// topic.
     Csv,
+    /// Commands alone; a line with a message is bad. For what comes in beside a recording.
+    Commands,
 }
 
 /// How JSON lines are read.

@@ -1,4 +1,4 @@
-//! What a line says: a message, the definition of a schema, or how a channel is to be.
+//! What a line says: a message, the definition of a schema, how a channel is to be, or a command.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use base64::{DecodeError, Engine};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use super::command::{self, Command};
 use super::line::{BadLine, Kind, Line, column, string};
 use super::path::{missing, value_at};
 use super::times::{self, Parsed, shortened};
@@ -27,6 +28,9 @@ pub(super) enum Said<'a> {
     Message(Message<'a>),
     Schema(SchemaLine<'a>),
     Channel(ChannelLine<'a>),
+    Command(Command),
+    /// What another server has printed beside its messages.
+    Event,
 }
 
 /// A message, its payload still as it stands in the line.
@@ -85,6 +89,9 @@ impl From<BadLine> for Fault {
 impl<'a> Said<'a> {
     /// Reads a line, trimmed.
     pub(super) fn read(text: &'a str, options: &JsonLinesOptions) -> Result<Self, Fault> {
+        if options.form == LineForm::Commands {
+            return command_only(text);
+        }
         if options.form != LineForm::Keyed {
             return whole(text, None, options).map(Self::Message);
         }
@@ -98,14 +105,36 @@ impl<'a> Said<'a> {
             "publish" => Self::Message(message(text, &line, line.msg.or(line.data), options)?),
             "schema" => Self::Schema(schema(text, &line)?),
             "channel" => Self::Channel(channel(text, &line, options)?),
-            other => {
-                let reason = format!(
-                    "op '{}' is unknown; it is publish, schema or channel, and a message needs none",
-                    shortened(other)
-                );
-                return Err(BadLine::new(Kind::Value, column(text, op.get()), reason).into());
-            }
+            other if command::is_event(other) => Self::Event,
+            other => match command::command(other, text)? {
+                Some(command) => Self::Command(command),
+                None => {
+                    let reason = format!(
+                        "op '{}' is unknown; it is publish, schema, channel, service, response or parameter, and a message \
+                         needs none",
+                        shortened(other)
+                    );
+                    return Err(BadLine::new(Kind::Value, column(text, op.get()), reason).into());
+                }
+            },
         })
+    }
+}
+
+/// A line where nothing but commands is taken.
+fn command_only(text: &str) -> Result<Said<'_>, Fault> {
+    let line = Line::parse(text).map_err(Fault::Syntax)?;
+    let op = line.op.map(|op| string(text, "op", op)).transpose()?;
+    let op = op.as_deref().unwrap_or_default();
+    if command::is_event(op) {
+        return Ok(Said::Event);
+    }
+    match command::command(op, text)? {
+        Some(command) => Ok(Said::Command(command)),
+        None => {
+            let reason = "beside a recording only commands are taken (op service, response, parameter)";
+            Err(BadLine::new(Kind::Value, 1, reason).with(Hint::Shift).into())
+        }
     }
 }
 

@@ -24,4 +24,4 @@ pub use recording::merge;
 pub(super) use recording::{Timeline, played_range};
 pub use stream::{Follow, FollowOptions, McapStream};
 pub(super) use survey::info::{check, stream_summary, summary};
-pub use survey::{AttachmentCrc, Attachments};
+pub use survey::{AttachmentCrc, Attachments, RecordedAttachment};

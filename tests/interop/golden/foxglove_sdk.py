@@ -51,6 +51,16 @@ class Listener(ServerListener):
         )
 
 
+def frame_of(name, data):
+    text = isinstance(data, str)
+    return {
+        "name": name,
+        "direction": "server",
+        "kind": "text" if text else "binary",
+        "data": data if text else data.hex(),
+    }
+
+
 def asset(uri):
     return b"\x00\x01\xfe\xff" if uri == "package://robot/arm.stl" else None
 
@@ -103,11 +113,8 @@ def main():
 
         def hear(name):
             data = socket.recv(timeout=5)
-            text = isinstance(data, str)
-            frame = {"name": name, "direction": "server", "kind": "text" if text else "binary"}
-            frame["data"] = data if text else data.hex()
-            frames.append(frame)
-            return json.loads(data) if text else data
+            frames.append(frame_of(name, data))
+            return json.loads(data) if isinstance(data, str) else data
 
         def say(op, **fields):
             socket.send(json.dumps({"op": op, **fields}))
@@ -185,6 +192,20 @@ def main():
         hear("unadvertise")
         server.clear_session("session-2")
         hear("server_info_new_session")
+
+    with connect(url, subprotocols=["foxglove.sdk.v1", "foxglove.sdk.v1.1"]) as socket:
+        assert socket.subprotocol == "foxglove.sdk.v1.1"
+        for _ in ("serverInfo", "advertise"):
+            frame = socket.recv(timeout=5)
+        frames.append(frame_of("advertise_table", frame))
+        assert json.loads(socket.recv(timeout=5))["op"] == "advertiseServices"
+        again = Channel("/again", schema=any_json, message_encoding="json")
+        frames.append(frame_of("advertise_table_known_schema", socket.recv(timeout=5)))
+        again.close()
+        assert json.loads(socket.recv(timeout=5))["op"] == "unadvertise"
+        other = Schema(name="Pose", encoding="jsonschema", data=b"{}")
+        Channel("/other", schema=other, message_encoding="json")
+        frames.append(frame_of("advertise_table_new_schema", socket.recv(timeout=5)))
     server.stop()
 
     lines = ",\n".join("    " + json.dumps(frame, ensure_ascii=False) for frame in frames)

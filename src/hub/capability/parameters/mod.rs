@@ -20,9 +20,6 @@ use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};
 use crate::protocol::{Parameter, ParameterValues, ServerMessage, Status};
 
-/// Names of parameters that one client may follow.
-const MAX_NAMES: usize = 10_000;
-
 /// Keeps parameters. Returns at once from both; answers may come later.
 ///
 /// ```
@@ -79,14 +76,14 @@ pub(in crate::hub) struct Followed {
 }
 
 impl Followed {
-    /// Adds names; all parameters if there are none. False if those are too many.
-    pub(in crate::hub) fn add(&mut self, names: Vec<String>) -> bool {
+    /// Adds names; all parameters if there are none. False, and none of them is added, if there would be more than `limit`.
+    pub(in crate::hub) fn add(&mut self, names: Vec<String>, limit: usize) -> bool {
         if names.is_empty() {
             self.all = true;
         }
         // viewers follow the same names again after each new session
         let mut new: BTreeSet<_> = names.into_iter().filter(|name| !self.names.contains(name)).collect();
-        let fits = self.names.len() + new.len() <= MAX_NAMES;
+        let fits = self.names.len() + new.len() <= limit;
         if fits {
             self.names.append(&mut new);
         }

@@ -13,8 +13,8 @@ use super::notes::{InputCounts, Notes};
 use super::refuse;
 use super::said::{Fault, Message, Said, SchemaLine};
 use super::timing::{Held, Timing, Verdict};
-use super::{JsonLinesOptions, LineForm, NanPolicy, nan, stray};
-use crate::model::{Batch, Schema};
+use super::{JsonLinesOptions, Line, LineForm, NanPolicy, nan, stray};
+use crate::model::Schema;
 use crate::source::live::{Input, LiveChannels};
 use crate::source::{Hint, Hints, SourceError};
 use crate::time::Timestamp;
@@ -54,7 +54,7 @@ struct Yield<'p> {
     /// Of the line that is read.
     number: u64,
     assembly: Assembly,
-    done: Vec<Result<Batch, SourceError>>,
+    done: Vec<Result<Line, SourceError>>,
 }
 
 impl Yield<'_> {
@@ -62,7 +62,7 @@ impl Yield<'_> {
     fn cut(&mut self) {
         let assembly = std::mem::take(&mut self.assembly);
         if !assembly.is_empty() {
-            self.done.push(Ok(assembly.finish(self.piece)));
+            self.done.push(Ok(Line::Batch(assembly.finish(self.piece))));
         }
     }
 }
@@ -88,7 +88,7 @@ impl Lines {
     }
 
     /// What is left at the end of the input, which is summed up. An error if nothing of it could be used.
-    pub(super) fn end(&mut self, arrival: Timestamp) -> Vec<Result<Batch, SourceError>> {
+    pub(super) fn end(&mut self, arrival: Timestamp) -> Vec<Result<Line, SourceError>> {
         let piece = Bytes::new();
         let mut to =
             Yield { piece: &piece, arrival, number: 0, assembly: Assembly::default(), done: Vec::new() };
@@ -118,8 +118,13 @@ impl Lines {
         self.refuse(line, refuse::no_room(), b"")
     }
 
-    /// The batches that a piece of the stream makes, and in strict mode the errors between them.
-    pub(super) fn read(&mut self, piece: &Bytes, arrival: Timestamp) -> Vec<Result<Batch, SourceError>> {
+    /// A command was read where none is carried out.
+    pub(super) fn skip_command(&mut self) {
+        self.notes.skip_command();
+    }
+
+    /// The batches that a piece of the stream makes, with commands and, in strict mode, errors between them.
+    pub(super) fn read(&mut self, piece: &Bytes, arrival: Timestamp) -> Vec<Result<Line, SourceError>> {
         let mut to = Yield { piece, arrival, number: 0, assembly: Assembly::default(), done: Vec::new() };
         let whole = std::str::from_utf8(piece).ok();
         let (mut start, end) = (0, piece.len());
@@ -245,6 +250,14 @@ impl Lines {
                     .declare_schema(schema)
                     .map_err(|reason| BadLine::new(Kind::Channel, 1, reason))?;
             }
+            Said::Command(_) if matches!(place, Text::WithoutNan(_)) => {
+                return Err(BadLine::new(Kind::Nan, 1, "a command can't have NaN or Infinity"));
+            }
+            Said::Command(command) => {
+                to.cut();
+                to.done.push(Ok(Line::Command { line: to.number, command }));
+            }
+            Said::Event => self.notes.event(),
         }
         self.notes.usable();
         Ok(())

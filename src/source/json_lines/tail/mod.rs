@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::JsonLines;
 use super::buffer::Piece;
 use super::recording::modified;
+use super::{JsonLines, Line};
 use crate::pattern::TopicPattern;
 use crate::source::past::{Past, Reading};
 use crate::source::{ScanProgress, SourceError, Stop};
@@ -153,11 +153,12 @@ impl JsonLines<Tail> {
         loop {
             match self.buffer.next(&mut self.stream) {
                 Ok(Piece::Lines(lines)) => {
-                    self.lines
-                        .read(&lines, written)
-                        .into_iter()
-                        .flatten()
-                        .for_each(|batch| past.push(&batch));
+                    for line in self.lines.read(&lines, written).into_iter().flatten() {
+                        match line {
+                            Line::Batch(batch) => past.push(&batch),
+                            Line::Command { .. } => self.lines.skip_command(),
+                        }
+                    }
                 }
                 Ok(Piece::TooLong) => drop(self.lines.skip_too_long()),
                 Ok(Piece::NoRoom) => drop(self.lines.skip_without_room()),
@@ -167,7 +168,7 @@ impl JsonLines<Tail> {
             reading.at(self.stream.read);
         }
         self.stream.past_until = None;
-        self.ready.extend(past.into_batch().map(Ok));
+        self.ready.extend(past.into_batch().map(|batch| Ok(Line::Batch(batch))));
     }
 }
 

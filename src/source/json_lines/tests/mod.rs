@@ -10,6 +10,7 @@ use crate::registry::Registry;
 use crate::source::TopicRules;
 
 mod beginnings;
+mod commands;
 mod faults;
 mod forms;
 mod random;

@@ -13,7 +13,9 @@ use crate::source::mcap::channels::{IdMeaning, PartIds, Selection};
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::survey::{FileChannel, FilePart, Method, Survey, read_through, survey};
 use crate::source::paths::{Named, file_name};
-use crate::source::{RangeMiss, RecordingInfo, RecordingOptions, ScanProgress, SourceError, TopicRules};
+use crate::source::{
+    RangeMiss, RecordedAttachment, RecordingInfo, RecordingOptions, ScanProgress, SourceError, TopicRules,
+};
 use crate::time::{TimeRange, Timestamp};
 
 /// Warnings that are listed one by one; of hundreds of files each can have some.
@@ -89,6 +91,7 @@ struct Joint<'a> {
     message_count: Option<u64>,
     topics: BTreeSet<String>,
     any_chosen: bool,
+    attachments: Vec<RecordedAttachment>,
     warnings: Vec<String>,
 }
 
@@ -105,6 +108,7 @@ impl<'a> Joint<'a> {
             message_count: Some(0),
             topics: BTreeSet::new(),
             any_chosen: false,
+            attachments: Vec::new(),
             warnings: Vec::new(),
         }
     }
@@ -121,6 +125,7 @@ impl<'a> Joint<'a> {
             meanings.is_empty() || meanings.iter().any(|meaning| *meaning != IdMeaning::LeftOut);
         let name = file_name(path);
         let named = |problem: String| if self.alone { problem } else { format!("{name}: {problem}") };
+        self.attachments.extend(survey.attachments_in(path));
         self.warnings.extend(survey.warnings.iter().cloned());
         self.warnings.extend(problems.into_iter().map(named));
 
@@ -171,6 +176,7 @@ impl<'a> Joint<'a> {
             topics: self.topics.into_iter().collect(),
             has_past: range.zip(self.whole).is_some_and(|(range, whole)| range.start > whole.start),
             channels,
+            attachments: self.attachments,
             warnings: self.warnings,
         };
         Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })

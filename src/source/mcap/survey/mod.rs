@@ -26,7 +26,7 @@ mod summary;
 mod tally;
 mod times;
 
-pub use attachments::{AttachmentCrc, Attachments};
+pub use attachments::{AttachmentCrc, Attachments, RecordedAttachment};
 use extras::FoundAttachment;
 pub(super) use ids::{FileChannel, FilePart};
 pub(super) use index::{Index, Segment};

@@ -52,7 +52,8 @@ impl ParameterStore {
             };
             let fits = held.fit(value, *parameter_type).map_err(|rule| refused(name, value, rule))?;
             if let Some(handler) = &held.handler {
-                handled = Some((handler.clone(), ParameterRequest { client, value: fits }));
+                handled =
+                    Some((handler.clone(), ParameterRequest { by: ChangedBy::Client(client), value: fits }));
                 return Ok(None);
             }
             state.replace(name, fits)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use super::spec::ParameterSpec;
 use crate::hub::requests::call;
-use crate::hub::responder::Responder;
+use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::{AlreadyProvided, ClientId, Hub, Shared as HubShared, lock};
 use crate::protocol::{Parameter, ParameterValue};
 
@@ -40,12 +40,12 @@ pub struct ParameterChange {
     pub by: ChangedBy,
 }
 
-/// What a client wants of a parameter that is kept by a handler; see [`ParameterStore::declare_handled`].
+/// What a parameter that is kept by a handler is to become; see [`ParameterStore::declare_handled`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterRequest {
     /// Who asks.
-    pub client: ClientId,
-    /// What it is to become: of its type, and within its bounds and choices.
+    pub by: ChangedBy,
+    /// The value: of its type, and within its bounds and choices.
     pub value: ParameterValue,
 }
 
@@ -165,19 +165,33 @@ impl ParameterStore {
         }
     }
 
-    /// Sets a parameter, or declares it if there is none of its name.
+    /// Sets a parameter, or declares it if there is none of its name. One that has a handler is given to that, and changes
+    /// when the handler says so; if it refuses the value, that is logged.
     pub fn set_or_declare(&self, parameter: Parameter) -> Result<(), ParameterError> {
-        self.change(ChangedBy::Program, |state| {
+        let by = ChangedBy::Program;
+        // called without the lock: a handler may use the store
+        let mut handled = None;
+        self.change(by, |state| {
             let Parameter { name, parameter_type, value } = &parameter;
-            match (state.held.get(name), value) {
-                (Some(held), Some(value)) => {
-                    let fits = held.fit(value, *parameter_type);
-                    let value = fits.map_err(|rule| refused(name, value, rule))?;
-                    state.replace(name, value)
-                }
-                _ => state.insert(parameter.into(), None).map(Some),
+            let (Some(held), Some(value)) = (state.held.get(name), value) else {
+                return state.insert(parameter.into(), None).map(Some);
+            };
+            let fits = held.fit(value, *parameter_type).map_err(|rule| refused(name, value, rule))?;
+            if let Some(handler) = &held.handler {
+                handled = Some((handler.clone(), name.clone(), ParameterRequest { by, value: fits }));
+                return Ok(None);
             }
-        })
+            state.replace(name, fits)
+        })?;
+        if let Some((handler, name, request)) = handled {
+            let answer = Responder::new(move |answer: Result<Result<(), String>, NoAnswer>| {
+                if let Err(why) = answer.unwrap_or_else(|none| Err(none.to_string())) {
+                    tracing::warn!("parameter {name} is not set: {why}");
+                }
+            });
+            call("a parameter", || handler(request, answer));
+        }
+        Ok(())
     }
 
     /// Whether clients may set parameters that are not declared. They may not unless this is called.

@@ -249,7 +249,7 @@ fn a_handler_carries_out_what_is_set_and_the_answer_waits_for_it() {
     assert_eq!(set(&mut viewer, both, Some("s")), [values(vec![Parameter::new("x", 2)], None)]);
     let (request, answer) = asked.recv().unwrap();
     assert_eq!(request.value, ParameterValue::float(7.0).unwrap());
-    assert_eq!(request.client, viewer.client.id());
+    assert_eq!(request.by, ChangedBy::Client(viewer.client.id()));
     // less than was asked for
     store.set_float64("rate", 5.0).unwrap();
     answer.respond(Ok(()));
@@ -258,6 +258,19 @@ fn a_handler_carries_out_what_is_set_and_the_answer_waits_for_it() {
     // what does not fit is not asked for
     let sent = set(&mut viewer, vec![Parameter::new("rate", 0)], None);
     assert_eq!(error(&sent), "parameter rate can't be 0: the least that it can be is 0.01");
+    assert!(asked.try_recv().is_err());
+}
+
+#[test]
+fn a_handler_carries_out_what_the_program_sets_without_knowing_of_it() {
+    let (_hub, store) = store();
+    let asked = handled(&store);
+    store.set_or_declare(Parameter::new("rate", 7)).unwrap();
+    let (request, answer) = asked.recv().unwrap();
+    assert_eq!((request.by, request.value), (ChangedBy::Program, ParameterValue::float(7.0).unwrap()));
+    answer.respond(Err("the robot stands".to_owned()));
+    assert_eq!(store.get("rate"), Some(float("rate", 1.0)));
+    assert!(store.set_or_declare(Parameter::new("rate", 0)).is_err());
     assert!(asked.try_recv().is_err());
 }
 

@@ -22,6 +22,9 @@ use crate::protocol::{
 use crate::registry::Registry;
 use crate::time::{TimeRange, Timestamp};
 
+mod limits;
+mod read_only;
+
 /// A session that begins after what every client is sent at first.
 struct Client {
     session: Session,
@@ -161,6 +164,9 @@ fn parameters_are_read_set_and_followed() {
     };
     assert_eq!(client.say(set(None)), [], "who gives no id wants no answer");
     assert_eq!(client.say(set(Some("s"))), [values(vec![x2.clone()], Some("s"))]);
+    let unset = SetParameters { parameters: vec![Parameter::unset("z")], id: Some("u".into()) };
+    assert_eq!(client.say(ClientMessage::SetParameters(unset)), [values(vec![], Some("u"))]);
+    assert_eq!(client.say(get(&["z"], None)), [values(vec![], None)], "what has no value is left out");
 
     assert_eq!(client.say(ClientMessage::SubscribeParameterUpdates(vec!["x".into()])), []);
     hub.parameters_changed(&[x2.clone(), y.clone()]);
@@ -260,7 +266,7 @@ fn a_client_that_floods_a_provider_is_refused_and_can_go_on_later() {
     }
     let refused = client.say(fetch(1000));
     assert!(matches!(&refused[..], [Sent::Other(ServerMessage::FetchAssetResponse(r))] if r.result.is_err()));
-    drop(requests.try_iter().collect::<Vec<_>>());
+    requests.try_iter().for_each(drop);
     assert_eq!(client.news().len(), 1000);
     assert_eq!(client.say(fetch(1001)), []);
     // nobody is there any more for this answer

@@ -1,0 +1,179 @@
+//! The first messages of live channels, for clients that subscribe as soon as a channel is advertised.
+//!
+//! A live topic that nobody announced is advertised with its first message, and no client can have subscribed to it. So
+//! what live input publishes on a channel within [`GRACE`] of its announcement is kept, and a client that subscribes
+//! within that time is sent it once, before newer messages. A latched channel needs none of it: its late subscribers get
+//! what still counts. Pure. Bounds: [`MAX_MESSAGES`] and [`MAX_BYTES`] for a channel, [`MAX_TOTAL`] for all; what is due
+//! to be forgotten goes with the next announcement, message or subscription.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::ClientId;
+use super::subscriptions::ChannelSet;
+use crate::model::{Batch, ChannelId, Entry};
+
+/// Viewers subscribe within milliseconds, over a slow network or while they load within a second or two.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// Messages of one channel: some hundred a second, as long as they are kept.
+const MAX_MESSAGES: usize = 1000;
+
+/// Bytes of one channel, or the one message that is larger.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Bytes of all channels; beyond it the oldest channel loses its messages.
+const MAX_TOTAL: usize = 32 << 20;
+
+/// What a message takes beside its payload.
+const MESSAGE: usize = size_of::<First>();
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct Firsts {
+    slots: ChannelSet,
+    channels: BTreeMap<ChannelId, Beginning>,
+    /// In the order of their announcement.
+    ends: VecDeque<(Instant, ChannelId)>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Beginning {
+    messages: VecDeque<First>,
+    bytes: usize,
+    /// Clients that have had their share.
+    given: BTreeSet<ClientId>,
+}
+
+#[derive(Debug)]
+struct First {
+    entry: Entry,
+    payload: Bytes,
+    /// The client that has published it.
+    from: Option<ClientId>,
+}
+
+impl Firsts {
+    /// A channel is announced.
+    pub(super) fn begin(&mut self, channel: ChannelId, now: Instant) {
+        self.expire(now);
+        self.end(channel);
+        self.slots.insert(channel);
+        self.channels.insert(channel, Beginning::default());
+        self.ends.push_back((now + GRACE, channel));
+    }
+
+    /// A channel has ended.
+    pub(super) fn end(&mut self, channel: ChannelId) {
+        if let Some(beginning) = self.channels.remove(&channel) {
+            self.slots.remove(channel);
+            self.bytes -= beginning.bytes;
+        }
+    }
+
+    /// Forgets all messages: they belong to a time that is over, or are published once more.
+    pub(super) fn clear(&mut self) {
+        for beginning in self.channels.values_mut() {
+            (beginning.messages, beginning.bytes) = (VecDeque::new(), 0);
+        }
+        self.bytes = 0;
+    }
+
+    /// Keeps what live input or the client `from` has published; `channels` are those of the part.
+    pub(super) fn keep(
+        &mut self,
+        batch: &Batch,
+        range: Range<usize>,
+        channels: &ChannelSet,
+        from: Option<ClientId>,
+        now: Instant,
+    ) {
+        if self.channels.is_empty() {
+            return;
+        }
+        self.expire(now);
+        if !self.slots.intersects(channels) {
+            return;
+        }
+        for entry in &batch.entries[range] {
+            let Some(beginning) = self.channels.get_mut(&entry.channel) else { continue };
+            let before = beginning.bytes;
+            beginning.push(First { entry: *entry, payload: own(batch, entry), from });
+            self.bytes = self.bytes - before + beginning.bytes;
+            self.evict();
+        }
+    }
+
+    /// What a client that subscribes to a channel is to be sent first; None if that is nothing.
+    pub(super) fn take(&mut self, channel: ChannelId, client: ClientId, now: Instant) -> Option<Batch> {
+        if self.channels.is_empty() {
+            return None;
+        }
+        self.expire(now);
+        let beginning = self.channels.get_mut(&channel)?;
+        if !beginning.given.insert(client) {
+            // what came before it ended its subscription it has been sent
+            return None;
+        }
+        let mut batch = Batch::default();
+        let messages = beginning.messages.iter().filter(|first| first.from != Some(client));
+        for (buffer, First { entry, payload, .. }) in (0..).zip(messages) {
+            batch.entries.push(Entry { buffer, offset: 0, ..*entry });
+            batch.buffers.push(payload.clone());
+        }
+        (!batch.entries.is_empty()).then_some(batch)
+    }
+
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, channel)) = self.ends.front().copied().filter(|(end, _)| *end <= now) {
+            self.ends.pop_front();
+            self.end(channel);
+        }
+    }
+
+    fn evict(&mut self) {
+        while self.bytes > MAX_TOTAL {
+            let oldest = self.ends.iter().find_map(|(_, channel)| {
+                let beginning = self.channels.get(channel)?;
+                (beginning.bytes > 0).then_some(*channel)
+            });
+            let Some(beginning) = oldest.and_then(|oldest| self.channels.get_mut(&oldest)) else { return };
+            self.bytes -= std::mem::take(&mut beginning.bytes);
+            beginning.messages = VecDeque::new();
+        }
+    }
+}
+
+/// The payload of a message without the rest of its buffer; one that is most of its buffer keeps it.
+fn own(batch: &Batch, entry: &Entry) -> Bytes {
+    if entry.length as usize * 2 > batch.buffers[entry.buffer as usize].len() {
+        batch.payload_bytes(entry)
+    } else {
+        Bytes::copy_from_slice(batch.payload(entry))
+    }
+}
+
+impl Beginning {
+    /// Adds a message; the oldest go if there are too many.
+    fn push(&mut self, first: First) {
+        self.bytes += first.bytes();
+        self.messages.push_back(first);
+        while self.messages.len() > MAX_MESSAGES || (self.bytes > MAX_BYTES && self.messages.len() > 1) {
+            let Some(oldest) = self.messages.pop_front() else { return };
+            self.bytes -= oldest.bytes();
+        }
+    }
+}
+
+impl First {
+    fn bytes(&self) -> usize {
+        self.payload.len() + MESSAGE
+    }
+}
+
+#[cfg(test)]
+mod tests;
