@@ -174,6 +174,15 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("many attacks at once on live input harm neither a viewer nor a writer", "attacks_on_live_input", false),
     ("much damage is counted, with one line of the log each time", "much_damage", false),
     ("a file that is truncated while it plays is one line of the log", "truncated", false),
+    ("the demos are listed, and a mistyped one is answered with what was meant", "demo_list", false),
+    ("demo: a robot drives, shows all it has and is led", "demo_drive", false),
+    ("demo: this computer is watched", "demo_sysmon", false),
+    ("demo: JSON arrives by its schema, and comes back", "demo_json", false),
+    ("demo: others decode the protobuf messages", "demo_protobuf", false),
+    ("demo: pictures come with what belongs to them", "demo_image", false),
+    ("demo: parameters are set within their bounds and change by themselves", "demo_params", false),
+    ("demo: services answer, and a slow one holds up no other", "demo_services", false),
+    ("demo: a recording in memory is controlled", "demo_playback", false),
     ("the program of the README that embeds the library publishes", "library_minimal", false),
     ("an embedder's JSON, logs and latched messages arrive", "library_publish", false),
     ("an embedder's protobuf is decoded by its own definition", "library_protobuf", false),
@@ -193,6 +202,16 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("assets are fetched from their folders and from nowhere else", "assets", false),
     ("a client that fetches much and reads slowly takes little memory", "assets_slow", false),
     ("what is attached to recordings can be fetched", "attachments", false),
+];
+
+/// Those that need Node as well: the clients of npm `@foxglove/ws-protocol-examples` against the demos.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("example: simple-client decodes JSON and protobuf", "example_simple"),
+    ("example: param-client reads, sets and follows parameters", "example_params"),
+    ("example: service-client calls SetBool", "example_service"),
+    ("example: publish-client is heard", "example_publish"),
+    ("example: mcap-record makes a recording that others decode", "example_record"),
+    ("example: perf-test-client counts every topic", "example_perf"),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.
@@ -276,6 +295,10 @@ fn trials() -> Vec<Trial> {
         trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
     }
     trials.push(vanished(with_python("vanished", None, false)));
+    for (sentence, name) in EXAMPLES {
+        let needs = node().and_then(|_node| with_python(name, None, false));
+        trials.push(trial((*sentence).into(), needs));
+    }
     let node = node().map(|node| vec![node, interop.join("client.cjs")]);
     trials.push(trial("the client of the npm package reads a whole recording".into(), node.clone()));
     let compressed = node.clone().map(|command| [command, vec!["compressed".into()]].concat());
@@ -293,7 +316,13 @@ fn trials() -> Vec<Trial> {
 
 fn node() -> Result<PathBuf, String> {
     let node = PathBuf::from("node");
-    if works(&node, &["-e", "require('@foxglove/ws-protocol'); require('ws')"]) {
+    if works(
+        &node,
+        &[
+            "-e",
+            "require('@foxglove/ws-protocol'); require('ws'); require.resolve('@foxglove/ws-protocol-examples')",
+        ],
+    ) {
         Ok(node)
     } else {
         Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())
