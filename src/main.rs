@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 mod cli;
+mod demo;
 
 use cli::Failure;
 

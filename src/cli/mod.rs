@@ -8,6 +8,7 @@ use clap::Parser;
 
 mod args;
 mod config;
+mod demo;
 mod figures;
 mod info;
 mod keyboard;
@@ -66,6 +67,7 @@ fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure>
     let panicked = panics::end_the_program(log, panics::PATIENCE);
     let outcome = match &cli.command {
         Command::Serve(args) => serve::run(args, &cli.logging, log, &panicked),
+        Command::Demo(args) => demo::run(args, &cli.logging, log, &panicked),
         Command::Info(args) => info::run(args, !cli.logging.quiet, log),
     };
     if panicked.is_cancelled() { Err(Failure::Panicked) } else { outcome }

@@ -29,6 +29,7 @@ Examples:
   foxglove-bridge serve drive.mcap --host 0.0.0.0  for other computers as well
   my_robot | foxglove-bridge serve -               forward JSON lines, or MCAP
   foxglove-bridge info drive.mcap                  show what is in it
+  foxglove-bridge demo drive                       a robot to look at
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
@@ -47,6 +48,12 @@ Exit codes:
   0 done  2 some input can't be read  4 some is damaged or cut off; a recording
   that was written without an index is not";
 
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  foxglove-bridge demo                     which demos there are
+  foxglove-bridge demo drive               a robot to look at, and to lead
+  foxglove-bridge demo sysmon --port 9000  this computer, on another port";
+
 /// Brings robot data, recorded or live, to viewers that speak the Foxglove WebSocket protocol.
 #[derive(Debug, Parser)]
 #[command(name = "foxglove-bridge", version, max_term_width = 110, arg_required_else_help = true)]
@@ -63,6 +70,9 @@ pub(crate) enum Command {
     /// Play recordings, or forward live data, to viewers
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<ServeArgs>),
+    /// Show the program at work, without data of your own; names the demos if none is named
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoArgs),
     /// Show what is in recordings: channels, schemas, counts, rates, attachments
     #[command(after_help = INFO_EXAMPLES)]
     Info(Box<InfoArgs>),
@@ -116,6 +126,25 @@ fn one(value: &Option<String>) -> Vec<String> {
 fn flags<const N: usize>(given: [(&'static str, Vec<String>); N]) -> impl Iterator<Item = Setting> + use<N> {
     let given = given.into_iter().filter(|(_, values)| !values.is_empty());
     given.filter_map(|(name, values)| Some(Setting { key: Key::find(name)?, values, origin: Origin::Flag }))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Which demo: drive, sysmon, json, protobuf, image, params, services or playback
+    pub(crate) name: Option<String>,
+    /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// Port to listen on; 0 takes any free one and prints it [default: 8765]
+    #[arg(short, long, value_name = "PORT")]
+    port: Option<String>,
+}
+
+impl DemoArgs {
+    /// The settings that were made on the command line.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        flags([("host", one(&self.host)), ("port", one(&self.port))]).collect()
+    }
 }
 
 #[derive(Debug, Args)]

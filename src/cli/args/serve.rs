@@ -310,7 +310,7 @@ mod tests {
         let words = ["foxglove-bridge", "serve"].iter().chain(arguments);
         match Cli::try_parse_from(words).unwrap().command {
             Command::Serve(args) => *args,
-            Command::Info(_) => unreachable!(),
+            Command::Demo(_) | Command::Info(_) => unreachable!(),
         }
     }
 

@@ -347,6 +347,16 @@ pub(crate) fn build(mut settings: Vec<Setting>) -> Result<Built, ConfigError> {
     Ok(Built { options, warnings })
 }
 
+/// The same for a command that serves no source: of the settings those of these keys alone.
+pub(crate) fn build_without_source(
+    keys: &[&str],
+    mut settings: Vec<Setting>,
+) -> Result<ServeOptions, ConfigError> {
+    settings.retain(|setting| keys.contains(&setting.key.name));
+    settings.sort_by_key(|setting| setting.origin.strength());
+    applied(&settings)
+}
+
 /// The defaults with these settings, the strongest last.
 fn applied(settings: &[Setting]) -> Result<ServeOptions, ConfigError> {
     let mut options = ServeOptions::default();

@@ -27,8 +27,8 @@ mod inputs;
 pub(super) mod lines;
 mod offers;
 mod ready;
-mod signals;
-mod startup;
+pub(super) mod signals;
+pub(super) mod startup;
 pub(super) mod stdin;
 mod talk;
 
@@ -72,7 +72,16 @@ pub(crate) fn run(
     outcome
 }
 
-fn runtime_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn bind_failure(error: BindError) -> Failure {
+    match error {
+        BindError::InUse(_) => Failure::PortInUse(anyhow::anyhow!(
+            "{error}; choose another with --port, or --port 0 for any free one"
+        )),
+        BindError::Other(..) => Failure::Runtime(error.into()),
+    }
+}
+
+pub(super) fn runtime_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Runtime(anyhow::Error::from(error).context(what))
 }
 
@@ -88,12 +97,7 @@ async fn serve(
     signals::handle(stop.clone(), log.clone());
     let server = Server::bind(SocketAddr::new(options.host, options.port))
         .await
-        .map_err(|error| match error {
-            BindError::InUse(_) => Failure::PortInUse(anyhow::anyhow!(
-                "{error}; choose another with --port, or --port 0 for any free one"
-            )),
-            BindError::Other(..) => Failure::Runtime(error.into()),
-        })?
+        .map_err(bind_failure)?
         .with_compression(options.compression)
         .with_client_text(options.client_text)
         .with_client_message(options.client_message)

@@ -14,7 +14,7 @@ use crate::cli::logging::LogOutput;
 const ONE_REQUEST: Duration = Duration::from_secs(1);
 
 /// Handles signals from now on, on a task; the first that asks for it cancels `stop`.
-pub(super) fn handle(stop: CancellationToken, log: LogOutput) {
+pub(in crate::cli) fn handle(stop: CancellationToken, log: LogOutput) {
     match Signals::listen() {
         Ok(signals) => drop(tokio::spawn(signals.run(stop, log))),
         Err(error) => tracing::error!("signals can't be awaited: {error}"),
@@ -196,7 +196,7 @@ pub(super) fn survive_full_files() -> io::Result<()> {
 
 /// As many descriptors as the system allows: each client, writer and recording has one.
 #[cfg(unix)]
-pub(super) fn raise_descriptors() {
+pub(in crate::cli) fn raise_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     // more is of no use, and some systems refuse "unlimited", or more than the second of these
     const ENOUGH: [u64; 2] = [1 << 16, 10_240];
@@ -214,7 +214,7 @@ pub(super) fn raise_descriptors() {
 }
 
 #[cfg(not(unix))]
-pub(super) fn raise_descriptors() {}
+pub(in crate::cli) fn raise_descriptors() {}
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use crate::cli::progress::{columns, on_terminal};
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]
-pub(super) struct Surroundings {
+pub(in crate::cli) struct Surroundings {
     /// Addresses of the interfaces.
     addresses: Vec<IpAddr>,
     /// The name by which others reach it, where something answers for it.
@@ -23,7 +23,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    pub(super) fn look() -> Self {
+    pub(in crate::cli) fn look() -> Self {
         let addresses = if_addrs::get_if_addrs().unwrap_or_else(|error| {
             tracing::debug!("the addresses of this computer are not known: {error}");
             Vec::new()
@@ -56,7 +56,7 @@ fn local_name() -> Option<String> {
 
 /// The links of the first lines.
 #[derive(Debug)]
-pub(super) struct Links {
+pub(in crate::cli) struct Links {
     url: String,
     foxglove: String,
     lichtblick: String,
@@ -67,7 +67,7 @@ pub(super) struct Links {
 
 impl Links {
     /// `address` is the bound one, with its real port.
-    pub(super) fn new(address: SocketAddr, surroundings: &Surroundings) -> Self {
+    pub(in crate::cli) fn new(address: SocketAddr, surroundings: &Surroundings) -> Self {
         let (ip, port) = (address.ip(), address.port());
         let host = match ip {
             IpAddr::V6(Ipv6Addr::LOCALHOST) => "[::1]".to_owned(),
@@ -99,7 +99,7 @@ impl Links {
     }
 
     /// Shows what is served, and where.
-    pub(super) fn say(&self, contents: &str, log: &LogOutput) {
+    pub(in crate::cli) fn say(&self, contents: &str, log: &LogOutput) {
         let room = if on_terminal() { columns() } else { usize::MAX };
         let text = self.lines(contents, room);
         let message = text.lines().next().unwrap_or_default();
