@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::guard::call;
 use super::order::By;
 use super::outbox::{ControlKind, Slice};
-use super::requests::{Unsupported, call};
+use super::requests::Unsupported;
 use super::{Client, ClientId, Hub, Member, Shared, SlowClient, lock};
 use crate::model::{Batch, ChannelId, Entry, Schema};
 use crate::protocol::{Capability, ClientChannel, ClientChannelId, ClientMessageData, ServerMessage, Status};

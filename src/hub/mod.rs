@@ -46,6 +46,7 @@ mod client_time;
 mod connections;
 mod demand;
 mod firsts;
+mod guard;
 pub mod handles;
 mod join;
 mod latch;

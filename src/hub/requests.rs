@@ -2,7 +2,6 @@
 //! panics is logged, and the client's connection goes on.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use super::capability::playback::PlaybackRequest;
 use super::capability::services::ServiceCall;
 use super::capability::{Slots, graph};
+use super::guard::call;
 use super::outbox::ControlKind;
 use super::responder::{NoAnswer, Responder};
 use super::{Access, Client, Queue, State, lock};
@@ -44,13 +44,6 @@ impl Drop for Pending {
     fn drop(&mut self) {
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Calls a provider; None if it panics. Its responder has answered then, as it was dropped.
-pub(super) fn call<T>(capability: &str, provider: impl FnOnce() -> T) -> Option<T> {
-    // what it leaves half changed is its own
-    let called = catch_unwind(AssertUnwindSafe(provider));
-    called.inspect_err(|_panic| tracing::error!("the provider of {capability} panicked")).ok()
 }
 
 impl Client {

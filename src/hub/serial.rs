@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
+use super::guard::guarded;
 use super::lock;
-use super::workers::{Job, Workers, guarded};
+use super::workers::{Job, Workers};
 
 /// Jobs that are run before others have a turn on the thread.
 const TURN: usize = 16;

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::guard::guarded;
 use super::{Hub, lock};
 
 /// Threads at most: what blocks waits for disks, devices and other programs, seldom for the processor.
@@ -74,14 +74,6 @@ impl Workers {
         }
         state.jobs.push_back(job);
         Ok(())
-    }
-}
-
-/// Runs a handler that may panic.
-pub(super) fn guarded(job: Job) {
-    // what it leaves half changed is its own
-    if catch_unwind(AssertUnwindSafe(job)).is_err() {
-        tracing::error!("a handler panicked");
     }
 }
 

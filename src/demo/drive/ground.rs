@@ -1,7 +1,9 @@
 //! What the ground is at a point: found in a table, since cameras and lasers ask for each pixel and beam.
 
 use super::track::{Beside, Point, Track};
-use super::world::GROUND;
+
+/// Half of the ground's extent along x and y.
+pub(crate) const GROUND: Point = [140.0, 56.0];
 
 /// Points farther from the road than this are just grass; in metres.
 const NEAR: f64 = 8.0;

@@ -1,9 +1,10 @@
 //! A laser scanner on the robot's roof: beams in rings, all round.
 
+use super::ground::GROUND;
 use super::simulation::{Simulation, Sky};
 use super::solid::{self, Body, Point3};
 use super::track::Point;
-use super::world::{GROUND, HALF_ROAD, Random, World};
+use super::world::{HALF_ROAD, Random, World};
 
 /// Where the scanner is, ahead of the rear axle and above the ground, in metres.
 pub(crate) const MOUNT: Point3 = [0.75, 0.0, 1.55];

@@ -3,8 +3,9 @@
 use foxglove_bridge::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::ground::GROUND;
 use super::simulation::START;
-use super::world::{Colour, GROUND, HALF_ROAD, House, Shape, World};
+use super::world::{Colour, HALF_ROAD, House, Shape, World};
 use crate::demo::messages::{about, bytes, colour, fields, origin, point, pose, time};
 
 /// Cells of the map for one metre.

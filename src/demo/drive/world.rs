@@ -1,6 +1,6 @@
 //! What stands still: road, trees, houses, cones. The same at every start.
 
-use super::ground::Ground;
+use super::ground::{GROUND, Ground};
 use super::track::{Point, Track};
 
 /// Half the width of the road, in metres.
@@ -8,9 +8,6 @@ pub(crate) const HALF_ROAD: f64 = 3.5;
 
 /// How far from the middle of the road the ground is free of trees and houses.
 pub(crate) const FREE: f64 = 7.5;
-
-/// Half of the ground's extent along x and y.
-pub(crate) const GROUND: Point = [140.0, 56.0];
 
 /// The middle of the right lane.
 const LANE: f64 = -1.7;

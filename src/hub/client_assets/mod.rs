@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, Weak};
 
 use bytes::Bytes;
 
+use super::guard::call;
 use super::outbox::{ControlKind, Encoded};
-use super::requests::{Pending, call};
+use super::requests::Pending;
 use super::responder::{NoAnswer, Responder};
 use super::{Client, Hub, Queue, WeakHub, lock};
 use crate::protocol::{AssetRequestId, FetchAsset, FetchAssetResponse, ServerMessage};

@@ -14,8 +14,8 @@ pub use store::{
     ChangedBy, NewParameters, ParameterChange, ParameterError, ParameterRequest, ParameterStore,
 };
 
+use crate::hub::guard::call;
 use crate::hub::outbox::ControlKind;
-use crate::hub::requests::call;
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};
 use crate::protocol::{Parameter, ParameterValues, ServerMessage, Status};

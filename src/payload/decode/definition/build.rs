@@ -201,7 +201,7 @@ impl Builder<'_> {
 
     fn unknown(&self, name: &str, line: usize) -> DefinitionError {
         let names = self.definitions.iter().map(|definition| definition.name.as_str());
-        let hint = nearest(name, names.chain(super::rosmsg::BASIC.iter().map(|(name, _)| *name)));
+        let hint = nearest(name, names.chain(super::layout::BASIC.iter().map(|(name, _)| *name)));
         let hint =
             hint.map(|hint| format!("; did you mean '{}'?", printable(hint, SHORT))).unwrap_or_default();
         DefinitionError::at(line, format!("there is no type '{}'{hint}", printable(name, SHORT)))

@@ -1,5 +1,20 @@
 //! What lies where in a message: types with all names resolved.
 
+/// Types that need no definition.
+pub(super) const BASIC: [(&str, Scalar); 11] = [
+    ("bool", Scalar::Bool),
+    ("int8", Scalar::Int8),
+    ("uint8", Scalar::Uint8),
+    ("int16", Scalar::Int16),
+    ("uint16", Scalar::Uint16),
+    ("int32", Scalar::Int32),
+    ("uint32", Scalar::Uint32),
+    ("int64", Scalar::Int64),
+    ("uint64", Scalar::Uint64),
+    ("float32", Scalar::Float32),
+    ("float64", Scalar::Float64),
+];
+
 /// A message and all types its fields have; structs and enums are referred to by index.
 #[derive(Debug, Default)]
 pub(crate) struct Layout {

@@ -7,24 +7,9 @@ use std::collections::HashMap;
 
 use super::Dialect;
 use super::build::{Body, Definition, Member, Members, Named, build};
-use super::layout::{Layout, Scalar};
+use super::layout::{BASIC, Layout, Scalar};
 use crate::payload::decode::error::DefinitionError;
 use crate::printable::{SHORT, printable};
-
-/// Types that need no definition.
-pub(super) const BASIC: [(&str, Scalar); 11] = [
-    ("bool", Scalar::Bool),
-    ("int8", Scalar::Int8),
-    ("uint8", Scalar::Uint8),
-    ("int16", Scalar::Int16),
-    ("uint16", Scalar::Uint16),
-    ("int32", Scalar::Int32),
-    ("uint32", Scalar::Uint32),
-    ("int64", Scalar::Int64),
-    ("uint64", Scalar::Uint64),
-    ("float32", Scalar::Float32),
-    ("float64", Scalar::Float64),
-];
 
 /// What definitions may use without containing it; their own come first.
 const BUILTIN: &str = "\

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::hub::capability::parameters::Parameters;
 use crate::hub::capability::parameters::spec::{ParameterAccess, ParameterSpec, shown};
-use crate::hub::requests::call;
+use crate::hub::guard::call;
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::{ClientId, lock};
 use crate::protocol::{Parameter, Status};

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::spec::ParameterSpec;
-use crate::hub::requests::call;
+use crate::hub::guard::call;
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::{AlreadyProvided, ClientId, Hub, Shared as HubShared, lock};
 use crate::protocol::{Parameter, ParameterValue};
