@@ -47,6 +47,13 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a viewer of a read-only server sees everything and changes nothing", "read_only", false),
     ("what is beyond the limits of clients is refused, and others go on", "limits", false),
     ("each thing that a client asks is answered as the peers' tests ask", "answers", false),
+    ("every capability of one server, in every subprotocol", "capabilities", false),
+    ("rules of Lichtblick for services and the connection graph", "lichtblick", false),
+    (
+        "tens of thousands of requests of ten clients are answered once each and leave nothing",
+        "many_requests",
+        false,
+    ),
     ("a browser is told what the port is and a health check is answered", "http", false),
     ("a port in use is exit code 3 and names the option", "port_in_use", false),
     ("a termination signal closes clients with 1001 and ends with code 0", "sigterm", false),
@@ -204,14 +211,22 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("what is attached to recordings can be fetched", "attachments", false),
 ];
 
-/// Those that need Node as well: the clients of npm `@foxglove/ws-protocol-examples` against the demos.
-const EXAMPLES: &[(&str, &str)] = &[
-    ("example: simple-client decodes JSON and protobuf", "example_simple"),
-    ("example: param-client reads, sets and follows parameters", "example_params"),
-    ("example: service-client calls SetBool", "example_service"),
-    ("example: publish-client is heard", "example_publish"),
-    ("example: mcap-record makes a recording that others decode", "example_record"),
-    ("example: perf-test-client counts every topic", "example_perf"),
+/// Those that need Node as well, among them the clients of npm `@foxglove/ws-protocol-examples`.
+const NODE_TRIALS: &[(&str, &str)] = &[
+    ("the client of the npm package asks for every capability, in every subprotocol", "capabilities_npm"),
+    ("a read-only server shows everything, and refuses each act in its form", "capabilities_read_only"),
+    ("serve and simple-client: it decodes a recording", "serve_simple"),
+    ("serve and param-client: it reads, sets and follows parameters", "serve_params"),
+    ("serve and service-client: it calls a program and commands", "serve_service"),
+    ("serve and publish-client: what it publishes comes out, in each encoding", "serve_publish"),
+    ("serve and mcap-record: it records all of a recording", "serve_record"),
+    ("serve and perf-test-client: it counts every message", "serve_perf"),
+    ("demo and simple-client: it decodes JSON and protobuf", "example_simple"),
+    ("demo and param-client: it reads, sets and follows parameters", "example_params"),
+    ("demo and service-client: it calls SetBool", "example_service"),
+    ("demo and publish-client: it is heard", "example_publish"),
+    ("demo and mcap-record: it makes a recording that others decode", "example_record"),
+    ("demo and perf-test-client: it counts every topic", "example_perf"),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.
@@ -295,7 +310,7 @@ fn trials() -> Vec<Trial> {
         trials.push(trial((*sentence).into(), with_python(name, None, *needs_data)));
     }
     trials.push(vanished(with_python("vanished", None, false)));
-    for (sentence, name) in EXAMPLES {
+    for (sentence, name) in NODE_TRIALS {
         let needs = node().and_then(|_node| with_python(name, None, false));
         trials.push(trial((*sentence).into(), needs));
     }
@@ -316,13 +331,9 @@ fn trials() -> Vec<Trial> {
 
 fn node() -> Result<PathBuf, String> {
     let node = PathBuf::from("node");
-    if works(
-        &node,
-        &[
-            "-e",
-            "require('@foxglove/ws-protocol'); require('ws'); require.resolve('@foxglove/ws-protocol-examples')",
-        ],
-    ) {
+    let needed =
+        "require('@foxglove/ws-protocol'); require('ws'); require.resolve('@foxglove/ws-protocol-examples')";
+    if works(&node, &["-e", needed]) {
         Ok(node)
     } else {
         Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())

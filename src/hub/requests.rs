@@ -197,9 +197,9 @@ impl Client {
         let State { slots, members, .. } = &mut *state;
         let graph = slots.graph.as_ref().ok_or(Unsupported(Capability::ConnectionGraph))?;
         let Some(member) = members.get_mut(&self.id) else { return Ok(()) };
-        if !std::mem::replace(&mut member.follows_graph, true) {
-            member.queue.control(ControlKind::Other, graph::whole(graph));
-        }
+        member.follows_graph = true;
+        // whole also to one that follows it already: viewers ask for it again in each session
+        member.queue.control(ControlKind::Other, graph::whole(graph));
         drop(state);
         self.hub.attend_connections();
         Ok(())

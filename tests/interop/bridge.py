@@ -25,7 +25,7 @@ DATA = os.environ.get("BRIDGE_DATA", "")
 TESTDATA = os.environ.get("BRIDGE_TESTDATA", "")
 
 OLD, SDK, TABLE = "foxglove.websocket.v1", "foxglove.sdk.v1", "foxglove.sdk.v1.1"
-MESSAGE, TIME, RESPONSE, STATE = 1, 2, 3, 5
+MESSAGE, TIME, RESPONSE, ASSET, STATE = 1, 2, 3, 4, 5
 PLAY, PAUSE = 0, 1
 MILLISECOND = 1_000_000
 
@@ -168,7 +168,8 @@ async def shell(command, folder, path=(), **environment):
 
 class Client:
     """Records events in their order of arrival: ("message", topic, log time, payload), ("time", t),
-    ("state", {...}), ("response", call id, encoding, payload), ("text", {...}), ("close", code)."""
+    ("state", {...}), ("response", call id, encoding, payload), ("asset", request id, bytes or the text of an error),
+    ("text", {...}), ("close", code)."""
 
     # Whether every client offers the newest subprotocol: instead of the older one of the SDK, and beside the others.
     offers_newest = False
@@ -221,6 +222,10 @@ class Client:
                     _, call, length = struct.unpack_from("<III", frame, 1)
                     encoding, payload = frame[13:13 + length].decode(), frame[13 + length:]
                     self.events.append(("response", call, encoding, payload))
+                elif frame[0] == ASSET:
+                    request, failed, length = struct.unpack_from("<IBI", frame, 1)
+                    error, asset = frame[10:10 + length].decode(), frame[10 + length:]
+                    self.events.append(("asset", request, error if failed else asset))
                 elif frame[0] == STATE:
                     status, now, speed, seek, length = struct.unpack_from("<BQfBI", frame, 1)
                     equal(len(frame), 19 + length, "length of a playback state")

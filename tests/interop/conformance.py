@@ -27,7 +27,7 @@ def asset_error(request_id):
 
 
 def cases(channel):
-    """What a client says, and the answers to it: so many, in this order."""
+    """What a client says to a server of a recording, and the answers to it: so many, in this order."""
     subscribe = {"op": "subscribe", "subscriptions": [{"id": 1, "channelId": channel}]}
     return [
         ("nonsense", [status(2, "JSON")]),
@@ -65,6 +65,19 @@ def cases(channel):
     ]
 
 
+def absent():
+    """The same to a server of a file that grows, which has neither parameters, services nor playback control."""
+    absent = "does not have the capability"
+    return [
+        ({"op": "getParameters", "parameterNames": [], "id": "a"}, [status(2, absent, "parameters")]),
+        ({"op": "setParameters", "parameters": [], "id": "a"}, [status(2, absent, "parameters")]),
+        ({"op": "subscribeParameterUpdates", "parameterNames": []}, [status(2, absent, "parametersSubscribe")]),
+        ({"op": "fetchAsset", "uri": "package://a.stl", "requestId": 7}, [asset_error(7)]),
+        (struct.pack("<BIII", 2, 99, 123, 0), [text(op="serviceCallFailure", serviceId=99, callId=123)]),
+        (struct.pack("<BBfBQI", 3, 0, 1.0, 0, 0, 1) + b"r", [status(2, absent, "playbackControl")]),
+    ]
+
+
 def is_answer(frame):
     # not what all clients are told
     if isinstance(frame, str):
@@ -76,32 +89,37 @@ async def answers():
     """Each thing that is asked is answered as often as it should be, in every subprotocol, and the connection goes on."""
     # nothing is played, so that there are only answers
     async with serving(DEMO, "--start-paused") as server:
-        for protocol in (OLD, SDK, TABLE):
-            address = f"ws://127.0.0.1:{server.port}"
-            async with websockets.connect(address, subprotocols=[protocol], compression=None) as socket:
-                heard, channel = [], None
-                equal(json.loads(await socket.recv())["op"], "serverInfo", "first message")
-                advertise = json.loads(await socket.recv())
-                equal(advertise["op"], "advertise", "second message")
-                channel = advertise["channels"][0]["id"]
+        await asked(server, cases)
+    async with serving("--follow", DEMO) as server:
+        await asked(server, lambda _channel: absent())
 
-                async def hear():
-                    async for frame in socket:
-                        heard.append(frame)
-                hearing = asyncio.create_task(hear())
 
-                async def fence():
-                    # answered after all before it
-                    await (await socket.ping())
+async def asked(server, cases):
+    for protocol in (OLD, SDK, TABLE):
+        address = f"ws://127.0.0.1:{server.port}"
+        async with websockets.connect(address, subprotocols=[protocol], compression=None) as socket:
+            heard = []
+            equal(json.loads(await socket.recv())["op"], "serverInfo", "first message")
+            advertise = json.loads(await socket.recv())
+            equal(advertise["op"], "advertise", "second message")
+
+            async def hear():
+                async for frame in socket:
+                    heard.append(frame)
+            hearing = asyncio.create_task(hear())
+
+            async def fence():
+                # answered after all before it
+                await (await socket.ping())
+            await fence()
+            for said, expected in cases(advertise["channels"][0]["id"] if advertise["channels"] else None):
+                heard.clear()
+                await socket.send(json.dumps(said) if isinstance(said, dict) else said)
                 await fence()
-                for said, expected in cases(channel):
-                    heard.clear()
-                    await socket.send(json.dumps(said) if isinstance(said, dict) else said)
-                    await fence()
-                    got = [frame for frame in heard if is_answer(frame)]
-                    fits = len(got) == len(expected) and all(is_it(frame) for is_it, frame in zip(expected, got))
-                    equal(fits, True, f"{protocol}: the answer to {said!r:.100}: {got!r:.200}")
-                hearing.cancel()
+                got = [frame for frame in heard if is_answer(frame)]
+                fits = len(got) == len(expected) and all(is_it(frame) for is_it, frame in zip(expected, got))
+                equal(fits, True, f"{protocol}: the answer to {said!r:.100}: {got!r:.200}")
+            hearing.cancel()
 
 
 TRIALS = dict(answers=answers)

@@ -10,60 +10,10 @@ import tempfile
 from mcap.reader import make_reader
 from mcap_protobuf.decoder import DecoderFactory
 
-from bridge import OLD, check, equal
+import example_clients
+from bridge import OLD, check
 from demos import Demo, Viewer
-
-PROGRAM = os.path.join(os.environ.get("NODE_PATH", ""), ".bin", "ws-protocol-examples")
-
-
-class Example:
-    """A running example; what it has said so far."""
-
-    def __init__(self, process):
-        self.process, self.text = process, ""
-        self.task = asyncio.create_task(self.read())
-
-    async def read(self):
-        while data := await self.process.stdout.read(65536):
-            self.text += data.decode(errors="replace")
-
-    async def says(self, pattern, seconds=30):
-        for _ in range(seconds * 50):
-            if found := re.search(pattern, self.text):
-                return found
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"it does not say {pattern!r}, but: {self.text[-2000:]}")
-
-    async def ends(self, with_signal=None):
-        if with_signal:
-            self.process.send_signal(with_signal)
-        await asyncio.wait_for(self.task, 30)
-        equal(await self.process.wait(), 0, "exit code of the example; " + self.text[-2000:])
-
-
-async def pass_on(reader, writer, pause=0.0):
-    """Bytes from one connection to another; the first ones, then after a pause the others."""
-    with contextlib.suppress(ConnectionError):
-        head = await reader.readuntil(b"\r\n\r\n")
-        writer.write(head)
-        await asyncio.sleep(pause)
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
-
-
-@contextlib.asynccontextmanager
-async def pause_after_handshake(port):
-    """A port that leads to another, with a pause after the answer to the handshake. mcap-record begins to listen only a
-    moment after its connection is open: what arrives together with the handshake's answer is lost to it."""
-    async def connect(reader, writer):
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer, 0.3))
-        writer.close()
-        far_writer.close()
-    async with await asyncio.start_server(connect, "127.0.0.1", 0) as proxy:
-        yield proxy.sockets[0].getsockname()[1]
+from example_clients import pause_after_handshake
 
 
 @contextlib.asynccontextmanager
@@ -74,11 +24,7 @@ async def example(demo, name, *arguments, way=contextlib.nullcontext):
         stack.callback(server.stop)
         check(await server.ready() is not None, server.said())
         port = await stack.enter_async_context(way(server.port))
-        process = await asyncio.create_subprocess_exec(
-            "node", PROGRAM, name, f"ws://127.0.0.1:{port}", *arguments,
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-        stack.callback(lambda: process.returncode is None and process.kill())
-        yield server, Example(process)
+        yield server, await stack.enter_async_context(example_clients.example(port, name, *arguments))
         check(not re.search("ERROR|panicked", server.said()), server.said())
 
 

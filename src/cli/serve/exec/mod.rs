@@ -172,8 +172,8 @@ impl Exec {
 fn response(output: Output) -> Result<Bytes, String> {
     let Output { status, stdout, last_line } = output;
     if !status.success() {
-        let why = if last_line.is_empty() { String::new() } else { format!("{last_line} ") };
-        return Err(format!("{why}({status})"));
+        let why = if last_line.is_empty() { "the command failed" } else { &last_line };
+        return Err(format!("{why} ({status})"));
     }
     let stdout = stdout.trim_ascii();
     if stdout.is_empty() {

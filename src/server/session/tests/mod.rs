@@ -437,6 +437,11 @@ fn the_connection_graph_is_followed_whole_and_then_by_its_changes() {
     assert_eq!(topics(client.news()), ["/b"]);
     add("/b");
     assert_eq!(client.news(), [], "nothing changed");
+    assert_eq!(
+        topics(client.say(ClientMessage::SubscribeConnectionGraph)),
+        ["/a", "/b"],
+        "again, as in a new session"
+    );
     client.say(ClientMessage::UnsubscribeConnectionGraph);
     add("/c");
     assert_eq!(client.news(), []);
