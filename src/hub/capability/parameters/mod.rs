@@ -68,6 +68,14 @@ pub trait Parameters: Send + Sync {
     fn set(&self, parameters: Vec<Parameter>, by: ClientId, answer: Responder<Vec<Parameter>>);
 }
 
+/// Bytes that parameters take in memory, about.
+pub(super) fn weight(parameters: &[Parameter]) -> usize {
+    let weight = |one: &Parameter| {
+        size_of::<Parameter>() + one.name.len() + one.value.as_ref().map_or(0, spec::weight)
+    };
+    parameters.iter().map(weight).sum()
+}
+
 /// Which parameters a client follows.
 #[derive(Debug, Default)]
 pub(in crate::hub) struct Followed {
