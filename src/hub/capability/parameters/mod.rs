@@ -14,6 +14,7 @@ pub use store::{
     ChangedBy, NewParameters, ParameterChange, ParameterError, ParameterRequest, ParameterStore,
 };
 
+use crate::hub::order::Forgotten;
 use crate::hub::outbox::ControlKind;
 use crate::hub::requests::call;
 use crate::hub::responder::Responder;
@@ -140,11 +141,15 @@ impl Hub {
 
     /// New sessions have been queued: viewers get what they follow, which they forget then, and for which those don't ask
     /// that are not told of the capability once more. Called without the lock.
-    pub(in crate::hub) fn repeat_followed(&self) {
+    pub(in crate::hub) fn repeat_followed(&self, forgotten: Forgotten) {
+        if forgotten == Forgotten::ByNobody {
+            return;
+        }
         let state = lock(&self.0.state);
         let Some(provider) = state.slots.parameters.as_ref().cloned() else { return };
         let followed = |member: &Member| Some((member.queue.clone(), member.followed.names()?));
-        let followed: Vec<_> = state.members.values().filter_map(followed).collect();
+        let members = state.members.values().filter(|member| forgotten.by(member));
+        let followed: Vec<_> = members.filter_map(followed).collect();
         drop(state);
         for (queue, names) in followed {
             let answer = Responder::new(move |answer: Result<Vec<Parameter>, _>| {
