@@ -4,6 +4,7 @@
 //! elsewhere implements [`Parameters`].
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 mod spec;
@@ -180,7 +181,9 @@ impl Member {
 }
 
 fn send_values(queue: &Queue, parameters: Vec<Parameter>) {
+    let mut names = DefaultHasher::new();
+    parameters.iter().for_each(|parameter| parameter.name.hash(&mut names));
     let values = ServerMessage::ParameterValues(ParameterValues { parameters, id: None });
     // viewers forget them at a new session: not before one that waits
-    queue.control(ControlKind::Values, values.encode().into());
+    queue.control(ControlKind::Values(names.finish()), values.encode().into());
 }
