@@ -20,7 +20,8 @@
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | record what is served | [`sink::Recorder`] |
-//! | speak the protocol as a client | [`protocol`] |
+//! | take messages from a server, ask it, control it | [`client`] |
+//! | speak the protocol in a way of your own | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from one [`registry::Registry`], and keep it: two
 //! registries give the same ids to different channels.
@@ -98,6 +99,7 @@
 //! # Ok(())
 //! # }
 //! ```
+pub mod client;
 pub mod hub;
 pub mod input;
 mod log_limit;
