@@ -11,7 +11,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+#[path = "interop/peers.rs"]
+mod peers;
+
+use peers::{ROOT, ci, modules, python, recordings, works};
 
 /// Trials of `tests/interop/trials.py`: a sentence, the name there, whether it needs the folder of recordings.
 const TRIALS: &[(&str, &str, bool)] = &[
@@ -157,10 +160,6 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials()).exit_code()
 }
 
-fn ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| value == "true")
-}
-
 /// A trial that runs a command; where something it needs is missing it is ignored, in CI it fails.
 fn trial(name: String, needs: Result<Vec<PathBuf>, String>) -> Trial {
     let ignored = needs.is_err() && !ci();
@@ -245,45 +244,6 @@ fn trials() -> Vec<Trial> {
     let name = "Chromium, where there is one, reads a whole recording compressed";
     trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
     trials
-}
-
-/// The recordings, relative to their folder; those of the conformance suite are not among them.
-fn recordings(data: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in ["converted", "fixtures", "made", "real"] {
-        let Ok(entries) = std::fs::read_dir(data.join(folder)) else { continue };
-        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-            // the one that can't be played has a trial of its own
-            if path.extension().is_some_and(|extension| extension == "mcap")
-                && path.file_name().is_some_and(|name| name != "chunk_not_closed.mcap")
-            {
-                found.push(path.strip_prefix(data).unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn works(program: &Path, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.env("NODE_PATH", modules()).status().is_ok_and(|status| status.success())
-}
-
-/// Where `.ci/run` installs the npm packages.
-fn modules() -> PathBuf {
-    Path::new(ROOT).join("target/interop/node_modules")
-}
-
-/// What `tests/interop` imports.
-const PACKAGES: &str = "import mcap, mcap_protobuf, mcap_ros2, rosbags, websockets, lz4, zstandard";
-
-fn python() -> Result<PathBuf, String> {
-    let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];
-    candidates.into_iter().find(|python| works(python, &["-c", PACKAGES])).ok_or_else(|| {
-        "no python3 with the packages of tests/interop/requirements.txt; .ci/run installs them".into()
-    })
 }
 
 fn node() -> Result<PathBuf, String> {

@@ -13,18 +13,22 @@ use std::sync::Arc;
 
 use crate::model::Schema;
 
+mod decode;
 mod encode;
 mod imports;
 mod json_schema;
 pub(crate) mod latest;
 mod load;
+pub(crate) mod nan;
 mod protobuf;
 pub(crate) mod transforms;
 mod types;
 
 pub use crate::numeric_time::Zone;
+pub use decode::{DecodeError, Decoder, Decoders, DefinitionError, JsonOptions, Length};
 pub use encode::EncodeError;
 pub use load::{TypesError, TypesHint};
+pub use nan::NanPolicy;
 pub use types::Types;
 
 /// What messages of a known type are sent as.
@@ -71,7 +75,7 @@ pub struct MessageType {
 #[derive(Debug)]
 enum Form {
     Protobuf,
-    Json(protobuf::Viewer),
+    Json(decode::Viewer),
 }
 
 impl MessageType {
@@ -79,9 +83,11 @@ impl MessageType {
         let plan = message.plan();
         let (encoding, data, form) = match json_as {
             JsonAs::Protobuf => ("protobuf", message.descriptor_set().into(), Form::Protobuf),
-            JsonAs::Json => {
-                ("jsonschema", json_schema::derive(&plan).into_bytes().into(), Form::Json(message.viewer()))
-            }
+            JsonAs::Json => (
+                "jsonschema",
+                json_schema::derive(&plan).into_bytes().into(),
+                Form::Json(decode::Viewer::new(message.plan())),
+            ),
         };
         let schema = Schema { name: message.name().to_owned(), encoding: encoding.to_owned(), data };
         Self { schema: Arc::new(schema), form, plan }
@@ -110,9 +116,9 @@ impl MessageType {
                 let mut message = Vec::new();
                 let zone = encode::encode(&self.plan, json, &mut message)?;
                 let start = out.len();
-                viewer.write(&message, out).map(|()| zone).map_err(|reason| {
+                viewer.write(&message, out).map(|()| zone).map_err(|error| {
                     out.truncate(start);
-                    EncodeError { type_name: self.plan.name.clone(), path: String::new(), reason }
+                    EncodeError { type_name: self.plan.name.clone(), path: error.path, reason: error.reason }
                 })
             }
         }

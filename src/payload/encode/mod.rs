@@ -14,6 +14,7 @@ mod times;
 mod wire;
 
 pub(super) use plan::{EnumPlan, FieldPlan, Kind, MessagePlan, Plan, Shape};
+pub(super) use times::{DURATIONS, TIMESTAMPS};
 
 /// Longest reason in an error: what a reason quotes comes from the input.
 const LONGEST_REASON: usize = 300;

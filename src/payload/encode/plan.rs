@@ -102,7 +102,7 @@ pub(in crate::payload) enum Kind {
 
 impl Kind {
     /// How values lie on the wire: 0 varint, 1 eight bytes, 2 a length and bytes, 5 four bytes.
-    pub(super) fn wire_type(&self) -> u32 {
+    pub(in crate::payload) fn wire_type(&self) -> u32 {
         match self {
             Self::Double | Self::Fixed64 | Self::Sfixed64 => 1,
             Self::Float | Self::Fixed32 | Self::Sfixed32 => 5,

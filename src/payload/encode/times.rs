@@ -14,10 +14,10 @@ use crate::printable::printable;
 const NANOS: i128 = 1_000_000_000;
 
 /// The years 1 to 9999, which the type is defined for; seconds since 1970.
-const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+pub(in crate::payload) const TIMESTAMPS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// About 10,000 years, which the type is defined for; seconds.
-const DURATIONS: std::ops::RangeInclusive<i64> = -315_576_000_000..=315_576_000_000;
+pub(in crate::payload) const DURATIONS: std::ops::RangeInclusive<i64> = -315_576_000_000..=315_576_000_000;
 
 /// Both types have these fields.
 #[derive(Debug, PartialEq)]

@@ -9,12 +9,10 @@ use prost_reflect::prost_types::FileDescriptorSet;
 use prost_reflect::{DescriptorPool, FileDescriptor, MessageDescriptor};
 
 mod plan;
-mod viewer;
 mod well_known;
 
 use super::imports::{Imports, check_size};
 
-pub(super) use viewer::Viewer;
 pub(super) use well_known::WellKnown;
 
 /// Files of definitions that refer to each other.
@@ -79,11 +77,6 @@ impl Message {
     /// Whether both have the same fields; types of fields are compared by name alone.
     pub(super) fn is_defined_like(&self, other: &Self) -> bool {
         self.0.descriptor_proto() == other.0.descriptor_proto()
-    }
-
-    /// What writing its JSON for viewers needs.
-    pub(super) fn viewer(&self) -> Viewer {
-        Viewer::new(self.0.clone())
     }
 
     /// A `FileDescriptorSet` of the files that the type needs, each after those it imports, without comments.

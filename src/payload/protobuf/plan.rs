@@ -33,7 +33,10 @@ impl Found {
     fn message(&mut self, message: &MessageDescriptor) -> MessagePlan {
         let mut by_name = HashMap::new();
         let mut fields = Vec::new();
-        for (index, field) in message.fields().enumerate() {
+        // in the order of the definition, which the descriptor's own list does not keep
+        let numbers = message.descriptor_proto().field.iter().map(|field| field.number().cast_unsigned());
+        let in_order = numbers.filter_map(|number| message.get_field(number));
+        for (index, field) in in_order.enumerate() {
             by_name.insert(field.name().to_owned(), index);
             by_name.entry(field.json_name().to_owned()).or_insert(index);
             fields.push(self.field(&field));

@@ -51,4 +51,10 @@ impl WellKnown {
         // a vector grows as needed
         message.encode(out).map_err(|error| error.to_string())
     }
+
+    /// The message as JSON.
+    pub(in crate::payload) fn json(&self, protobuf: &[u8]) -> Result<String, String> {
+        let message = DynamicMessage::decode(self.0.clone(), protobuf).map_err(|error| error.to_string())?;
+        serde_json::to_string(&message).map_err(|error| error.to_string())
+    }
 }

@@ -8,6 +8,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage};
 use super::{JsonAs, MessageType, TypeOptions, Types};
 
 mod builtin;
+mod decoding;
 mod mapping;
 mod own_types;
 mod properties;

@@ -4,6 +4,7 @@ use prost_reflect::DescriptorPool;
 use serde_json::{Map, Value, json};
 
 use super::*;
+use crate::payload::{JsonOptions, Length};
 
 fn text() -> impl Strategy<Value = Value> {
     any::<String>().prop_map(Value::from)
@@ -135,6 +136,34 @@ proptest! {
         let json = json.to_string();
         let ours = decoded(&everything, &encoded(&everything, &json));
         prop_assert_eq!(ours, serde_json::to_value(reference(&everything, &json)).unwrap());
+    }
+
+    #[test]
+    fn what_is_decoded_encodes_to_the_same_message(json in everything_json()) {
+        let everything = everything(JsonAs::Protobuf);
+        let payload = encoded(&everything, &json.to_string());
+        let again = super::decoding::json(&everything, &payload);
+        prop_assert_eq!(decoded(&everything, &encoded(&everything, &again)), decoded(&everything, &payload));
+    }
+
+    #[test]
+    fn a_damaged_payload_is_an_error_or_json(
+        json in everything_json(), bytes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), short: bool
+    ) {
+        let everything = everything(JsonAs::Protobuf);
+        let mut payload = encoded(&everything, &json.to_string());
+        for (at, byte) in bytes {
+            if let Some(place) = at.index(payload.len() + 1).checked_sub(1) {
+                payload[place] = byte;
+            }
+        }
+        let length = if short { Length::Short } else { Length::Whole };
+        let options = JsonOptions { length, ..JsonOptions::default() };
+        let mut out = b"before".to_vec();
+        match super::decoding::decoder(&everything).to_json(&payload, &options, &mut out) {
+            Ok(_) => drop(serde_json::from_slice::<Value>(&out[6..]).unwrap()),
+            Err(_) => prop_assert_eq!(&out, b"before"),
+        }
     }
 
     #[test]

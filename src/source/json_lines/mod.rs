@@ -18,7 +18,6 @@ mod buffer;
 mod csv;
 mod line;
 mod lines;
-mod nan;
 mod notes;
 mod options;
 mod path;
@@ -35,7 +34,8 @@ mod timing;
 mod unfinished;
 
 pub use crate::numeric_time::TimeUnit;
-pub use nan::NanPolicy;
+pub use crate::payload::NanPolicy;
+use crate::payload::nan;
 pub use notes::InputCounts;
 pub use options::{JsonLinesOptions, LARGEST_MAX_LINE, LineForm};
 pub use recording::{is_file_of_lines, open_recording};

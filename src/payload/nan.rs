@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-/// What becomes of a bare `NaN`, `Infinity` or `-Infinity`, however it is written.
+/// What becomes of `NaN`, `Infinity` and `-Infinity`, however they are written, where JSON is read and where it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NanPolicy {
     /// `null`. In messages that are encoded to protobuf they stay what they are: it has them.
@@ -11,7 +11,7 @@ pub enum NanPolicy {
     Null,
     /// A string: `"NaN"`, `"Infinity"` or `"-Infinity"`.
     String,
-    /// The line is bad.
+    /// The line is bad, or the message an error.
     Reject,
 }
 
@@ -39,13 +39,13 @@ const WORDS: [(&str, &str); 6] = [
 ];
 
 /// What a text means that is such a number as a whole.
-pub(super) fn word(text: &str) -> Option<&'static str> {
+pub(crate) fn word(text: &str) -> Option<&'static str> {
     WORDS.into_iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| meaning)
 }
 
 /// A line without bare numbers of that kind: they are `null`, or strings. Also the place of the first; None if there
 /// is none. Whatever else is wrong with the line stays wrong.
-pub(super) fn replaced(line: &str, as_strings: bool) -> Option<(String, usize)> {
+pub(crate) fn replaced(line: &str, as_strings: bool) -> Option<(String, usize)> {
     let bytes = line.as_bytes();
     let (mut made, mut copied, mut first) = (String::new(), 0, None);
     let (mut at, mut in_string) = (0, false);
