@@ -11,10 +11,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 mod lines;
 mod meant;
+mod remote;
 mod serve;
 
 use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
+pub(crate) use remote::{
+    CallArgs, ControlArgs, EchoArgs, FetchArgs, ParamAction, ParamArgs, PublishArgs, RateArgs, SeekArgs,
+    ServerArgs, StepArgs,
+};
 #[cfg(test)]
 pub(crate) use serve::EXAMPLES as SERVE_EXAMPLES;
 pub(crate) use serve::ServeArgs;
@@ -29,6 +34,7 @@ Examples:
   foxglove-bridge serve drive.mcap --host 0.0.0.0  for other computers as well
   my_robot | foxglove-bridge serve -               forward JSON lines, or MCAP
   foxglove-bridge info drive.mcap                  show what is in it
+  foxglove-bridge echo ws://robot:8765 /imu        print messages, decoded
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
@@ -38,6 +44,7 @@ const INFO_EXAMPLES: &str = "\
 Examples:
   foxglove-bridge info drive.mcap              channels, counts, rates
   foxglove-bridge info bag/ --check            is anything damaged? reads all
+  foxglove-bridge info ws://robot:8765         what a server offers
   zstd -dc drive.mcap.zst | foxglove-bridge info -
   foxglove-bridge info flight.csv --csv --default-topic /flight
   foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
@@ -63,9 +70,33 @@ pub(crate) enum Command {
     /// Play recordings, or forward live data, to viewers
     #[command(after_help = serve::EXAMPLES)]
     Serve(Box<ServeArgs>),
-    /// Show what is in recordings: channels, schemas, counts, rates, attachments
+    /// Show what is in recordings (channels, schemas, counts, rates, attachments), or what a server offers
     #[command(after_help = INFO_EXAMPLES)]
     Info(Box<InfoArgs>),
+    /// Print messages of a server or a recording as JSON lines, decoded
+    #[command(after_help = remote::ECHO_EXAMPLES)]
+    Echo(Box<EchoArgs>),
+    /// Call a service of a server, and print its response
+    #[command(after_help = remote::CALL_EXAMPLES)]
+    Call(CallArgs),
+    /// List, get, set and watch parameters of a server
+    #[command(after_help = remote::PARAM_EXAMPLES)]
+    Param(ParamArgs),
+    /// Fetch a file from a server
+    Fetch(FetchArgs),
+    /// Publish JSON lines from stdin as a client of a server
+    #[command(after_help = remote::PUBLISH_EXAMPLES)]
+    Publish(PublishArgs),
+    /// Let the playback of a server go on
+    Play(ControlArgs),
+    /// Let the playback of a server pause
+    Pause(ControlArgs),
+    /// Let the playback of a server go on elsewhere
+    Seek(SeekArgs),
+    /// Let the playback of a server go on by some messages, paused
+    Step(StepArgs),
+    /// Set the speed of the playback of a server
+    Rate(RateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -120,7 +151,7 @@ fn flags<const N: usize>(given: [(&'static str, Vec<String>); N]) -> impl Iterat
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin
+    /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin; or one address of a server
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print JSON instead of text: an object for one file or -, an array for a folder or several
@@ -137,6 +168,8 @@ pub(crate) struct InfoArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     lines: LineArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 impl InfoArgs {
