@@ -20,6 +20,7 @@
 //! | play recordings of your own kind | the trait [`source::Recording`] |
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | record what is served | [`sink::Recorder`] |
+//! | read payloads as JSON | [`payload::Decoder`] |
 //! | take messages from a server, ask it, control it | [`client`] |
 //! | speak the protocol in a way of your own | [`protocol`] |
 //!

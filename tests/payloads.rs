@@ -1,5 +1,6 @@
-//! Payloads of the recordings as JSON, compared field for field with what the packages of others decode: `rosbags` and
-//! `mcap-ros2-support` for ROS and DDS, Google's for protobuf, Python's own for JSON. `tests/interop/payloads.py` compares.
+//! Payloads of the recordings as JSON, compared field for field with what the packages of others decode: `rosbags`,
+//! `mcap-ros1-support` and `mcap-ros2-support` for ROS and DDS, Google's for protobuf, the code that the FlatBuffers compiler
+//! made, and Python's own for JSON. `tests/interop/payloads.py` compares.
 //!
 //! Where the packages or the recordings are missing the trials are ignored; with `CI=true` they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -21,10 +22,16 @@ use serde_json::json;
 #[path = "interop/peers.rs"]
 mod peers;
 
+/// What another program reads of each recording.
+fn expected(data: &Path) -> serde_json::Value {
+    let text = std::fs::read(data.join("expected.json")).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}
+
 fn main() -> ExitCode {
     let data = Path::new(peers::ROOT).join("../shared/data");
     let python = peers::python();
-    let recordings = peers::recordings(&data);
+    let (recordings, expected) = (peers::recordings(&data), expected(&data));
     let ignored = (python.is_err() || recordings.is_empty()) && !peers::ci();
     let mut trials = Vec::new();
     if recordings.is_empty() {
@@ -35,26 +42,35 @@ fn main() -> ExitCode {
     }
     for recording in recordings {
         let name = format!("payloads of {} are the JSON that others decode", recording.display());
+        let messages = expected[recording.to_str().unwrap()]["messages"].as_u64();
         let (path, python) = (data.join(recording), python.clone());
-        trials.push(Trial::test(name, move || compare(&path, &python?)).with_ignored_flag(ignored));
+        let trial = move || {
+            let compared = compare(&path, &python?)?;
+            // of damaged ones there may be more
+            assert!(Some(compared) >= messages, "{compared} messages instead of {messages:?}");
+            Ok(())
+        };
+        trials.push(Trial::test(name, trial).with_ignored_flag(ignored));
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn compare(recording: &Path, python: &PathBuf) -> Result<(), Failed> {
+/// Returns how many messages there are.
+fn compare(recording: &Path, python: &PathBuf) -> Result<u64, Failed> {
     let mut lines = tempfile::NamedTempFile::new()?;
-    write(recording, &mut std::io::BufWriter::new(&mut lines))?;
+    let messages = write(recording, &mut std::io::BufWriter::new(&mut lines))?;
     let script = Path::new(peers::ROOT).join("tests/interop/payloads.py");
     let output =
         Command::new(python).arg(script).arg(lines.path()).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
     if output.status.success() {
-        return Ok(());
+        return Ok(messages);
     }
     Err(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned().into())
 }
 
-/// A line for each channel, and one for each message.
-fn write(recording: &Path, out: &mut impl Write) -> Result<(), Failed> {
+/// A line for each channel, and one for each message; returns how many these are.
+fn write(recording: &Path, out: &mut impl Write) -> Result<u64, Failed> {
+    let mut messages = 0;
     let path = recording.to_str().unwrap();
     let mut source = open(&[path], &RecordingOptions::default(), &Registry::default(), &mut |_| {})?;
     let mut decoders = HashMap::new();
@@ -68,6 +84,7 @@ fn write(recording: &Path, out: &mut impl Write) -> Result<(), Failed> {
     while let Ok(Some(batch)) = source.next() {
         for entry in &batch.entries {
             let Ok(decoder) = &decoders[&entry.channel] else { continue };
+            messages += 1;
             let mut text = Vec::new();
             let result = decoder.to_json(batch.payload(entry), &options, &mut text);
             let (channel, payload) = (entry.channel, STANDARD.encode(batch.payload(entry)));
@@ -78,7 +95,8 @@ fn write(recording: &Path, out: &mut impl Write) -> Result<(), Failed> {
             writeln!(out, r#"{{"channel":{channel},"payload":"{payload}",{said}}}"#)?;
         }
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(messages)
 }
 
 fn described(channel: &Channel, error: Option<&impl ToString>) -> serde_json::Value {

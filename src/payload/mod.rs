@@ -1,4 +1,7 @@
-//! One message's JSON to the bytes of its payload: protobuf, or the JSON that viewers read.
+//! One message's JSON to the bytes of its payload, and payloads to JSON.
+//!
+//! A [`Decoder`] writes payloads of ROS 1, ROS 2 and DDS, protobuf, FlatBuffers and JSON as JSON. The rest is the other way: to
+//! protobuf, or to the JSON that viewers read.
 //!
 //! [`Types`] knows the schemas `foxglove.*` and those that the user adds ([`TypeOptions`]); a [`MessageType`] encodes. The input
 //! is the JSON mapping of protobuf: RFC 3339 times, durations like `"1.5s"`, enum names or numbers, base64 bytes, 64-bit

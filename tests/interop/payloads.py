@@ -16,7 +16,8 @@ import sys
 import google.protobuf.descriptor_pb2
 from google.protobuf import descriptor_pool, json_format, message_factory
 from mcap.records import Schema
-from mcap_ros2.decoder import DecoderFactory
+from mcap_ros1.decoder import DecoderFactory as Ros1
+from mcap_ros2.decoder import DecoderFactory as Ros2
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 
 
@@ -158,10 +159,14 @@ def readers(channel):
         name = f"{package}/msg/{last.rpartition('/')[2]}"
         store = idl_types(schema) if language == "ros2idl" else msg_types(schema, name)
         if encoding == "ros1":
-            return [lambda payload: ros(plain(store.deserialize_ros1(payload, name)))]
+            other = Ros1().decoder_for("ros1", Schema(1, schema["data"], language, schema["name"]))
+            return [
+                lambda payload: ros(plain(store.deserialize_ros1(payload, name))),
+                lambda payload: ros(plain(other(payload))),
+            ]
         found = [lambda payload: ros(plain(store.deserialize_cdr(payload, name)))]
         if language == "ros2msg" and "\n---\n" not in schema["text"]:
-            other = DecoderFactory().decoder_for("cdr", Schema(1, schema["data"], language, schema["name"]))
+            other = Ros2().decoder_for("cdr", Schema(1, schema["data"], language, schema["name"]))
             found.append(lambda payload: ros(plain(other(payload))))
         return found
     if language == "omgidl":

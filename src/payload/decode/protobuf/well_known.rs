@@ -1,6 +1,6 @@
 //! The types of `google.protobuf` whose JSON is not an object of their fields.
 
-use super::super::error::{DecodeError, Result};
+use super::super::error::Result;
 use super::records::{self, Record, Wire};
 use super::write::check_depth;
 use super::{Part, Writer};

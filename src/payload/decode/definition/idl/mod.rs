@@ -231,7 +231,8 @@ impl<'a> Parser<'a> {
             let line = self.line();
             let kind = self.kind(0)?;
             loop {
-                let name = self.name()?.trim_start_matches('_').to_owned();
+                let name = self.name()?;
+                let name = name.strip_prefix('_').unwrap_or(name).to_owned();
                 let kind = match annotations.unsupported {
                     Some(what) => Named::Unsupported(what),
                     None => self.arrays(kind.clone())?,
