@@ -150,6 +150,13 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("many attacks at once on live input harm neither a viewer nor a writer", "attacks_on_live_input", false),
     ("much damage is counted, with one line of the log each time", "much_damage", false),
     ("a file that is truncated while it plays is one line of the log", "truncated", false),
+    ("commands ask a server of the SDK for everything", "client_sdk", false),
+    ("a server that is killed and comes back is followed", "client_restart", false),
+    ("a server that never answers costs the time that was given", "client_silent", false),
+    ("of a server of nonsense arrives what makes sense", "client_nonsense", false),
+    ("what echo prints raw and serve reads is the recording", "client_relay", false),
+    ("while nobody reads it echo reads on", "client_stalled", false),
+    ("commands ask the example servers of npm", "client_examples", false),
 ];
 
 /// Held for reading by most trials, and for writing by the one that needs the computer for itself.

@@ -81,7 +81,7 @@ async fn set(client: Client, parameters: Vec<Parameter>) -> Result<(), Failure> 
     }
     // a server that refuses answers with what it has
     let refused =
-        wanted.iter().find(|parameter| now.get(&parameter.name).is_some() != parameter.value.is_some());
+        wanted.iter().find(|parameter| now.contains_key(&parameter.name) != parameter.value.is_some());
     match refused {
         Some(parameter) => Err(Failure::Runtime(anyhow!("the server did not set '{}'", parameter.name))),
         None => Ok(()),
@@ -97,16 +97,12 @@ async fn watch(client: Client, names: &[String]) -> Result<(), Failure> {
         return Ok(());
     }
     while let Some(event) = events.next().await {
-        match event {
-            Event::Parameters(parameters) => {
-                if print(&lines(parameters))? == Reader::Gone {
-                    return Ok(());
-                }
+        if let Event::Parameters(parameters) = event {
+            if print(&lines(parameters))? == Reader::Gone {
+                return Ok(());
             }
-            Event::Disconnected { reason, retry_in: Some(_) } => {
-                tracing::warn!("{reason}; connecting again");
-            }
-            _ => {}
+        } else if let Event::Disconnected { reason, retry_in: Some(_) } = event {
+            tracing::warn!("{reason}; connecting again");
         }
     }
     Err(Failure::Runtime(anyhow!("{}", client.ended().await)))

@@ -24,6 +24,7 @@ from bridge import (
     check_times, equal, messages_in, serving, until, write_camera_recording,
 )
 import attacks
+import client
 import damage
 import framing
 import live
@@ -803,7 +804,7 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **damage.TRIALS,
+    **framing.TRIALS, **live.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **client.TRIALS, **damage.TRIALS,
 )
 
 if __name__ == "__main__":

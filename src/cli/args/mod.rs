@@ -38,7 +38,7 @@ Examples:
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  4 info: the recording is damaged  130 ended at once by another signal";
+  4 info, echo: the recording is damaged  130 ended at once by another signal";
 
 const INFO_EXAMPLES: &str = "\
 Examples:
@@ -78,25 +78,25 @@ pub(crate) enum Command {
     Echo(Box<EchoArgs>),
     /// Call a service of a server, and print its response
     #[command(after_help = remote::CALL_EXAMPLES)]
-    Call(CallArgs),
+    Call(Box<CallArgs>),
     /// List, get, set and watch parameters of a server
     #[command(after_help = remote::PARAM_EXAMPLES)]
-    Param(ParamArgs),
+    Param(Box<ParamArgs>),
     /// Fetch a file from a server
-    Fetch(FetchArgs),
+    Fetch(Box<FetchArgs>),
     /// Publish JSON lines from stdin as a client of a server
     #[command(after_help = remote::PUBLISH_EXAMPLES)]
-    Publish(PublishArgs),
+    Publish(Box<PublishArgs>),
     /// Let the playback of a server go on
-    Play(ControlArgs),
+    Play(Box<ControlArgs>),
     /// Let the playback of a server pause
-    Pause(ControlArgs),
+    Pause(Box<ControlArgs>),
     /// Let the playback of a server go on elsewhere
-    Seek(SeekArgs),
+    Seek(Box<SeekArgs>),
     /// Let the playback of a server go on by some messages, paused
-    Step(StepArgs),
+    Step(Box<StepArgs>),
     /// Set the speed of the playback of a server
-    Rate(RateArgs),
+    Rate(Box<RateArgs>),
 }
 
 #[derive(Debug, Args)]

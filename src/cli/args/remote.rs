@@ -194,7 +194,7 @@ pub(crate) struct PublishArgs {
 impl PublishArgs {
     /// The settings that were made on the command line.
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        self.lines.settings().collect()
+        super::flags([("source", vec!["-".to_owned()])]).chain(self.lines.settings()).collect()
     }
 }
 
