@@ -151,6 +151,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("much damage is counted, with one line of the log each time", "much_damage", false),
     ("a file that is truncated while it plays is one line of the log", "truncated", false),
     ("commands ask a server of the SDK for everything", "client_sdk", false),
+    ("an encrypted server is believed if its authority is", "client_tls", false),
+    ("a token is sent and not shown", "client_token", false),
     ("a server that is killed and comes back is followed", "client_restart", false),
     ("a server that never answers costs the time that was given", "client_silent", false),
     ("of a server of nonsense arrives what makes sense", "client_nonsense", false),

@@ -1,5 +1,7 @@
 //! Talking to a server: what all commands that do have in common.
 
+use std::path::Path;
+
 use anyhow::{Context, anyhow};
 use foxglove_bridge::client::{Client, ClientOptions, ConnectError, Reconnect, RequestError, TIMEOUT, Trust};
 
@@ -64,6 +66,9 @@ fn options(args: &ServerArgs, reconnect: Reconnect) -> ClientOptions {
 
 fn failure(url: &str, error: ConnectError) -> Failure {
     match &error {
+        ConnectError::Url(_) if !url.contains("://") && Path::new(url).extension().is_some() => {
+            Failure::Input(anyhow!("{error}; a recording is played by foxglove-bridge serve {url}"))
+        }
         ConnectError::Url(_) => Failure::Input(error.into()),
         ConnectError::Options(_) => Failure::Input(anyhow::Error::from(error).context(url.to_owned())),
         ConnectError::Unreachable { .. } if names_no_port(url) => Failure::Runtime(anyhow!(

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -25,6 +26,9 @@ const READ: usize = 64 << 10;
 /// Bytes of a refusal's text that are read, and how long they are waited for.
 const REFUSAL: usize = 1000;
 const REFUSAL_TIME: Duration = Duration::from_millis(300);
+
+/// While so much waits to be written, a ping is answered later, and of several only the last (RFC 6455 section 5.5.3).
+const PONGS_LATER: usize = 64 << 10;
 
 /// Frames that are written in one go.
 const SLICES: usize = 16;
@@ -63,6 +67,8 @@ pub(super) struct Connection {
     left: std::ops::Range<usize>,
     frames: FrameWriter<Random>,
     must_flush: bool,
+    /// The payload of a ping that is to be answered.
+    owed_pong: Option<Bytes>,
     heard: Instant,
 }
 
@@ -99,18 +105,23 @@ impl Connection {
         let opened = upgrade.answered(&head, &rest)?;
         let decoder = Decoder::new(Role::Client, options.largest_message, opened.compression)
             .with_max_text(LARGEST_TEXT.min(options.largest_message));
-        let left = 0..rest.len();
-        rest.resize(rest.len().max(READ), 0);
-        let connection = Self {
+        Ok((Self::new(io, decoder, rest, random), opened.subprotocol))
+    }
+
+    /// `read`: what came with the answer to the handshake.
+    fn new(io: Box<dyn Io>, decoder: Decoder, mut read: Vec<u8>, random: Random) -> Self {
+        let left = 0..read.len();
+        read.resize(read.len().max(READ), 0);
+        Self {
             io,
             decoder,
-            space: rest.into_boxed_slice(),
+            space: read.into_boxed_slice(),
             left,
             frames: FrameWriter::new(random),
             must_flush: false,
+            owed_pong: None,
             heard: Instant::now(),
-        };
-        Ok((connection, opened.subprotocol))
+        }
     }
 
     /// Puts a message where it waits to be written.
@@ -125,8 +136,12 @@ impl Connection {
         self.frames.ping();
     }
 
-    pub(super) fn pong(&mut self, payload: &[u8]) {
-        self.frames.pong(payload);
+    pub(super) fn pong(&mut self, payload: Bytes) {
+        if self.frames.len() < PONGS_LATER {
+            self.frames.pong(&payload);
+        } else {
+            self.owed_pong = Some(payload);
+        }
     }
 
     pub(super) fn close(&mut self, code: u16, reason: &str) {
@@ -211,6 +226,11 @@ impl Connection {
             };
             self.frames.advance(written);
             self.must_flush = true;
+            if self.frames.is_empty()
+                && let Some(payload) = self.owed_pong.take()
+            {
+                self.frames.pong(&payload);
+            }
         }
         if !self.must_flush {
             return Poll::Ready(Ok(false));
@@ -237,5 +257,37 @@ async fn read_head(io: &mut dyn Io) -> Result<(Vec<u8>, Vec<u8>), ConnectError> 
         if bytes.len() > upgrade::LARGEST_HEAD {
             return Err(ConnectError::NotWebSocket("the head of its answer is too large".to_owned()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pings_that_come_faster_than_answers_go_are_answered_by_the_last() {
+        let (client, mut server) = tokio::io::duplex(64);
+        let decoder = Decoder::new(Role::Client, 1000, None);
+        let mut connection = Connection::new(Box::new(client), decoder, Vec::new(), Random::new());
+        for number in 0..100_000u32 {
+            connection.pong(Bytes::copy_from_slice(&number.to_be_bytes()));
+        }
+        assert!(connection.unwritten() < 2 * PONGS_LATER);
+        let mut written = Vec::new();
+        loop {
+            tokio::select! {
+                read = server.read_buf(&mut written) => assert_ne!(read.unwrap(), 0),
+                incoming = connection.next(Reading::Off) => {
+                    assert!(matches!(incoming, Incoming::Written));
+                    break;
+                }
+            }
+        }
+        drop(connection);
+        server.read_to_end(&mut written).await.unwrap();
+        let frame = written.last_chunk::<10>().unwrap();
+        let (mask, payload) = (&frame[2..6], &frame[6..]);
+        let unmasked: Vec<u8> = payload.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
+        assert_eq!((&frame[..2], unmasked), (&[0x8A, 0x84][..], 99_999u32.to_be_bytes().to_vec()));
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{ConnectError, Ended, RequestError};
+use super::event::Event;
 use super::inbox::Inbox;
 use super::messages::{Events, Messages};
 use super::options::{ClientOptions, OUTGOING, Overflow, Queue, Trust};
@@ -105,11 +106,17 @@ impl Client {
         };
         let client = Self { shared: Arc::new(shared), timeout: request_timeout };
         let mut events = client.events();
-        match tokio::time::timeout_at(until, events.next()).await {
-            Err(_) => Err(ConnectError::TimedOut { what: "serverInfo", within }),
-            Ok(_) if client.server_info().await.is_some() => Ok(client),
-            Ok(_) => Err(ConnectError::Ended(client.ended().await.to_string())),
-        }
+        let ready = async {
+            while let Some(event) = events.next().await {
+                if matches!(event, Event::Connected { .. }) {
+                    return Ok(());
+                }
+            }
+            Err(ConnectError::Ended(client.ended().await.to_string()))
+        };
+        let timed_out = |_elapsed| ConnectError::TimedOut { what: "serverInfo", within };
+        timeout_at(until, ready).await.map_err(timed_out)??;
+        Ok(client)
     }
 
     /// The same client, whose requests may take another time.
@@ -328,7 +335,7 @@ impl Client {
         let (reply, answer) = reply();
         self.command(Command::Request(request(reply), deadline));
         // also where the task does not get to it, since the connection takes nothing
-        match tokio::time::timeout_at(deadline.at.into(), answer).await {
+        match timeout_at(deadline.at.into(), answer).await {
             Ok(answered) => answered.unwrap_or(Err(RequestError::Closed)),
             Err(_) => Err(timed_out()),
         }

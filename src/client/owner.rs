@@ -39,6 +39,9 @@ const HELD_FOR_ANSWERS: usize = 32 << 20;
 /// Bytes that wait to be written, beyond which no more commands are taken.
 const UNWRITTEN: usize = 256 << 10;
 
+/// A server for which so much waits takes nothing, whatever it sends: the largest request is far below it.
+const UNTAKEN: usize = 64 << 20;
+
 /// A server that has said nothing for so long is pinged.
 const PING_AFTER: Duration = Duration::from_secs(20);
 
@@ -233,6 +236,9 @@ impl Owner {
             if reading == Reading::Off {
                 connection.listen_again();
             }
+            if connection.unwritten() >= UNTAKEN {
+                return End::Lost("the server takes nothing".to_owned());
+            }
             let silent = now.duration_since(connection.heard());
             if self.state.info().is_none() && now >= info_until {
                 return End::Lost("no serverInfo in time".to_owned());
@@ -305,7 +311,7 @@ impl Owner {
         };
         let (decoded, bytes) = match event {
             Received::Ping(payload) => {
-                connection.pong(&payload);
+                connection.pong(payload);
                 return None;
             }
             Received::Pong => return None,

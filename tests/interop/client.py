@@ -175,6 +175,56 @@ async def sdk():
     robot.server.stop()
 
 
+async def tls():
+    """An encrypted server is believed if its authority is named, or if that is not asked."""
+    with tempfile.TemporaryDirectory() as folder:
+        def openssl(arguments):
+            subprocess.run(["openssl", *arguments.split()], cwd=folder, check=True, capture_output=True)
+
+        for name in ("ca", "leaf"):
+            openssl(f"genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key")
+        openssl("req -x509 -key ca.key -subj /CN=authority -days 2 -out ca.pem -addext basicConstraints=critical,CA:TRUE")
+        openssl("req -new -key leaf.key -subj /CN=robot -out leaf.csr")
+        with open(os.path.join(folder, "names"), "w") as names:
+            names.write("subjectAltName=DNS:localhost,IP:127.0.0.1")
+        openssl("x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out leaf.pem")
+        certificate, key = (open(os.path.join(folder, name), "rb").read() for name in ("leaf.pem", "leaf.key"))
+        robot = Sdk(tls_cert=certificate, tls_key=key)
+        authority = os.path.join(folder, "ca.pem")
+        for host in ("127.0.0.1", "localhost"):
+            url = f"wss://{host}:{robot.server.port}"
+            info = json.loads(await command("info", url, "--json", "--ca-file", authority))
+            equal(info["name"], "sdk", "server")
+        said = await command("info", url, code=1)
+        check("--ca-file" in said and "UnknownIssuer" in said, said)
+        said = await command("call", url, "/none", "--insecure", code=1)
+        check("NOT checked" in said and "no service" in said, said)
+        await command("info", url, "--ca-file", os.path.join(folder, "leaf.key"), code=2)
+        await command("info", robot.url, "--insecure", code=2)
+        # one that speaks TLS is no server of ws://
+        await command("info", robot.url, "--timeout", "2s", code=1)
+        robot.server.stop()
+
+
+async def token():
+    """A token is sent as the server asks for it, from a flag or from the environment, and is never shown."""
+    seen = []
+
+    def admit(connection, request):
+        seen.append(request.headers.get("Authorization"))
+        return connection.respond(401, "the token is wrong\n")
+
+    async def none(connection):
+        await connection.wait_closed()
+
+    async with websockets.serve(none, "127.0.0.1", 0, process_request=admit) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        said = await command("info", url, "--token", "s3cret", code=1)
+        check("HTTP 401: the token is wrong" in said and "--token" in said and "s3cret" not in said, said)
+        await command("info", url, code=1)
+        equal(seen, ["Bearer s3cret", None], "headers")
+
+
 async def publish_until(publish):
     while True:
         publish()
@@ -375,6 +425,6 @@ async def example_services(url):
 
 
 TRIALS = dict(
-    client_sdk=sdk, client_restart=restart, client_silent=silent, client_nonsense=nonsense, client_relay=relay,
+    client_sdk=sdk, client_tls=tls, client_token=token, client_restart=restart, client_silent=silent, client_nonsense=nonsense, client_relay=relay,
     client_stalled=stalled_stdout, client_examples=examples,
 )

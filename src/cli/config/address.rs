@@ -42,7 +42,7 @@ mod tests {
             ("tcp://robot:9000", "nc robot 9000 | foxglove-bridge serve -"),
             ("unix:///run/robot.sock", "write unix-listen:///run/robot.sock"),
             ("https://example.com/a.mcap", "curl -L https://example.com/a.mcap | "),
-            ("ws://localhost:8765", "in a viewer"),
+            ("ws://localhost:8765", "echo --raw ws://localhost:8765 | foxglove-bridge serve -"),
             ("file:///data/a.mcap", "/data/a.mcap"),
             ("mqtt://broker", "tcp-listen://HOST:PORT"),
         ] {

@@ -104,7 +104,7 @@ pub(super) mod tests {
         let mut lines = Lines::new().unwrap();
         assert_eq!(
             written(&mut lines, &message("json", None, b"{\"x\":\n 1}")),
-            "{\"topic\":\"/a\",\"log_time\":\"2017-03-22T02:26:20.103843113Z\",\"data\":{\"x\": 1}}\n"
+            "{\"topic\":\"/a\",\"log_time\":\"2017-03-22T02:26:20.103843113Z\",\"data\":{\"x\":  1}}\n"
         );
         let reading = message("cdr", Some(("pkg/msg/R", "ros2msg", b"float32 v")), b"\0\x01\0\0\0\0\xc0\x3f");
         assert!(written(&mut lines, &reading).ends_with(",\"data\":{\"v\":1.5}}\n"));

@@ -1,13 +1,17 @@
 //! Messages of a recording, as fast as stdout takes them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use foxglove_bridge::client::Message;
 use foxglove_bridge::model::{Channel, ChannelId};
 use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
+use foxglove_bridge::payload::{TypeOptions, Types};
 use foxglove_bridge::registry::Registry;
-use foxglove_bridge::source::{self, ErrorKind, RecordingOptions, TopicRules};
+use foxglove_bridge::source::json_lines::{JsonLinesOptions, is_file_of_lines, open_recording};
+use foxglove_bridge::source::live::LiveChannels;
+use foxglove_bridge::source::{self, ErrorKind, Recording, RecordingOptions, TopicRules};
 
 use super::{Printer, Wanted};
 use crate::cli::args::EchoArgs;
@@ -24,8 +28,7 @@ pub(super) fn print(
     let options =
         RecordingOptions { topics, start: args.start, end: args.end, ..RecordingOptions::default() };
     let registry = Registry::default();
-    let mut recording = source::open(&[&args.source], &options, &registry, &mut |_progress| {})
-        .map_err(|error| Failure::Input(hints::of_recording(error)))?;
+    let mut recording = open(&args.source, &options, &registry).map_err(Failure::Input)?;
     let mut channels: HashMap<ChannelId, Arc<Channel>> = HashMap::new();
     let mut is_damaged = false;
     loop {
@@ -54,4 +57,17 @@ pub(super) fn print(
     }
     printer.flush()?;
     if is_damaged { Err(Failure::Damaged) } else { Ok(()) }
+}
+
+/// An MCAP file, a folder of them, or a file of JSON lines.
+fn open(path: &str, options: &RecordingOptions, registry: &Registry) -> anyhow::Result<Box<dyn Recording>> {
+    let path = PathBuf::from(path);
+    if !is_file_of_lines(&path) {
+        return source::open(&[path], options, registry, &mut |_progress| {}).map_err(hints::of_recording);
+    }
+    let lines = Arc::new(JsonLinesOptions::default());
+    let types = Arc::new(Types::load(&TypeOptions::default())?);
+    let channels = LiveChannels::new(options.topics.clone(), types, &lines.schemas, registry.clone())?;
+    open_recording(&[path], &lines, &channels, hints::with_flags, options, &mut |_progress| {})
+        .map_err(hints::with_way_out)
 }

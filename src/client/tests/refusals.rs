@@ -138,3 +138,21 @@ async fn broken_frames_end_the_connection_with_a_reason() {
         assert_eq!(peer.next().await, Some(Received::Close(Some(code))));
     }
 }
+
+#[tokio::test]
+async fn a_client_is_ready_with_server_info_whatever_comes_before_it() {
+    let fake = Fake::start().await;
+    let url = fake.url();
+    let late = async {
+        let mut peer = fake.accept().await;
+        peer.text("nonsense").await;
+        peer.text(&advertise(1, "/a")).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        peer.text(INFO).await;
+        peer
+    };
+    let (client, _peer) = soon(async { tokio::join!(Client::connect(&url), late) }).await;
+    let client = client.unwrap();
+    assert_eq!(client.server_info().await.unwrap().name, "fake");
+    assert_eq!(client.channels().await[0].topic, "/a");
+}
