@@ -317,10 +317,10 @@ async def nonsense():
         equal(json.loads(said), {"topic": "/a", "log_time": "5.000000000", "data": {"ok": 1}}, "line")
 
 
-async def relay():
+async def relay(path=DRIVE):
     """`echo --raw | serve -` passes a recording on: topics, schemas, log times and payloads are the same."""
-    recording = Recording(DRIVE)
-    async with serving(DRIVE, "--rate", "max", "--start-on", "client", "--at-end", "exit") as first:
+    recording = Recording(path)
+    async with serving(path, "--rate", "max", "--start-on", "client", "--at-end", "exit") as first:
         with tempfile.TemporaryDirectory() as folder:
             ready = os.path.join(folder, "ready")
             echo = subprocess.Popen([BRIDGE, "echo", "--raw", f"ws://127.0.0.1:{first.port}"], stdout=subprocess.PIPE)
@@ -344,7 +344,7 @@ async def relay():
     for one, other in zip(got, wanted):
         equal(one, other, "message")
     schemas = {c["topic"]: (c["schemaName"], c["schema"]) for c in client.channels.values()}
-    with open(DRIVE, "rb") as file:
+    with open(path, "rb") as file:
         summary = make_reader(file).get_summary()
     for channel in summary.channels.values():
         if channel.message_encoding == "protobuf":
