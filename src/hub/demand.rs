@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::requests::call;
+use super::guard::call;
 use super::{ClientId, Hub, lock};
 use crate::model::ChannelId;
 
