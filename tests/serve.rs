@@ -188,7 +188,6 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a server that never answers costs the time that was given", "client_silent", false),
     ("of a server of nonsense arrives what makes sense", "client_nonsense", false),
     ("what echo prints raw and serve reads is the recording", "client_relay", false),
-    ("while nobody reads it echo reads on", "client_stalled", false),
     ("commands ask the example servers of npm", "client_examples", false),
     ("the demos are listed, and a mistyped one is answered with what was meant", "demo_list", false),
     ("demo: a robot drives, shows all it has and is led", "demo_drive", false),

@@ -2,9 +2,9 @@
 const net = require("node:net");
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (first, ...more) {
-  if (first?.port === 8765) {
-    first = { ...first, port: 0, host: "127.0.0.1" };
+  if (first === 8765) {
     this.once("listening", () => process.stdout.write(`port ${this.address().port}\n`));
+    return listen.call(this, 0, "127.0.0.1", ...more.filter((argument) => typeof argument === "function"));
   }
   return listen.call(this, first, ...more);
 };
