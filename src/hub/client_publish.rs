@@ -124,7 +124,11 @@ impl Hub {
         let time = state.time_for_client(wall, now);
         let entry = Entry { length, origin: CLIENTS, ..Entry::at(channel, time) };
         let batch = Arc::new(Batch { buffers: vec![payload], entries: vec![entry], ..Batch::default() });
-        let woken = state.publish(&self.0, &batch, 0..1, By::Client(client), self.on_slow_client(), now);
+        let policy = match state.playback_policy {
+            SlowClient::Wait => SlowClient::Wait,
+            SlowClient::Drop => self.on_slow_client(),
+        };
+        let woken = state.publish(&self.0, &batch, 0..1, By::Client(client), policy, now);
         drop(state);
         woken.send();
         Some(time)

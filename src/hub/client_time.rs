@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::order::Forgotten;
+use super::order::Forgetting;
 use super::{Hub, SlowClient, State};
 use crate::model::Entry;
 use crate::time::Timestamp;
@@ -63,11 +63,11 @@ impl State {
         entries: &[Entry],
         policy: SlowClient,
         now: Instant,
-    ) -> Forgotten {
+    ) -> Forgetting {
         let first = entries.first().filter(|_| std::mem::take(&mut self.client_time.is_of_clients));
         match first.filter(|first| self.time.is_some_and(|told| told.since(first.log_time) > SAME_CLOCK)) {
             Some(first) => self.restart(hub, first.log_time, policy, now),
-            None => Forgotten::ByNobody,
+            None => Forgetting::Nobody,
         }
     }
 }

@@ -180,6 +180,8 @@ struct State {
     range: Option<TimeRange>,
     time: Option<Timestamp>,
     client_time: ClientTime,
+    /// By which playback has published last: what clients publish must not have that dropped.
+    playback_policy: SlowClient,
     /// Of live input.
     watch: RestartWatch,
     live_messages: u64,

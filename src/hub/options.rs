@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::pattern::TopicPattern;
 
 /// What happens when a client takes data more slowly than it is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SlowClient {
     /// Its backlog is collapsed to the newest message of each channel.
+    #[default]
     Drop,
     /// Playback waits for it.
     Wait,

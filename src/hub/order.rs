@@ -62,19 +62,19 @@ impl By {
 /// Who forgets what it knows of parameters, as a new session was queued for it.
 #[must_use = "it is to be sent what it follows once more, when the hub's lock is free"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Forgotten {
-    ByNobody,
+pub(super) enum Forgetting {
+    Nobody,
     /// Those that know no playback states.
-    ByOthers,
-    ByAll,
+    Others,
+    Everybody,
 }
 
-impl Forgotten {
+impl Forgetting {
     pub(super) fn by(self, member: &Member) -> bool {
         match self {
-            Self::ByNobody => false,
-            Self::ByOthers => !member.controls,
-            Self::ByAll => true,
+            Self::Nobody => false,
+            Self::Others => !member.controls,
+            Self::Everybody => true,
         }
     }
 }
@@ -188,7 +188,7 @@ impl State {
         playback: PlaybackState,
         time: Timestamp,
         direction: Direction,
-    ) -> Forgotten {
+    ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         self.time = Some(time);
@@ -211,7 +211,7 @@ impl State {
             member.queue.wake.notify_one();
         }
         self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
-        if session.is_some() { Forgotten::ByOthers } else { Forgotten::ByNobody }
+        if session.is_some() { Forgetting::Others } else { Forgetting::Nobody }
     }
 
     pub(super) fn lap(
@@ -220,7 +220,7 @@ impl State {
         playback: PlaybackState,
         policy: SlowClient,
         now: Instant,
-    ) -> Forgotten {
+    ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         let time = playback.current_time;
@@ -242,7 +242,7 @@ impl State {
             member.queue.wake.notify_one();
         }
         self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
-        Forgotten::ByOthers
+        Forgetting::Others
     }
 
     pub(super) fn restart(
@@ -251,7 +251,7 @@ impl State {
         time: Timestamp,
         policy: SlowClient,
         now: Instant,
-    ) -> Forgotten {
+    ) -> Forgetting {
         self.time = Some(time);
         self.firsts.clear();
         let session = self.new_session(hub);
@@ -273,7 +273,7 @@ impl State {
             }
             member.queue.wake.notify_one();
         }
-        Forgotten::ByAll
+        Forgetting::Everybody
     }
 
     fn new_session(&mut self, hub: &Hub) -> NewSession {

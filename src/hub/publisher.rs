@@ -71,6 +71,7 @@ impl Publisher {
     pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let mut state = lock(&self.0.0.state);
         let forgotten = state.begin_after_clients(&self.0, &batch.entries[range.clone()], policy, now);
+        state.playback_policy = policy;
         let woken = state.publish(&self.0.0, batch, range, By::Playback, policy, now);
         drop(state);
         woken.send();

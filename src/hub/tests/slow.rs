@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::hub::SlowClient;
-use crate::hub::testing::{Sent, Viewer, channel, hub};
+use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::model::{Batch, Channel, Entry, Schema};
 use crate::registry::{ChannelSpec, Registry};
 use crate::time::Timestamp;
@@ -47,4 +49,26 @@ fn a_slow_client_gets_the_last_transform_of_each_frame_and_the_last_message_of_e
         }
     }
     assert!(hub.snapshot().messages_dropped > 500);
+}
+
+#[test]
+fn what_clients_publish_drops_nothing_of_what_is_played_without_a_loss() {
+    let hub = hub(SlowClient::Drop);
+    let imu = channel(hub.registry(), "/imu");
+    hub.publisher().announce(std::slice::from_ref(&imu));
+    let (publishing, mut viewer) = (Viewer::join(&hub), Viewer::join(&hub));
+    viewer.subscribe(imu.id);
+    viewer.news();
+    let played: Vec<_> = (0..20).map(|second| (imu.id, second)).collect();
+    let batch = Arc::new(messages(&played, 5000));
+    hub.publisher().publish(&batch, 0..played.len(), SlowClient::Wait, Instant::now());
+    let publish = |wall| {
+        let client = publishing.client.id();
+        hub.publish_of_client(client, imu.id, Bytes::new(), wall, Instant::now()).unwrap();
+    };
+    publish(Timestamp::now());
+    let expected: Vec<_> = (0..20).map(|second| (imu.id.0, second)).collect();
+    assert_eq!(viewer.messages(), expected);
+    publish(Timestamp::now());
+    assert_eq!(viewer.messages(), [(imu.id.0, 19)], "there is room again");
 }

@@ -16,7 +16,7 @@ pub use store::{
 };
 
 use crate::hub::guard::call;
-use crate::hub::order::Forgotten;
+use crate::hub::order::Forgetting;
 use crate::hub::outbox::ControlKind;
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};
@@ -142,8 +142,8 @@ impl Hub {
 
     /// New sessions have been queued: viewers get what they follow, which they forget then, and for which those don't ask
     /// that are not told of the capability once more. Called without the lock.
-    pub(in crate::hub) fn repeat_followed(&self, forgotten: Forgotten) {
-        if forgotten == Forgotten::ByNobody {
+    pub(in crate::hub) fn repeat_followed(&self, forgotten: Forgetting) {
+        if forgotten == Forgetting::Nobody {
             return;
         }
         let state = lock(&self.0.state);
