@@ -52,7 +52,8 @@
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |
 //! | record what is served | [`sink::Recorder`] |
 //! | read payloads as JSON | [`payload::Decoder`] |
-//! | speak the protocol as a client | [`protocol`] |
+//! | take messages from a server, ask it, control it | [`client`] |
+//! | speak the protocol in a way of your own | [`protocol`] |
 //!
 //! Claim the channels of everything that publishes into one hub from its [registry](hub::Hub::registry): two registries
 //! give the same ids to different channels. Handles do so by themselves.
@@ -87,6 +88,7 @@
 //! # }
 //! ```
 pub mod assets;
+pub mod client;
 pub mod hub;
 pub mod input;
 mod log_limit;

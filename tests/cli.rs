@@ -313,7 +313,8 @@ fn a_reader_that_closes_stdout_early_is_no_failure() {
 #[test]
 fn names_of_other_programs_are_answered_with_those_of_this_one() {
     assert!(refused(&["drive.mcap"], &[]).contains("serve drive.mcap"));
-    assert!(refused(&["play", "drive.mcap"], &[]).contains("'serve'"));
+    assert!(refused(&["replay", "drive.mcap"], &[]).contains("'serve'"));
+    assert!(refused(&["play", "drive.mcap"], &[]).contains("foxglove-bridge serve drive.mcap"));
     assert!(refused(&["serve", "tcp://[::1]:9000"], &[]).contains("tcp-listen://[::1]:9000"));
     assert!(refused(&["serve", "drive.mcap", "--speed", "2"], &[]).contains("'--rate'"));
     assert!(refused(&["serve", "drive.mcap", "--start-offset", "2"], &[]).contains("'--start +12.5s'"));

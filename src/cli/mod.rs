@@ -7,14 +7,21 @@ use std::io::{self, ErrorKind, Write};
 use clap::Parser;
 
 mod args;
+mod call;
 mod config;
+mod control;
 mod demo;
+mod echo;
+mod fetch;
 mod figures;
 mod info;
 mod keyboard;
 mod logging;
 mod panics;
+mod param;
 mod progress;
+mod publish;
+mod remote;
 mod serve;
 
 use args::{Cli, Command};
@@ -69,6 +76,16 @@ fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure>
         Command::Serve(args) => serve::run(args, &cli.logging, log, &panicked),
         Command::Demo(args) => demo::run(args, &cli.logging, log, &panicked),
         Command::Info(args) => info::run(args, !cli.logging.quiet, log),
+        Command::Echo(args) => echo::run(args),
+        Command::Call(args) => call::run(args),
+        Command::Param(args) => param::run(args),
+        Command::Fetch(args) => fetch::run(args),
+        Command::Publish(args) => publish::run(args),
+        Command::Play(args) => control::play(args),
+        Command::Pause(args) => control::pause(args),
+        Command::Seek(args) => control::seek(args),
+        Command::Step(args) => control::step(args),
+        Command::Rate(args) => control::rate(args),
     };
     if panicked.is_cancelled() { Err(Failure::Panicked) } else { outcome }
 }
@@ -98,8 +115,13 @@ enum Reader {
 
 /// Writes a result to stdout.
 fn print(text: &str) -> Result<Reader, Failure> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same, whatever they are.
+fn print_bytes(bytes: &[u8]) -> Result<Reader, Failure> {
     let mut stdout = io::stdout().lock();
-    printed(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    printed(stdout.write_all(bytes).and_then(|()| stdout.flush()))
 }
 
 /// What a write to stdout came to.

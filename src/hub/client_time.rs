@@ -13,6 +13,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::order::Forgotten;
 use super::{Hub, SlowClient, State};
 use crate::model::Entry;
 use crate::time::Timestamp;
@@ -62,11 +63,11 @@ impl State {
         entries: &[Entry],
         policy: SlowClient,
         now: Instant,
-    ) {
-        let Some(first) = entries.first().filter(|_| self.client_time.is_of_clients) else { return };
-        self.client_time.is_of_clients = false;
-        if self.time.is_some_and(|told| told.since(first.log_time) > SAME_CLOCK) {
-            self.restart(hub, first.log_time, policy, now);
+    ) -> Forgotten {
+        let first = entries.first().filter(|_| std::mem::take(&mut self.client_time.is_of_clients));
+        match first.filter(|first| self.time.is_some_and(|told| told.since(first.log_time) > SAME_CLOCK)) {
+            Some(first) => self.restart(hub, first.log_time, policy, now),
+            None => Forgotten::ByNobody,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::guard::call;
 use super::{ClientId, Hub, lock};
 use crate::model::ChannelId;
 
@@ -100,7 +101,9 @@ impl Demand {
             }
         }
         drop(table);
-        lock(&self.listeners).iter().for_each(|listener| listener(change));
+        for listener in lock(&self.listeners).iter() {
+            call("what is wanted", || listener(change));
+        }
     }
 
     /// So many take everything now.

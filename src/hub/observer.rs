@@ -1,6 +1,7 @@
 //! What a program can watch: clients that come and go, what they subscribe to, and playback.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use super::{ClientId, ClientInfo, Hub, lock};
@@ -56,7 +57,12 @@ pub(super) struct Observers(Mutex<Vec<Observer>>);
 
 impl Observers {
     pub(super) fn tell(&self, event: &HubEvent<'_>) {
-        lock(&self.0).iter().for_each(|observer| observer(event));
+        for observer in lock(&self.0).iter() {
+            // what it leaves half changed is its own
+            if catch_unwind(AssertUnwindSafe(|| observer(event))).is_err() {
+                tracing::error!("an observer of the hub panicked");
+            }
+        }
     }
 }
 
@@ -68,7 +74,7 @@ impl fmt::Debug for Observers {
 
 impl Hub {
     /// Calls `observer` with what happens from now on, in the order in which it happens. It is called under the hub's lock:
-    /// it must return at once, and not use the hub.
+    /// it must return at once, and not use the hub. A panic in it is logged, and ends nothing else.
     ///
     /// ```
     /// use foxglove_bridge::hub::{Hub, HubEvent, HubOptions};

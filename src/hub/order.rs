@@ -59,6 +59,26 @@ impl By {
     }
 }
 
+/// Who forgets what it knows of parameters, as a new session was queued for it.
+#[must_use = "it is to be sent what it follows once more, when the hub's lock is free"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Forgotten {
+    ByNobody,
+    /// Those that know no playback states.
+    ByOthers,
+    ByAll,
+}
+
+impl Forgotten {
+    pub(super) fn by(self, member: &Member) -> bool {
+        match self {
+            Self::ByNobody => false,
+            Self::ByOthers => !member.controls,
+            Self::ByAll => true,
+        }
+    }
+}
+
 impl State {
     pub(super) fn announce(
         &mut self,
@@ -162,7 +182,13 @@ impl State {
         woken
     }
 
-    pub(super) fn seek(&mut self, hub: &Hub, playback: PlaybackState, time: Timestamp, direction: Direction) {
+    pub(super) fn seek(
+        &mut self,
+        hub: &Hub,
+        playback: PlaybackState,
+        time: Timestamp,
+        direction: Direction,
+    ) -> Forgotten {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         self.time = Some(time);
@@ -185,9 +211,16 @@ impl State {
             member.queue.wake.notify_one();
         }
         self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+        if session.is_some() { Forgotten::ByOthers } else { Forgotten::ByNobody }
     }
 
-    pub(super) fn lap(&mut self, hub: &Hub, playback: PlaybackState, policy: SlowClient, now: Instant) {
+    pub(super) fn lap(
+        &mut self,
+        hub: &Hub,
+        playback: PlaybackState,
+        policy: SlowClient,
+        now: Instant,
+    ) -> Forgotten {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
         let time = playback.current_time;
@@ -209,9 +242,16 @@ impl State {
             member.queue.wake.notify_one();
         }
         self.playback = Some(PlaybackState { did_seek: false, request_id: None, ..playback });
+        Forgotten::ByOthers
     }
 
-    pub(super) fn restart(&mut self, hub: &Hub, time: Timestamp, policy: SlowClient, now: Instant) {
+    pub(super) fn restart(
+        &mut self,
+        hub: &Hub,
+        time: Timestamp,
+        policy: SlowClient,
+        now: Instant,
+    ) -> Forgotten {
         self.time = Some(time);
         self.firsts.clear();
         let session = self.new_session(hub);
@@ -233,6 +273,7 @@ impl State {
             }
             member.queue.wake.notify_one();
         }
+        Forgotten::ByAll
     }
 
     fn new_session(&mut self, hub: &Hub) -> NewSession {

@@ -70,10 +70,11 @@ impl Publisher {
     /// Publishes messages of playback that are due. `policy` overrides the option of the hub.
     pub(crate) fn publish(&self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         let mut state = lock(&self.0.0.state);
-        state.begin_after_clients(&self.0, &batch.entries[range.clone()], policy, now);
+        let forgotten = state.begin_after_clients(&self.0, &batch.entries[range.clone()], policy, now);
         let woken = state.publish(&self.0.0, batch, range, By::Playback, policy, now);
         drop(state);
         woken.send();
+        self.0.repeat_followed(forgotten);
     }
 
     /// Publishes messages at once: retires what the batch retires, announces what it announces, sends the rest.
@@ -101,7 +102,7 @@ impl Publisher {
         if batch.entries.is_empty() {
             state.latch.keep(&batch, 0..0, &ChannelSet::default(), Feed::Live);
         }
-        state.begin_after_clients(&self.0, &batch.entries, policy, now);
+        let mut forgotten = state.begin_after_clients(&self.0, &batch.entries, policy, now);
         let (batch, mut from) = (Arc::new(batch), 0);
         let (mut restarted, mut woken) = (None, Woken::default());
         while from < batch.entries.len() {
@@ -117,14 +118,14 @@ impl Publisher {
                 let time = batch.entries[from].log_time;
                 restarted = Some((before.max(state.watch.newest()), time));
                 state.watch.restart(now);
-                state.restart(&self.0, time, policy, now);
+                forgotten = state.restart(&self.0, time, policy, now);
             }
         }
         drop(state);
         woken.send();
         self.refuse(&refused);
+        self.0.repeat_followed(forgotten);
         if let Some((before, time)) = restarted {
-            self.0.repeat_followed();
             tracing::info!("time went back from {before} to {time}: viewers get a new session");
         }
     }
@@ -178,18 +179,16 @@ impl Publisher {
     /// start clean: after a silence, and one for several such seeks. What is published meanwhile waits for it in their
     /// queues. The others get the state, whose `did_seek` says what happened. `time`: that of the messages to come.
     pub(crate) fn seek(&self, playback: PlaybackState, time: Timestamp, direction: Direction) {
-        lock(&self.0.0.state).seek(&self.0, playback, time, direction);
-        if direction == Direction::Back {
-            self.0.repeat_followed();
-        }
+        let forgotten = lock(&self.0.0.state).seek(&self.0, playback, time, direction);
+        self.0.repeat_followed(forgotten);
     }
 
     /// Starts again at the beginning of a recording: as [`Publisher::seek`] back, but what was published before is still
     /// sent before it. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead, which is counted. Where
     /// [`Publisher::laps_are_sessions`], nothing should be published for [`SILENCE`](super::outbox::SILENCE) after it.
     pub(crate) fn lap(&self, playback: PlaybackState, policy: SlowClient, now: Instant) {
-        lock(&self.0.0.state).lap(&self.0, playback, policy, now);
-        self.0.repeat_followed();
+        let forgotten = lock(&self.0.0.state).lap(&self.0, playback, policy, now);
+        self.0.repeat_followed(forgotten);
     }
 
     /// Whether a client is connected for which a lap is a new session, with a silence before it.
@@ -201,8 +200,8 @@ impl Publisher {
     /// was published before. With [`SlowClient::Drop`] a client that is far behind loses its backlog instead.
     #[doc(hidden)]
     pub fn restart(&self, time: Timestamp, policy: SlowClient, now: Instant) {
-        lock(&self.0.0.state).restart(&self.0, time, policy, now);
-        self.0.repeat_followed();
+        let forgotten = lock(&self.0.0.state).restart(&self.0, time, policy, now);
+        self.0.repeat_followed(forgotten);
     }
 
     /// What was published before is published once more, from this time on: it is not recorded again, no late subscriber
@@ -212,9 +211,9 @@ impl Publisher {
         self.0.end_taps();
         let mut state = lock(&self.0.0.state);
         state.latch.clear_all();
-        state.restart(&self.0, time, SlowClient::Drop, now);
+        let forgotten = state.restart(&self.0, time, SlowClient::Drop, now);
         drop(state);
-        self.0.repeat_followed();
+        self.0.repeat_followed(forgotten);
     }
 
     /// What playback is doing now, for clients that know playback states; after the messages published before. Who provides
@@ -235,7 +234,10 @@ impl Publisher {
             let time = playback.current_time;
             let back = state.time.is_some_and(|now| time < now);
             state.watch.forget();
-            state.seek(&self.0, playback, time, if back { Direction::Back } else { Direction::Forward });
+            let direction = if back { Direction::Back } else { Direction::Forward };
+            let forgotten = state.seek(&self.0, playback, time, direction);
+            drop(state);
+            self.0.repeat_followed(forgotten);
             return;
         }
         for member in state.members.values().filter(|member| member.knows_playback()) {

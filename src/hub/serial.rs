@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::guard::guarded;
 use super::lock;
-use super::workers::{Job, Workers};
+use super::workers::{Job, NotRun, Workers};
 
 /// Jobs that are run before others have a turn on the thread.
 const TURN: usize = 16;
@@ -14,10 +14,14 @@ const TURN: usize = 16;
 /// What a job takes beside what it holds, in bytes.
 const OVERHEAD: usize = 128;
 
-/// There is no room for one more job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{} MiB wait for the handler already", .0 >> 20)]
-pub(crate) struct Full(usize);
+/// Why a job is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTaken {
+    #[error("{} MiB wait for the handler already", .0 >> 20)]
+    Full(usize),
+    #[error(transparent)]
+    NotRun(#[from] NotRun),
+}
 
 /// Runs jobs in their order, on one thread at a time. Clones share the queue.
 ///
@@ -51,43 +55,47 @@ impl Serial {
     }
 
     /// Runs a job that holds so many bytes, after those before it. One that is refused is dropped.
-    pub(super) fn run(&self, bytes: usize, job: Job) -> Result<(), Full> {
+    pub(super) fn run(&self, bytes: usize, job: Job) -> Result<(), NotTaken> {
         let mut waiting = lock(&self.0.waiting);
         if waiting.bytes >= self.0.limit {
-            return Err(Full(self.0.limit));
+            return Err(NotTaken::Full(self.0.limit));
+        }
+        if !waiting.is_running {
+            self.ask_for_thread()?;
+            waiting.is_running = true;
         }
         waiting.bytes += bytes + OVERHEAD;
         waiting.jobs.push_back((bytes + OVERHEAD, job));
-        if std::mem::replace(&mut waiting.is_running, true) {
-            return Ok(());
-        }
-        drop(waiting);
-        self.go_on();
         Ok(())
     }
 
-    fn go_on(&self) {
-        let this = self.clone();
-        if let Err(error) = self.0.workers.run(Box::new(move || this.turn())) {
-            tracing::warn!("what waits for a handler is dropped: {error}");
-            let dropped = std::mem::take(&mut *lock(&self.0.waiting));
-            // what its jobs hold may answer, and call again
-            drop(dropped);
-        }
+    /// Whether no job waits or runs.
+    pub(super) fn is_idle(&self) -> bool {
+        !lock(&self.0.waiting).is_running
     }
 
-    fn turn(&self) {
-        for _ in 0..TURN {
-            let mut waiting = lock(&self.0.waiting);
-            let Some((bytes, job)) = waiting.jobs.pop_front() else {
-                waiting.is_running = false;
+    fn ask_for_thread(&self) -> Result<(), NotRun> {
+        let this = self.clone();
+        self.0.workers.run(Box::new(move || this.work()))
+    }
+
+    fn work(&self) {
+        loop {
+            for _ in 0..TURN {
+                let mut waiting = lock(&self.0.waiting);
+                let Some((bytes, job)) = waiting.jobs.pop_front() else {
+                    waiting.is_running = false;
+                    return;
+                };
+                drop(waiting);
+                guarded(job);
+                lock(&self.0.waiting).bytes -= bytes;
+            }
+            // too many others wait for a turn: what was taken is carried out all the same
+            if self.ask_for_thread().is_ok() {
                 return;
-            };
-            drop(waiting);
-            guarded(job);
-            lock(&self.0.waiting).bytes -= bytes;
+            }
         }
-        self.go_on();
     }
 }
 
@@ -96,6 +104,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::hub::workers::THREADS;
 
     #[test]
     fn jobs_run_in_their_order_also_after_one_that_panics() {
@@ -112,6 +121,43 @@ mod tests {
         drop(sender);
         assert!(done.iter().eq((0..1000).filter(|n| *n != 500)));
         assert_eq!(lock(&serial.0.waiting).bytes, 0);
+    }
+
+    #[test]
+    fn what_was_taken_is_run_also_while_too_many_others_wait_for_a_thread() {
+        let workers = Workers::default();
+        let serial = Serial::new(workers.clone(), 1 << 20);
+        let (sender, done) = channel();
+        let (release, gate) = channel::<()>();
+        serial.run(0, Box::new(move || gate.recv().unwrap_or(()))).unwrap();
+        for n in 0..10 * TURN {
+            let sender = sender.clone();
+            serial.run(0, Box::new(move || sender.send(n).unwrap())).unwrap();
+        }
+        let (release_others, gate) = channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let (starts, started) = channel();
+        let fill = || {
+            let block = |starts: std::sync::mpsc::Sender<()>,
+                         gate: Arc<Mutex<std::sync::mpsc::Receiver<()>>>| {
+                move || {
+                    starts.send(()).ok();
+                    lock(&gate).recv().unwrap_or(());
+                }
+            };
+            while workers.run(Box::new(block(starts.clone(), gate.clone()))).is_ok() {}
+        };
+        fill();
+        // the threads beside the one that is blocked already take one each, for which others can wait then
+        (1..THREADS).for_each(|_| started.recv().unwrap());
+        fill();
+        // one more finds no thread, and is refused instead of lost
+        let late = Serial::new(workers.clone(), 1 << 20);
+        assert!(matches!(late.run(0, Box::new(|| {})), Err(NotTaken::NotRun(_))));
+        assert!(late.is_idle());
+        drop((release, sender));
+        assert!(done.iter().eq(0..10 * TURN));
+        drop(release_others);
     }
 
     #[test]

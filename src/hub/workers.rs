@@ -10,7 +10,7 @@ use super::guard::guarded;
 use super::{Hub, lock};
 
 /// Threads at most: what blocks waits for disks, devices and other programs, seldom for the processor.
-const THREADS: usize = 16;
+pub(super) const THREADS: usize = 16;
 
 /// Calls that wait for a thread at most, of all clients together.
 const WAITING: usize = 10_000;

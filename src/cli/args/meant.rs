@@ -27,7 +27,6 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 
 /// Commands of other programs, and what they are called here.
 const OTHER_COMMANDS: &[(&str, &str)] = &[
-    ("play", "serve"),
     ("replay", "serve"),
     ("run", "serve"),
     ("start", "serve"),

@@ -11,10 +11,15 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 mod lines;
 mod meant;
+mod remote;
 mod serve;
 
 use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
+pub(crate) use remote::{
+    CallArgs, ControlArgs, EchoArgs, FetchArgs, ParamAction, ParamArgs, PublishArgs, RateArgs, SeekArgs,
+    ServerArgs, StepArgs,
+};
 #[cfg(test)]
 pub(crate) use serve::EXAMPLES as SERVE_EXAMPLES;
 pub(crate) use serve::ServeArgs;
@@ -30,15 +35,17 @@ Examples:
   my_robot | foxglove-bridge serve -               forward JSON lines, or MCAP
   foxglove-bridge info drive.mcap                  show what is in it
   foxglove-bridge demo drive                       a robot to look at
+  foxglove-bridge echo ws://robot:8765 /imu        print messages, decoded
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  4 info: the recording is damaged  130 ended at once by another signal";
+  4 info, echo: the recording is damaged  130 ended at once by another signal";
 
 const INFO_EXAMPLES: &str = "\
 Examples:
   foxglove-bridge info drive.mcap              channels, counts, rates
   foxglove-bridge info bag/ --check            is anything damaged? reads all
+  foxglove-bridge info ws://robot:8765         what a server offers
   zstd -dc drive.mcap.zst | foxglove-bridge info -
   foxglove-bridge info flight.csv --csv --default-topic /flight
   foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
@@ -73,9 +80,33 @@ pub(crate) enum Command {
     /// Show the program at work, without data of your own; names the demos if none is named
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoArgs),
-    /// Show what is in recordings: channels, schemas, counts, rates, attachments
+    /// Show what is in recordings (channels, schemas, counts, rates, attachments), or what a server offers
     #[command(after_help = INFO_EXAMPLES)]
     Info(Box<InfoArgs>),
+    /// Print messages of a server or a recording as JSON lines, decoded
+    #[command(after_help = remote::ECHO_EXAMPLES)]
+    Echo(Box<EchoArgs>),
+    /// Call a service of a server, and print its response
+    #[command(after_help = remote::CALL_EXAMPLES)]
+    Call(Box<CallArgs>),
+    /// List, get, set and watch parameters of a server
+    #[command(after_help = remote::PARAM_EXAMPLES)]
+    Param(Box<ParamArgs>),
+    /// Fetch a file from a server
+    Fetch(Box<FetchArgs>),
+    /// Publish JSON lines from stdin as a client of a server
+    #[command(after_help = remote::PUBLISH_EXAMPLES)]
+    Publish(Box<PublishArgs>),
+    /// Let the playback of a server go on
+    Play(Box<ControlArgs>),
+    /// Let the playback of a server pause
+    Pause(Box<ControlArgs>),
+    /// Let the playback of a server go on elsewhere
+    Seek(Box<SeekArgs>),
+    /// Let the playback of a server go on by some messages, paused
+    Step(Box<StepArgs>),
+    /// Set the speed of the playback of a server
+    Rate(Box<RateArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -149,7 +180,7 @@ impl DemoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
-    /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin
+    /// Recordings (.mcap), folders of them, files of JSON lines; - reads either from stdin; or one address of a server
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print JSON instead of text: an object for one file or -, an array for a folder or several
@@ -166,6 +197,8 @@ pub(crate) struct InfoArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     lines: LineArgs,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 }
 
 impl InfoArgs {

@@ -308,10 +308,8 @@ mod tests {
 
     fn serve(arguments: &[&str]) -> ServeArgs {
         let words = ["foxglove-bridge", "serve"].iter().chain(arguments);
-        match Cli::try_parse_from(words).unwrap().command {
-            Command::Serve(args) => *args,
-            Command::Demo(_) | Command::Info(_) => unreachable!(),
-        }
+        let Command::Serve(args) = Cli::try_parse_from(words).unwrap().command else { unreachable!() };
+        *args
     }
 
     fn serve_command() -> clap::Command {

@@ -19,9 +19,10 @@ pub(super) fn way_out(source: &str) -> Option<String> {
                 "recordings are read from files; download it first, or curl -L {source} | foxglove-bridge serve -"
             )
         }
-        "ws" | "wss" => {
-            "this program is a server itself and connects to none; open the address in a viewer".to_owned()
-        }
+        "ws" | "wss" => format!(
+            "to pass on what another server sends, foxglove-bridge echo --raw {source} | foxglove-bridge serve -; \
+             info {source} shows what it offers"
+        ),
         "file" => format!("write the path alone: {rest}"),
         _ => {
             "this is no source; name a recording, - for stdin, tcp-listen://HOST:PORT or unix-listen:///PATH"
@@ -41,7 +42,7 @@ mod tests {
             ("tcp://robot:9000", "nc robot 9000 | foxglove-bridge serve -"),
             ("unix:///run/robot.sock", "write unix-listen:///run/robot.sock"),
             ("https://example.com/a.mcap", "curl -L https://example.com/a.mcap | "),
-            ("ws://localhost:8765", "in a viewer"),
+            ("ws://localhost:8765", "echo --raw ws://localhost:8765 | foxglove-bridge serve -"),
             ("file:///data/a.mcap", "/data/a.mcap"),
             ("mqtt://broker", "tcp-listen://HOST:PORT"),
         ] {

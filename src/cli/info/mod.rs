@@ -1,4 +1,4 @@
-//! `info`: what is in recordings, for people or as JSON.
+//! `info`: what is in recordings, or what a server offers, for people or as JSON.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use foxglove_bridge::source::summary::{RecordingSummary, ScanProgress};
 
 use super::args::InfoArgs;
 use super::progress::ScanBar;
+use super::remote::is_url;
 use super::{Failure, Reader, print, report};
 use crate::cli::config::{self, ServeOptions};
 use crate::cli::logging::LogOutput;
@@ -21,6 +22,7 @@ mod attachment;
 mod input;
 mod json;
 mod length;
+mod server;
 mod table;
 mod tables;
 #[cfg(test)]
@@ -30,6 +32,14 @@ mod totals;
 
 /// Prints what is in the inputs, or copies an attachment out of one.
 pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<(), Failure> {
+    if let Some(url) = args.files.iter().filter_map(|file| file.to_str()).find(|file| is_url(file)) {
+        if args.files.len() > 1 || args.check || args.attachment.is_some() {
+            return Err(Failure::Input(anyhow::anyhow!(
+                "{url} is a server: name it alone, without --check and --attachment"
+            )));
+        }
+        return server::show(url, args);
+    }
     let mut bars = Bars { is_wanted: progress, log };
     if let Some(attachment) = &args.attachment {
         return attachment::copy(args, attachment, &mut bars);

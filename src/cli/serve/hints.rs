@@ -54,7 +54,7 @@ pub(in crate::cli) fn of_recording(error: SourceError) -> anyhow::Error {
 }
 
 /// Adds which options to change.
-pub(super) fn with_way_out(error: SourceError) -> anyhow::Error {
+pub(in crate::cli) fn with_way_out(error: SourceError) -> anyhow::Error {
     let way_out = match &error {
         SourceError::NoTopic { .. } => "change --topic or --exclude",
         SourceError::OutOfRange { miss: RangeMiss::StartsAfter { .. }, .. } => "change --start",

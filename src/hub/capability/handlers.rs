@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::assets::Assets;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, weight};
 use super::playback::{Asker, Playback, PlaybackRequest};
 use super::publish::ClientPublish;
 use crate::hub::outbox::ControlKind;
@@ -24,6 +24,9 @@ const PUBLISHED: usize = 4 << 20;
 
 /// Bytes of requests about parameters, and of playback control, of all clients, that wait for the handler.
 const REQUESTS: usize = 4 << 20;
+
+/// Clients that publish on no channel any more, and of whose messages some wait for the handler.
+const ENDED: usize = 16;
 
 impl Hub {
     /// Answers requests for assets: with the content of a URI, or why there is none. The handler may block; several run at
@@ -158,6 +161,8 @@ struct PublishHandler<F> {
     hub: Weak<Shared>,
     workers: Workers,
     encodings: Vec<String>,
+    /// Also those that have ended their channels, until the handler has had their messages: what a client publishes after
+    /// that comes after them.
     clients: Mutex<HashMap<ClientId, Publishing>>,
     log: Mutex<LogLimit>,
     handler: Arc<F>,
@@ -169,6 +174,13 @@ struct Publishing {
     channels: HashMap<ClientChannelId, Arc<ClientChannel>>,
     /// Messages are being dropped, and the client has been sent a status.
     is_dropping: bool,
+}
+
+impl Publishing {
+    /// It has no channel, and its messages have been handled.
+    fn is_over(&self) -> bool {
+        self.channels.is_empty() && self.serial.is_idle()
+    }
 }
 
 impl<F: Fn(ClientId, &ClientChannel, Bytes) + Send + Sync + 'static> ClientPublish for PublishHandler<F> {
@@ -187,6 +199,11 @@ impl<F: Fn(ClientId, &ClientChannel, Bytes) + Send + Sync + 'static> ClientPubli
             is_dropping: false,
         };
         let mut clients = lock(&self.clients);
+        clients.retain(|_client, publishing| !publishing.is_over());
+        let ended = clients.values().filter(|publishing| publishing.channels.is_empty()).count();
+        if ended >= ENDED && !clients.contains_key(&client) {
+            return Err("messages of clients that have left still wait; try again later".to_owned());
+        }
         let publishing = clients.entry(client).or_insert_with(new);
         publishing.channels.insert(channel.id, Arc::new(channel.clone()));
         Ok(())
@@ -196,7 +213,7 @@ impl<F: Fn(ClientId, &ClientChannel, Bytes) + Send + Sync + 'static> ClientPubli
         let mut clients = lock(&self.clients);
         if let Some(publishing) = clients.get_mut(&client) {
             publishing.channels.remove(&channel);
-            if publishing.channels.is_empty() {
+            if publishing.is_over() {
                 clients.remove(&client);
             }
         }
@@ -247,8 +264,7 @@ where
 
     fn set(&self, parameters: Vec<Parameter>, by: ClientId, answer: Responder<Vec<Parameter>>) {
         let (set, hub) = (self.set.clone(), self.hub.clone());
-        // texts of clients are short; the limit is of what waits, not of what there is
-        let bytes = parameters.len() * size_of::<Parameter>();
+        let bytes = weight(&parameters);
         let job = move || {
             let holds = set(parameters, by);
             if let Some(shared) = hub.upgrade() {
@@ -278,6 +294,7 @@ impl<F: Fn(PlaybackRequest, Responder<PlaybackState>) + Send + Sync + 'static> P
             Asker::Client { request_id, .. } => Some(request_id.clone()),
             Asker::Program => None,
         };
+        let bytes = request_id.as_ref().map_or(0, String::len);
         let published = Responder::new(move |state: Result<PlaybackState, NoAnswer>| {
             let Ok(state) = state else { return };
             let state = PlaybackState { request_id, ..state };
@@ -286,7 +303,7 @@ impl<F: Fn(PlaybackRequest, Responder<PlaybackState>) + Send + Sync + 'static> P
             }
             answer.respond(state);
         });
-        if let Err(full) = self.serial.run(0, Box::new(move || handler(request, published))) {
+        if let Err(full) = self.serial.run(bytes, Box::new(move || handler(request, published))) {
             tracing::warn!("playback is not controlled: {full}");
         }
     }

@@ -44,8 +44,9 @@ pub enum ControlKind {
     Session,
     /// What lasts until it is taken back, and ends with a session: channels, services, and what everybody is shown.
     Lasting,
-    /// Values of parameters, which end with a session and are repeated after it.
-    Values,
+    /// Values of parameters, which end with a session and are repeated after it. The number stands for the names: newer
+    /// values have the same.
+    Values(u64),
     /// A `time` at a start or after a seek.
     Time(Timestamp),
     /// A playback state that nobody asked for.

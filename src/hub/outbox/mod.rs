@@ -44,7 +44,8 @@ pub use take::{Progress, Taken};
 const CONTROL_LIMIT: usize = 16 << 20;
 
 /// Control frames queued for one client, in bytes, beyond which only the newest playback state that answers a request is
-/// kept: one client that asks very often must not cost the others their connection.
+/// kept, and the newest values of parameters: one client that asks, or sets, very often must not cost the others their
+/// connection.
 const ANSWERS_LIMIT: usize = 1 << 20;
 
 /// A client whose oldest message waits this long is behind: at a lap or a restart its backlog is of no use any more.
@@ -160,7 +161,10 @@ impl Outbox {
     /// Queues a frame that goes before data; one that ends with a session not before others and sessions that wait among
     /// the data.
     pub fn push_control(&mut self, kind: ControlKind, frame: Encoded) {
-        if matches!(kind, ControlKind::Lasting | ControlKind::Values) && self.ordered > 0 {
+        if matches!(kind, ControlKind::Values(_)) && self.control_bytes > ANSWERS_LIMIT + self.largest_list {
+            self.forget_frames(|queued| queued == kind);
+        }
+        if matches!(kind, ControlKind::Lasting | ControlKind::Values(_)) && self.ordered > 0 {
             return self.push_ordered(kind, frame);
         }
         if self.admit(kind, &frame) {

@@ -19,7 +19,7 @@ impl Purge {
     fn makes_obsolete(self, kind: ControlKind) -> bool {
         match kind {
             ControlKind::Time(_) | ControlKind::State => true,
-            ControlKind::Session | ControlKind::Values => self == Self::Session,
+            ControlKind::Session | ControlKind::Values(_) => self == Self::Session,
             ControlKind::Lasting | ControlKind::Answer | ControlKind::Sought | ControlKind::Other => false,
         }
     }
@@ -121,7 +121,12 @@ impl Outbox {
     pub(super) fn forget_answers(&mut self, newer: ControlKind) {
         let obsolete =
             |kind| kind == ControlKind::Answer || (kind, newer) == (ControlKind::Sought, ControlKind::Sought);
-        self.discard_control(obsolete);
+        self.forget_frames(obsolete);
+    }
+
+    /// Forgets frames, wherever they wait.
+    pub(super) fn forget_frames(&mut self, obsolete: impl Fn(ControlKind) -> bool) {
+        self.discard_control(&obsolete);
         let (control_bytes, ordered) = (&mut self.control_bytes, &mut self.ordered);
         self.data.retain_others(|other| match other {
             Ordered::Control(control) if obsolete(control.kind) => {

@@ -172,6 +172,86 @@ fn what_waits_for_a_slow_handler_is_bounded_and_the_client_is_sent_one_status() 
     assert!(heard.recv_timeout(Duration::from_secs(10)).is_ok(), "nothing passes any more");
 }
 
+#[test]
+fn what_a_client_publishes_on_a_channel_that_it_advertises_again_comes_after_what_waits() {
+    let hub = hub(SlowClient::Drop);
+    let (release, gate) = channel::<()>();
+    let (sender, heard) = channel();
+    let gate = Mutex::new(gate);
+    hub.on_publish(["json"], move |_, _, payload| {
+        if payload == "first" {
+            lock(&gate).recv().unwrap_or(());
+        }
+        sender.send(payload).unwrap();
+    })
+    .unwrap();
+    let viewer = Viewer::join(&hub);
+    let payload = Bytes::from(vec![b' '; 1 << 20]);
+    viewer.client.advertise(&[client_channel(1, "json")]).unwrap();
+    publish(&viewer, 1, "first".into());
+    for _ in 0..10 {
+        // what waits counts on, whatever becomes of the channel
+        publish(&viewer, 1, payload.clone());
+        viewer.client.unadvertise(&[ClientChannelId(1)]).unwrap();
+        viewer.client.advertise(&[client_channel(1, "json")]).unwrap();
+    }
+    assert!(heard.recv_timeout(Duration::from_millis(300)).is_err(), "it overtook the first one");
+    drop(release);
+    assert_eq!(heard.recv_timeout(Duration::from_secs(10)), Ok("first".into()));
+    let passed = std::iter::from_fn(|| heard.recv_timeout(Duration::from_millis(300)).ok()).count();
+    assert_eq!(passed, 4);
+}
+
+#[test]
+fn what_clients_that_have_left_published_is_bounded_while_the_handler_is_busy() {
+    let hub = hub(SlowClient::Drop);
+    let (release, gate) = channel::<()>();
+    let (sender, heard) = channel();
+    let gate = Mutex::new(gate);
+    hub.on_publish(["json"], move |client, _, _| {
+        lock(&gate).recv().unwrap_or(());
+        sender.send(client).unwrap();
+    })
+    .unwrap();
+    let come_and_go = || {
+        let mut viewer = Viewer::join(&hub);
+        viewer.news();
+        viewer.client.advertise(&[client_channel(1, "json")]).unwrap();
+        let is_taken = viewer.news().is_empty();
+        if is_taken {
+            publish(&viewer, 1, Bytes::new());
+        }
+        is_taken
+    };
+    let taken = (0..100).filter(|_| come_and_go()).count();
+    assert_eq!(taken, 16);
+    drop(release);
+    let passed = std::iter::from_fn(|| heard.recv_timeout(Duration::from_millis(300)).ok()).count();
+    assert_eq!(passed, taken);
+    assert!(come_and_go());
+}
+
+#[test]
+fn values_that_wait_to_be_set_are_bounded_in_bytes() {
+    let hub = hub(SlowClient::Drop);
+    let (release, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    let set = move |parameters, _client| {
+        lock(&gate).recv().unwrap_or(());
+        parameters
+    };
+    hub.serve_parameters(|_names| Vec::new(), set).unwrap();
+    let mut viewer = Viewer::join(&hub);
+    viewer.news();
+    let parameters = vec![Parameter::new("text", "x".repeat(1 << 20))];
+    for _ in 0..20 {
+        viewer.client.set_parameters(SetParameters { parameters: parameters.clone(), id: None }).unwrap();
+    }
+    let refused = viewer.news().into_iter().filter(|sent| matches!(sent, Sent::Status(_))).count();
+    assert!((15..=16).contains(&refused), "{refused}");
+    drop(release);
+}
+
 #[tokio::test]
 async fn parameters_are_kept_by_functions_and_who_follows_them_is_sent_what_holds() {
     let hub = hub(SlowClient::Drop);

@@ -9,8 +9,8 @@ use crate::hub::capability::parameters::Parameters;
 use crate::hub::capability::publish::ClientPublish;
 use crate::hub::capability::services::{Service, ServiceCall, ServiceSpec};
 use crate::hub::responder::Responder;
-use crate::hub::testing::{Sent, Viewer, hub};
-use crate::hub::{ClientId, SlowClient};
+use crate::hub::testing::{Sent, Viewer, channel, hub};
+use crate::hub::{ClientId, HubEvent, SlowClient};
 use crate::protocol::{
     AssetRequestId, CallId, ClientChannel, ClientChannelId, ClientMessageData, FetchAsset, GetParameters,
     Parameter, ServerMessage, ServiceCallRequest, ServiceMessage, SetParameters,
@@ -114,4 +114,25 @@ fn a_provider_that_panics_answers_each_request_once_and_the_client_stays() {
     viewer.client.publish(data).unwrap();
     viewer.client.unadvertise(&[ClientChannelId(2)]).unwrap();
     assert_eq!(viewer.news(), []);
+}
+
+#[test]
+fn an_observer_that_panics_costs_no_client_and_no_other_observer() {
+    let hub = hub(SlowClient::Drop);
+    let (sender, left) = std::sync::mpsc::channel();
+    hub.observe(|_event| panic!("an observer with a fault"));
+    hub.on_demand(|_change| panic!("a listener with a fault"));
+    hub.observe(move |event| {
+        if let HubEvent::Left { client, .. } = event {
+            sender.send(*client).unwrap();
+        }
+    });
+    let imu = channel(hub.registry(), "/imu");
+    hub.publisher().announce(std::slice::from_ref(&imu));
+    let viewer = Viewer::join(&hub);
+    viewer.subscribe(imu.id);
+    let id = viewer.client.id();
+    drop(viewer);
+    assert_eq!(left.try_recv(), Ok(id));
+    assert_eq!(hub.subscriptions(imu.id), 0);
 }

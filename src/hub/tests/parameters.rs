@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use crate::hub::testing::{Sent, Viewer, hub};
+use bytes::Bytes;
+
+use crate::hub::testing::{Sent, Viewer, channel, hub, messages};
 use crate::hub::{Direction, Hub, SlowClient};
 use crate::protocol::{Parameter, ParameterValues, PlaybackState, PlaybackStatus, ServerMessage};
-use crate::time::Timestamp;
+use crate::time::{TimeRange, Timestamp};
 
 const START: Timestamp = Timestamp(1_000_000_000);
 
@@ -111,4 +113,52 @@ fn a_session_that_is_not_sent_declares_nothing() {
     let sent = viewer.news();
     assert_eq!(declared(&sent), ["parametersSubscribe"]);
     assert_eq!(sent.iter().filter(|sent| **sent == x(1)).count(), 1, "{sent:?}");
+}
+
+/// Whether the only session among these comes before the values.
+fn begins_with_values(sent: &[Sent]) -> bool {
+    declared(sent);
+    let session = sent.iter().position(|sent| matches!(sent, Sent::Session(_)));
+    let values = sent.iter().position(|sent| *sent == x(1));
+    values.is_some() && session < values
+}
+
+#[test]
+fn a_seek_back_of_an_own_playback_sends_what_is_followed_after_the_session() {
+    let hub = hub_with_parameter();
+    let at = |seconds: u64| Timestamp(seconds * 1_000_000_000);
+    hub.on_playback_control(TimeRange { start: at(10), end: at(20) }, |_request, _answer| {}).unwrap();
+    let mut viewer = Viewer::join(&hub);
+    viewer.client.follow_parameters(vec!["x".to_owned()]).unwrap();
+    viewer.news();
+    hub.publisher().playback_changed(PlaybackState { current_time: at(5), ..state() });
+    let sent = viewer.news();
+    assert!(begins_with_values(&sent), "{sent:?}");
+}
+
+#[test]
+fn an_input_that_begins_after_clients_sends_what_is_followed_after_the_session() {
+    let hub = hub_with_parameter();
+    let imu = channel(hub.registry(), "/imu");
+    hub.publisher().announce(std::slice::from_ref(&imu));
+    let (publishing, mut viewer) = (Viewer::join(&hub), Viewer::join(&hub));
+    viewer.client.follow_parameters(vec!["x".to_owned()]).unwrap();
+    let client = publishing.client.id();
+    hub.publish_of_client(client, imu.id, Bytes::new(), Timestamp::now(), Instant::now()).unwrap();
+    viewer.news();
+    hub.publisher().publish_live(messages(&[(imu.id, 1)], 1), Instant::now());
+    let sent = viewer.news();
+    assert!(begins_with_values(&sent), "{sent:?}");
+}
+
+#[test]
+fn who_keeps_its_session_is_not_sent_what_it_knows() {
+    let hub = hub_with_parameter();
+    let mut viewer = Viewer::offering(&hub, "foxglove.sdk.v1");
+    viewer.client.follow_parameters(Vec::new()).unwrap();
+    viewer.news();
+    hub.publisher().seek(state(), START, Direction::Back);
+    hub.publisher().lap(state(), SlowClient::Drop, Instant::now());
+    let sent = viewer.news();
+    assert!(!sent.contains(&x(1)), "{sent:?}");
 }

@@ -59,9 +59,12 @@ impl Parameters {
         let before = lock(&self.owners).insert(name.clone(), Owner { input, to: to.cloned() });
         self.store.set_or_declare(parameter).map_err(|error| {
             let mut owners = lock(&self.owners);
-            match before {
-                Some(before) => drop(owners.insert(name, before)),
-                None => drop(owners.remove(&name)),
+            // unless another input has set it meanwhile
+            if owners.get(&name).is_some_and(|owner| owner.input == input) {
+                match before {
+                    Some(before) => drop(owners.insert(name, before)),
+                    None => drop(owners.remove(&name)),
+                }
             }
             error.to_string()
         })
@@ -72,6 +75,9 @@ impl Parameters {
         let mut owners = lock(&self.owners);
         if owners.get(name).is_none_or(|owner| owner.input != input) {
             return Err(format!("parameter {name} was not set here; only who has set it can remove it"));
+        }
+        if self.store.is_handled(name) {
+            return Err(format!("parameter {name} is the server's own; it can be set, but not removed"));
         }
         owners.remove(name);
         drop(owners);

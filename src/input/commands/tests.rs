@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::*;
+use crate::hub::capability::parameters::ParameterRequest;
+use crate::hub::responder::Responder;
 use crate::hub::testing::{Sent, Viewer, hub};
 use crate::hub::{Hub, SlowClient};
 use crate::payload::{TypeOptions, Types};
@@ -202,6 +204,25 @@ async fn a_program_that_does_not_answer_or_read_is_a_failure() {
 fn set(viewer: &Viewer, name: &str, value: Option<ParameterValue>) {
     let parameters = vec![Parameter { name: name.to_owned(), parameter_type: None, value }];
     viewer.client.set_parameters(SetParameters { parameters, id: None }).unwrap();
+}
+
+#[test]
+fn a_parameter_that_a_handler_keeps_is_not_removed_by_who_sets_it() {
+    let robot = Robot::new(Duration::ZERO);
+    let store = robot.hub.parameters().unwrap();
+    let (sender, asked) = std::sync::mpsc::channel();
+    let handler = move |request: ParameterRequest, answer: Responder<Result<(), String>>| {
+        sender.send(request.value).unwrap();
+        answer.respond(Ok(()));
+    };
+    store.declare_handled(Parameter::new("playback.rate", 1), handler).unwrap();
+    let mut program = robot.program(Back::Writer);
+    program.say(r#"{"op":"parameter","name":"playback.rate","value":2}"#);
+    program.say(r#"{"op":"parameter","name":"playback.rate","remove":true}"#);
+    let refused = program.hear();
+    assert!(refused.contains("parameter playback.rate is the server's own"), "{refused}");
+    assert_eq!(asked.try_recv(), Ok(2.into()));
+    assert!(store.get("playback.rate").is_some());
 }
 
 #[tokio::test]

@@ -215,6 +215,10 @@ impl Shared {
             if let Err(error) = self.write(&mut *out, &text) {
                 let name = &self.name;
                 match error.kind() {
+                    // writers come and go as they like
+                    _ if self.limit == WRITER_LIMIT => {
+                        tracing::debug!("{name}: {error}; no more lines go there")
+                    }
                     io::ErrorKind::BrokenPipe => tracing::info!("{name} was closed: no more lines go there"),
                     io::ErrorKind::TimedOut => tracing::debug!("{name}: not all lines were read"),
                     _ => tracing::warn!("{name}: {error}; no more lines go there"),

@@ -4,6 +4,7 @@
 //! elsewhere implements [`Parameters`].
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 mod spec;
@@ -15,6 +16,7 @@ pub use store::{
 };
 
 use crate::hub::guard::call;
+use crate::hub::order::Forgotten;
 use crate::hub::outbox::ControlKind;
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};
@@ -66,6 +68,14 @@ pub trait Parameters: Send + Sync {
     /// was refused is answered with the one before. Whoever keeps parameters reports changes by
     /// [`Hub::parameters_changed`].
     fn set(&self, parameters: Vec<Parameter>, by: ClientId, answer: Responder<Vec<Parameter>>);
+}
+
+/// Bytes that parameters take in memory, about.
+pub(super) fn weight(parameters: &[Parameter]) -> usize {
+    let weight = |one: &Parameter| {
+        size_of::<Parameter>() + one.name.len() + one.value.as_ref().map_or(0, spec::weight)
+    };
+    parameters.iter().map(weight).sum()
 }
 
 /// Which parameters a client follows.
@@ -132,11 +142,15 @@ impl Hub {
 
     /// New sessions have been queued: viewers get what they follow, which they forget then, and for which those don't ask
     /// that are not told of the capability once more. Called without the lock.
-    pub(in crate::hub) fn repeat_followed(&self) {
+    pub(in crate::hub) fn repeat_followed(&self, forgotten: Forgotten) {
+        if forgotten == Forgotten::ByNobody {
+            return;
+        }
         let state = lock(&self.0.state);
         let Some(provider) = state.slots.parameters.as_ref().cloned() else { return };
         let followed = |member: &Member| Some((member.queue.clone(), member.followed.names()?));
-        let followed: Vec<_> = state.members.values().filter_map(followed).collect();
+        let members = state.members.values().filter(|member| forgotten.by(member));
+        let followed: Vec<_> = members.filter_map(followed).collect();
         drop(state);
         for (queue, names) in followed {
             let answer = Responder::new(move |answer: Result<Vec<Parameter>, _>| {
@@ -167,7 +181,9 @@ impl Member {
 }
 
 fn send_values(queue: &Queue, parameters: Vec<Parameter>) {
+    let mut names = DefaultHasher::new();
+    parameters.iter().for_each(|parameter| parameter.name.hash(&mut names));
     let values = ServerMessage::ParameterValues(ParameterValues { parameters, id: None });
     // viewers forget them at a new session: not before one that waits
-    queue.control(ControlKind::Values, values.encode().into());
+    queue.control(ControlKind::Values(names.finish()), values.encode().into());
 }

@@ -138,6 +138,11 @@ impl ParameterStore {
         Some(lock(&self.0.state).held.get(name)?.parameter.clone())
     }
 
+    /// Whether a handler keeps the value of this parameter.
+    pub(crate) fn is_handled(&self, name: &str) -> bool {
+        lock(&self.0.state).held.get(name).is_some_and(|held| held.handler.is_some())
+    }
+
     /// All parameters, by name.
     pub fn all(&self) -> Vec<Parameter> {
         lock(&self.0.state).held.values().map(|held| held.parameter.clone()).collect()

@@ -1,4 +1,5 @@
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use super::held::{MOST, MOST_BYTES};
 use super::*;
@@ -6,6 +7,7 @@ use crate::hub::SlowClient;
 use crate::hub::capability::parameters::ParameterAccess;
 use crate::hub::testing::{Sent, Viewer, hub};
 use crate::protocol::{GetParameters, ParameterType, ParameterValues, ServerMessage, SetParameters};
+use crate::time::Timestamp;
 
 fn store() -> (Hub, ParameterStore) {
     let hub = hub(SlowClient::Drop);
@@ -324,4 +326,30 @@ fn the_store_is_declared_once_and_excludes_another_provider() {
     store.declare(Parameter::new("x", 1)).unwrap();
     assert_eq!(hub.parameters().unwrap().all().len(), 1);
     assert!(hub.provide_parameters(Arc::new(Keeper(store))).is_err());
+}
+
+#[test]
+fn a_follower_that_is_slow_gets_the_newest_values_and_keeps_its_connection() {
+    let (hub, store) = store();
+    for name in ["text", "other"] {
+        store.declare(Parameter::new(name, "")).unwrap();
+    }
+    let mut viewers = [follower(&hub), follower(&hub)];
+    // of one of them a new session waits, after which the values come
+    hub.publisher().restart(Timestamp(1), SlowClient::Drop, Instant::now());
+    viewers[0].news();
+    let text = |n: usize| Parameter::new("text", format!("{n}{}", "x".repeat(900_000)));
+    for n in 0..40 {
+        store.set_or_declare(text(n)).unwrap();
+        if n == 20 {
+            store.set("other", "set once").unwrap();
+        }
+    }
+    for viewer in &mut viewers {
+        let sent = viewer.news();
+        let has = |parameter| sent.contains(&values(vec![parameter], None));
+        assert!(has(Parameter::new("other", "set once")));
+        assert!(has(text(39)), "{} were sent", sent.len());
+        assert!(sent.len() < 20, "{} were sent", sent.len());
+    }
 }

@@ -1,0 +1,150 @@
+//! Parts of messages: `pose.position.x`, `ranges[0]`.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use foxglove_bridge::client::Message;
+use serde_json::value::RawValue;
+
+use super::Form;
+use super::decoded::{Appended, Payloads};
+
+/// The way to a part of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Path {
+    pub(super) text: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Name(String),
+    Index(usize),
+}
+
+impl FromStr for Path {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bad = || format!("'{text}' is no way to a field: write it like pose.position.x or ranges[0]");
+        let mut steps = Vec::new();
+        for part in text.split('.') {
+            let (name, mut indexes) = part.split_at(part.find('[').unwrap_or(part.len()));
+            if name.is_empty() && (indexes.is_empty() || !steps.is_empty()) {
+                return Err(bad());
+            }
+            if !name.is_empty() {
+                steps.push(Step::Name(name.to_owned()));
+            }
+            while let Some(rest) = indexes.strip_prefix('[') {
+                let (index, rest) = rest.split_once(']').ok_or_else(bad)?;
+                steps.push(Step::Index(index.parse().map_err(|_error| bad())?));
+                indexes = rest;
+            }
+            if !indexes.is_empty() {
+                return Err(bad());
+            }
+        }
+        Ok(Self { text: text.to_owned(), steps })
+    }
+}
+
+impl Path {
+    /// A path of one name.
+    pub(super) fn of_names(names: &[&str]) -> Self {
+        let steps = names.iter().map(|name| Step::Name((*name).to_owned())).collect();
+        Self { text: names.join("."), steps }
+    }
+
+    /// The part as it stands in the JSON, if it is there.
+    pub(super) fn find<'a>(&self, json: &'a str) -> Option<&'a str> {
+        let mut text = json;
+        for step in &self.steps {
+            let value: &RawValue = match step {
+                Step::Name(name) => {
+                    serde_json::from_str::<HashMap<String, &RawValue>>(text).ok()?.remove(name.as_str())?
+                }
+                Step::Index(index) => {
+                    serde_json::from_str::<Vec<&RawValue>>(text).ok()?.get(*index).copied()?
+                }
+            };
+            text = value.get();
+        }
+        Some(text)
+    }
+}
+
+/// One field: its value alone, a line each. Several: a JSON array of them.
+pub(super) struct Fields {
+    paths: Vec<Path>,
+    payloads: Payloads,
+    json: Vec<u8>,
+}
+
+impl Fields {
+    pub(super) fn new(paths: Vec<Path>) -> Self {
+        Self { paths, payloads: Payloads::default(), json: Vec::new() }
+    }
+}
+
+impl Form for Fields {
+    /// Nothing if none of the fields is there.
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) {
+        self.json.clear();
+        let Appended::Json = self.payloads.append(message, &mut self.json) else { return };
+        let Ok(json) = std::str::from_utf8(&self.json) else { return };
+        let found: Vec<Option<&str>> = self.paths.iter().map(|path| path.find(json)).collect();
+        if found.iter().all(Option::is_none) {
+            return;
+        }
+        let texts: Vec<&str> = found.into_iter().map(|text| text.unwrap_or("null")).collect();
+        let line = match texts.as_slice() {
+            [one] => (*one).to_owned(),
+            several => format!("[{}]", several.join(",")),
+        };
+        out.extend_from_slice(line.as_bytes());
+        out.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::tests::{message, written};
+    use super::*;
+
+    fn path(text: &str) -> Path {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn parts_of_messages_are_found() {
+        let json = r#"{"a":{"b":[{"c":1.50},{"c":"x"}]},"n":12345678901234567890}"#;
+        for (text, expected) in [
+            ("a.b[0].c", Some("1.50")),
+            ("a.b[1].c", Some("\"x\"")),
+            ("n", Some("12345678901234567890")),
+            ("a.b[2].c", None),
+            ("a.x", None),
+            ("n.x", None),
+        ] {
+            assert_eq!(path(text).find(json), expected, "{text}");
+        }
+        assert_eq!(path("[1][0]").find("[0,[7]]"), Some("7"));
+    }
+
+    #[test]
+    fn what_is_no_path_says_how_one_looks() {
+        for text in ["", ".", "a.", ".a", "a[", "a[x]", "a[0]b", "a.[0]", "a[-1]"] {
+            let error = text.parse::<Path>().unwrap_err();
+            assert!(error.contains("pose.position.x"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn one_field_is_its_value_and_several_are_an_array() {
+        let message = message("json", None, br#"{"x":1,"y":{"z":"s"}}"#);
+        assert_eq!(written(&mut Fields::new(vec![path("y.z")]), &message), "\"s\"\n");
+        assert_eq!(written(&mut Fields::new(vec![path("x"), path("q")]), &message), "[1,null]\n");
+        assert_eq!(written(&mut Fields::new(vec![path("q")]), &message), "");
+    }
+}

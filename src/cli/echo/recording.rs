@@ -1,0 +1,73 @@
+//! Messages of a recording, as fast as stdout takes them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use foxglove_bridge::client::Message;
+use foxglove_bridge::model::{Channel, ChannelId};
+use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
+use foxglove_bridge::payload::{TypeOptions, Types};
+use foxglove_bridge::registry::Registry;
+use foxglove_bridge::source::json_lines::{JsonLinesOptions, is_file_of_lines, open_recording};
+use foxglove_bridge::source::live::LiveChannels;
+use foxglove_bridge::source::{self, ErrorKind, Recording, RecordingOptions, TopicRules};
+
+use super::{Printer, Wanted};
+use crate::cli::args::EchoArgs;
+use crate::cli::serve::hints;
+use crate::cli::{Failure, LONGEST_ERROR};
+
+pub(super) fn print(
+    args: &EchoArgs,
+    topics: Vec<TopicPattern>,
+    printer: &mut Printer,
+) -> Result<(), Failure> {
+    let filter = TopicFilter { include: topics, exclude: Vec::new() };
+    let topics = TopicRules { filter, ..TopicRules::default() };
+    let options =
+        RecordingOptions { topics, start: args.start, end: args.end, ..RecordingOptions::default() };
+    let registry = Registry::default();
+    let mut recording = open(&args.source, &options, &registry).map_err(Failure::Input)?;
+    let mut channels: HashMap<ChannelId, Arc<Channel>> = HashMap::new();
+    let mut is_damaged = false;
+    loop {
+        let batch = match recording.next() {
+            Ok(Some(batch)) => batch,
+            Ok(None) => break,
+            Err(error) if error.kind() == ErrorKind::Skipped => {
+                is_damaged = true;
+                tracing::warn!(
+                    "{}",
+                    foxglove_bridge::internals::printable(&error.to_string(), LONGEST_ERROR)
+                );
+                continue;
+            }
+            Err(error) => return Err(Failure::Runtime(hints::of_recording(error))),
+        };
+        for entry in &batch.entries {
+            let known = channels.get(&entry.channel).cloned().or_else(|| registry.channel(entry.channel));
+            let Some(channel) = known else { continue };
+            channels.entry(entry.channel).or_insert_with(|| channel.clone());
+            let message = Message { channel, log_time: entry.log_time, payload: batch.payload_bytes(entry) };
+            if printer.message(&message)? == Wanted::Nothing {
+                return Ok(());
+            }
+        }
+    }
+    printer.flush()?;
+    if is_damaged { Err(Failure::Damaged) } else { Ok(()) }
+}
+
+/// An MCAP file, a folder of them, or a file of JSON lines.
+fn open(path: &str, options: &RecordingOptions, registry: &Registry) -> anyhow::Result<Box<dyn Recording>> {
+    let path = PathBuf::from(path);
+    if !is_file_of_lines(&path) {
+        return source::open(&[path], options, registry, &mut |_progress| {}).map_err(hints::of_recording);
+    }
+    let lines = Arc::new(JsonLinesOptions::default());
+    let types = Arc::new(Types::load(&TypeOptions::default())?);
+    let channels = LiveChannels::new(options.topics.clone(), types, &lines.schemas, registry.clone())?;
+    open_recording(&[path], &lines, &channels, hints::with_flags, options, &mut |_progress| {})
+        .map_err(hints::with_way_out)
+}

@@ -1,0 +1,131 @@
+//! What a server offers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use foxglove_bridge::client::{Client, Event};
+use foxglove_bridge::model::Channel;
+use foxglove_bridge::protocol::{PlaybackState, ServerInfo, Service, Subprotocol};
+use serde_json::{Value, json};
+
+use super::table::{Align, row, section, table};
+use crate::cli::args::InfoArgs;
+use crate::cli::remote::once;
+use crate::cli::{Failure, print};
+
+/// Channels and services come with the connection: once nothing new has come for so long they are taken to be all.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// What a server is, and what it has advertised.
+#[derive(Default)]
+struct Offer {
+    info: ServerInfo,
+    subprotocol: Option<Subprotocol>,
+    channels: Vec<Arc<Channel>>,
+    services: Vec<Arc<Service>>,
+    playback: Option<PlaybackState>,
+}
+
+pub(super) fn show(url: &str, args: &InfoArgs) -> Result<(), Failure> {
+    once(url, &args.server, async |client| {
+        let offer = gather(&client).await;
+        let text = if args.json { format!("{:#}\n", offer.json(url)) } else { offer.text(url) };
+        print(&text).map(drop)
+    })
+}
+
+async fn gather(client: &Client) -> Offer {
+    let mut events = client.events();
+    let mut offer = Offer::default();
+    while let Ok(Some(event)) = tokio::time::timeout(QUIET, async {
+        loop {
+            match events.next().await {
+                Some(Event::Time(_) | Event::Status(_) | Event::Parameters(_)) => {}
+                other => return other,
+            }
+        }
+    })
+    .await
+    {
+        match event {
+            Event::Connected { info, subprotocol, .. } => {
+                (offer.info, offer.subprotocol) = ((*info).clone(), Some(subprotocol));
+            }
+            Event::Playback(state) => offer.playback = Some(state),
+            _ => {}
+        }
+    }
+    offer.channels = client.channels().await;
+    offer.services = client.services().await;
+    offer.channels.sort_by(|a, b| a.topic.cmp(&b.topic));
+    offer.services.sort_by(|a, b| a.name.cmp(&b.name));
+    offer
+}
+
+impl Offer {
+    fn text(&self, url: &str) -> String {
+        let names = |names: Vec<String>| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
+        let capabilities = names(self.info.capabilities.iter().map(ToString::to_string).collect());
+        let mut rows = vec![
+            row(["server:", url]),
+            row(["name:", &self.info.name]),
+            row(["subprotocol:", self.subprotocol.map_or("-", Subprotocol::as_str)]),
+            row(["capabilities:", &capabilities]),
+        ];
+        if !self.info.supported_encodings.is_empty() {
+            rows.push(row(["encodings:", &self.info.supported_encodings.join(", ")]));
+        }
+        if let Some(session) = &self.info.session_id {
+            rows.push(row(["session:", session]));
+        }
+        for (key, value) in &self.info.metadata {
+            rows.push(row([&format!("{key}:"), value]));
+        }
+        if let (Some(start), Some(end)) = (self.info.data_start_time, self.info.data_end_time) {
+            rows.push(row(["data:", &format!("{start} to {end}")]));
+        }
+        if let Some(state) = &self.playback {
+            rows.push(row(["playback:", &crate::cli::control::text(state)]));
+        }
+        let mut text = table(&rows, &[]);
+        let mut channels = vec![row(["id", "topic", "schema", "encoding"])];
+        for channel in &self.channels {
+            let schema = channel.schema.as_ref().map_or("-", |schema| schema.name.as_str());
+            channels.push(row([&channel.id.to_string(), &channel.topic, schema, &channel.message_encoding]));
+        }
+        text.push_str(&section(&channels, &[Align::Right]));
+        if !self.services.is_empty() {
+            let mut services = vec![row(["service", "type"])];
+            services.extend(self.services.iter().map(|service| row([&service.name, &service.service_type])));
+            text.push_str(&section(&services, &[]));
+        }
+        text
+    }
+
+    fn json(&self, url: &str) -> Value {
+        let channel = |channel: &Channel| {
+            json!({
+                "id": channel.id.0,
+                "topic": channel.topic,
+                "encoding": channel.message_encoding,
+                "schema": channel.schema.as_ref().map(|schema| &schema.name),
+                "schema_encoding": channel.schema.as_ref().map(|schema| &schema.encoding),
+                "metadata": channel.metadata,
+            })
+        };
+        let service = |service: &Service| json!({ "name": service.name, "type": service.service_type });
+        json!({
+            "url": url,
+            "name": self.info.name,
+            "subprotocol": self.subprotocol.map(Subprotocol::as_str),
+            "capabilities": self.info.capabilities.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "supported_encodings": self.info.supported_encodings,
+            "session_id": self.info.session_id,
+            "metadata": self.info.metadata,
+            "data_start_time": self.info.data_start_time.map(|time| time.to_string()),
+            "data_end_time": self.info.data_end_time.map(|time| time.to_string()),
+            "channels": self.channels.iter().map(|it| channel(it)).collect::<Vec<_>>(),
+            "services": self.services.iter().map(|it| service(it)).collect::<Vec<_>>(),
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Talking to a server: what all commands that do have in common.
+
+use std::path::Path;
+
+use anyhow::{Context, anyhow};
+use foxglove_bridge::client::{Client, ClientOptions, ConnectError, Reconnect, RequestError, TIMEOUT, Trust};
+
+use super::Failure;
+use super::args::ServerArgs;
+
+/// Whether a text is the address of a server.
+pub(super) fn is_url(text: &str) -> bool {
+    text.split_once("://")
+        .is_some_and(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "ws" | "wss"))
+}
+
+/// Connects, does the work, and closes the connection.
+pub(super) fn with_client<W>(
+    url: &str,
+    args: &ServerArgs,
+    reconnect: Reconnect,
+    work: impl FnOnce(Client) -> W,
+) -> Result<(), Failure>
+where
+    W: Future<Output = Result<(), Failure>>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Failure::Runtime(anyhow::Error::from(error).context("starting")))?;
+    let done = runtime.block_on(async {
+        let client = Client::connect_with(url, options(args, reconnect)).await;
+        let client = client.map_err(|error| failure(url, error))?;
+        let done = work(client.clone()).await;
+        client.close().await;
+        done
+    });
+    // what reads stdin can't be ended
+    runtime.shutdown_background();
+    done
+}
+
+/// For commands that ask something once.
+pub(super) fn once<W>(url: &str, args: &ServerArgs, work: impl FnOnce(Client) -> W) -> Result<(), Failure>
+where
+    W: Future<Output = Result<(), Failure>>,
+{
+    with_client(url, args, Reconnect::Never, work)
+}
+
+fn options(args: &ServerArgs, reconnect: Reconnect) -> ClientOptions {
+    let trust = match (&args.ca_file, args.insecure) {
+        (Some(file), _) => Trust::File(file.clone()),
+        (None, true) => Trust::Anybody,
+        (None, false) => Trust::System,
+    };
+    let timeout = args.timeout.unwrap_or(TIMEOUT);
+    ClientOptions {
+        token: args.token.clone().filter(|token| !token.is_empty()),
+        trust,
+        reconnect,
+        connect_timeout: timeout,
+        request_timeout: timeout,
+        ..ClientOptions::default()
+    }
+}
+
+fn failure(url: &str, error: ConnectError) -> Failure {
+    match &error {
+        ConnectError::Url(_) if !url.contains("://") && Path::new(url).extension().is_some() => {
+            Failure::Input(anyhow!("{error}; a recording is played by foxglove-bridge serve {url}"))
+        }
+        ConnectError::Url(_) => Failure::Input(error.into()),
+        ConnectError::Options(_) => Failure::Input(anyhow::Error::from(error).context(url.to_owned())),
+        ConnectError::Unreachable { .. } if names_no_port(url) => Failure::Runtime(anyhow!(
+            "{url}: {error}; servers of this protocol usually listen on port 8765, which the address must name"
+        )),
+        ConnectError::Refused { status: 401 | 403, .. } => {
+            Failure::Runtime(anyhow!("{url}: {error}; --token gives the server a token"))
+        }
+        ConnectError::Tls { .. } => Failure::Runtime(anyhow!(
+            "{url}: {error}; --ca-file names the certificate of its authority, --insecure believes any"
+        )),
+        ConnectError::Unreachable { .. }
+        | ConnectError::Refused { .. }
+        | ConnectError::NotWebSocket(_)
+        | ConnectError::Subprotocol(_)
+        | ConnectError::Ended(_)
+        | ConnectError::TimedOut { .. } => {
+            Failure::Runtime(anyhow::Error::from(error).context(url.to_owned()))
+        }
+    }
+}
+
+fn names_no_port(url: &str) -> bool {
+    url.parse::<foxglove_bridge::client::ServerUrl>().is_ok_and(|url| matches!(url.port, 80 | 443))
+}
+
+/// What a request came to.
+pub(super) fn answered<T>(what: &str, answer: Result<T, RequestError>) -> Result<T, Failure> {
+    answer.with_context(|| what.to_owned()).map_err(Failure::Runtime)
+}
+
+/// All of stdin.
+pub(super) fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+        .context("reading stdin")
+        .map_err(Failure::Input)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_servers_are_told_from_files() {
+        for (text, is) in [("ws://a", true), ("WSS://a:1/x", true), ("http://a", false), ("ws.mcap", false)] {
+            assert_eq!(is_url(text), is, "{text}");
+        }
+    }
+}

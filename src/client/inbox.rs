@@ -1,0 +1,194 @@
+//! A queue with a bound in bytes, between the task of a connection and one who takes.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::options::{Overflow, Queue};
+
+/// What waits for one who takes.
+#[derive(Debug)]
+pub(super) struct Inbox<T> {
+    queue: Queue,
+    held: Mutex<Held<T>>,
+    /// Something has come, or it is the end.
+    arrived: Notify,
+    /// Something was taken, or nobody takes any more.
+    room: Notify,
+}
+
+#[derive(Debug)]
+struct Held<T> {
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
+    dropped: u64,
+    /// Nothing comes any more.
+    ended: bool,
+    /// Nobody takes any more.
+    abandoned: bool,
+}
+
+impl<T> Inbox<T> {
+    pub(super) fn new(queue: Queue) -> Self {
+        let held = Held { items: VecDeque::new(), bytes: 0, dropped: 0, ended: false, abandoned: false };
+        Self { queue, held: Mutex::new(held), arrived: Notify::new(), room: Notify::new() }
+    }
+
+    /// No panic can happen while the lock is held.
+    fn held(&self) -> MutexGuard<'_, Held<T>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts something in that takes so many bytes. It replaces the last one that waits if `replaces` says so.
+    pub(super) fn push(&self, item: T, bytes: usize, replaces: impl FnOnce(&T, &T) -> bool) {
+        let mut held = self.held();
+        if held.abandoned || held.ended {
+            return;
+        }
+        if let Some((last, size)) = held.items.back_mut()
+            && replaces(last, &item)
+        {
+            let before = std::mem::replace(size, bytes);
+            *last = item;
+            held.bytes = held.bytes - before + bytes;
+        } else {
+            held.items.push_back((item, bytes));
+            held.bytes += bytes;
+        }
+        if self.queue.overflow == Overflow::DropOldest {
+            while held.bytes > self.queue.bytes && held.items.len() > 1 {
+                if let Some((_, size)) = held.items.pop_front() {
+                    held.bytes -= size;
+                    held.dropped += 1;
+                }
+            }
+        }
+        drop(held);
+        self.arrived.notify_one();
+    }
+
+    /// Whether nothing more is to be put in for now.
+    pub(super) fn is_full(&self) -> bool {
+        let held = self.held();
+        self.queue.overflow == Overflow::Wait && !held.abandoned && held.bytes > self.queue.bytes
+    }
+
+    /// Waits until it may not be full any more.
+    pub(super) async fn room(&self) {
+        self.room.notified().await;
+    }
+
+    /// Nothing comes any more; what waits can still be taken.
+    pub(super) fn end(&self) {
+        self.held().ended = true;
+        self.arrived.notify_one();
+    }
+
+    /// Nobody takes any more.
+    pub(super) fn abandon(&self) {
+        let mut held = self.held();
+        held.abandoned = true;
+        held.items = VecDeque::new();
+        held.bytes = 0;
+        drop(held);
+        self.room.notify_one();
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.held().abandoned
+    }
+
+    /// Items that were dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.held().dropped
+    }
+
+    /// What waits, without waiting for it.
+    pub(super) fn try_next(&self) -> Option<T> {
+        let mut held = self.held();
+        let (item, bytes) = held.items.pop_front()?;
+        let was_full = held.bytes > self.queue.bytes;
+        held.bytes -= bytes;
+        let has_room = held.bytes <= self.queue.bytes;
+        drop(held);
+        if was_full && has_room {
+            self.room.notify_one();
+        }
+        Some(item)
+    }
+
+    /// The next item; None: nothing comes any more. For one who takes; cancel safe.
+    pub(super) async fn next(&self) -> Option<T> {
+        loop {
+            if let Some(item) = self.try_next() {
+                return Some(item);
+            }
+            if self.held().ended {
+                return self.try_next();
+            }
+            // one notification is kept if it comes before this
+            self.arrived.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inbox(bytes: usize, overflow: Overflow) -> Inbox<u32> {
+        Inbox::new(Queue { bytes, overflow })
+    }
+
+    fn never(_: &u32, _: &u32) -> bool {
+        false
+    }
+
+    #[test]
+    fn the_oldest_are_dropped_and_counted() {
+        let inbox = inbox(10, Overflow::DropOldest);
+        (0..5).for_each(|item| inbox.push(item, 4, never));
+        assert_eq!((inbox.dropped(), inbox.is_full()), (3, false));
+        assert_eq!((inbox.try_next(), inbox.try_next(), inbox.try_next()), (Some(3), Some(4), None));
+    }
+
+    #[test]
+    fn one_that_is_larger_than_the_queue_fits_alone() {
+        let inbox = inbox(10, Overflow::DropOldest);
+        inbox.push(1, 4, never);
+        inbox.push(2, 400, never);
+        assert_eq!((inbox.try_next(), inbox.try_next()), (Some(2), None));
+    }
+
+    #[test]
+    fn a_queue_that_waits_is_full_until_there_is_room() {
+        let inbox = inbox(10, Overflow::Wait);
+        (0..3).for_each(|item| inbox.push(item, 4, never));
+        assert!(inbox.is_full());
+        assert_eq!(inbox.try_next(), Some(0));
+        assert!(!inbox.is_full());
+        (3..6).for_each(|item| inbox.push(item, 4, never));
+        inbox.abandon();
+        assert!(!inbox.is_full());
+        assert_eq!(inbox.try_next(), None);
+    }
+
+    #[test]
+    fn the_last_one_is_replaced_where_it_counts_no_more() {
+        let inbox = inbox(10, Overflow::Wait);
+        let even = |last: &u32, new: &u32| last.is_multiple_of(2) && new.is_multiple_of(2);
+        [1, 2, 4, 6, 7].into_iter().for_each(|item| inbox.push(item, 2, even));
+        let taken: Vec<u32> = std::iter::from_fn(|| inbox.try_next()).collect();
+        assert_eq!(taken, [1, 6, 7]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_at_the_end_is_still_taken() {
+        let inbox = inbox(10, Overflow::Wait);
+        inbox.push(1, 1, never);
+        inbox.end();
+        inbox.push(2, 1, never);
+        assert_eq!((inbox.next().await, inbox.next().await, inbox.next().await), (Some(1), None, None));
+    }
+}
