@@ -122,16 +122,21 @@ class Asker:
 
 
 def held(process):
-    """Memory in kB, open descriptors, threads and children of a process."""
+    """Memory in kB, open descriptors, threads and children of a process. Its handlers, threads of a pool that are started as
+    they are needed, are counted apart."""
     proc = f"/proc/{process.pid}"
     with open(f"{proc}/status") as file:
         memory = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
-    children = 0
-    threads = os.listdir(f"{proc}/task")
-    for thread in threads:
-        with contextlib.suppress(FileNotFoundError), open(f"{proc}/task/{thread}/children") as file:
-            children += len(file.read().split())
-    return dict(memory=memory, descriptors=len(os.listdir(f"{proc}/fd")), threads=len(threads), children=children)
+    children, names = 0, []
+    for thread in os.listdir(f"{proc}/task"):
+        with contextlib.suppress(FileNotFoundError):
+            with open(f"{proc}/task/{thread}/children") as file:
+                children += len(file.read().split())
+            with open(f"{proc}/task/{thread}/comm") as file:
+                names.append(file.read().strip())
+    handlers = names.count("handler")
+    return dict(memory=memory, descriptors=len(os.listdir(f"{proc}/fd")), threads=len(names) - handlers, handlers=handlers,
+                children=children)
 
 
 async def round_of_requests(server, program, file):
@@ -187,6 +192,7 @@ async def many_requests():
                 after.append(held(server.process))
             first, last = after[0], after[-1]
             check(last["descriptors"] <= first["descriptors"] and last["threads"] <= first["threads"], after)
+            check(last["handlers"] <= 16, after)
             check(last["memory"] < first["memory"] + 4000, "memory:", after)
             check("panicked" not in server.said() and "ERROR" not in server.said(), server.said())
 
