@@ -120,6 +120,9 @@ mod tests {
         }
         drop(sender);
         assert!(done.iter().eq((0..1000).filter(|n| *n != 500)));
+        while !serial.is_idle() {
+            std::thread::yield_now();
+        }
         assert_eq!(lock(&serial.0.waiting).bytes, 0);
     }
 
