@@ -63,9 +63,12 @@ async def declared_again():
         equal(await response(client, 2), {"n": 2}, "response of the new one")
         await call(client, old, 3)
         check("there is no service" in await failure(client, 3), "the old id")
-        outcomes = [e for e in client.events if e[0] == "response" and e[1] == 1]
-        outcomes += [text for text in client.texts("serviceCallFailure") if text["callId"] == 1]
-        equal(len(outcomes), 1, "answers to the call that waited for the old one")
+
+        def outcomes(_=None):
+            responses = [e for e in client.events if e[0] == "response" and e[1] == 1]
+            return responses + [text for text in client.texts("serviceCallFailure") if text["callId"] == 1]
+        await client.until(outcomes, "an answer to the call that waited for the old one")
+        equal(len(outcomes()), 1, "answers to the call that waited for the old one")
 
 
 async def asked_again():

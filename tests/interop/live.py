@@ -788,7 +788,8 @@ def examples():
     """The shell commands of the README that serve stdin."""
     with open(os.path.join(os.path.dirname(TESTDATA), "README.md")) as file:
         blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
-    return [block for block in blocks if re.search(r"foxglove-bridge serve -\s", block) and "docker" not in block]
+    served = [block for block in blocks if re.search(r"foxglove-bridge serve -\s", block)]
+    return [block for block in served if "docker" not in block and "ws://robot" not in block]
 
 
 async def example(command):
