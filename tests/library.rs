@@ -183,6 +183,23 @@ fn a_recorder_and_viewers_of_one_hub_get_the_same() {
 }
 
 #[test]
+fn a_recorder_that_is_dropped_completes_its_file() {
+    const MESSAGES: u64 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("robot.mcap");
+    let hub = hub("robot");
+    let imu = hub.channel("/imu").raw("cbor", None).unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    for n in 0..MESSAGES {
+        imu.log_wait(Timestamp(n), &[7; 500]).unwrap();
+    }
+    drop(recorder);
+    let file = std::fs::read(path).unwrap();
+    let summary = mcap::Summary::read(&file).unwrap().expect("a summary at the end");
+    assert_eq!(summary.stats.map(|stats| stats.message_count), Some(MESSAGES));
+}
+
+#[test]
 fn the_program_of_the_readme_is_the_example_and_short() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = std::fs::read_to_string(folder.join("examples/minimal.rs")).unwrap();
