@@ -131,6 +131,25 @@ fn a_server_that_finishes_delivers_what_was_logged() {
 }
 
 #[test]
+fn a_server_that_finishes_closes_with_a_reason_that_fits_live_data() {
+    let server = Server::start("127.0.0.1:0", &hub("robot")).unwrap();
+    let viewer = TcpStream::connect(server.address()).unwrap();
+    viewer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request = format!("ws://{}", server.address()).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.websocket.v1".parse().unwrap());
+    let (mut socket, _) = tungstenite::client(request, viewer).unwrap();
+    let finishing = std::thread::spawn(move || server.finish());
+    let close = loop {
+        if let Message::Close(close) = socket.read().unwrap() {
+            break close.unwrap();
+        }
+    };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1000, "everything was sent"));
+    drop(socket);
+    finishing.join().unwrap();
+}
+
+#[test]
 fn an_address_in_use_and_one_that_is_none_are_errors() {
     let hub = hub("robot");
     let server = Server::start("localhost:0", &hub).unwrap();
