@@ -131,6 +131,25 @@ fn a_server_that_finishes_delivers_what_was_logged() {
 }
 
 #[test]
+fn a_server_that_finishes_closes_with_a_reason_that_fits_live_data() {
+    let server = Server::start("127.0.0.1:0", &hub("robot")).unwrap();
+    let viewer = TcpStream::connect(server.address()).unwrap();
+    viewer.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut request = format!("ws://{}", server.address()).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "foxglove.websocket.v1".parse().unwrap());
+    let (mut socket, _) = tungstenite::client(request, viewer).unwrap();
+    let finishing = std::thread::spawn(move || server.finish());
+    let close = loop {
+        if let Message::Close(close) = socket.read().unwrap() {
+            break close.unwrap();
+        }
+    };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1000, "everything was sent"));
+    drop(socket);
+    finishing.join().unwrap();
+}
+
+#[test]
 fn an_address_in_use_and_one_that_is_none_are_errors() {
     let hub = hub("robot");
     let server = Server::start("localhost:0", &hub).unwrap();
@@ -180,6 +199,23 @@ fn a_recorder_and_viewers_of_one_hub_get_the_same() {
     let of_file: Vec<_> = messages.map(|message| (message.log_time, message.data.to_vec())).collect();
     assert_eq!(of_file[0], (0, b"before the viewer".to_vec()));
     assert!(of_file[1..] == expected);
+}
+
+#[test]
+fn a_recorder_that_is_dropped_completes_its_file() {
+    const MESSAGES: u64 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("robot.mcap");
+    let hub = hub("robot");
+    let imu = hub.channel("/imu").raw("cbor", None).unwrap();
+    let recorder = Recorder::start(&path, &hub, &[]).unwrap();
+    for n in 0..MESSAGES {
+        imu.log_wait(Timestamp(n), &[7; 500]).unwrap();
+    }
+    drop(recorder);
+    let file = std::fs::read(path).unwrap();
+    let summary = mcap::Summary::read(&file).unwrap().expect("a summary at the end");
+    assert_eq!(summary.stats.map(|stats| stats.message_count), Some(MESSAGES));
 }
 
 #[test]

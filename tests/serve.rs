@@ -206,7 +206,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
         "library_service",
         false,
     ),
-    ("an embedder's functions keep parameters", "library_parameters", false),
+    ("an embedder's parameters are set within their bounds", "library_parameters", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
     ("what a client publishes reaches the others at the time of what is served", "published", false),
     ("channels of clients are the server's, or beside them", "publish_forms", false),

@@ -132,8 +132,37 @@ pub struct ClientInfo {
 }
 
 /// Handle to the hub; clones share it.
+///
+/// Make one by [`Hub::new`], and publish by [`Hub::channel`], or in batches by [`Hub::publisher`]. What viewers may ask for:
+///
+/// | to offer | use |
+/// | --- | --- |
+/// | services | [`Hub::service`] |
+/// | parameters | [`Hub::parameters`], which keeps them; [`Hub::serve_parameters`] if they are kept elsewhere |
+/// | assets | [`Hub::serve_assets`] |
+/// | to take what clients publish | [`Hub::on_publish`] |
+/// | playback control | [`Hub::on_playback_control`] |
+/// | the connection graph | [`Hub::provide_connections`] |
+///
+/// `provide_…` does the same by traits whose methods return at once and may answer later, see [`capability`].
+///
+/// ```
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use serde_json::json;
+///
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let imu = hub.channel("/imu").json()?;
+/// imu.log(&json!({ "ax": 0.1 }));
+/// # Ok::<(), foxglove_bridge::hub::handles::ChannelError>(())
+/// ```
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("name", &self.0.name).finish_non_exhaustive()
+    }
+}
 
 struct Shared {
     name: String,

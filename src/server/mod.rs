@@ -105,6 +105,24 @@ impl Finisher {
 impl Server {
     /// Listens on the address; port 0 is any free one (see [`Server::address`]). Needs a Tokio runtime with I/O and time,
     /// as [`Server::run`] does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use foxglove_bridge::hub::{Hub, HubOptions};
+    /// use foxglove_bridge::server::Server;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hub = Hub::new("robot", HubOptions::default());
+    /// let server = Server::bind("127.0.0.1:0".parse()?).await?;
+    /// println!("ws://{}", server.address());
+    /// // or until Ctrl-C: async { tokio::signal::ctrl_c().await.ok(); }
+    /// let shutdown = tokio::time::sleep(Duration::from_millis(10));
+    /// server.run(hub, shutdown).await;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn bind(address: SocketAddr) -> Result<Self, BindError> {
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AddrInUse => BindError::InUse(address),
@@ -190,7 +208,7 @@ impl Server {
             never = serving => match never {},
             () = &mut shutdown => {}
             () = finished.cancelled() => {
-                hub.close(1000, "end of the recording", true);
+                hub.close(1000, "everything was sent", true);
                 tokio::select! {
                     _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
                     () = shutdown => {}

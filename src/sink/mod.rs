@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] takes everything that is published in the hub and writes it on a thread of its own, so that delivery
 //! never waits for the disk; only playback that waits for slow clients waits for the recorder too. What it has queued
-//! is bounded by `QUEUE_LIMIT`; beyond it messages are left out, counted and logged.
+//! is bounded by [`QUEUE_LIMIT`]; beyond it messages are left out, counted and logged.
 //!
 //! If writing fails the recorder tells so once and serving goes on without it.
 
@@ -22,14 +22,14 @@ use mcap_file::{Contents, McapFile};
 use mcap_kept::Kept;
 
 /// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
-const QUEUE_LIMIT: usize = 64 << 20;
+pub const QUEUE_LIMIT: usize = 64 << 20;
 
 /// Messages that were left out are logged at most this often.
 const LOSS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long the end of the program waits for the rest to be written: container runtimes kill ten seconds after they
-/// asked a program to stop, and the clients have had one of them.
-const FINISH_LIMIT: Duration = Duration::from_secs(8);
+/// How long [`Recorder::finish`], or dropping a recorder, waits for the rest to be written: container runtimes kill ten
+/// seconds after they asked a program to stop, and the clients have had one of them.
+pub const FINISH_LIMIT: Duration = Duration::from_secs(8);
 
 /// What in a file's name stands for the time of the start.
 const TIME: &str = "{time}";
@@ -80,12 +80,30 @@ pub struct Recorded {
     pub lost: u64,
 }
 
-/// Records what is served on a thread of its own, until [`Recorder::finish`].
-#[must_use = "recording ends when it is dropped, and whether the file is complete is not known then"]
+/// Records what is served on a thread of its own, until [`Recorder::finish`] or until it is dropped.
+///
+/// ```
+/// use foxglove_bridge::hub::{Hub, HubOptions};
+/// use foxglove_bridge::sink::Recorder;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("run.mcap");
+/// let hub = Hub::new("robot", HubOptions::default());
+/// let imu = hub.channel("/imu").json()?;
+/// let recorder = Recorder::start(&path, &hub, &[])?;
+/// for n in 0..200 {
+///     imu.log(&n);
+/// }
+/// let recorded = recorder.finish()?;
+/// assert_eq!((recorded.messages, recorded.lost), (200, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "recording ends when it is dropped"]
 pub struct Recorder {
     path: PathBuf,
     tap: Arc<Tap>,
-    outcome: Receiver<Result<Contents, SinkError>>,
+    /// None once it was waited for.
+    outcome: Option<Receiver<Result<Contents, SinkError>>>,
 }
 
 impl Recorder {
@@ -104,21 +122,24 @@ impl Recorder {
                 sender.send(record(&taken.0, file, &kept)).ok();
             })
             .map_err(|error| SinkError::Create { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { path: path.to_owned(), tap, outcome })
+        Ok(Self { path: path.to_owned(), tap, outcome: Some(outcome) })
     }
 
     /// Writes what is still queued and completes the file. An error has been logged when it happened.
     ///
-    /// Blocks for `FINISH_LIMIT` at most. A recorder that is just dropped completes its file by and by.
-    pub fn finish(self) -> Result<Recorded, SinkError> {
+    /// Blocks for [`FINISH_LIMIT`] at most. Dropping a recorder does the same, but does not return what was recorded.
+    pub fn finish(mut self) -> Result<Recorded, SinkError> {
+        let Contents { messages, bytes } = self.complete()?;
+        Ok(Recorded { path: self.path.clone(), messages, bytes, lost: self.tap.lost() })
+    }
+
+    /// Ends the recording and waits for its outcome. To be called once.
+    fn complete(&mut self) -> Result<Contents, SinkError> {
         self.tap.close();
-        match self.outcome.recv_timeout(FINISH_LIMIT) {
-            Ok(outcome) => {
-                let Contents { messages, bytes } = outcome?;
-                Ok(Recorded { path: self.path.clone(), messages, bytes, lost: self.tap.lost() })
-            }
-            Err(RecvTimeoutError::Timeout) => Err(SinkError::Stuck(self.path.clone())),
-            Err(RecvTimeoutError::Disconnected) => {
+        match self.outcome.take().map(|outcome| outcome.recv_timeout(FINISH_LIMIT)) {
+            Some(Ok(outcome)) => outcome,
+            Some(Err(RecvTimeoutError::Timeout)) => Err(SinkError::Stuck(self.path.clone())),
+            None | Some(Err(RecvTimeoutError::Disconnected)) => {
                 let reason = "the recorder's thread panicked".to_owned();
                 Err(SinkError::Write { path: self.path.clone(), reason })
             }
@@ -127,8 +148,13 @@ impl Recorder {
 }
 
 impl Drop for Recorder {
+    /// As [`Recorder::finish`], so that a program that returns early has a complete file.
     fn drop(&mut self) {
-        self.tap.close();
+        if self.outcome.is_some()
+            && let Err(error @ SinkError::Stuck(_)) = self.complete()
+        {
+            tracing::error!("{error}");
+        }
     }
 }
 

@@ -191,7 +191,7 @@ async def parameters():
         name = lambda value: {"name": "name", "value": value}
         await viewer.say("getParameters", parameterNames=[], id="all")
         equal(await viewer.text("parameterValues"),
-              {"op": "parameterValues", "parameters": [speed(1.5), name("rover")], "id": "all"}, "all parameters")
+              {"op": "parameterValues", "parameters": [name("rover"), speed(1.5)], "id": "all"}, "all parameters")
         await viewer.say("subscribeParameterUpdates", parameterNames=["speed"])
         answers = 1
         # the last two are refused: what holds is the answer

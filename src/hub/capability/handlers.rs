@@ -84,7 +84,8 @@ impl Hub {
         }))
     }
 
-    /// Keeps parameters by two functions, which may block and are called one after the other. `get` gives those of these
+    /// Keeps parameters by two functions: for a program that has them elsewhere. [`Hub::parameters`] is shorter where the hub
+    /// may keep them. The functions may block and are called one after the other. `get` gives those of these
     /// names, and all if there are no names. `set` carries out what a client asks for (one without a value is to be
     /// removed) and gives what holds then, of the same names; clients that follow them are sent that.
     ///

@@ -4,7 +4,7 @@
 //! before the server runs. Clients that are connected by then know of it once they connect again, which is logged.
 //!
 //! Functions are the short way: [`Hub::service`], [`Hub::serve_assets`], [`Hub::on_publish`], [`Hub::serve_parameters`] and
-//! [`Hub::on_playback_control`] take ones that may block. They run on threads that the hub has for that, 16 at most. The
+//! [`Hub::on_playback_control`] take ones that may block. [`Hub::parameters`] keeps parameters without any function. They run on threads that the hub has for that, 16 at most. The
 //! traits are the other way: providers are called on the thread that serves the client, without the hub's lock, and must
 //! return at once; an answer is given through a [`Responder`](super::responder::Responder), then or later, on any thread. A
 //! provider may use the hub.

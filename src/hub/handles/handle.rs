@@ -54,6 +54,7 @@ pub struct LogError {
 /// assert!(logged.join().is_ok_and(|logged| logged.is_ok()));
 /// # Ok::<(), foxglove_bridge::hub::handles::ChannelError>(())
 /// ```
+#[must_use = "the channel ends when its last handle is dropped"]
 pub struct ChannelHandle<E: Encode>(Arc<Inner<E>>);
 
 struct Inner<E> {
@@ -110,8 +111,10 @@ impl<E: Encode> ChannelHandle<E> {
         }
     }
 
-    /// Logs a message of a time, which is its log time and its publish time. A topic whose time goes back by more than a
-    /// second begins a new session of all viewers, as when a simulation starts again.
+    /// Logs a message of a time, which is its log time and its publish time. When a topic that was up to date (at most a
+    /// second older than the newest message of the hub) goes back by more than a second, all viewers get a new session, as
+    /// when a simulation starts again. Use one clock for all channels of a hub: [`ChannelHandle::log`] uses that of the
+    /// computer.
     #[inline]
     pub fn log_at(&self, time: Timestamp, message: &E::Message) {
         if self.0.takes()
@@ -121,7 +124,8 @@ impl<E: Encode> ChannelHandle<E> {
         }
     }
 
-    /// As [`ChannelHandle::log_at`], with an error instead of a line in the log.
+    /// As [`ChannelHandle::log_at`], with an error instead of a line in the log. A message that nobody wants, or that comes
+    /// after [`ChannelHandle::close`], is left out without an error.
     pub fn try_log(&self, time: Timestamp, message: &E::Message) -> Result<(), LogError> {
         self.encoded(message, |payload| self.0.log(time, payload, SlowClient::Drop))
     }

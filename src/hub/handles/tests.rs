@@ -158,6 +158,11 @@ fn a_built_in_schema_is_protobuf_and_its_errors_name_the_field() {
     log.log(&json!({ "message": 5 }));
     hub.flush_logged();
     assert!(payloads(&viewer).is_empty());
+    // a time of the standard library, as since 1970
+    let stamped = json!({ "timestamp": std::time::Duration::new(7, 9) });
+    log.log(&stamped);
+    hub.flush_logged();
+    assert_eq!(payloads(&viewer), [&b"\x0a\x04\x08\x07\x10\x09"[..]]);
     let Err(error) = hub.channel("/log").builtin::<serde_json::Value>("foxglove.Lob") else { panic!() };
     assert_eq!(error.to_string(), "there is no schema 'foxglove.Lob'; there is 'foxglove.Log'");
 }

@@ -122,7 +122,7 @@ impl Followed {
 }
 
 impl Hub {
-    /// Registers who keeps parameters; clients that join from now on know that there are some.
+    /// Registers who keeps parameters, where neither [`Hub::parameters`] nor [`Hub::serve_parameters`] will do; clients that join from now on know that there are some.
     pub fn provide_parameters(&self, parameters: Arc<dyn Parameters>) -> Result<(), AlreadyProvided> {
         self.provide("parameters", parameters, |slots| &mut slots.parameters, |_state| {})
     }

@@ -259,7 +259,8 @@ impl fmt::Debug for ParameterStore {
 }
 
 impl Hub {
-    /// The parameters of this hub. The first call declares to clients that join from then on that there can be some.
+    /// The parameters of this hub, which it keeps, with types and bounds: what nearly every program wants. Every call returns
+    /// the same store. The first call declares to clients that join from then on that there can be some.
     ///
     /// # Errors
     ///
