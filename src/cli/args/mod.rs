@@ -47,7 +47,7 @@ Examples:
   foxglove-bridge info bag/ --check            is anything damaged? reads all
   foxglove-bridge info ws://robot:8765         what a server offers
   zstd -dc drive.mcap.zst | foxglove-bridge info -
-  foxglove-bridge info flight.csv --csv --default-topic /flight
+  foxglove-bridge info flight.csv --csv --default-topic /flight --time-field time
   foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
   foxglove-bridge info drive.mcap --attachment rover.urdf -o rover.urdf
 
