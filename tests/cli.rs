@@ -311,6 +311,17 @@ fn a_reader_that_closes_stdout_early_is_no_failure() {
 }
 
 #[test]
+#[cfg(unix)]
+fn an_address_of_another_computer_is_refused_with_one_reason() {
+    // of documentation (RFC 5737)
+    let output = run(&["demo", "json", "--host", "192.0.2.1"], &[]);
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: can't listen on 192.0.2.1:8765: "), "{message}");
+    assert_eq!(message.matches("os error").count(), 1, "{message}");
+}
+
+#[test]
 fn names_of_other_programs_are_answered_with_those_of_this_one() {
     assert!(refused(&["drive.mcap"], &[]).contains("serve drive.mcap"));
     assert!(refused(&["replay", "drive.mcap"], &[]).contains("'serve'"));

@@ -57,6 +57,8 @@ fn malformed_json_is_named_with_line_and_column() {
     let DecodeError::Json { line, column, problem } = &error else { panic!("{error:?}") };
     assert_eq!((*line, *column, problem.as_str()), (2, 14, "trailing comma"));
     assert_eq!(error.to_string(), "malformed JSON at line 2, column 14: trailing comma");
+    let error = ClientMessage::decode_text("not JSON").unwrap_err();
+    assert_eq!(error.to_string(), "malformed JSON at line 1, column 2: expected true, false or null");
 }
 
 #[test]

@@ -126,7 +126,11 @@ impl Object {
 pub(super) fn open(text: &str) -> Result<(String, Object), DecodeError> {
     let value = serde_json::from_str(text).map_err(|error| {
         let whole = error.to_string();
-        let problem = whole.split(" at line ").next().unwrap_or_default();
+        let problem = match whole.split(" at line ").next().unwrap_or_default() {
+            // the parser's word for a bare word
+            "expected ident" => "expected true, false or null",
+            problem => problem,
+        };
         DecodeError::Json { line: error.line(), column: error.column(), problem: clip(problem) }
     })?;
     let Value::Object(mut fields) = value else { return Err(DecodeError::NoOp) };

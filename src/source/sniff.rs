@@ -56,7 +56,7 @@ pub fn foreign(first: &[u8]) -> Option<&'static str> {
     other_format(first).or_else(|| {
         let is_empty = first.len() >= FOREIGN_HEAD && first.iter().all(|byte| *byte == 0);
         if beginning(first).starts_with('{') {
-            Some("is JSON, not an MCAP recording; JSON lines are taken from stdin")
+            Some("is JSON, not an MCAP recording; JSON lines are taken from stdin, and from files named .jsonl")
         } else {
             is_empty.then_some("begins with zeros: its content was never written, or is lost")
         }

@@ -218,7 +218,7 @@ async def sockets_services():
             large = {"x": "y" * (1 << 20)}
             for number in range(100, 104):
                 await call(client, deaf_id, number, large)
-            equal(await failure(client, 103), "the program that provides /arm: it does not read what it is sent", "failure")
+            equal(await failure(client, 103), "the program that provides /arm does not read what it is sent", "failure")
             # the others go on: its own lines, and other services
             await client.until(lambda _: client.channels, "the channel")
             await client.subscribe(client.channels.values())
@@ -353,7 +353,7 @@ async def events_stalled():
         # a script that does not read its calls can't be called
         id = await service(viewer, "/s")
         await call(viewer, id, 1, {"x": "y" * 10_000})
-        equal(await failure(viewer, 1, 5), "the program that provides /s: it does not read what it is sent", "failure")
+        equal(await failure(viewer, 1, 5), "the program that provides /s does not read what it is sent", "failure")
         heard = Heard(server.process.stdout)
         await until(lambda: len(heard.lines) > 7_000, "what was kept")
         await asyncio.sleep(1)
@@ -381,7 +381,7 @@ async def events_closed():
         client = await Client.connect(server, OLD)
         await server.says("stdout was closed")
         await call(client, await service(client, "/s"), 1)
-        equal(await failure(client, 1), "the program that provides /s: it has gone", "failure")
+        equal(await failure(client, 1), "the program that provides /s has gone", "failure")
         await (await Client.connect(server, OLD)).socket.close()
         equal(server.said().count("stdout"), 1, "one line of the log")
         server.process.send_signal(signal.SIGTERM)
@@ -475,6 +475,9 @@ async def whole_server(command, folder):
         await call(client, id, 1, {"to": -5000})
         equal(await response(client, 1), {"success": True}, "response")
         await client.until(lambda _: counts()[-1] < 0, "the count after the reset")
+        await call(client, id, 2, {"to": "far"})
+        seen = len(counts())
+        await client.until(lambda _: len(counts()) > seen + 10, "counts after a request that does not fit")
         await client.socket.send(json.dumps({"op": "getParameters", "id": "all", "parameterNames": []}))
         await values(client, "step", 100)
         check("WARN" not in server.said(), server.said())

@@ -337,6 +337,9 @@ async def commands():
             failure = await viewer.call("/fails", {})
             check("no map yet" in failure and "3" in failure, failure)
             await server.says("service /fails: first")
+            await server.says("service /fails: a call failed: no map yet")
+            await server.says("service /none: there is no program '/no/such/program'")
+            equal(server.said().count("there is no program"), 1, server.said())
             for name, request, why in [
                 ("/words", {}, "the output of the command is not JSON"),
                 ("/flood", {}, "the command wrote more than 1 MiB"),

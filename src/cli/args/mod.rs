@@ -47,7 +47,7 @@ Examples:
   foxglove-bridge info bag/ --check            is anything damaged? reads all
   foxglove-bridge info ws://robot:8765         what a server offers
   zstd -dc drive.mcap.zst | foxglove-bridge info -
-  foxglove-bridge info flight.csv --csv --default-topic /flight
+  foxglove-bridge info flight.csv --csv --default-topic /flight --time-field time
   foxglove-bridge info drive.mcap --json | jq -r '.channels[].topic'
   foxglove-bridge info drive.mcap --attachment rover.urdf -o rover.urdf
 
@@ -163,10 +163,10 @@ fn flags<const N: usize>(given: [(&'static str, Vec<String>); N]) -> impl Iterat
 pub(crate) struct DemoArgs {
     /// Which demo: drive, sysmon, json, protobuf, image, params, services or playback
     pub(crate) name: Option<String>,
-    /// Address to listen on; 0.0.0.0 lets other computers connect [default: 127.0.0.1]
+    /// Address to listen on; 0.0.0.0 lets other computers connect; or FOXGLOVE_BRIDGE_HOST [default: 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
-    /// Port to listen on; 0 takes any free one and prints it [default: 8765]
+    /// Port to listen on; 0 takes any free one and prints it; or FOXGLOVE_BRIDGE_PORT [default: 8765]
     #[arg(short, long, value_name = "PORT")]
     port: Option<String>,
 }

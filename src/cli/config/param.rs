@@ -79,8 +79,12 @@ fn parse(text: &str) -> Result<ParameterSpec, String> {
         let Some((name, value)) = text.split_once('=') else {
             return Err(format!("'{text}' names no value: write NAME=VALUE, like gain=2.5"));
         };
-        let typed = name.rsplit_once(':').and_then(|(name, text)| Some((name, Type::named(text)?)));
-        let (name, value_type) = typed.map_or((name, None), |(name, named)| (name, Some(named)));
+        let (name, value_type) = match name.rsplit_once(':') {
+            None => (name, None),
+            Some((plain, text)) => {
+                (plain, Some(Type::named(text).ok_or_else(|| no_type(text, name, value))?))
+            }
+        };
         Table {
             name: name.to_owned(),
             value: json_or_text(value, value_type)?,
@@ -92,6 +96,15 @@ fn parse(text: &str) -> Result<ParameterSpec, String> {
         }
     };
     spec(table)
+}
+
+fn no_type(text: &str, name: &str, value: &str) -> String {
+    let value = json_or_text(value, None).unwrap_or_default();
+    let table = serde_json::json!({ "name": name, "value": value });
+    format!(
+        "'{text}' is not a type: write bool, int, float64, string, byte_array or float64_array; \
+         a name with a colon is written as a table: '{table}'"
+    )
 }
 
 /// JSON; what does not look like it is text.
@@ -165,7 +178,7 @@ mod tests {
             ("mode=\"7\"", json("mode", "7".into())),
             ("mode:string=7", json("mode", "7".into())),
             ("a=b=c", json("a", "b=c".into())),
-            ("/ns:gain=1", json("/ns:gain", 1.into())),
+            (r#"{"name":"/ns:gain","value":1}"#, json("/ns:gain", 1.into())),
             ("list=[1,2]", json("list", vec![1, 2].into())),
             ("gain:float64=7", typed("gain", Some(ParameterType::Float64), 7.into())),
             ("key:byte_array=AQI=", typed("key", Some(ParameterType::ByteArray), "AQI=".into())),
@@ -182,6 +195,11 @@ mod tests {
             ("=1", "a parameter needs a name"),
             ("a={", "'{' is not JSON"),
             ("a=null", "parameter a: null is not a value"),
+            (
+                "gain:double=2",
+                "'double' is not a type: write bool, int, float64, string, byte_array or float64_array; \
+                 a name with a colon is written as a table: '{\"name\":\"gain:double\",\"value\":2}'",
+            ),
             ("a:int=x", "parameter a: its value has another type"),
             ("a:float64=x", "parameter a can't be \"x\": it must be a number"),
             ("a:byte_array=?", "parameter a can't be \"?\": it must be bytes in base64"),

@@ -25,6 +25,10 @@ pub(super) fn render(name: &str, summary: &RecordingSummary, room: usize) -> Str
     for warning in &summary.warnings {
         line(&mut out, &format!("warning: {}", printable(warning, LONGEST_ERROR)));
     }
+    // only lines can be without times
+    if summary.range.is_none() && summary.message_count > 0 {
+        line(&mut out, "hint: --time-field FIELD takes times from a field of the messages");
+    }
     // the warnings name the first few
     if summary.damage.len() > summary.warnings.len() + 2 {
         for place in &summary.damage {
@@ -129,6 +133,11 @@ drive     robot  rover
         let text = render("drive.mcap", &RecordingSummary { complete: false, warnings, ..summary() });
         assert!(text.contains("incomplete"));
         assert!(text.ends_with("\n\nwarning: the end of the file is missing\n"), "{text}");
+        let text = render("flight.csv", &RecordingSummary { range: None, ..summary() });
+        assert!(
+            text.ends_with("\nhint: --time-field FIELD takes times from a field of the messages\n"),
+            "{text}"
+        );
     }
 
     #[test]

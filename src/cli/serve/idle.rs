@@ -3,7 +3,7 @@
 use foxglove_bridge::hub::Latch;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
-use foxglove_bridge::source::{RecordingInfo, RuleKind, TopicRules, UnmatchedRule};
+use foxglove_bridge::source::{RecordingInfo, RuleKind, SourceError, TopicRules, UnmatchedRule};
 
 use crate::cli::config::ServeOptions;
 
@@ -54,6 +54,17 @@ pub(super) fn warnings(info: &RecordingInfo, options: &ServeOptions) -> Vec<Stri
         }
     }
     warnings
+}
+
+/// What was meant by a pattern for want of which no topic is chosen; nothing of other errors.
+pub(super) fn meant_by(error: &SourceError, rules: &TopicRules) -> String {
+    let SourceError::NoTopic { topics, .. } = error else { return String::new() };
+    let unmatched =
+        rules.unmatched(topics).into_iter().filter(|unmatched| unmatched.kind == RuleKind::Include);
+    let names = || topics.iter().map(String::as_str);
+    let mut meant =
+        unmatched.filter_map(|unmatched| Some(did_you_mean(&unmatched.rule.parse().ok()?, names())));
+    meant.find(|meant| !meant.is_empty()).unwrap_or_default()
 }
 
 /// The names that topics have in the recording, and those under which they are offered.
@@ -160,6 +171,17 @@ mod tests {
         let warnings = warnings(&info(), &options);
         assert_eq!(warnings.len(), end.len(), "{warnings:?}");
         assert!(warnings.iter().zip(end).all(|(warning, end)| warning.ends_with(end)), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_a_pattern_that_chose_nothing_may_mean_is_said() {
+        let mut rules = TopicRules::default();
+        rules.filter.include = vec!["/vehicle".parse().unwrap()];
+        let topics = vec!["/tf".to_owned(), "/vehicle/state".to_owned()];
+        let error = SourceError::NoTopic { name: "a.mcap".into(), topics };
+        assert_eq!(meant_by(&error, &rules), "; did you mean /vehicle/state?");
+        rules.filter.include = vec!["/nosuch".parse().unwrap()];
+        assert_eq!(meant_by(&error, &rules), "");
     }
 
     #[test]

@@ -148,8 +148,15 @@ fn open_recordings(
     log: &LogOutput,
 ) -> anyhow::Result<Box<dyn Recording>> {
     let mut scan = ScanBar::new(&name_of(files), log);
-    source::open(files, &options.recording, registry, &mut |progress| scan.update(progress))
-        .map_err(hints::of_recording)
+    source::open(files, &options.recording, registry, &mut |progress| scan.update(progress)).map_err(
+        |error| {
+            let meant = idle::meant_by(&error, &options.recording.topics);
+            match hints::of_recording(error) {
+                error if meant.is_empty() => error,
+                error => anyhow::anyhow!("{error:#}{meant}"),
+            }
+        },
+    )
 }
 
 impl LiveInputs {

@@ -77,7 +77,8 @@ pub(super) fn bind_failure(error: BindError) -> Failure {
         BindError::InUse(_) => Failure::PortInUse(anyhow::anyhow!(
             "{error}; choose another with --port, or --port 0 for any free one"
         )),
-        BindError::Other(..) => Failure::Runtime(error.into()),
+        // its text has that of its source
+        BindError::Other(..) => Failure::Runtime(anyhow::anyhow!("{error}")),
     }
 }
 

@@ -183,7 +183,7 @@ impl Calls {
     }
 }
 
-fn gone(service: &str) -> String {
+pub(super) fn gone(service: &str) -> String {
     format!("the program that provides {service} has gone")
 }
 

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::calls::{Answer, Calls, InputId};
+use super::calls::{Answer, Calls, InputId, gone};
 use crate::hub::capability::services::{Service, ServiceCall, ServiceSpec};
-use crate::input::printer::Printer;
+use crate::input::printer::{NotSent, Printer};
 use crate::model::Schema;
 use crate::printable::{SHORT, printable};
 use crate::protocol::ServiceMessage;
@@ -45,11 +45,17 @@ impl Service for Relay {
         };
         let Some(id) = self.calls.begin(self.input, &self.name, answer) else { return };
         let line = CallLine { op: "call", id, service: &self.name, client: call.client.token(), data };
-        let sent = serde_json::to_vec(&line)
-            .map_err(|error| error.to_string())
-            .and_then(|line| self.to.offer(line).map_err(|not_sent| not_sent.to_string()));
+        let sent = serde_json::to_vec(&line).map_err(|error| format!("the call can't be handed on: {error}"));
+        let sent = sent.and_then(|line| {
+            self.to.offer(line).map_err(|not_sent| match not_sent {
+                NotSent::Closed => gone(&self.name),
+                NotSent::Full => {
+                    format!("the program that provides {} does not read what it is sent", self.name)
+                }
+            })
+        });
         if let Err(reason) = sent {
-            self.calls.fail(id, format!("the program that provides {}: {reason}", self.name));
+            self.calls.fail(id, reason);
         }
     }
 }

@@ -192,7 +192,7 @@ async fn a_program_that_does_not_answer_or_read_is_a_failure() {
     loop {
         call(&viewer, 1, 2, "json", "{}");
         let reason = failure(&mut viewer).await;
-        if reason == "the program that provides /set: it has gone" {
+        if reason == "the program that provides /set has gone" {
             break;
         }
         assert_eq!(reason, "/set gave no answer within 50ms");

@@ -32,7 +32,12 @@ impl Machine {
             (range, seek, looping) = (None, None, None);
         }
         let before = self.position(now);
-        let plays_again = command == Some(Command::Toggle) && matches!(self.phase, Phase::Ended);
+        let at_end = match self.phase {
+            Phase::Ended => true,
+            Phase::Paused { .. } => before == self.timeline.played().end && self.is_at_end(),
+            Phase::Waiting { .. } | Phase::Playing => false,
+        };
+        let plays_again = command == Some(Command::Toggle) && at_end;
         let mut target = self.target(range, seek, before);
         if let Some(rate) = rate {
             self.change_rate(rate, &by, stage, now);

@@ -67,7 +67,7 @@ fn request(
     let request = match (name, &asked.value) {
         (RATE, value) => RateChange::To(Rate::Times(value.as_f64()?)).into(),
         (PAUSED, ParameterValue::Bool(true)) => Command::Pause.into(),
-        (PAUSED, ParameterValue::Bool(false)) => play(player).into(),
+        (PAUSED, ParameterValue::Bool(false)) => play(player, range),
         (LOOP, ParameterValue::Bool(on)) => LoopChange::To(*on).into(),
         (POSITION, value) => {
             let offset = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
@@ -83,11 +83,15 @@ fn request(
     Some(PlaybackRequest { by, ..request })
 }
 
-/// Makes time run, from the start again if it has come to the end.
-pub(super) fn play(player: &PlayerHandle) -> Command {
-    match player.snapshot().activity {
-        Activity::Ended => Command::Toggle,
-        Activity::Waiting | Activity::Playing | Activity::Paused => Command::Play,
+/// Makes time run, from the start again if it stands at the end.
+pub(super) fn play(player: &PlayerHandle, range: TimeRange) -> PlaybackRequest {
+    let now = player.snapshot();
+    match now.activity {
+        Activity::Ended => Command::Toggle.into(),
+        Activity::Paused if now.position == Some(range.end) => {
+            PlaybackRequest { seek: Some(Seek::To(range.start)), ..Command::Play.into() }
+        }
+        Activity::Waiting | Activity::Playing | Activity::Paused => Command::Play.into(),
     }
 }
 

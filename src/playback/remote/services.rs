@@ -104,12 +104,17 @@ impl Service for Control {
             Ok(request) => (Some(request), None),
             Err(why) => (None, Some(why)),
         };
-        let (store, range) = (self.store.clone(), self.range);
+        let (store, range, operation) = (self.store.clone(), self.range, self.operation);
+        let seek = request.as_ref().and_then(|request| request.seek);
         let after = Responder::new(move |after: Result<Snapshot, NoAnswer>| {
             let response = match after {
                 Ok(after) => {
                     parameters::update(&store, &after, range);
-                    Response::of(why, &after, range)
+                    let said = why.as_deref().or_else(|| remark(operation, seek, &after, range));
+                    Response {
+                        message: said.unwrap_or_default().to_owned(),
+                        ..Response::of(why.is_none(), &after, range)
+                    }
                 }
                 Err(none) => Response { message: none.to_string(), ..Response::default() },
             };
@@ -162,7 +167,7 @@ impl Control {
         Ok(match self.operation {
             Operation::Play => {
                 let Nothing {} = parsed(payload)?;
-                parameters::play(&self.player).into()
+                parameters::play(&self.player, self.range)
             }
             Operation::Pause => {
                 let Nothing {} = parsed(payload)?;
@@ -223,6 +228,24 @@ fn parsed<'a, T: Deserialize<'a>>(payload: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(payload).map_err(|error| format!("the request can't be read: {error}"))
 }
 
+/// What is said of a call that was carried out, where that is less than it may look like.
+fn remark(
+    operation: Operation,
+    seek: Option<Seek>,
+    after: &Snapshot,
+    range: TimeRange,
+) -> Option<&'static str> {
+    match (operation, seek) {
+        (Operation::Step | Operation::Burst, _) if after.position == Some(range.end) => {
+            Some("playback is at the end")
+        }
+        (Operation::Seek, Some(Seek::To(time))) if !range.contains(time) => {
+            Some("the time is outside of what is played: playback is at its nearest end")
+        }
+        _ => None,
+    }
+}
+
 /// What a call is answered: whether it was carried out, and what holds.
 #[derive(Debug, Default, Serialize)]
 struct Response {
@@ -242,8 +265,8 @@ struct Response {
 }
 
 impl Response {
-    /// `why`: nothing was done.
-    fn of(why: Option<String>, now: &Snapshot, range: TimeRange) -> Self {
+    /// Without a message.
+    fn of(success: bool, now: &Snapshot, range: TimeRange) -> Self {
         let status = match now.activity {
             Activity::Waiting => "waiting",
             Activity::Playing => "playing",
@@ -251,8 +274,8 @@ impl Response {
             Activity::Ended => "ended",
         };
         Self {
-            success: why.is_none(),
-            message: why.unwrap_or_default(),
+            success,
+            message: String::new(),
             status: Some(status),
             time: now.position.map(|time| time.to_string().trim_end_matches(" s").to_owned()),
             position: parameters::position(now, range),

@@ -146,6 +146,16 @@ async fn at_the_end_play_begins_again() {
     let paused = |value| Parameter::new("playback.paused", value);
     assert_eq!(watched.set(paused(false)).await, [paused(false)]);
     assert_eq!(watched.call("pause", "{}").await["position"], 0.0);
+    // also where time stands at the end without having come to it
+    for play in ["play", "toggle"] {
+        let sought = watched.call("seek", r#"{"offset":99}"#).await;
+        assert_eq!((&sought["status"], &sought["position"]), (&json!("paused"), &json!(10.0)));
+        assert!(sought["message"].as_str().unwrap().starts_with("the time is outside"), "{sought}");
+        assert_eq!(watched.call("step", "{}").await["message"], "playback is at the end");
+        assert_eq!(watched.call(play, "{}").await["status"], "playing", "{play}");
+        let paused = watched.call("pause", "{}").await;
+        assert!(paused["position"].as_f64().unwrap() < 10.0, "{play}: {paused}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One command: what goes in, what comes out, and its end.
 
 use std::io;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -24,6 +25,18 @@ pub(super) struct Output {
     pub(super) stdout: Vec<u8>,
     /// The last line of stderr that is not empty.
     pub(super) last_line: String,
+}
+
+/// Whether the system finds a program when it is to be started; unknown, and so true, where it looks elsewhere too.
+pub(super) fn is_found(program: &str) -> bool {
+    if cfg!(not(unix)) {
+        return true;
+    }
+    if program.contains('/') {
+        return Path::new(program).is_file();
+    }
+    std::env::var_os("PATH")
+        .is_none_or(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
 }
 
 /// Runs a command to its end; killed with all that it has started, if this is dropped before. `on_line` gets each line of
@@ -216,5 +229,7 @@ mod tests {
     async fn a_program_that_is_not_there_is_named() {
         let error = run(&["/no/such".to_owned()], b"", |_line| {}).await.unwrap_err();
         assert!(error.starts_with("/no/such: "), "{error}");
+        let found = ["sh", "/bin/sh", "/no/such", "/bin", "nosuchprogram"].map(is_found);
+        assert_eq!(found, [true, true, false, false, false]);
     }
 }

@@ -3,6 +3,7 @@
 //! Calls have tasks of their own, so that slow commands keep no other handler from its thread. A command of a client that
 //! has left goes on: what is half done may be worse than what nobody waits for.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ const MOST_WAITING: usize = 100;
 /// Lines of stderr of one service that are logged in ten seconds.
 const LOGGED_LINES: u32 = 20;
 
+/// Failures of one service that are logged in ten seconds.
+const LOGGED_FAILURES: u32 = 5;
+
 /// For killed commands to be gone.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -48,12 +52,15 @@ impl Commands {
     pub(super) fn offer(hub: &Hub, services: &[CommandService]) -> Result<Self, NameTaken> {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let offer = |service: &CommandService| {
-            let log = Mutex::new(LogLimit::new(LOGGED_LINES));
+            if let Some(program) = service.exec.first().filter(|program| !command::is_found(program)) {
+                tracing::warn!("service {}: there is no program '{program}'", service.name);
+            }
             let exec = Exec {
                 service: service.clone(),
                 places: Arc::new(Semaphore::new(service.concurrency + MOST_WAITING)),
                 running: Semaphore::new(service.concurrency),
-                log,
+                log: Mutex::new(LogLimit::new(LOGGED_LINES)),
+                failures: Mutex::new(LogLimit::new(LOGGED_FAILURES)),
                 stop: stop.clone(),
             };
             let (tasks, runtime) = (tasks.clone(), Handle::current());
@@ -97,6 +104,7 @@ struct Exec {
     places: Arc<Semaphore>,
     running: Semaphore,
     log: Mutex<LogLimit>,
+    failures: Mutex<LogLimit>,
     stop: CancellationToken,
 }
 
@@ -154,18 +162,23 @@ impl Exec {
             }
         };
         let response = output.and_then(response);
-        if let Err(why) = &response {
-            tracing::debug!("service {name}: {why}");
+        if let Err(why) = &response
+            && let Some(left_out) = admit(&self.failures)
+        {
+            tracing::warn!("service {name}: a call failed: {}{left_out}", printable(why, 4 * SHORT));
         }
         response
     }
 
     fn log(&self, line: &str) {
-        let admitted = self.log.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now());
-        if let Some(left_out) = admitted {
+        if let Some(left_out) = admit(&self.log) {
             tracing::info!("service {}: {}{left_out}", self.service.name, printable(line, 4 * SHORT));
         }
     }
+}
+
+fn admit(limit: &Mutex<LogLimit>) -> Option<impl Display + use<>> {
+    limit.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now())
 }
 
 /// What a command that has ended is answered with.

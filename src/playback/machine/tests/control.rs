@@ -126,7 +126,7 @@ fn a_pause_at_the_last_message_is_not_the_end() {
     assert_eq!(answer.now(), (Paused, 1900, false, String::new()));
     simulation.pass(Duration::from_secs(1));
     assert_states(&mut simulation, &[(Paused, 1900, false, "")]);
-    simulation.ask(Command::Toggle);
+    simulation.ask(Command::Play);
     simulation.pass(MS);
     assert_states(&mut simulation, &[(Playing, 1900, false, ""), (Ended, 1900, false, "")]);
     // what clients ask for at the end does nothing, a toggle plays again

@@ -197,7 +197,9 @@ fn check_magic(file: &dyn RangeRead) -> Result<(), SourceError> {
     let reason = match start.as_slice() {
         [] => "the file is empty; give the path of an .mcap file that was recorded",
         bytes if bytes.starts_with(MAGIC) => return Ok(()),
-        bytes => foreign(bytes).unwrap_or("is not an MCAP file; give the path of an .mcap file"),
+        bytes => foreign(bytes).unwrap_or(
+            "is not an MCAP file; give the path of an .mcap file, or of a .jsonl file of JSON lines",
+        ),
     };
     Err(unusable(file, reason))
 }
