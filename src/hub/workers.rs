@@ -108,6 +108,7 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
 
     use super::*;
@@ -144,13 +145,21 @@ mod tests {
     fn jobs_that_wait_have_a_bound_and_what_is_refused_is_dropped() {
         let workers = Workers::default();
         let (release, gate) = channel::<()>();
-        let gate = Arc::new(Mutex::new(gate));
-        let blocked =
-            |gate: Arc<Mutex<std::sync::mpsc::Receiver<()>>>| move || lock(&gate).recv().unwrap_or(());
-        let refused =
-            (0..THREADS + WAITING + 10).filter(|_| workers.run(Box::new(blocked(gate.clone()))).is_err());
-        let refused = refused.count();
-        assert!((1..=10 + THREADS).contains(&refused), "{refused}");
+        let (gate, running) = (Arc::new(Mutex::new(gate)), Arc::new(AtomicUsize::new(0)));
+        let block = || {
+            let (gate, running) = (gate.clone(), running.clone());
+            workers.run(Box::new(move || {
+                running.fetch_add(1, Ordering::SeqCst);
+                lock(&gate).recv().unwrap_or(());
+            }))
+        };
+        for _ in 0..THREADS {
+            block().unwrap();
+        }
+        while running.load(Ordering::SeqCst) < THREADS {
+            std::thread::yield_now();
+        }
+        assert_eq!((0..WAITING + 10).filter(|_| block().is_err()).count(), 10);
         let (sender, answers) = channel::<()>();
         let job = move || sender.send(()).unwrap();
         assert!(matches!(workers.run(Box::new(job)), Err(NotRun::Busy)));
