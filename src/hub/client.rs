@@ -15,7 +15,7 @@ use super::{
 };
 use crate::model::{Channel, ChannelId, SubscriptionId};
 use crate::payload::transforms::Transforms;
-use crate::protocol::{ClientChannelId, ServerMessage, Status, Subscription};
+use crate::protocol::{ClientChannelId, ServerMessage, ServiceId, Status, Subscription};
 
 /// Sends what is queued for a client on the thread that has published it.
 pub(crate) trait SendNow: Send + Sync {
@@ -66,6 +66,11 @@ impl Client {
     /// The channel, if it is advertised.
     pub(crate) fn channel(&self, id: ChannelId) -> Option<Arc<Channel>> {
         lock(&self.hub.0.state).channels.advertised(id).cloned()
+    }
+
+    /// What the service is called, if it is offered.
+    pub(crate) fn service_name(&self, id: ServiceId) -> Option<String> {
+        lock(&self.hub.0.state).slots.services.as_ref()?.name(id)
     }
 
     /// Sends a message to this client alone.

@@ -108,6 +108,11 @@ impl Services {
         self.by_id.values().map(|registered| registered.advertised.name.clone()).collect()
     }
 
+    /// What the service of this id is called.
+    pub(in crate::hub) fn name(&self, id: ServiceId) -> Option<String> {
+        self.by_id.get(&id).map(|registered| registered.advertised.name.clone())
+    }
+
     /// The service of this id.
     pub(in crate::hub) fn find(&self, id: ServiceId) -> Option<Arc<dyn Service>> {
         self.by_id.get(&id).map(|registered| registered.service.clone())

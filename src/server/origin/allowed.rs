@@ -136,9 +136,11 @@ pub(super) fn split(origin: &str) -> Option<(Scheme, &str)> {
     Some((scheme, rest))
 }
 
-/// Host in lower case, and port, of `HOST` or `HOST:PORT`. The dot at the end of a full name is left out.
+/// Host in lower case, and port, of `HOST` or `HOST:PORT`; an empty port is none (RFC 3986 section 3.2.3). The dot at the
+/// end of a full name is left out.
 pub(super) fn split_host(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.rfind(':').filter(|colon| !text[*colon..].contains(']')) {
+        Some(colon) if colon + 1 == text.len() => (&text[..colon], None),
         Some(colon) => (&text[..colon], Some(text[colon + 1..].parse().ok()?)),
         None => (text, None),
     };

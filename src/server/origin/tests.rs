@@ -128,6 +128,7 @@ fn who_sends_no_origin_is_let_in_by_any_name_unless_the_server_is_of_this_comput
         for host in [
             "localhost",
             "localhost:9",
+            "localhost:",
             "LocalHost.",
             "robot.localhost",
             "127.0.0.1:1",

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::hub::Client;
 use crate::printable::{SHORT, printable};
-use crate::protocol::{ClientMessage, PlaybackCommand, PlaybackControlRequest, Subscription};
+use crate::protocol::{ClientMessage, PlaybackCommand, PlaybackControlRequest, ServiceId, Subscription};
 
 /// Logs what a client says.
 pub(super) fn message(client: &Client, message: &ClientMessage) {
@@ -17,12 +17,19 @@ pub(super) fn message(client: &Client, message: &ClientMessage) {
             let channel = client.channel(subscription.channel_id);
             channel.map_or_else(|| "nothing that is offered".to_owned(), |channel| channel.topic.clone())
         };
-        tracing::debug!("client {id} {}", printable(&told(message, topic), 2 * SHORT));
+        let service = |id: ServiceId| {
+            client.service_name(id).unwrap_or_else(|| format!("{}, which is not offered", id.0))
+        };
+        tracing::debug!("client {id} {}", printable(&told(message, topic, service), 2 * SHORT));
     }
 }
 
-/// What a client does. `topic` knows what a subscription is of.
-fn told(message: &ClientMessage, topic: impl Fn(&Subscription) -> String) -> String {
+/// What a client does. `topic` knows what a subscription is of, `service` what a service is called.
+fn told(
+    message: &ClientMessage,
+    topic: impl Fn(&Subscription) -> String,
+    service: impl Fn(ServiceId) -> String,
+) -> String {
     match message {
         ClientMessage::Subscribe(subscriptions) => {
             let of = subscriptions.iter().map(|one| format!("{} ({})", topic(one), one.id.0));
@@ -52,7 +59,7 @@ fn told(message: &ClientMessage, topic: impl Fn(&Subscription) -> String) -> Str
         ClientMessage::SubscribeConnectionGraph => "follows the connection graph".to_owned(),
         ClientMessage::UnsubscribeConnectionGraph => "follows the connection graph no longer".to_owned(),
         ClientMessage::FetchAsset(request) => format!("fetches {}", request.uri),
-        ClientMessage::ServiceCallRequest(call) => format!("calls the service {}", call.service_id.0),
+        ClientMessage::ServiceCallRequest(call) => format!("calls the service {}", service(call.service_id)),
         ClientMessage::PlaybackControlRequest(request) => playback(request),
     }
 }
@@ -79,7 +86,7 @@ fn or_all(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::model::{ChannelId, SubscriptionId};
-    use crate::protocol::GetParameters;
+    use crate::protocol::{CallId, GetParameters, ServiceCallRequest};
     use crate::time::Timestamp;
 
     #[test]
@@ -87,6 +94,12 @@ mod tests {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let subscription = Subscription { id: SubscriptionId(4), channel_id: ChannelId(1) };
         let get = GetParameters { parameter_names: names(&["a", "b"]), id: None };
+        let call = ServiceCallRequest {
+            service_id: ServiceId(1),
+            call_id: CallId(2),
+            encoding: "json".to_owned(),
+            payload: bytes::Bytes::new(),
+        };
         let request = PlaybackControlRequest {
             command: PlaybackCommand::Pause,
             speed: 0.5,
@@ -102,12 +115,14 @@ mod tests {
             (ClientMessage::GetParameters(get), "asks for parameters: a, b"),
             (ClientMessage::SubscribeParameterUpdates(Vec::new()), "follows parameters: all"),
             (ClientMessage::SubscribeConnectionGraph, "follows the connection graph"),
+            (ClientMessage::ServiceCallRequest(call), "calls the service /reset"),
             (
                 ClientMessage::PlaybackControlRequest(request),
                 "asks to pause at speed 0.5, after a seek to 2026-01-01T10:00:00.000000000Z (r)",
             ),
         ] {
-            assert_eq!(told(&message, |_subscription| "/tf".to_owned()), expected);
+            let said = told(&message, |_subscription| "/tf".to_owned(), |_service| "/reset".to_owned());
+            assert_eq!(said, expected);
         }
     }
 }
