@@ -11,8 +11,8 @@ use super::args::{DemoArgs, LogArgs};
 use super::config::{self, ServeOptions};
 use super::logging::LogOutput;
 use super::serve::startup::{Links, Surroundings};
-use super::serve::{bind_failure, runtime_failure, signals};
-use super::{Failure, panics, print};
+use super::serve::{bind_failure, signals, start_runtime};
+use super::{Failure, print};
 use crate::demo::{self, DEMOS, Demo};
 
 /// Serves until a signal, or shows which demos there are.
@@ -24,16 +24,12 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     let Some(name) = &args.name else { return print(&list()).map(drop) };
     let demo = demo::find(name).ok_or_else(|| unknown(name))?;
-    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let settings = config::environment_settings(variable).into_iter().chain(args.settings()).collect();
+    let settings =
+        config::environment_settings(config::variable).into_iter().chain(args.settings()).collect();
     let options = config::build_without_source(&["host", "port"], settings)
         .map_err(|error| Failure::Input(error.into()))?;
     signals::raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name(panics::WORKER)
-        .build()
-        .map_err(runtime_failure("starting the runtime"))?;
+    let runtime = start_runtime()?;
     let outcome = runtime.block_on(serve(demo, &options, logging.quiet, log, panicked));
     runtime.shutdown_background();
     outcome

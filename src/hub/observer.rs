@@ -1,9 +1,9 @@
 //! What a program can watch: clients that come and go, what they subscribe to, and playback.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
+use super::guard::guarded;
 use super::{ClientId, ClientInfo, Hub, lock};
 use crate::model::{Channel, ChannelId};
 use crate::protocol::PlaybackState;
@@ -58,10 +58,7 @@ pub(super) struct Observers(Mutex<Vec<Observer>>);
 impl Observers {
     pub(super) fn tell(&self, event: &HubEvent<'_>) {
         for observer in lock(&self.0).iter() {
-            // what it leaves half changed is its own
-            if catch_unwind(AssertUnwindSafe(|| observer(event))).is_err() {
-                tracing::error!("an observer of the hub panicked");
-            }
+            guarded("an observer of the hub", || observer(event));
         }
     }
 }

@@ -88,7 +88,7 @@ impl Serial {
                     return;
                 };
                 drop(waiting);
-                guarded(job);
+                guarded("a handler", job);
                 lock(&self.0.waiting).bytes -= bytes;
             }
             // too many others wait for a turn: what was taken is carried out all the same

@@ -87,7 +87,7 @@ impl Hub {
 impl Pool {
     fn work(&self) {
         while let Some(job) = self.next() {
-            guarded(job);
+            guarded("a handler", job);
         }
     }
 

@@ -8,40 +8,15 @@ import struct
 import tempfile
 import time
 
-import websockets
-
 from bridge import OLD, SDK, TESTDATA, Client, Server, check, equal, serving, until
 
-RESPONSE = 3
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
 
 
 class Viewer(Client):
-    """A client that also takes responses of services: events ("response", call id, payload)."""
+    """A client that asks for parameters and calls services."""
 
     calls = 0
-
-    async def read(self):
-        try:
-            async for frame in self.socket:
-                if isinstance(frame, str):
-                    text = json.loads(frame)
-                    self.events.append(("text", text))
-                    if text["op"] == "advertise":
-                        await self.on_advertise(text["channels"])
-                elif frame[0] == RESPONSE:
-                    service, call, length = struct.unpack_from("<III", frame, 1)
-                    equal(frame[13:13 + length], b"json", "encoding of a response")
-                    self.events.append(("response", call, json.loads(frame[13 + length:])))
-                else:
-                    self.events.append(("binary", frame[0]))
-                self.changed.set()
-        except websockets.ConnectionClosed:
-            pass
-        except BaseException as error:  # the trial that waits must see it
-            self.events.append(("error", repr(error)))
-        self.events.append(("close", self.socket.close_code))
-        self.changed.set()
 
     async def say(self, **text):
         await self.socket.send(json.dumps(text))
@@ -88,7 +63,8 @@ class Viewer(Client):
         def find(events):
             for event in events:
                 if event[0] == "response" and event[1] == call:
-                    return [event[2]]
+                    equal(event[2], "json", "encoding of a response")
+                    return [json.loads(event[3])]
                 if event[0] == "text" and event[1]["op"] == "serviceCallFailure" and event[1]["callId"] == call:
                     return [event[1]["message"]]
             return None

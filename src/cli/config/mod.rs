@@ -450,6 +450,11 @@ fn check_lines(options: &JsonLinesOptions, settings: &[Setting]) -> Result<(), C
     Ok(())
 }
 
+/// A variable of the environment; what of it is no text is replaced.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// The settings made by environment variables, `FOXGLOVE_BRIDGE_` and the key in capitals.
 ///
 /// `variable` reads one variable. An empty one counts as not set, as compose files pass on unset variables.

@@ -57,11 +57,7 @@ pub(crate) fn run(
     }
     signals::raise_descriptors();
     let inputs = Inputs::open(&options, log).map_err(Failure::Input)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name(panics::WORKER)
-        .build()
-        .map_err(runtime_failure("starting the runtime"))?;
+    let runtime = start_runtime()?;
     let ready = options.ready_file.clone();
     let outcome = runtime.block_on(serve(options, inputs, logging.quiet, log, panicked));
     // what still waits for a client or the disk does not hold the program
@@ -82,7 +78,14 @@ pub(super) fn bind_failure(error: BindError) -> Failure {
     }
 }
 
-pub(super) fn runtime_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
+/// The runtime of a server, whose threads [`panics`] knows by their name.
+pub(super) fn start_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().thread_name(panics::WORKER).build();
+    runtime.map_err(runtime_failure("starting the runtime"))
+}
+
+fn runtime_failure(what: &'static str) -> impl FnOnce(io::Error) -> Failure {
     move |error| Failure::Runtime(anyhow::Error::from(error).context(what))
 }
 
@@ -222,13 +225,11 @@ async fn show(mut bar: PlayBar, engine: Engine, hub: Hub) {
 /// File, environment and flags in one. What does not fit to what is served, and is not asked for by a flag, is left out
 /// with a warning.
 fn options(args: &ServeArgs) -> Result<ServeOptions, ConfigError> {
-    let variable = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let file = args
-        .config
-        .clone()
-        .or_else(|| variable("FOXGLOVE_BRIDGE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from));
+    let file = args.config.clone().or_else(|| {
+        config::variable("FOXGLOVE_BRIDGE_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+    });
     let mut settings = file.map(|path| config::file_settings(&path)).transpose()?.unwrap_or_default();
-    settings.extend(config::environment_settings(variable));
+    settings.extend(config::environment_settings(config::variable));
     settings.extend(args.settings());
     let Built { mut options, mut warnings } = config::build(settings)?;
     if !args.source.is_empty() {
