@@ -17,6 +17,8 @@ mod handlers;
 pub mod parameters;
 pub mod playback;
 pub mod publish;
+pub mod recording;
+pub mod save;
 mod service_builder;
 pub mod services;
 
@@ -106,6 +108,8 @@ pub(super) struct Slots {
     /// Those of `publish`.
     pub(super) publish_encodings: Vec<String>,
     pub(super) graph: Slot<graph::ConnectionGraph>,
+    pub(super) recordings: Slot<Arc<dyn recording::Recordings>>,
+    pub(super) save: Slot<Arc<dyn save::Save>>,
 }
 
 impl Slots {

@@ -1,0 +1,60 @@
+//! Saving what was kept of live input (the black box) into a file. The program's keys and signals, the server's HTTP
+//! side and a service ask for it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::hub::responder::Responder;
+use crate::hub::{AlreadyProvided, Hub, lock};
+use crate::time::TimeRange;
+
+/// What was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// The new file.
+    pub path: PathBuf,
+    /// From the first to the last message in it.
+    pub range: Option<TimeRange>,
+    /// Messages in it.
+    pub messages: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What is kept at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Held {
+    /// From the first to the last message that would be saved, but for those of latched topics.
+    pub range: Option<TimeRange>,
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of memory that they take.
+    pub bytes: u64,
+    /// Files that are being written.
+    pub saving: usize,
+}
+
+/// Keeps what was published last.
+pub trait Save: Send + Sync {
+    /// Saves what is kept into a new file, on another thread; returns at once. The answer is given when the file is
+    /// complete, with what went wrong otherwise.
+    fn save(&self, answer: Responder<Result<Saved, String>>);
+
+    /// What would be saved now.
+    fn held(&self) -> Held;
+}
+
+impl Hub {
+    /// Registers who keeps what was published last.
+    pub fn provide_save(&self, save: Arc<dyn Save>) -> Result<(), AlreadyProvided> {
+        let mut state = lock(&self.0.state);
+        let refused = state.slots.save.fill(save);
+        drop(state);
+        refused.map_err(|_too_late| AlreadyProvided("save"))
+    }
+
+    /// Who keeps what was published last, if anybody does.
+    pub fn saver(&self) -> Option<Arc<dyn Save>> {
+        lock(&self.0.state).slots.save.as_ref().cloned()
+    }
+}
