@@ -12,14 +12,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Next, Published, Tap};
-use crate::time::Timestamp;
+use crate::time::{TimeRange, Timestamp};
 
 mod mcap_file;
 mod mcap_kept;
+mod mcap_writer;
 mod output;
 
 use mcap_file::{Contents, McapFile};
 use mcap_kept::Kept;
+pub use mcap_writer::{McapWriter, Split, WriterOptions};
 
 /// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 pub const QUEUE_LIMIT: usize = 64 << 20;
@@ -70,14 +72,35 @@ pub enum SinkError {
 /// What was recorded in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
+    /// The files that are there, oldest first.
+    pub parts: Vec<Part>,
+    /// Messages in them; what is repeated at the beginning of a file counts in each.
+    pub messages: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Messages that are not in them because the disk was too slow. A [`McapWriter`] loses none.
+    pub lost: u64,
+}
+
+impl Recorded {
+    fn of(parts: Vec<Part>) -> Self {
+        let messages = parts.iter().map(|part| part.messages).sum();
+        let bytes = parts.iter().map(|part| part.bytes).sum();
+        Self { parts, messages, bytes, lost: 0 }
+    }
+}
+
+/// A file of a recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
     /// The file.
     pub path: PathBuf,
-    /// Messages in the file.
+    /// Messages in it.
     pub messages: u64,
-    /// Size of the file.
+    /// Its size.
     pub bytes: u64,
-    /// Messages that are not in it because the disk was too slow.
-    pub lost: u64,
+    /// From the lowest to the highest log time in it; None without a message.
+    pub range: Option<TimeRange>,
 }
 
 /// Records what is served on a thread of its own, until [`Recorder::finish`] or until it is dropped.
@@ -130,7 +153,8 @@ impl Recorder {
     /// Blocks for [`FINISH_LIMIT`] at most. Dropping a recorder does the same, but does not return what was recorded.
     pub fn finish(mut self) -> Result<Recorded, SinkError> {
         let Contents { messages, bytes } = self.complete()?;
-        Ok(Recorded { path: self.path.clone(), messages, bytes, lost: self.tap.lost() })
+        let part = Part { path: self.path.clone(), messages, bytes, range: None };
+        Ok(Recorded { lost: self.tap.lost(), ..Recorded::of(vec![part]) })
     }
 
     /// Ends the recording and waits for its outcome. To be called once.

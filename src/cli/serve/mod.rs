@@ -183,8 +183,8 @@ fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Rec
 
 /// Completes the recording and tells what is in it.
 fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
-    let Recorded { path, messages, bytes, lost } = recorder.finish()?;
-    let path = path.display();
+    let Recorded { parts, messages, bytes, lost } = recorder.finish()?;
+    let path = parts.iter().map(|part| part.path.display().to_string()).collect::<Vec<_>>().join(", ");
     tracing::info!("recorded {}, {}, in {path}", counted(messages, "message"), figures::bytes(bytes));
     if lost > 0 {
         let verb = if lost == 1 { "is" } else { "are" };
