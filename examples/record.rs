@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // first the file, as slow clients may take ten seconds
     let recorded = recorder.finish()?;
-    println!("{} messages in {}", recorded.messages, recorded.path.display());
+    println!("{} messages in {}", recorded.messages, file.display());
     server.finish();
     Ok(())
 }

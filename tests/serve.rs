@@ -145,6 +145,13 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
     ("a full disk ends the recording, not the serving", "record_disk_full", false),
     ("a recording never replaces a file", "record_exists", false),
+    (
+        "a recording in parts of a minute is what was served, each part readable by itself",
+        "record_split",
+        false,
+    ),
+    ("of a killed recorder every finished part is whole", "record_split_killed", false),
+    ("the parts of a recording stay within their number and their bytes", "record_split_limits", false),
     ("a server whose stderr was closed goes on", "stderr_closed", false),
     ("a server whose stderr takes nothing goes on and ends when asked", "stderr_stalled", false),
     ("log lines that nobody read are counted", "stderr_slow", false),

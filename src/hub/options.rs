@@ -16,9 +16,10 @@ pub enum SlowClient {
 
 /// Of which channels messages are kept for late subscribers: the last one of each origin, and of transforms the last one
 /// of each child frame.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub enum Latch {
     /// Those that were latched when recorded: ROS 2 transient local durability, ROS 1 `latching`.
+    #[default]
     Auto,
     /// None.
     Off,
