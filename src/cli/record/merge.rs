@@ -83,3 +83,109 @@ impl Merge {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use foxglove_bridge::sink::WriterOptions;
+    use foxglove_bridge::source::{RecordingOptions, open};
+    use foxglove_bridge::time::Timestamp;
+
+    use super::*;
+
+    /// Messages that a server sends, each with its channel, log time and payload; what is in the file then, by log time.
+    fn stored(sent: &[(&Arc<Channel>, u64, &'static str)]) -> Vec<(String, u64, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mcap");
+        let mut file = File::create(&path, WriterOptions::default(), None).unwrap();
+        let mut merge = Merge::default();
+        for (channel, time, payload) in sent {
+            let payload = Bytes::from_static(payload.as_bytes());
+            let message = Message { channel: (*channel).clone(), log_time: Timestamp(*time), payload };
+            merge.message(&message, &mut file).unwrap();
+        }
+        assert_eq!(file.messages + merge.repeated, sent.len() as u64);
+        file.finish().unwrap();
+        let mut recording =
+            open(&[path], &RecordingOptions::default(), &Default::default(), &mut |_progress| {}).unwrap();
+        let topics: BTreeMap<_, _> =
+            recording.info().channels.iter().map(|channel| (channel.id, channel.topic.clone())).collect();
+        let mut messages = Vec::new();
+        while let Some(batch) = recording.next().unwrap() {
+            messages.extend(batch.entries.iter().map(|entry| {
+                let payload = String::from_utf8(batch.payload(entry).to_vec()).unwrap();
+                (topics[&entry.channel].clone(), entry.log_time.nanos(), payload)
+            }));
+        }
+        messages
+    }
+
+    /// What a new subscription gives.
+    fn subscribed(id: u32, topic: &str) -> Arc<Channel> {
+        Arc::new(Channel {
+            id: ChannelId(id),
+            topic: topic.to_owned(),
+            message_encoding: "json".to_owned(),
+            schema: None,
+            metadata: BTreeMap::new(),
+            latched: false,
+        })
+    }
+
+    fn times(stored: &[(String, u64, String)]) -> Vec<u64> {
+        stored.iter().map(|(_, time, _)| *time).collect()
+    }
+
+    #[test]
+    fn what_is_sent_again_with_another_subscription_is_stored_once() {
+        let (one, other) = (subscribed(1, "/map"), subscribed(9, "/map"));
+        let all = stored(&[(&one, 1, "a"), (&one, 2, "b"), (&other, 2, "b"), (&other, 3, "c")]);
+        assert_eq!(times(&all), [1, 2, 3]);
+        assert!(all.iter().all(|(topic, _, _)| topic == "/map"), "one channel: {all:?}");
+    }
+
+    #[test]
+    fn of_several_publishers_what_is_new_is_stored_and_nothing_else() {
+        // under the same id, as after a reconnect to the same session
+        let (one, other) = (subscribed(1, "/tf_static"), subscribed(1, "/tf_static"));
+        let first = [(&one, 1, "a"), (&one, 2, "b"), (&one, 3, "c"), (&one, 9, "d")];
+        let again = [(&other, 1, "a"), (&other, 5, "new"), (&other, 3, "c"), (&other, 9, "d")];
+        assert_eq!(times(&stored(&[first, again].concat())), [1, 2, 3, 5, 9]);
+    }
+
+    #[test]
+    fn what_is_older_and_new_or_of_one_time_and_another_payload_is_stored() {
+        let (one, other) = (subscribed(1, "/a"), subscribed(2, "/a"));
+        let all = stored(&[(&one, 5, "a"), (&other, 4, "a"), (&other, 5, "b")]);
+        assert_eq!(times(&all), [4, 5, 5]);
+    }
+
+    #[test]
+    fn a_lap_is_stored_as_it_is_sent() {
+        let one = subscribed(1, "/a");
+        assert_eq!(
+            times(&stored(&[(&one, 1, "a"), (&one, 2, "a"), (&one, 1, "a"), (&one, 2, "a")])),
+            [1, 1, 2, 2]
+        );
+    }
+
+    #[test]
+    fn only_the_first_messages_of_a_subscription_are_compared() {
+        let (one, other) = (subscribed(1, "/a"), subscribed(2, "/a"));
+        let mut sent = vec![(&one, 1, "a")];
+        sent.extend((2..).map(|time| (&other, time, "a")).take(COMPARED));
+        sent.push((&other, 1, "a"));
+        assert_eq!(stored(&sent).len(), COMPARED + 2);
+    }
+
+    #[test]
+    fn topics_are_told_apart() {
+        let (one, other) = (subscribed(1, "/a"), subscribed(2, "/b"));
+        let (again, other_again) = (subscribed(2, "/a"), subscribed(1, "/b"));
+        let sent = [(&one, 1, "a"), (&other, 1, "a"), (&again, 1, "a"), (&other_again, 2, "a")];
+        let topics: Vec<_> = stored(&sent).into_iter().map(|(topic, time, _)| (topic, time)).collect();
+        assert_eq!(topics, [("/a".to_owned(), 1), ("/b".to_owned(), 1), ("/b".to_owned(), 2)]);
+    }
+}
