@@ -20,6 +20,7 @@ use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
 use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
+use foxglove_bridge::sink::Split;
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -95,8 +96,10 @@ pub(crate) struct ServeOptions {
     pub(crate) call_timeout: Duration,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
-    /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
+    /// Where what is served is recorded, if anywhere; see [`foxglove_bridge::sink::McapWriter::create`].
     pub(crate) record: Option<PathBuf>,
+    /// Where that goes on in a new file.
+    pub(crate) split: Split,
     /// The file that is written once the server listens, if any.
     pub(crate) ready_file: Option<PathBuf>,
     /// Whether a progress bar may be shown.
@@ -185,6 +188,7 @@ impl Default for ServeOptions {
             call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
+            split: Split::default(),
             ready_file: None,
             progress: true,
         }
