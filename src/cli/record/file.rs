@@ -8,9 +8,9 @@ use std::time::Instant;
 use anyhow::anyhow;
 use foxglove_bridge::internals::counted;
 use foxglove_bridge::model::{Channel, ChannelId, Entry, Schema};
-use foxglove_bridge::sink::{McapWriter, Part, SinkError, WriterOptions};
+use foxglove_bridge::sink::{McapWriter, SinkError, WriterOptions};
 
-use crate::cli::{Failure, figures};
+use crate::cli::{Failure, serve};
 
 /// What makes channels equal. Their metadata are those of the first one.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -88,10 +88,8 @@ impl File {
 
     /// Completes the file, and says what is in it.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        let messages = counted(self.messages, "message");
         let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;
-        let bytes = figures::bytes(recorded.bytes);
-        tracing::info!("recorded {messages}, {bytes}, in {}", named(&recorded.parts));
+        serve::say_recorded(&recorded);
         Ok(())
     }
 
@@ -114,16 +112,5 @@ impl File {
     pub(super) fn abandon(self, error: SinkError) -> Failure {
         let readable = counted(self.writer.abandon(), "message");
         Failure::Runtime(anyhow!("{error}; {readable} can be read"))
-    }
-}
-
-/// The files of a recording, for people.
-fn named(parts: &[Part]) -> String {
-    match parts {
-        [] => "no file".to_owned(),
-        [only] => only.path.display().to_string(),
-        [first, .., last] => {
-            format!("{} files, {} to {}", parts.len(), first.path.display(), last.path.display())
-        }
     }
 }

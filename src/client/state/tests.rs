@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{ChannelId, SubscriptionId};
-use crate::pattern::TopicPattern;
+use crate::pattern::{TopicFilter, TopicPattern};
 use crate::protocol::{
     AdvertiseTable, AdvertisedChannel, ClientChannel, ClientChannelId, FetchAssetResponse, Frame, Parameter,
     ParameterValues, SchemaEntry, SchemaId, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
