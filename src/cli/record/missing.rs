@@ -18,8 +18,8 @@ const LINES: u32 = 10;
 /// See the module's documentation.
 #[derive(Debug)]
 pub(super) struct Missing {
-    /// Since when there is no connection.
-    lost: Option<(Instant, Timestamp)>,
+    /// None while there is a connection.
+    lost: Option<Lost>,
     gaps: u64,
     without_connection: Duration,
     /// How often the server said that it leaves messages out.
@@ -27,6 +27,15 @@ pub(super) struct Missing {
     /// What could not be read.
     unread: u64,
     limit: LogLimit,
+}
+
+/// A connection that was lost.
+#[derive(Debug)]
+struct Lost {
+    since: Instant,
+    at: Timestamp,
+    /// Why, or why there is none yet.
+    reason: String,
 }
 
 impl Missing {
@@ -38,16 +47,12 @@ impl Missing {
     /// Takes note of what happened, and logs what its user has to know. The times are those of now.
     pub(super) fn on(&mut self, event: &Event, now: Instant, at: Timestamp) {
         match event {
-            Event::Disconnected { reason, retry_in: Some(_) } if self.lost.is_none() => {
-                self.lost = Some((now, at));
-                self.gaps += 1;
-                tracing::warn!("{}; connecting again", printable(reason, LONGEST_ERROR));
-            }
+            Event::Disconnected { reason, retry_in: Some(_) } => self.on_lost(reason, now, at),
             Event::Connected { .. } => {
-                if let Some((since, from)) = self.lost.take() {
-                    let gap = now.duration_since(since);
+                if let Some(lost) = self.lost.take() {
+                    let gap = now.duration_since(lost.since);
                     self.without_connection += gap;
-                    let gap = duration_text(gap);
+                    let (from, gap) = (lost.at, duration_text(gap));
                     tracing::warn!(
                         "connected again; what was sent from {from} to {at} ({gap}) is not in the recording"
                     );
@@ -69,6 +74,21 @@ impl Missing {
             | Event::Playback(_)
             | Event::Time(_)
             | Event::StatusRemoved(_) => {}
+        }
+    }
+
+    fn on_lost(&mut self, why: &str, since: Instant, at: Timestamp) {
+        match &mut self.lost {
+            None => {
+                self.gaps += 1;
+                tracing::warn!("{}; connecting again", printable(why, LONGEST_ERROR));
+                self.lost = Some(Lost { since, at, reason: why.to_owned() });
+            }
+            Some(Lost { reason, .. }) if reason != why => {
+                tracing::info!("no connection yet: {}", printable(why, LONGEST_ERROR));
+                why.clone_into(reason);
+            }
+            Some(_) => {}
         }
     }
 
@@ -106,7 +126,7 @@ impl Missing {
 
     /// What the recording lacks, in the end; None if nothing is known of.
     pub(super) fn summary(&self, now: Instant) -> Option<String> {
-        let still = self.lost.map_or(Duration::ZERO, |(since, _)| now.duration_since(since));
+        let still = self.lost.as_ref().map_or(Duration::ZERO, |lost| now.duration_since(lost.since));
         let without = duration_text(self.without_connection + still);
         let parts = [
             (self.gaps, format!("there was no connection {} ({without})", times(self.gaps))),
@@ -161,7 +181,7 @@ mod tests {
     #[test]
     fn a_gap_that_has_not_ended_counts() {
         let missing = after(&[connected(), lost()]);
-        let (since, _) = missing.lost.unwrap();
+        let since = missing.lost.as_ref().unwrap().since;
         let said = missing.summary(since + 5 * SECOND).unwrap();
         assert_eq!(said, "there was no connection once (5.0 s)");
         assert!(missing.is_disconnected());
