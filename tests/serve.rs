@@ -211,6 +211,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("record ends after a count or a time, and replaces no file", "recorder_ends", false),
     ("record holds a server back, or is told what it left out", "recorder_held_back", false),
     ("a server that pauses for long is recorded", "recorder_paused", false),
+    ("a bar tells what record has stored", "recorder_bar", false),
     ("an MCAP stream on stdin is recorded", "recorder_stdin_mcap", false),
     ("lines on stdin are recorded, and bad ones told", "recorder_stdin_lines", false),
     ("a signal completes the recording of stdin", "recorder_stdin_signal", false),

@@ -18,6 +18,7 @@ from mcap.stream_reader import StreamReader
 
 from bridge import BRIDGE, DATA, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving, until
 from client import Sdk, command, example
+from program import terminal
 from record import check_complete, in_log_order, info, new_file, read
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
@@ -395,6 +396,21 @@ async def paused():
         equal(len(read(path)[0]), 867, "messages")
 
 
+async def bar():
+    """The bar tells what has come; there is none if that is asked for."""
+    def trial(port):
+        with tempfile.TemporaryDirectory() as folder, terminal(80) as one:
+            for name, option in (("a.mcap", ""), ("b.mcap", "--no-progress")):
+                path = os.path.join(folder, name)
+                one.type(f"{BRIDGE} record ws://127.0.0.1:{port} -o {path} --count 300 {option}; echo co''de $?\n")
+                if not option:
+                    one.until(r"recording  \d+\.\d s  \d+ messages  [\d.]+ [kM]?B  [\d.]+ MB/s")
+                one.until("code 0", 30)
+                check(bool(option) != ("MB/s" in one.shown.decode(errors="replace")), one.shown)
+    async with serving(DRIVE, "--loop") as server:
+        await asyncio.to_thread(trial, server.port)
+
+
 async def stdin_mcap():
     """An MCAP stream is stored with its times and sequences, and a part of it with its topics."""
     source = in_log_order(DRIVE)
@@ -498,6 +514,6 @@ async def examples():
 TRIALS = dict(
     recorder_recordings=recordings, recorder_reconnect=reconnect, recorder_latched=reconnect_latched, recorder_playing=reconnect_playing,
     recorder_changing=changing, recorder_signals=signals, recorder_disk_full=disk_full, recorder_ends=ends,
-    recorder_held_back=held_back, recorder_paused=paused, recorder_stdin_mcap=stdin_mcap, recorder_stdin_lines=stdin_lines,
+    recorder_held_back=held_back, recorder_bar=bar, recorder_paused=paused, recorder_stdin_mcap=stdin_mcap, recorder_stdin_lines=stdin_lines,
     recorder_stdin_signal=stdin_signal, recorder_sdk=sdk, recorder_examples=examples,
 )
