@@ -384,6 +384,10 @@ fn record_says_what_it_takes_and_makes_no_file_otherwise() {
         (&["record", "-"], "--output <FILE>"),
         (&["record", "ws://localhost:1", "-o", output, "--raw", "--default-topic", "/a"], "stdin (-)"),
         (&["record", "-", "-o", output, "--duration", "0"], "--duration"),
+        (
+            &["record", "-", "-o", output, "--max-files", "3"],
+            "--max-files: it is for a recording of several files",
+        ),
         (&["record", "-", "-o", output, "-t", "/(/"], "--topic"),
         (&["record", "-", "-o", "/nosuch/folder/a.mcap"], "/nosuch/folder/a.mcap: can't be created"),
     ] {

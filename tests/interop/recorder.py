@@ -396,6 +396,23 @@ async def paused():
         equal(len(read(path)[0]), 867, "messages")
 
 
+async def split():
+    """A recording of several files has every message, and as many files as are kept."""
+    source = [(channel[0], times[0], data) for channel, times, data in in_log_order(DRIVE)]
+    for limits, kept in (((), None), (("--max-files", 2), 2)):
+        with tempfile.TemporaryDirectory() as folder:
+            async with serving(DRIVE, *fast()) as server:
+                with recording(server, os.path.join(folder, "run.mcap"), "--split-duration", "2s", *limits) as recorder:
+                    check("files)" in await recorder.ends(), recorder.said())
+            parts = [read(os.path.join(folder, name)) for name in sorted(os.listdir(folder))]
+            check(len(parts) == kept if kept else len(parts) > 2, len(parts), "files of", kept)
+            check(not any(damaged for _, damaged in parts), "damaged")
+            stored = [(channel[0], times[0], data) for messages, _ in parts for channel, times, data in messages]
+            equal(stored, source[-len(stored):] if kept else source, "messages")
+            with recording("-", os.path.join(folder, "run.mcap"), "--split-size", "1MiB") as recorder:
+                check("exists already" in await recorder.ends(2), recorder.said())
+
+
 async def bar():
     """The bar tells what has come; there is none if that is asked for."""
     def trial(port):
@@ -514,6 +531,6 @@ async def examples():
 TRIALS = dict(
     recorder_recordings=recordings, recorder_reconnect=reconnect, recorder_latched=reconnect_latched, recorder_playing=reconnect_playing,
     recorder_changing=changing, recorder_signals=signals, recorder_disk_full=disk_full, recorder_ends=ends,
-    recorder_held_back=held_back, recorder_bar=bar, recorder_paused=paused, recorder_stdin_mcap=stdin_mcap, recorder_stdin_lines=stdin_lines,
+    recorder_held_back=held_back, recorder_bar=bar, recorder_split=split, recorder_paused=paused, recorder_stdin_mcap=stdin_mcap, recorder_stdin_lines=stdin_lines,
     recorder_stdin_signal=stdin_signal, recorder_sdk=sdk, recorder_examples=examples,
 )

@@ -14,6 +14,7 @@ mod meant;
 mod record;
 mod remote;
 mod serve;
+mod split;
 
 use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;

@@ -8,6 +8,7 @@ use clap::Args;
 use super::flags;
 use super::lines::LineArgs;
 use super::remote::{ServerArgs, duration};
+use super::split::SplitArgs;
 use crate::cli::config::Setting;
 
 pub(crate) const EXAMPLES: &str = "\
@@ -56,6 +57,8 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     pub(crate) no_progress: bool,
     #[command(flatten)]
+    split: SplitArgs,
+    #[command(flatten)]
     lines: LineArgs,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -70,6 +73,6 @@ impl RecordArgs {
             ("topic", self.topic.clone()),
             ("exclude", self.exclude.clone()),
         ]);
-        named.chain(self.lines.settings()).collect()
+        named.chain(self.split.settings()).chain(self.lines.settings()).collect()
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::lines::LineArgs;
+use super::split::SplitArgs;
 use super::{flags, one};
 
 // Kept within 80 columns, as the other examples are.
@@ -234,6 +235,8 @@ pub(crate) struct ServeArgs {
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
     record: Option<String>,
+    #[command(flatten)]
+    split: SplitArgs,
 }
 
 impl ServeArgs {
@@ -294,7 +297,7 @@ impl ServeArgs {
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
         ];
-        flags(given).chain(self.lines.settings()).collect()
+        flags(given).chain(self.lines.settings()).chain(self.split.settings()).collect()
     }
 }
 

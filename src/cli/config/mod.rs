@@ -33,6 +33,7 @@ pub(crate) mod keys;
 mod param;
 pub(crate) mod service;
 pub(crate) mod size;
+pub(crate) mod split;
 mod table;
 
 use keys::Key;

@@ -132,7 +132,8 @@ impl Run<'_> {
     fn begin(&self, log: &LogOutput) -> Result<File, Failure> {
         signals::survive_full_files().map_err(|error| Failure::Runtime(error.into()))?;
         signals::handle(self.stop.clone(), log.clone());
-        let file = File::create(&self.args.output, WriterOptions::default(), self.args.count)?;
+        let writer = WriterOptions { split: self.options.split, ..WriterOptions::default() };
+        let file = File::create(&self.args.output, writer, self.args.count)?;
         let source = if self.args.source == STDIN { serve::stdin::NAME } else { &self.args.source };
         tracing::info!("recording {source} into {}", file.path().display());
         Ok(file)

@@ -14,6 +14,9 @@ pub(super) const COMPRESSION_LEVEL: i32 = 1;
 /// decompress.
 const WORTHWHILE: usize = 32;
 
+/// A larger chunk is compressed anyway: readers take one that is not record by record, and ours reads the file through.
+const LARGEST_PLAIN: usize = 64 << 20;
+
 /// A larger buffer is not kept for the next chunk.
 const LARGEST_SPARE: usize = 4 << 20;
 
@@ -149,12 +152,18 @@ fn compress(records: &[u8], compressor: &mut Compressor<'_>, out: &mut Vec<u8>) 
     put_u64(out, 0);
     let data = out.len();
     out.resize(data + zstd::zstd_safe::compress_bound(records.len()), 0);
-    // it can't fail with room for the worst case
-    let length = compressor.compress_to_buffer(records, &mut out[data..]).unwrap_or(usize::MAX);
-    if length < records.len() - records.len() / WORTHWHILE {
-        out.truncate(data + length);
-        out[data - 8..data].copy_from_slice(&(length as u64).to_le_bytes());
-        return (ZSTD, length);
+    let most = match records.len() {
+        length @ ..=LARGEST_PLAIN => length - length / WORTHWHILE,
+        _ => usize::MAX,
+    };
+    match compressor.compress_to_buffer(records, &mut out[data..]) {
+        Ok(length) if length < most => {
+            out.truncate(data + length);
+            out[data - 8..data].copy_from_slice(&(length as u64).to_le_bytes());
+            return (ZSTD, length);
+        }
+        // it can't fail with room for the worst case
+        Ok(_) | Err(_) => {}
     }
     out.truncate(start);
     put_text(out, "");

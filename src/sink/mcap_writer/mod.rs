@@ -184,7 +184,15 @@ impl McapWriter {
         Ok(())
     }
 
-    /// Bytes in all files so far.
+    fn end_last_chunk(&mut self) -> Result<(), SinkError> {
+        if self.chunk.len() == 0 {
+            return Ok(());
+        }
+        let handed = self.pipeline.write_last(std::mem::take(&mut self.chunk));
+        handed.map_err(|HasEnded| self.failure())
+    }
+
+    /// Bytes in all files so far, also in those that have been removed.
     pub fn bytes(&self) -> u64 {
         self.pipeline.written()
     }
@@ -200,7 +208,7 @@ impl McapWriter {
 
     /// Completes the last file. The disk need not have it yet.
     pub(super) fn complete(&mut self, limit: Duration) -> Result<Recorded, SinkError> {
-        self.end_chunk()?;
+        self.end_last_chunk()?;
         self.end(limit)?;
         match &mut self.ended {
             Some(Ended { error: Some(_), .. }) | None => Err(self.failure()),
@@ -216,7 +224,7 @@ impl McapWriter {
     /// Gives the recording up after an error; how many messages can be read.
     pub fn abandon(mut self) -> u64 {
         // without an error of the disk the file can be completed
-        let ended = self.end_chunk().and_then(|()| self.end(FINISH_LIMIT));
+        let ended = self.end_last_chunk().and_then(|()| self.end(FINISH_LIMIT));
         if let Err(error) = ended {
             tracing::debug!("{error}");
         }
@@ -260,3 +268,6 @@ impl Drop for McapWriter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,7 +77,11 @@ impl PartFile {
         Ok(())
     }
 
+    /// Writes a chunk with its indexes. One without messages, which some readers take for damaged, is written as records.
     pub(super) fn write_chunk(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
+        if chunk.messages() == 0 {
+            return self.write(&[chunk.records()]);
+        }
         let at = self.bytes;
         self.write(&[chunk.bytes()])?;
         self.summary.add_chunk(at, chunk);

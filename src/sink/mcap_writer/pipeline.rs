@@ -103,11 +103,19 @@ impl Pipeline {
 
     /// Hands a chunk over, and gives an empty one for it. Waits while the threads have enough to do.
     pub(super) fn write(&self, chunk: Chunk) -> Result<Chunk, HasEnded> {
-        let bytes = chunk.len();
         let mut flow = lock(&self.shared.flow);
-        while !flow.has_ended && flow.bytes > 0 && flow.bytes + bytes > self.limit {
+        while !flow.has_ended && flow.bytes > 0 && flow.bytes + chunk.len() > self.limit {
             flow = self.shared.room.wait(flow).unwrap_or_else(PoisonError::into_inner);
         }
+        drop(flow);
+        self.write_last(chunk)?;
+        Ok(lock(&self.shared.spare).chunks.pop().unwrap_or_default())
+    }
+
+    /// The same without waiting, for one that no other follows.
+    pub(super) fn write_last(&self, chunk: Chunk) -> Result<(), HasEnded> {
+        let bytes = chunk.len();
+        let mut flow = lock(&self.shared.flow);
         if flow.has_ended {
             return Err(HasEnded);
         }
@@ -116,8 +124,7 @@ impl Pipeline {
         let ways = self.ways.as_ref().ok_or(HasEnded)?;
         let (sealed, chunk_sealed) = sync_channel(1);
         ways.orders.send(Order::Write(chunk_sealed, bytes)).map_err(|_gone| HasEnded)?;
-        ways.jobs.send(Job { chunk, sealed }).map_err(|_gone| HasEnded)?;
-        Ok(lock(&self.shared.spare).chunks.pop().unwrap_or_default())
+        ways.jobs.send(Job { chunk, sealed }).map_err(|_gone| HasEnded)
     }
 
     /// The next chunk begins a file.
