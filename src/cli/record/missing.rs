@@ -24,6 +24,8 @@ pub(super) struct Missing {
     without_connection: Duration,
     /// How often the server said that it leaves messages out.
     dropped: u64,
+    /// What the server did not do, such as to subscribe.
+    errors: u64,
     /// What could not be read.
     unread: u64,
     limit: LogLimit,
@@ -41,7 +43,15 @@ struct Lost {
 impl Missing {
     pub(super) fn new() -> Self {
         let limit = LogLimit::new(LINES);
-        Self { lost: None, gaps: 0, without_connection: Duration::ZERO, dropped: 0, unread: 0, limit }
+        Self {
+            lost: None,
+            gaps: 0,
+            without_connection: Duration::ZERO,
+            dropped: 0,
+            errors: 0,
+            unread: 0,
+            limit,
+        }
     }
 
     /// Takes note of what happened, and logs what its user has to know. The times are those of now.
@@ -104,7 +114,11 @@ impl Missing {
                     tracing::info!("{}{left_out}", printable(&text, LONGEST_ERROR));
                 }
             }
-            Level::Warning | Level::Error => self.warn(&text, now),
+            Level::Warning => self.warn(&text, now),
+            Level::Error => {
+                self.errors += 1;
+                self.warn(&text, now);
+            }
         }
     }
 
@@ -116,7 +130,7 @@ impl Missing {
 
     /// How many things went wrong so far.
     pub(super) fn count(&self) -> u64 {
-        self.gaps + self.dropped + self.unread
+        self.gaps + self.dropped + self.errors + self.unread
     }
 
     /// Whether there is no connection at the moment.
@@ -131,6 +145,7 @@ impl Missing {
         let parts = [
             (self.gaps, format!("there was no connection {} ({without})", times(self.gaps))),
             (self.dropped, format!("the server left messages out {}", times(self.dropped))),
+            (self.errors, format!("the server reported {}", counted(self.errors, "error"))),
             (self.unread, format!("{} could not be read", counted(self.unread, "message of the server"))),
         ];
         let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
@@ -198,6 +213,14 @@ mod tests {
         ]);
         let said = missing.summary(Instant::now()).unwrap();
         assert_eq!(said, "the server left messages out 2 times");
+    }
+
+    #[test]
+    fn what_a_server_did_not_do_counts() {
+        let refused = Event::Status(Status::error("subscription 7: there are too many"));
+        let nonsense = Event::Problem("opcode 9".into());
+        let said = after(&[connected(), refused, nonsense]).summary(Instant::now()).unwrap();
+        assert_eq!(said, "the server reported 1 error, 1 message of the server could not be read");
     }
 
     #[test]

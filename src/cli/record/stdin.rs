@@ -91,7 +91,7 @@ fn read(unread: stdin::Stdin, sender: &mpsc::Sender<Read>) {
             let counts = lines.counts();
             (Box::new(lines), Some(counts))
         }
-        Ok(Some(Sniffed::Mcap(stream))) => (Box::new(stream), None),
+        Ok(Some(Sniffed::Mcap(stream))) => (stream, None),
         Ok(None) => return,
         Err(error) => {
             // who receives it may be gone

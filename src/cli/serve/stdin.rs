@@ -53,7 +53,7 @@ pub(super) struct Piped {
 /// The same for who carries out no commands.
 pub(in crate::cli) enum Sniffed {
     Lines(JsonLines<Incoming>),
-    Mcap(McapStream<Incoming>),
+    Mcap(Box<McapStream<Incoming>>),
 }
 
 impl Stdin {
@@ -81,7 +81,7 @@ impl Stdin {
                      were recorded now, beside live input",
                 ));
             }
-            Some(Sniffed::Mcap(stream)) => (Kind::Mcap, Box::new(stream)),
+            Some(Sniffed::Mcap(stream)) => (Kind::Mcap, stream),
             Some(Sniffed::Lines(lines)) => (Kind::JsonLines, talk.with_stdin(lines)),
         };
         Ok(Some(Piped { kind, stream, registry }))
@@ -108,7 +108,7 @@ impl Stdin {
         match kind {
             Kind::Mcap => {
                 let stream = McapStream::new(NAME.into(), incoming, &self.stop, self.topics, self.registry);
-                Ok(Some(Sniffed::Mcap(stream)))
+                Ok(Some(Sniffed::Mcap(Box::new(stream))))
             }
             Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |")),
             Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |")),
