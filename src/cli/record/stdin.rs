@@ -89,7 +89,7 @@ fn read(unread: stdin::Stdin, sender: &mpsc::Sender<Read>) {
     let (mut stream, counts): (Box<dyn Stream>, _) = match unread.sniff() {
         Ok(Some(Sniffed::Lines(lines))) => {
             let counts = lines.counts();
-            (Box::new(lines), Some(counts))
+            (lines, Some(counts))
         }
         Ok(Some(Sniffed::Mcap(stream))) => (stream, None),
         Ok(None) => return,

@@ -52,7 +52,7 @@ pub(super) struct Piped {
 
 /// The same for who carries out no commands.
 pub(in crate::cli) enum Sniffed {
-    Lines(JsonLines<Incoming>),
+    Lines(Box<JsonLines<Incoming>>),
     Mcap(Box<McapStream<Incoming>>),
 }
 
@@ -82,7 +82,7 @@ impl Stdin {
                 ));
             }
             Some(Sniffed::Mcap(stream)) => (Kind::Mcap, stream),
-            Some(Sniffed::Lines(lines)) => (Kind::JsonLines, talk.with_stdin(lines)),
+            Some(Sniffed::Lines(lines)) => (Kind::JsonLines, talk.with_stdin(*lines)),
         };
         Ok(Some(Piped { kind, stream, registry }))
     }
@@ -113,7 +113,8 @@ impl Stdin {
             Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |")),
             Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |")),
             Kind::JsonLines | Kind::Unknown => {
-                Ok(Some(Sniffed::Lines(self.lines.of(NAME.into(), incoming, self.pace))))
+                let lines = self.lines.of(NAME.into(), incoming, self.pace);
+                Ok(Some(Sniffed::Lines(Box::new(lines))))
             }
         }
     }
