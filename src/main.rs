@@ -1,5 +1,6 @@
 //! Runs what was asked for, and turns the outcome into an exit code: 0 done, 1 failed while running, 2 wrong options or
-//! unreadable input, 3 port in use, 4 what was shown is damaged.
+//! unreadable input, 3 port in use, 4 what was shown is damaged, or what was
+//! recorded may lack something.
 
 use std::process::ExitCode;
 

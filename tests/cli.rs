@@ -372,3 +372,29 @@ fn the_last_error_is_an_object_if_that_is_asked_for() {
         assert_eq!(object["level"], "ERROR", "{message}");
     }
 }
+
+#[test]
+fn record_says_what_it_takes_and_makes_no_file_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = folder.path().join("new.mcap");
+    let output = new.to_str().unwrap();
+    for (arguments, word) in [
+        (&["record", "drive.mcap", "-o", output][..], "record - -o NEW < FILE"),
+        (&["record", "-", "-o", "-"], "echo --raw"),
+        (&["record", "-"], "--output <FILE>"),
+        (&["record", "ws://localhost:1", "-o", output, "--raw", "--default-topic", "/a"], "stdin (-)"),
+        (&["record", "-", "-o", output, "--duration", "0"], "--duration"),
+        (
+            &["record", "-", "-o", output, "--max-files", "3"],
+            "--max-files: it is for a recording of several files",
+        ),
+        (&["record", "-", "-o", output, "-t", "/(/"], "--topic"),
+        (&["record", "-", "-o", "/nosuch/folder/a.mcap"], "/nosuch/folder/a.mcap: can't be created"),
+    ] {
+        let message = refused(arguments, &[]);
+        assert!(message.contains(word), "{arguments:?}: {message}");
+    }
+    let output = run(&["record", "ws://localhost:1", "-o", output], &[]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!new.exists());
+}

@@ -21,6 +21,7 @@ mod panics;
 mod param;
 mod progress;
 mod publish;
+mod record;
 mod remote;
 mod serve;
 
@@ -44,7 +45,7 @@ pub(crate) enum Failure {
     PortInUse(anyhow::Error),
     /// Some of several inputs can't be read, which has been reported.
     Unreadable,
-    /// Something is damaged, which has been shown with the rest.
+    /// Something is damaged, or was not recorded, which has been shown with the rest.
     Damaged,
     /// A thread panicked, which has been reported.
     Panicked,
@@ -77,6 +78,7 @@ fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure>
         Command::Demo(args) => demo::run(args, &cli.logging, log, &panicked),
         Command::Info(args) => info::run(args, !cli.logging.quiet, log),
         Command::Echo(args) => echo::run(args),
+        Command::Record(args) => record::run(args, cli.logging.quiet, log, &panicked),
         Command::Call(args) => call::run(args),
         Command::Param(args) => param::run(args),
         Command::Fetch(args) => fetch::run(args),

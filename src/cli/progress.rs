@@ -115,13 +115,13 @@ pub(crate) fn columns() -> usize {
 
 /// How much is done of something.
 #[derive(Debug, Clone, Copy)]
-struct Share {
+pub(crate) struct Share {
     done: u64,
     total: u64,
 }
 
 /// A figure of the line.
-struct Part {
+pub(crate) struct Part {
     /// The least is left out first.
     rank: u8,
     is_left: bool,
@@ -129,17 +129,19 @@ struct Part {
 }
 
 impl Part {
-    fn left(rank: u8, text: String) -> Self {
+    /// On the left.
+    pub(crate) fn left(rank: u8, text: String) -> Self {
         Self { rank, is_left: true, text }
     }
 
-    fn right(rank: u8, text: String) -> Self {
+    /// On the right.
+    pub(crate) fn right(rank: u8, text: String) -> Self {
         Self { rank, is_left: false, text }
     }
 }
 
 /// As many parts as fit, with a bar between left and right if there is room and a share for it.
-fn fitted(mut parts: Vec<Part>, share: Option<Share>, columns: usize) -> String {
+pub(crate) fn fitted(mut parts: Vec<Part>, share: Option<Share>, columns: usize) -> String {
     // the last column stays free: some terminals begin a new line after it
     let columns = columns.saturating_sub(1);
     let width = |parts: &[Part]| parts.iter().map(|part| part.text.chars().count() + 2).sum::<usize>();
@@ -235,12 +237,13 @@ impl TermLike for Canvas {
 
 /// How many a second over the last [`RATE_WINDOW`].
 #[derive(Debug, Default)]
-struct Throughput {
+pub(crate) struct Throughput {
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Throughput {
-    fn measure(&mut self, count: u64, now: Instant) -> f64 {
+    /// The rate, now that there are so many.
+    pub(crate) fn measure(&mut self, count: u64, now: Instant) -> f64 {
         self.samples.push_back((now, count));
         while self.samples.len() > 2 && now.duration_since(self.samples[1].0) >= RATE_WINDOW {
             self.samples.pop_front();

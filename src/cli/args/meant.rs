@@ -31,7 +31,6 @@ const OTHER_COMMANDS: &[(&str, &str)] = &[
     ("run", "serve"),
     ("start", "serve"),
     ("stream", "serve"),
-    ("record", "serve --record FILE"),
     ("show", "info"),
     ("inspect", "info"),
     ("doctor", "info --check"),

@@ -11,11 +11,14 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 mod lines;
 mod meant;
+mod record;
 mod remote;
 mod serve;
+mod split;
 
 use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
+pub(crate) use record::RecordArgs;
 pub(crate) use remote::{
     CallArgs, ControlArgs, EchoArgs, FetchArgs, ParamAction, ParamArgs, PublishArgs, RateArgs, SeekArgs,
     ServerArgs, StepArgs,
@@ -36,10 +39,12 @@ Examples:
   foxglove-bridge info drive.mcap                  show what is in it
   foxglove-bridge demo drive                       a robot to look at
   foxglove-bridge echo ws://robot:8765 /imu        print messages, decoded
+  foxglove-bridge record ws://robot:8765 -o a.mcap store what a server sends
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  4 info, echo: the recording is damaged  130 ended at once by another signal";
+  4 info, echo: the recording is damaged; record: something may be missing
+  130 ended at once by another signal";
 
 const INFO_EXAMPLES: &str = "\
 Examples:
@@ -86,6 +91,9 @@ pub(crate) enum Command {
     /// Print messages of a server or a recording as JSON lines, decoded
     #[command(after_help = remote::ECHO_EXAMPLES)]
     Echo(Box<EchoArgs>),
+    /// Record what a server sends, or what comes on stdin, into an MCAP file
+    #[command(after_help = record::EXAMPLES)]
+    Record(Box<RecordArgs>),
     /// Call a service of a server, and print its response
     #[command(after_help = remote::CALL_EXAMPLES)]
     Call(Box<CallArgs>),

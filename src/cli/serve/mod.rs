@@ -182,8 +182,13 @@ fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Rec
 
 /// Completes the recording and tells what is in it.
 fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
-    let recorded = recorder.finish()?;
-    let Recorded { messages, bytes, lost, on_disk, .. } = recorded;
+    say_recorded(&recorder.finish()?);
+    Ok(())
+}
+
+/// Logs what was recorded, and what was not.
+pub(super) fn say_recorded(recorded: &Recorded) {
+    let Recorded { messages, bytes, lost, on_disk, .. } = *recorded;
     let files = recorded.files();
     tracing::info!("recorded {}, {}, in {files}", counted(messages, "message"), figures::bytes(bytes));
     if lost > 0 {
@@ -193,7 +198,6 @@ fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
     if on_disk == OnDisk::NotYet {
         tracing::warn!("{files}: complete, but the system is still writing to the disk");
     }
-    Ok(())
 }
 
 /// Keys of the terminal, if there is one.

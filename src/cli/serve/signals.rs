@@ -182,7 +182,7 @@ impl Signals {
 /// A file that has reached its largest size (`ulimit -f`) is an error of the write, as a full disk is, and does not end
 /// the program.
 #[cfg(unix)]
-pub(super) fn survive_full_files() -> io::Result<()> {
+pub(in crate::cli) fn survive_full_files() -> io::Result<()> {
     use rustix::process::Signal;
     use tokio::signal::unix::{SignalKind, signal};
     // the handler stays; nobody has to listen
@@ -190,7 +190,7 @@ pub(super) fn survive_full_files() -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn survive_full_files() -> io::Result<()> {
+pub(in crate::cli) fn survive_full_files() -> io::Result<()> {
     Ok(())
 }
 

@@ -6,13 +6,14 @@ use std::io::{ErrorKind, IsTerminal, Read};
 
 use foxglove_bridge::model::Batch;
 use foxglove_bridge::registry::Registry;
-use foxglove_bridge::source::json_lines::PATIENCE;
+use foxglove_bridge::source::json_lines::{JsonLines, PATIENCE};
 use foxglove_bridge::source::{
     Incoming, Kind, McapStream, SourceError, Stop, Stream, TopicRules, other_format, sniff,
 };
 
 use super::lines::{Lines, Pace};
 use super::talk::Talk;
+use crate::cli::config::ServeOptions;
 
 /// What it is called in messages.
 pub(in crate::cli) const NAME: &str = "stdin";
@@ -22,7 +23,7 @@ const SILENT: &str = "nothing has come so far; many programs collect their outpu
                       PROGRAM, python3 -u, jq --unbuffered and grep --line-buffered don't";
 
 /// Stdin before its first byte.
-pub(super) struct Stdin {
+pub(in crate::cli) struct Stdin {
     pub(super) lines: Lines,
     /// How lines are played.
     pub(super) pace: Pace,
@@ -49,11 +50,46 @@ pub(super) struct Piped {
     pub(super) registry: Registry,
 }
 
+/// The same for who carries out no commands.
+pub(in crate::cli) enum Sniffed {
+    Lines(Box<JsonLines<Incoming>>),
+    Mcap(Box<McapStream<Incoming>>),
+}
+
 impl Stdin {
+    /// Stdin that is not served: lines or MCAP, as they come.
+    pub(in crate::cli) fn alone(options: &ServeOptions, stop: &Stop) -> anyhow::Result<Self> {
+        let registry = Registry::default();
+        Ok(Self {
+            lines: Lines::new(options, &registry)?,
+            pace: Pace::AsTheyCome,
+            topics: options.recording.topics.clone(),
+            registry,
+            stop: stop.clone(),
+            takes: Takes::All,
+        })
+    }
+
     /// Waits for the first bytes, and makes of them what they seem to be. None if it was stopped before.
     pub(super) fn open(self, talk: &Talk) -> Result<Option<Piped>, SourceError> {
+        let (takes, registry) = (self.takes, self.registry.clone());
+        let (kind, stream): (_, Box<dyn Stream>) = match self.sniff()? {
+            None => return Ok(None),
+            Some(Sniffed::Mcap(_)) if takes == Takes::Commands => {
+                return Err(unusable(
+                    "is MCAP, and beside a recording only commands are taken; --shift now plays the recording as if it \
+                     were recorded now, beside live input",
+                ));
+            }
+            Some(Sniffed::Mcap(stream)) => (Kind::Mcap, stream),
+            Some(Sniffed::Lines(lines)) => (Kind::JsonLines, talk.with_stdin(*lines)),
+        };
+        Ok(Some(Piped { kind, stream, registry }))
+    }
+
+    /// The same for who carries out no commands.
+    pub(in crate::cli) fn sniff(self) -> Result<Option<Sniffed>, SourceError> {
         let io = |error| SourceError::Io { name: NAME.into(), error };
-        let unusable = |reason: String| SourceError::Unusable { name: NAME.into(), reason };
         if std::io::stdin().is_terminal() {
             tracing::info!("reading JSON lines from the terminal; Ctrl-D ends them");
         }
@@ -61,7 +97,7 @@ impl Stdin {
         let Some((first, impatient)) = first_bytes(impatient).map_err(io)? else { return Ok(None) };
         let kind = sniff(&first);
         if let (Kind::JsonLines | Kind::Unknown, Some(reason)) = (kind, other_format(&first)) {
-            return Err(unusable(reason.into()));
+            return Err(unusable(reason));
         }
         let incoming = match kind {
             // what comes, or does not, is told after a while
@@ -70,25 +106,22 @@ impl Stdin {
         };
         let incoming = incoming.after(first);
         match kind {
-            Kind::Mcap if self.takes == Takes::Commands => Err(unusable(
-                "is MCAP, and beside a recording only commands are taken; --shift now plays the recording as if it were \
-                 recorded now, beside live input"
-                    .into(),
-            )),
             Kind::Mcap => {
-                let registry = self.registry;
-                let stream =
-                    McapStream::new(NAME.into(), incoming, &self.stop, self.topics, registry.clone());
-                Ok(Some(Piped { kind, stream: Box::new(stream), registry }))
+                let stream = McapStream::new(NAME.into(), incoming, &self.stop, self.topics, self.registry);
+                Ok(Some(Sniffed::Mcap(Box::new(stream))))
             }
-            Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |".into())),
-            Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |".into())),
+            Kind::Gzip => Err(unusable("is compressed; decompress it first: gunzip -c … |")),
+            Kind::Zstd => Err(unusable("is compressed; decompress it first: zstd -dc … |")),
             Kind::JsonLines | Kind::Unknown => {
-                let stream = talk.with_stdin(self.lines.of(NAME.into(), incoming, self.pace));
-                Ok(Some(Piped { kind: Kind::JsonLines, stream, registry: self.registry }))
+                let lines = self.lines.of(NAME.into(), incoming, self.pace);
+                Ok(Some(Sniffed::Lines(Box::new(lines))))
             }
         }
     }
+}
+
+fn unusable(reason: &str) -> SourceError {
+    SourceError::Unusable { name: NAME.into(), reason: reason.into() }
 }
 
 /// What comes first, and what it came from. None if that was stopped before.

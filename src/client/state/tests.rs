@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{ChannelId, SubscriptionId};
-use crate::pattern::TopicPattern;
+use crate::pattern::{TopicFilter, TopicPattern};
 use crate::protocol::{
     AdvertiseTable, AdvertisedChannel, ClientChannel, ClientChannelId, FetchAssetResponse, Frame, Parameter,
     ParameterValues, SchemaEntry, SchemaId, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
@@ -502,10 +502,11 @@ enum Step {
 }
 
 fn topics(choice: u8) -> Topics {
-    match choice % 4 {
+    match choice % 5 {
         0 => Topics::All,
         1 => Topics::Channel(ChannelId(u32::from(choice) % 5)),
         2 => Topics::Matching("/[ab]".parse().unwrap()),
+        3 => Topics::Allowed(TopicFilter { include: Vec::new(), exclude: vec!["/[ab]".parse().unwrap()] }),
         _ => Topics::Topic(format!("/{}", char::from(b'a' + choice % 5))),
     }
 }

@@ -1,0 +1,116 @@
+//! What is written: channels that are equal are one, whatever their ids, and what is in the file by now.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::anyhow;
+use foxglove_bridge::internals::counted;
+use foxglove_bridge::model::{Channel, ChannelId, Entry, Schema};
+use foxglove_bridge::sink::{McapWriter, SinkError, WriterOptions};
+
+use crate::cli::{Failure, serve};
+
+/// What makes channels equal. Their metadata are those of the first one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Form {
+    topic: String,
+    message_encoding: String,
+    schema: Option<Arc<Schema>>,
+}
+
+/// The recording that is being written.
+pub(super) struct File {
+    writer: McapWriter,
+    channels: HashMap<Form, ChannelId>,
+    /// Messages that were written, and the bytes of their payloads.
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
+    /// Messages after which it is complete.
+    count: Option<u64>,
+}
+
+impl File {
+    /// Makes the file; it must not exist. `count`: messages after which it is complete.
+    pub(super) fn create(path: &Path, options: WriterOptions, count: Option<u64>) -> Result<Self, Failure> {
+        let writer = McapWriter::create(path, options).map_err(|error| match error {
+            SinkError::Exists(_) | SinkError::Create { .. } => Failure::Input(error.into()),
+            SinkError::Write { .. } | SinkError::Removed(_) | SinkError::Stuck(_) => {
+                Failure::Runtime(error.into())
+            }
+        })?;
+        Ok(Self { writer, channels: HashMap::new(), messages: 0, bytes: 0, count })
+    }
+
+    /// Whether nothing more is to be written.
+    pub(super) fn is_complete(&self) -> bool {
+        self.count.is_some_and(|count| self.messages >= count)
+    }
+
+    /// The id in the file of a channel that may be known; its own id does not matter.
+    pub(super) fn channel(&mut self, channel: &Channel) -> Result<ChannelId, SinkError> {
+        let form = Form {
+            topic: channel.topic.clone(),
+            message_encoding: channel.message_encoding.clone(),
+            schema: channel.schema.clone(),
+        };
+        if let Some(id) = self.channels.get(&form) {
+            return Ok(*id);
+        }
+        // the writer has fewer than this has numbers
+        let id = ChannelId(u32::try_from(self.channels.len()).unwrap_or(u32::MAX));
+        self.writer.add_channel(&Channel { id, ..channel.clone() })?;
+        self.channels.insert(form, id);
+        Ok(id)
+    }
+
+    /// Writes a message, unless the recording is complete. Its channel is one of [`File::channel`].
+    pub(super) fn write(&mut self, entry: &Entry, payload: &[u8]) -> Result<(), SinkError> {
+        if self.is_complete() {
+            return Ok(());
+        }
+        self.writer.write(entry, payload)?;
+        self.messages += 1;
+        self.bytes += payload.len() as u64;
+        Ok(())
+    }
+
+    /// Hands what has waited for a second to the system.
+    pub(super) fn flush_if_due(&mut self, now: Instant) -> Result<(), SinkError> {
+        self.writer.flush_if_due(now)
+    }
+
+    /// The first file.
+    pub(super) fn path(&self) -> &Path {
+        self.writer.path()
+    }
+
+    /// Completes the file, and says what is in it.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;
+        serve::say_recorded(&recorded);
+        Ok(())
+    }
+
+    /// The same where there was nothing to record: a file without a message is removed, so that the command can be run
+    /// again.
+    pub(super) fn finish_unless_empty(self) -> Result<(), Failure> {
+        if self.messages > 0 {
+            return self.finish();
+        }
+        let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;
+        for part in recorded.parts {
+            if let Err(error) = std::fs::remove_file(&part.path) {
+                tracing::debug!("{}: {error}", part.path.display());
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the file up, which could not be written; says what can be read of it.
+    pub(super) fn abandon(self, error: SinkError) -> Failure {
+        let readable = counted(self.writer.abandon(), "message");
+        Failure::Runtime(anyhow!("{error}; {readable} can be read"))
+    }
+}

@@ -1,0 +1,137 @@
+//! What comes on stdin: JSON lines, or MCAP.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use foxglove_bridge::internals::{counted, printable};
+use foxglove_bridge::model::{Batch, ChannelId, Entry};
+use foxglove_bridge::source::{ErrorKind, SourceError, Stop, Stream};
+use tokio::sync::mpsc;
+
+use super::bar::State;
+use super::file::File;
+use super::{Came, Source, Trouble};
+use crate::cli::config::ServeOptions;
+use crate::cli::serve::hints;
+use crate::cli::serve::stdin::{self, Sniffed};
+use crate::cli::{Failure, LONGEST_ERROR};
+
+/// Batches that are read ahead; each has what one read completes, or a chunk.
+const AHEAD: usize = 4;
+
+pub(super) struct Stdin {
+    batches: mpsc::Receiver<Read>,
+    stop: Stop,
+    /// The ids that channels have in the file.
+    ids: HashMap<ChannelId, ChannelId>,
+    bad_lines: u64,
+    /// Parts that could not be read.
+    damaged: u64,
+}
+
+/// What was read.
+struct Read {
+    /// None at the end.
+    batch: Result<Option<Batch>, SourceError>,
+    /// Lines that could not be used so far.
+    bad_lines: u64,
+}
+
+impl Stdin {
+    /// Reads from now on, on a thread.
+    pub(super) fn open(options: &ServeOptions) -> anyhow::Result<Self> {
+        let stop = Stop::new()?;
+        let unread = stdin::Stdin::alone(options, &stop)?;
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let reading = std::thread::Builder::new().name("stdin".into());
+        reading.spawn(move || read(unread, &sender)).context("reading stdin")?;
+        Ok(Self { batches, stop, ids: HashMap::new(), bad_lines: 0, damaged: 0 })
+    }
+
+    fn take(&mut self, read: Read, file: &mut File) -> Result<Came, Trouble> {
+        self.bad_lines = read.bad_lines;
+        match read.batch {
+            Ok(Some(batch)) => {
+                self.write(&batch, file)?;
+                Ok(Came::Some)
+            }
+            Ok(None) => Ok(Came::End),
+            Err(error) if error.kind() == ErrorKind::Fatal => {
+                Err(Trouble::Source(Failure::Input(hints::with_way_out(error))))
+            }
+            Err(error) => {
+                self.damaged += 1;
+                tracing::warn!("{}", printable(&error.to_string(), LONGEST_ERROR));
+                Ok(Came::Some)
+            }
+        }
+    }
+
+    fn write(&mut self, batch: &Batch, file: &mut File) -> Result<(), Trouble> {
+        for id in &batch.retired {
+            self.ids.remove(id);
+        }
+        for channel in &batch.announcements {
+            self.ids.insert(channel.id, file.channel(channel)?);
+        }
+        for entry in &batch.entries {
+            if let Some(&channel) = self.ids.get(&entry.channel) {
+                file.write(&Entry { channel, ..*entry }, batch.payload(entry))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads to the end, or until nobody takes it any more.
+fn read(unread: stdin::Stdin, sender: &mpsc::Sender<Read>) {
+    let (mut stream, counts): (Box<dyn Stream>, _) = match unread.sniff() {
+        Ok(Some(Sniffed::Lines(lines))) => {
+            let counts = lines.counts();
+            (lines, Some(counts))
+        }
+        Ok(Some(Sniffed::Mcap(stream))) => (stream, None),
+        Ok(None) => return,
+        Err(error) => {
+            // who receives it may be gone
+            return sender.blocking_send(Read { batch: Err(error), bad_lines: 0 }).unwrap_or_default();
+        }
+    };
+    loop {
+        let batch = stream.next();
+        let is_end = matches!(batch, Ok(None));
+        let bad_lines = counts.as_ref().map_or(0, |counts| counts.bad.load(Ordering::Relaxed));
+        if sender.blocking_send(Read { batch, bad_lines }).is_err() || is_end {
+            return;
+        }
+    }
+}
+
+impl Source for Stdin {
+    async fn next(&mut self, file: &mut File) -> Result<Came, Trouble> {
+        match self.batches.recv().await {
+            Some(read) => self.take(read, file),
+            None => Ok(Came::End),
+        }
+    }
+
+    async fn stop(&mut self, file: &mut File) -> Result<(), Trouble> {
+        self.stop.stop();
+        while !file.is_complete() && self.next(file).await? == Came::Some {}
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        State { connected: true, missing: self.bad_lines + self.damaged }
+    }
+
+    fn missing(&self) -> Option<String> {
+        let parts = [
+            (self.bad_lines, format!("{} can't be used", counted(self.bad_lines, "line"))),
+            (self.damaged, format!("{} can't be read", counted(self.damaged, "part"))),
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+        (!parts.is_empty()).then(|| format!("stdin: {}", parts.join(", ")))
+    }
+}
