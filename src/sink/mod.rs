@@ -14,11 +14,13 @@ use std::time::{Duration, Instant};
 use crate::hub::{Hub, Next, Published, Tap};
 use crate::time::{TimeRange, Timestamp};
 
+mod black_box;
 mod mcap_file;
 mod mcap_kept;
 mod mcap_writer;
 mod output;
 
+pub use black_box::{BlackBox, BlackBoxError, BlackBoxOptions, Keep};
 use mcap_file::{Contents, McapFile};
 use mcap_kept::Kept;
 pub use mcap_writer::{McapWriter, Split, WriterOptions};
@@ -239,12 +241,12 @@ fn write_all(tap: &Tap, file: &mut McapFile) -> Result<(), SinkError> {
                     file.add_channel(&channel)?;
                 }
             }
-            Next::Published(Published::Messages { batch, range }) => {
+            Next::Published(Published::Messages { batch, range, .. }) => {
                 for entry in &batch.entries[range] {
                     file.write(entry, batch.payload(entry))?;
                 }
             }
-            Next::Deadline => {}
+            Next::Published(Published::Retired(_)) | Next::Deadline | Next::Woken => {}
             Next::Closed => return Ok(()),
         }
         let now = Instant::now();

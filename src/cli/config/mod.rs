@@ -28,12 +28,14 @@ use foxglove_bridge::time::TimeSpec;
 mod address;
 pub(crate) mod file;
 mod fits;
+mod keep;
 pub(crate) mod keys;
 mod param;
 pub(crate) mod service;
 pub(crate) mod size;
 mod table;
 
+pub(crate) use keep::Kept;
 use keys::Key;
 use service::CommandService;
 
@@ -97,6 +99,12 @@ pub(crate) struct ServeOptions {
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
     pub(crate) record: Option<PathBuf>,
+    /// How much of what live sources have sent is kept, if any.
+    pub(crate) keep: Option<Kept>,
+    /// The folder into which that is saved.
+    pub(crate) save_dir: PathBuf,
+    /// How much of what follows is saved with it.
+    pub(crate) save_after: Duration,
     /// The file that is written once the server listens, if any.
     pub(crate) ready_file: Option<PathBuf>,
     /// Whether a progress bar may be shown.
@@ -185,6 +193,9 @@ impl Default for ServeOptions {
             call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
+            keep: None,
+            save_dir: PathBuf::from("."),
+            save_after: Duration::ZERO,
             ready_file: None,
             progress: true,
         }
