@@ -145,6 +145,13 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a recording whose recorder was killed lacks its last second at most", "record_killed", false),
     ("a full disk ends the recording, not the serving", "record_disk_full", false),
     ("a recording never replaces a file", "record_exists", false),
+    (
+        "a recording in parts of a minute is what was served, each part readable by itself",
+        "record_split",
+        false,
+    ),
+    ("of a killed recorder every finished part is whole", "record_split_killed", false),
+    ("the parts of a recording stay within their number and their bytes", "record_split_limits", false),
     ("what a live source has sent last is saved exactly while viewers watch", "black_box", false),
     ("what is kept of live input has a bound, also while it is saved", "black_box_bound", false),
     ("a kill while what is kept is saved leaves no half file", "black_box_killed", false),

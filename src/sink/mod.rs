@@ -1,4 +1,4 @@
-//! Where what is served goes besides the clients: into a file.
+//! Where what is served goes besides the clients: into a file. [`McapWriter`] writes files without a hub.
 //!
 //! A [`Recorder`] takes everything that is published in the hub and writes it on a thread of its own, so that delivery
 //! never waits for the disk; only playback that waits for slow clients waits for the recorder too. What it has queued
@@ -12,18 +12,20 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use crate::hub::{Hub, Next, Published, Tap};
-use crate::time::{TimeRange, Timestamp};
+use crate::model::Channel;
+use crate::time::Timestamp;
 
 mod black_box;
-mod mcap_file;
+mod error;
 mod mcap_kept;
 mod mcap_writer;
-mod output;
+mod recorded;
 
 pub use black_box::{BlackBox, BlackBoxError, BlackBoxOptions, Keep};
-use mcap_file::{Contents, McapFile};
-use mcap_kept::Kept;
-pub use mcap_writer::{McapWriter, Split, WriterOptions};
+pub use error::SinkError;
+use mcap_writer::Syncing;
+pub use mcap_writer::{McapWriter, OnDisk, Split, WriterOptions};
+pub use recorded::{Part, Recorded};
 
 /// Data queued for the file, in bytes, and one batch: at 50 MB/s the disk may stall for a second.
 pub const QUEUE_LIMIT: usize = 64 << 20;
@@ -37,73 +39,6 @@ pub const FINISH_LIMIT: Duration = Duration::from_secs(8);
 
 /// What in a file's name stands for the time of the start.
 const TIME: &str = "{time}";
-
-/// Why something is not recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum SinkError {
-    /// Recording into a file that is there would destroy what is in it.
-    #[error(
-        "{}: exists already and is not overwritten; choose another name, or one with {TIME} in it",
-        .0.display()
-    )]
-    Exists(PathBuf),
-    /// The file can't be made.
-    #[error("{}: can't be created: {reason}", path.display())]
-    Create {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
-    /// The file can't be written any more.
-    #[error("{}: recording failed: {reason}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says, or the limit of the format that was reached.
-        reason: String,
-    },
-    /// Nobody can find it any more.
-    #[error("{}: was removed while it was written; what was recorded is lost", .0.display())]
-    Removed(PathBuf),
-    /// The disk did not take the rest in time.
-    #[error("{}: the end was not written within {} s", .0.display(), FINISH_LIMIT.as_secs())]
-    Stuck(PathBuf),
-}
-
-/// What was recorded in the end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// The files that are there, oldest first.
-    pub parts: Vec<Part>,
-    /// Messages in them; what is repeated at the beginning of a file counts in each.
-    pub messages: u64,
-    /// Their size.
-    pub bytes: u64,
-    /// Messages that are not in them because the disk was too slow. A [`McapWriter`] loses none.
-    pub lost: u64,
-}
-
-impl Recorded {
-    fn of(parts: Vec<Part>) -> Self {
-        let messages = parts.iter().map(|part| part.messages).sum();
-        let bytes = parts.iter().map(|part| part.bytes).sum();
-        Self { parts, messages, bytes, lost: 0 }
-    }
-}
-
-/// A file of a recording.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// The file.
-    pub path: PathBuf,
-    /// Messages in it.
-    pub messages: u64,
-    /// Its size.
-    pub bytes: u64,
-    /// From the lowest to the highest log time in it; None without a message.
-    pub range: Option<TimeRange>,
-}
 
 /// Records what is served on a thread of its own, until [`Recorder::finish`] or until it is dropped.
 ///
@@ -128,15 +63,48 @@ pub struct Recorder {
     path: PathBuf,
     tap: Arc<Tap>,
     /// None once it was waited for.
-    outcome: Option<Receiver<Result<Contents, SinkError>>>,
+    outcome: Option<Receiver<Result<Complete, SinkError>>>,
+}
+
+/// What the recorder's thread has written, and the disk may not have yet.
+struct Complete {
+    recorded: Recorded,
+    syncing: Option<Syncing>,
 }
 
 impl Recorder {
     /// Makes the file, which must not exist, and starts to record what is published in the hub from now on. Of the
     /// recordings that are `played` it keeps profile, attachments and metadata.
     pub fn start(path: &Path, hub: &Hub, played: &[PathBuf]) -> Result<Self, SinkError> {
-        let kept = Kept::of(played);
-        let file = McapFile::create(path, &kept)?;
+        Self::with_options(path, hub, WriterOptions { keep: played.to_owned(), ..WriterOptions::default() })
+    }
+
+    /// The same with options, for example for a recording of several files; see [`McapWriter::create`] for their names. What
+    /// the hub latches is repeated at the beginning of each.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use foxglove_bridge::hub::{Hub, HubOptions};
+    /// use foxglove_bridge::sink::{Recorder, Split, WriterOptions};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("run.mcap");
+    /// let hub = Hub::new("robot", HubOptions::default());
+    /// // a file for each minute; what is older than an hour is removed
+    /// let split = Split {
+    ///     duration: Some(Duration::from_secs(60)),
+    ///     max_files: 60.try_into().ok(),
+    ///     ..Split::default()
+    /// };
+    /// let options = WriterOptions { split, ..WriterOptions::default() };
+    /// let recorder = Recorder::with_options(&path, &hub, options)?;
+    /// assert!(recorder.path().ends_with("run-0001.mcap"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_options(path: &Path, hub: &Hub, options: WriterOptions) -> Result<Self, SinkError> {
+        let writer = McapWriter::create(path, options)?;
+        let path = writer.path().to_owned();
         let tap = Arc::new(hub.tap(QUEUE_LIMIT));
         let (sender, outcome) = sync_channel(1);
         let taken = Taker(tap.clone());
@@ -144,26 +112,36 @@ impl Recorder {
             .name("recorder".into())
             .spawn(move || {
                 // whoever started it may have given up waiting
-                sender.send(record(&taken.0, file, &kept)).ok();
+                sender.send(record(&taken.0, writer)).ok();
             })
-            .map_err(|error| SinkError::Create { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(Self { path: path.to_owned(), tap, outcome: Some(outcome) })
+            .map_err(|error| SinkError::Create { path: path.clone(), reason: error.to_string() })?;
+        Ok(Self { path, tap, outcome: Some(outcome) })
     }
 
-    /// Writes what is still queued and completes the file. An error has been logged when it happened.
+    /// The first file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes what is still queued, completes the last file, and waits until the disk has all of them. An error has been
+    /// logged when it happened.
     ///
     /// Blocks for [`FINISH_LIMIT`] at most. Dropping a recorder does the same, but does not return what was recorded.
     pub fn finish(mut self) -> Result<Recorded, SinkError> {
-        let Contents { messages, bytes } = self.complete()?;
-        let part = Part { path: self.path.clone(), messages, bytes, range: None };
-        Ok(Recorded { lost: self.tap.lost(), ..Recorded::of(vec![part]) })
+        let recorded = self.complete()?;
+        Ok(Recorded { lost: self.tap.lost(), ..recorded })
     }
 
     /// Ends the recording and waits for its outcome. To be called once.
-    fn complete(&mut self) -> Result<Contents, SinkError> {
+    fn complete(&mut self) -> Result<Recorded, SinkError> {
+        let deadline = Instant::now() + FINISH_LIMIT;
         self.tap.close();
         match self.outcome.take().map(|outcome| outcome.recv_timeout(FINISH_LIMIT)) {
-            Some(Ok(outcome)) => outcome,
+            Some(Ok(outcome)) => {
+                let Complete { recorded, syncing } = outcome?;
+                let on_disk = syncing.map_or(Ok(OnDisk::Yes), |syncing| syncing.wait(deadline))?;
+                Ok(Recorded { on_disk, ..recorded })
+            }
             Some(Err(RecvTimeoutError::Timeout)) => Err(SinkError::Stuck(self.path.clone())),
             None | Some(Err(RecvTimeoutError::Disconnected)) => {
                 let reason = "the recorder's thread panicked".to_owned();
@@ -205,21 +183,20 @@ impl Drop for Taker {
     }
 }
 
-/// Runs on the recorder's thread until the tap is closed or the file fails.
-fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkError> {
-    let recorded = file.keep(kept).and_then(|()| write_all(tap, &mut file)).and_then(|()| file.finish());
+/// Runs on the recorder's thread until the tap is closed or a file fails.
+fn record(tap: &Tap, mut writer: McapWriter) -> Result<Complete, SinkError> {
+    let recorded = write_all(tap, &mut writer).and_then(|()| writer.complete(FINISH_LIMIT));
     match recorded {
-        Ok(_) if file.is_removed() => {
-            let error = SinkError::Removed(file.path().to_owned());
+        Ok(recorded) => {
+            tap.count_recorded(writer.bytes());
+            Ok(Complete { recorded, syncing: writer.into_syncing() })
+        }
+        Err(error @ SinkError::Removed(_)) => {
             tracing::error!("{error}");
             Err(error)
         }
-        Ok(contents) => {
-            tap.count_recorded(contents.bytes);
-            Ok(contents)
-        }
         Err(error) => {
-            let readable = match file.abandon() {
+            let readable = match writer.abandon() {
                 0 => "nothing of it can be read".to_owned(),
                 1 => "the 1 message recorded before can be read".to_owned(),
                 count => format!("the {count} messages recorded before can be read"),
@@ -232,26 +209,27 @@ fn record(tap: &Tap, mut file: McapFile, kept: &Kept) -> Result<Contents, SinkEr
     }
 }
 
-fn write_all(tap: &Tap, file: &mut McapFile) -> Result<(), SinkError> {
+fn write_all(tap: &Tap, writer: &mut McapWriter) -> Result<(), SinkError> {
     let mut loss = Loss::default();
     loop {
-        match tap.next(file.flush_at()) {
+        match tap.next(writer.flush_at()) {
             Next::Published(Published::Channels(channels)) => {
                 for channel in channels {
-                    file.add_channel(&channel)?;
+                    let latched = tap.hub().latches(&channel);
+                    writer.add_channel(&Channel { latched, ..(*channel).clone() })?;
                 }
             }
             Next::Published(Published::Messages { batch, range, .. }) => {
                 for entry in &batch.entries[range] {
-                    file.write(entry, batch.payload(entry))?;
+                    writer.write(entry, batch.payload(entry))?;
                 }
             }
             Next::Published(Published::Retired(_)) | Next::Deadline | Next::Woken => {}
             Next::Closed => return Ok(()),
         }
         let now = Instant::now();
-        file.flush_if_due(now)?;
-        tap.count_recorded(file.bytes());
+        writer.flush_if_due(now)?;
+        tap.count_recorded(writer.bytes());
         if let Some(lost) = loss.news(tap.lost(), now) {
             tracing::warn!("the disk is too slow: {lost} messages are not recorded");
         }

@@ -141,7 +141,7 @@ fn more_channels_than_the_format_has_are_refused_and_the_others_are_kept() {
     const LIMIT: u32 = u16::MAX as u32 - 1;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
-    let mut file = McapFile::create(&path, &Kept::default()).unwrap();
+    let mut file = McapWriter::create(&path, WriterOptions::default()).unwrap();
     for id in 1..=LIMIT {
         file.add_channel(&channel(id, &format!("/{id}"))).unwrap();
     }
@@ -309,7 +309,7 @@ fn what_recordings_have_beside_their_messages_is_kept() {
 fn what_is_no_failure_of_the_disk_leaves_a_complete_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
-    let mut file = McapFile::create(&path, &Kept::default()).unwrap();
+    let mut file = McapWriter::create(&path, WriterOptions::default()).unwrap();
     file.add_channel(&channel(1, "/a")).unwrap();
     let batch = batch(&[(1, 1, 1, 0, vec![1]), (2, 2, 2, 0, vec![2])]);
     file.write(&batch.entries[0], batch.payload(&batch.entries[0])).unwrap();

@@ -235,6 +235,21 @@ pub(crate) struct ServeArgs {
     /// Also write all that is served into a new MCAP file; {time} in its name becomes the time of the start
     #[arg(long, value_name = "FILE", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
     record: Option<String>,
+    /// Record into several files, of at most this size each: run.mcap becomes run-0001.mcap, run-0002.mcap, …, and {time} the
+    /// time at which each begins. Each can be read by itself: it has all channels, schemas and metadata, and begins with
+    /// what is latched; attachments are in the first one
+    #[arg(long, value_name = "BYTES", help_heading = "Recording")]
+    split_size: Option<String>,
+    /// The same, with at most so much of the recording in each file, by log time; laps add up
+    #[arg(long, value_name = "DURATION", help_heading = "Recording")]
+    split_duration: Option<String>,
+    /// Keep so many of these files: when a new one begins the oldest of this run is removed
+    #[arg(long, value_name = "N", help_heading = "Recording")]
+    max_files: Option<String>,
+    /// Keep the files of this run within so many bytes: the oldest finished ones are removed. Each has a quarter of it at
+    /// most
+    #[arg(long, value_name = "BYTES", help_heading = "Recording")]
+    disk_budget: Option<String>,
     /// Keep in memory what live input has sent within this time (60s; at most 500MB), as much as has room in this many bytes
     /// (2GB), or within both (60s,2GB), by the time at which it arrived; saved as an MCAP file by the key s, SIGUSR1, the service
     /// /recording/save or POST /api/save
@@ -304,6 +319,10 @@ impl ServeArgs {
             ("assets", self.assets.clone()),
             ("max-asset", one(&self.max_asset)),
             ("record", one(&self.record)),
+            ("split-size", one(&self.split_size)),
+            ("split-duration", one(&self.split_duration)),
+            ("max-files", one(&self.max_files)),
+            ("disk-budget", one(&self.disk_budget)),
             ("keep", self.keep.clone()),
             ("save-dir", one(&self.save_dir)),
             ("save-after", one(&self.save_after)),

@@ -20,6 +20,9 @@ struct Served {
     follow: bool,
     /// Recordings have the times of now.
     shift: bool,
+    record: bool,
+    /// What is recorded can have several files.
+    split: bool,
 }
 
 impl Served {
@@ -32,7 +35,9 @@ impl Served {
         let files = named().next().is_some();
         let lines_files = named().any(|path| !is_mcap(path) && !path.is_dir());
         let shift = options.playback.shift != TimeShift::Off;
-        Self { files, lines_files, stdin, sockets, follow: options.live.follow && files, shift }
+        let follow = options.live.follow && files;
+        let (record, split) = (options.record.is_some(), options.split.is_split());
+        Self { files, lines_files, stdin, sockets, follow, shift, record, split }
     }
 
     fn recordings(self) -> bool {
@@ -116,6 +121,16 @@ const RULES: &[Rule] = &[
         keys: &["max-writers"],
         fits: |served| served.sockets,
         why: "it is for tcp-listen:// and unix-listen://",
+    },
+    Rule {
+        keys: &["split-size", "split-duration", "max-files", "disk-budget"],
+        fits: |served| served.record,
+        why: "it is for what is recorded (--record)",
+    },
+    Rule {
+        keys: &["max-files"],
+        fits: |served| served.split,
+        why: "it is for a recording of several files (--split-size, --split-duration, --disk-budget)",
     },
     Rule {
         keys: &[

@@ -24,17 +24,23 @@ pub(crate) struct Kept {
 /// What is meant by a length of time, a size, or both, in one text or in two. None: nothing is kept.
 pub(super) fn parse(values: &[String]) -> Result<Option<Kept>, String> {
     let (mut window, mut bytes) = (None, None);
-    for text in values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty()) {
+    for text in
+        values.iter().flat_map(|value| value.split(',')).map(str::trim).filter(|text| !text.is_empty())
+    {
         let is_second = match (size(text), parse_duration(text)) {
             // a plain number is neither
             _ if text.chars().all(|c| c.is_ascii_digit()) => return Err(neither(text)),
             (Some(size), _) => bytes.replace(size?).is_some(),
-            (None, Ok(Duration::ZERO)) => return Err(format!("'{text}' keeps nothing: write 60s, or leave it out")),
+            (None, Ok(Duration::ZERO)) => {
+                return Err(format!("'{text}' keeps nothing: write 60s, or leave it out"));
+            }
             (None, Ok(time)) => window.replace(time).is_some(),
             (None, Err(_)) => return Err(neither(text)),
         };
         if is_second {
-            return Err(format!("'{text}' is one too many: write one length of time, one size, or both: 60s,2GB"));
+            return Err(format!(
+                "'{text}' is one too many: write one length of time, one size, or both: 60s,2GB"
+            ));
         }
     }
     let is_set = window.is_some() || bytes.is_some();

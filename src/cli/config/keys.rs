@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{PREFIX, ServeOptions, keep, param, service, size};
+use super::{PREFIX, ServeOptions, keep, param, service, size, split};
 use foxglove_bridge::assets::AssetFolder;
 use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
@@ -215,6 +215,18 @@ pub(crate) static KEYS: &[Key] = &[
     one("record", |options, text| {
         options.record = (!text.is_empty()).then(|| text.into());
         Ok(())
+    }),
+    one("split-size", |options, text| {
+        unless_empty(text, split::size).map(|bytes| options.split.size = bytes)
+    }),
+    one("split-duration", |options, text| {
+        unless_empty(text, split::duration).map(|duration| options.split.duration = duration)
+    }),
+    one("max-files", |options, text| {
+        unless_empty(text, split::files).map(|files| options.split.max_files = files)
+    }),
+    one("disk-budget", |options, text| {
+        unless_empty(text, split::budget).map(|bytes| options.split.disk_budget = bytes)
     }),
     list("keep", |options, values| keep::parse(values).map(|kept| options.keep = kept)),
     one("save-dir", |options, text| {

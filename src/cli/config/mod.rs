@@ -20,6 +20,7 @@ use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
 use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
+use foxglove_bridge::sink::Split;
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -33,6 +34,7 @@ pub(crate) mod keys;
 mod param;
 pub(crate) mod service;
 pub(crate) mod size;
+pub(crate) mod split;
 mod table;
 
 pub(crate) use keep::Kept;
@@ -97,8 +99,10 @@ pub(crate) struct ServeOptions {
     pub(crate) call_timeout: Duration,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
-    /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
+    /// Where what is served is recorded, if anywhere; see [`foxglove_bridge::sink::McapWriter::create`].
     pub(crate) record: Option<PathBuf>,
+    /// Where that goes on in a new file.
+    pub(crate) split: Split,
     /// How much of what live sources have sent is kept, if any.
     pub(crate) keep: Option<Kept>,
     /// The folder into which that is saved.
@@ -193,6 +197,7 @@ impl Default for ServeOptions {
             call_timeout: Duration::from_secs(10),
             name: None,
             record: None,
+            split: Split::default(),
             keep: None,
             save_dir: PathBuf::from("."),
             save_after: Duration::ZERO,

@@ -284,6 +284,10 @@ fn options_that_do_not_fit_are_errors_as_flags_and_warnings_from_elsewhere() {
         (recording, "strict", "true"),
         (recording, "schema", "/a=foxglove.Log"),
         (recording, "from-start", "true"),
+        (recording, "split-size", "1GiB"),
+        (live, "split-duration", "60s"),
+        (live, "max-files", "5"),
+        (sockets, "disk-budget", "1GB"),
         (sockets, "loop", "true"),
         (live, "shift", "now"),
         (live, "start", "+1s"),
@@ -321,6 +325,17 @@ fn options_that_fit_stay_and_those_that_say_the_default_fit_everywhere() {
         let built = built_for(sources, vec![flag(key, &[value])]).unwrap();
         assert!(built.warnings.is_empty(), "{:?}", built.warnings);
     }
+    let recorded = |key: &str, value: &str| {
+        built_for(
+            &["a.mcap"],
+            vec![flag("record", &["r.mcap"]), flag("split-size", &["1GiB"]), flag(key, &[value])],
+        )
+    };
+    let split = recorded("max-files", "5").unwrap().options.split;
+    assert_eq!((split.size, split.max_files), (Some(1 << 30), std::num::NonZero::new(5)));
+    assert_eq!(recorded("disk-budget", "1GB").unwrap().options.split.disk_budget, Some(1_000_000_000));
+    let alone = built_for(&["a.mcap"], vec![flag("record", &["r.mcap"]), flag("max-files", &["5"])]);
+    assert!(alone.unwrap_err().starts_with("--max-files: it is for a recording of several files"));
     let shift = file("shift = 'now'\non-eof = 'exit'").unwrap();
     assert!(built_for(&["a.mcap", "-"], shift).unwrap().warnings.is_empty());
     let followed = built_for(&["a.mcap"], file("follow = true\nfrom-start = true\non-eof = 'exit'").unwrap());

@@ -51,6 +51,8 @@ pub(super) fn save(hub: &Hub) {
             tracing::info!("saving what is kept");
             saver.save(Responder::ignore());
         }
-        None => tracing::info!("nothing is kept that could be saved; --keep 60s keeps the last minute of live input"),
+        None => tracing::info!(
+            "nothing is kept that could be saved; --keep 60s keeps the last minute of live input"
+        ),
     }
 }

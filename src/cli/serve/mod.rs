@@ -9,9 +9,8 @@ use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
 use foxglove_bridge::server::{BindError, Origins, Server};
-use foxglove_bridge::sink::{self, Keep, Recorded, Recorder, SinkError};
+use foxglove_bridge::sink::{Keep, OnDisk, Recorded, Recorder, SinkError, WriterOptions};
 use foxglove_bridge::source;
-use foxglove_bridge::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogArgs, ServeArgs};
@@ -184,34 +183,33 @@ fn origins(options: &ServeOptions) -> Origins {
 }
 
 fn start_recording(path: &Path, hub: &Hub, options: &ServeOptions) -> Result<Recorder, Failure> {
-    let path = sink::path_at(path, Timestamp::now());
     let played =
         source::recording_files(&options.recordings()).map_err(|error| Failure::Input(error.into()))?;
-    let recorder = Recorder::start(&path, hub, &played)
+    let writer = WriterOptions { split: options.split, keep: played, ..WriterOptions::default() };
+    let recorder = Recorder::with_options(path, hub, writer)
         .map_err(|error| Failure::Input(anyhow::Error::from(error).context("--record")))?;
-    tracing::info!("recording into {}", path.display());
+    tracing::info!("recording into {}", recorder.path().display());
     Ok(recorder)
 }
 
 /// Completes the recording and tells what is in it.
 fn finish_recording(recorder: Recorder) -> Result<(), SinkError> {
-    let Recorded { parts, messages, bytes, lost } = recorder.finish()?;
-    let path = parts.iter().map(|part| part.path.display().to_string()).collect::<Vec<_>>().join(", ");
-    tracing::info!("recorded {}, {}, in {path}", counted(messages, "message"), figures::bytes(bytes));
+    let recorded = recorder.finish()?;
+    let Recorded { messages, bytes, lost, on_disk, .. } = recorded;
+    let files = recorded.files();
+    tracing::info!("recorded {}, {}, in {files}", counted(messages, "message"), figures::bytes(bytes));
     if lost > 0 {
         let verb = if lost == 1 { "is" } else { "are" };
-        tracing::warn!("{} {verb} not in {path}: the disk was too slow", counted(lost, "message"));
+        tracing::warn!("{} {verb} not in {files}: the disk was too slow", counted(lost, "message"));
+    }
+    if on_disk == OnDisk::NotYet {
+        tracing::warn!("{files}: complete, but the system is still writing to the disk");
     }
     Ok(())
 }
 
 /// Keys of the terminal, if there is one.
-fn listen_to_keys(
-    engine: &Engine,
-    hub: &Hub,
-    stop: &CancellationToken,
-    log: &LogOutput,
-) -> Option<Keyboard> {
+fn listen_to_keys(engine: &Engine, hub: &Hub, stop: &CancellationToken, log: &LogOutput) -> Option<Keyboard> {
     let from = if engine.reads_stdin() { keyboard::From::BesideStdin } else { keyboard::From::Stdin };
     let (engine, hub, stop, log) = (engine.clone(), hub.clone(), stop.clone(), log.clone());
     let keyboard = Keyboard::listen(from, move |action| match action {

@@ -110,8 +110,7 @@ impl Block {
         let origin = u32::from_le_bytes(take(&mut rest)?);
         let length = u32::from_le_bytes(take(&mut rest)?);
         let payload = rest.get(..length as usize)?;
-        let entry =
-            Entry { log_time, publish_time, channel, sequence, buffer: 0, offset: 0, length, origin };
+        let entry = Entry { log_time, publish_time, channel, sequence, buffer: 0, offset: 0, length, origin };
         let (is_latched, arrived) = (arrived & LATCHED != 0, arrived & !LATCHED);
         let stored = Stored { arrived, is_latched, entry, payload };
         Some((stored, at + stored.size()))

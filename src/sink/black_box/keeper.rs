@@ -94,14 +94,7 @@ impl Save for Asker {
 impl Shared {
     pub(super) fn new(options: BlackBoxOptions, name: String, wake: Wake) -> Self {
         let ring = Ring::new(options.window, options.bytes, Instant::now());
-        Self {
-            options,
-            name,
-            ring: Mutex::new(ring),
-            inbox: Mutex::default(),
-            changed: Condvar::new(),
-            wake,
-        }
+        Self { options, name, ring: Mutex::new(ring), inbox: Mutex::default(), changed: Condvar::new(), wake }
     }
 
     /// Takes no more requests, and has the files completed with what is there.

@@ -133,13 +133,12 @@ impl BlackBox {
     /// Keeps what is published in the hub from now on, after a look whether files can be made in the folder.
     pub fn start(hub: &Hub, options: BlackBoxOptions) -> Result<Self, BlackBoxError> {
         let folder = &options.folder;
-        saving::check(folder)
-            .map_err(|reason| BlackBoxError::Folder { folder: folder.clone(), reason })?;
+        saving::check(folder).map_err(|reason| BlackBoxError::Folder { folder: folder.clone(), reason })?;
         let (tap, latched) = hub.tap_and_latched(QUEUE_LIMIT);
         let shared = Arc::new(Shared::new(options, file_name(hub.name()), tap.waker()));
         hub.provide_save(Arc::new(Asker(shared.clone())))?;
-        let service = service::offer(hub, Arc::new(Asker(shared.clone())))
-            .inspect_err(|_taken| hub.end_save())?;
+        let service =
+            service::offer(hub, Arc::new(Asker(shared.clone()))).inspect_err(|_taken| hub.end_save())?;
         let keeper = Keeper::new(shared.clone(), tap, latched);
         let thread = std::thread::Builder::new().name("black box".into()).spawn(|| keeper.run());
         let thread = thread.inspect_err(|_error| hub.end_save()).map_err(BlackBoxError::Thread)?;

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use super::block::{Block, joined};
 use super::keeper::{Place, Shared};
@@ -16,8 +17,8 @@ use crate::printable::counted;
 use crate::sink::{McapWriter, SinkError, WriterOptions, path_at};
 use crate::time::{TimeRange, Timestamp};
 
-/// What follows the name of a file that is not complete.
-const PART: &str = "part";
+/// What the name of a file that is not complete ends with.
+const PART: &str = "mcap.part";
 
 /// Names with the same time that are tried.
 const NAMES: u32 = 1000;
@@ -99,7 +100,7 @@ fn names(folder: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
 /// final name.
 fn create(folder: &Path, stem: &str) -> Result<(PathBuf, PathBuf, McapWriter), String> {
     for path in names(folder, stem).filter(|path| !path.exists()) {
-        let part = path.with_added_extension(PART);
+        let part = path.with_extension(PART);
         match McapWriter::create(&part, WriterOptions::default()) {
             Ok(writer) => return Ok((path, part, writer)),
             Err(SinkError::Exists(_)) => {}
@@ -112,14 +113,12 @@ fn create(folder: &Path, stem: &str) -> Result<(PathBuf, PathBuf, McapWriter), S
 /// Writes until the pieces end.
 fn write(mut writer: McapWriter, pieces: &Receiver<Piece>) -> Result<Saved, SinkError> {
     let mut contents = Contents::default();
-    match pieces.iter().try_for_each(|piece| contents.write(piece, &mut writer)) {
-        Ok(()) => {}
-        Err(error) => {
-            writer.abandon();
-            return Err(error);
-        }
+    if let Err(error) = pieces.iter().try_for_each(|piece| contents.write(piece, &mut writer)) {
+        writer.abandon();
+        return Err(error);
     }
-    let recorded = writer.finish()?;
+    // a slow disk may take its time
+    let recorded = writer.complete(Duration::MAX)?;
     let Contents { range, lost, .. } = contents;
     Ok(Saved { path: PathBuf::new(), range, messages: recorded.messages, bytes: recorded.bytes, lost })
 }
@@ -220,7 +219,7 @@ fn lower_priority() {}
 
 /// Tries whether files can be made in a folder.
 pub(super) fn check(folder: &Path) -> io::Result<()> {
-    let probe = folder.join(format!(".foxglove-bridge-{}.{PART}", std::process::id()));
+    let probe = folder.join(format!(".foxglove-bridge-{}", std::process::id()));
     File::create_new(&probe)?;
     fs::remove_file(&probe)
 }

@@ -92,7 +92,8 @@ fn a_file_has_what_was_latched_before_the_window_and_all_that_was_published_in_i
 fn what_follows_is_saved_with_it_and_the_end_completes_what_waits() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, publisher) = hub();
-    let black_box = |after| start(&hub, folder.path(), BlackBoxOptions { after, ..BlackBoxOptions::default() });
+    let black_box =
+        |after| start(&hub, folder.path(), BlackBoxOptions { after, ..BlackBoxOptions::default() });
     let save = |saver: &Arc<dyn Save>| {
         let (sender, saved) = mpsc::channel();
         saver.save(Responder::new(move |saved: Result<_, NoAnswer>| sender.send(saved.unwrap()).unwrap()));
@@ -123,8 +124,13 @@ fn what_follows_is_saved_with_it_and_the_end_completes_what_waits() {
     drop(hour);
     assert_eq!(messages(&saved.recv().unwrap().unwrap().path), expected(&[(1, 5), (1, 6)]));
     assert!(save(&saver).recv().unwrap().unwrap_err().contains("the program ends"));
-    assert!(files(folder.path()).iter().all(|name| name.starts_with("robot-") && name.ends_with("Z.mcap")
-        || name.ends_with("-2.mcap") || name.ends_with("-3.mcap")), "{:?}", files(folder.path()));
+    assert!(
+        files(folder.path()).iter().all(|name| name.starts_with("robot-") && name.ends_with("Z.mcap")
+            || name.ends_with("-2.mcap")
+            || name.ends_with("-3.mcap")),
+        "{:?}",
+        files(folder.path())
+    );
 }
 
 #[test]
@@ -173,7 +179,8 @@ fn a_folder_without_room_for_files_is_an_error_at_the_start_and_when_it_is_asked
     let folder = tempfile::tempdir().unwrap();
     let (hub, publisher) = hub();
     let missing = folder.path().join("missing");
-    let error = BlackBox::start(&hub, BlackBoxOptions { folder: missing.clone(), ..BlackBoxOptions::default() });
+    let error =
+        BlackBox::start(&hub, BlackBoxOptions { folder: missing.clone(), ..BlackBoxOptions::default() });
     let error = error.err().unwrap().to_string();
     assert!(error.contains("missing: no file can be made there"), "{error}");
     fs::create_dir(&missing).unwrap();

@@ -1,16 +1,46 @@
-//! A writer of MCAP files without a hub.
+//! A writer of MCAP files without a hub: chunks with indexes and CRCs, then a summary with statistics.
+//!
+//! A chunk is made by whoever writes, compressed on one of several threads and written on another one ([`pipeline`]), which
+//! also begins new files ([`parts`]). A chunk reaches the system whole, and at the latest [`FLUSH_INTERVAL`] after its first
+//! message: if the program is killed, everything before that can be read.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
 
-use super::mcap_file::McapFile;
 use super::mcap_kept::Kept;
-use super::{Part, Recorded, SinkError};
-use crate::model::{Channel, Entry};
+use super::{FINISH_LIMIT, Recorded, SinkError};
+use crate::model::{Channel, ChannelId, Entry};
 
+mod chunk;
+mod definitions;
+mod latched;
+mod names;
 mod options;
+mod part_file;
+mod parts;
+mod pipeline;
+mod records;
+mod span;
+mod summary;
+mod sync;
 
 pub use options::{Split, WriterOptions};
+pub use sync::OnDisk;
+
+use chunk::{Chunk, Latching};
+use definitions::Definitions;
+use parts::{Ended, Parts};
+use pipeline::{HasEnded, Pipeline};
+use span::Span;
+pub(super) use sync::Syncing;
+
+/// A chunk is closed when its records exceed this: small enough to be read at once, large enough to compress well.
+const CHUNK_SIZE: usize = 1 << 20;
+
+/// A message is with the system after this time, in a chunk smaller than [`CHUNK_SIZE`] if need be.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes channels and messages into one MCAP file, or into several one after the other.
 ///
@@ -43,7 +73,18 @@ pub use options::{Split, WriterOptions};
 /// ```
 pub struct McapWriter {
     path: PathBuf,
-    file: McapFile,
+    definitions: Definitions,
+    /// Ids in the files.
+    ids: HashMap<ChannelId, (u16, Latching)>,
+    /// The last one that was looked up.
+    last: Option<(ChannelId, (u16, Latching))>,
+    chunk: Chunk,
+    span: Span,
+    flush_at: Option<Instant>,
+    pipeline: Pipeline,
+    syncing: Option<Syncing>,
+    /// None until then.
+    ended: Option<Ended>,
 }
 
 impl McapWriter {
@@ -51,10 +92,26 @@ impl McapWriter {
     /// ([`path_at`](super::path_at)). If the recording may be split ([`Split::is_split`]), its files are numbered:
     /// `run.mcap` becomes `run-0001.mcap`, `run-0002.mcap` and so on, and none of them may exist.
     pub fn create(path: &Path, options: WriterOptions) -> Result<Self, SinkError> {
-        let kept = Kept::of(&options.keep);
-        let mut file = McapFile::create(path, &kept)?;
-        file.keep(&kept)?;
-        Ok(Self { path: path.to_owned(), file })
+        let WriterOptions { threads, split, keep } = options;
+        let threads = threads.map_or_else(options::default_threads, std::num::NonZero::get);
+        let kept = Kept::of(&keep);
+        let cant =
+            |error: std::io::Error| SinkError::Create { path: path.to_owned(), reason: error.to_string() };
+        let (sync, syncing) = sync::start().map_err(cant)?;
+        let compressor = pipeline::compressor().map_err(cant)?;
+        let parts = Parts::create(path, split, kept, sync, compressor)?;
+        Ok(Self {
+            path: parts.path().to_owned(),
+            definitions: Definitions::default(),
+            ids: HashMap::new(),
+            last: None,
+            chunk: Chunk::default(),
+            span: Span::new(split.duration),
+            flush_at: None,
+            pipeline: Pipeline::start(parts, threads).map_err(cant)?,
+            syncing: Some(syncing),
+            ended: None,
+        })
     }
 
     /// The first file.
@@ -62,43 +119,155 @@ impl McapWriter {
         &self.path
     }
 
-    /// Adds a channel. One that is equal to another but for its id is written once, under that one's id in the file.
+    /// Adds a channel. One that is equal to another but for its id is written once. What of a latched channel still counts
+    /// is repeated at the beginning of each file but the first.
     pub fn add_channel(&mut self, channel: &Channel) -> Result<(), SinkError> {
-        self.file.add_channel(channel)
+        let id = self.definitions.id(channel, |definition| self.chunk.define(definition));
+        let id = id.map_err(|too_many| self.failed(too_many.to_string()))?;
+        let latching = if channel.latched { Latching::Latched } else { Latching::Plain };
+        self.ids.insert(channel.id, (id, latching));
+        self.last = None;
+        self.end_large_chunk()
     }
 
-    /// Writes a message of a channel that was added. Of the entry only the channel, the times, the sequence and the origin
-    /// matter.
+    /// Writes a message of a channel that was added. Of the entry only the channel, the times, the sequence and, of latched
+    /// channels, the origin matter.
     pub fn write(&mut self, entry: &Entry, payload: &[u8]) -> Result<(), SinkError> {
-        self.file.write(entry, payload)
+        let (channel, latching) = self.id_of(entry.channel)?;
+        if self.span.ends_before(entry.log_time) {
+            self.end_chunk()?;
+            self.pipeline.split().map_err(|HasEnded| self.failure())?;
+        }
+        self.chunk.push(channel, latching, entry, payload);
+        if self.flush_at.is_none() {
+            self.flush_at = Some(Instant::now() + FLUSH_INTERVAL);
+        }
+        self.end_large_chunk()
+    }
+
+    fn id_of(&mut self, channel: ChannelId) -> Result<(u16, Latching), SinkError> {
+        if let Some((last, id)) = self.last
+            && last == channel
+        {
+            return Ok(id);
+        }
+        match self.ids.get(&channel) {
+            Some(id) => {
+                self.last = Some((channel, *id));
+                Ok(*id)
+            }
+            None => Err(self.failed(format!("channel {channel} was never announced"))),
+        }
     }
 
     /// When [`McapWriter::flush_if_due`] has something to do; None while nothing waits for it.
     pub fn flush_at(&self) -> Option<Instant> {
-        self.file.flush_at()
+        self.flush_at
     }
 
     /// Hands what has waited for a second to the system, so that it outlives the program. To be called at
     /// [`McapWriter::flush_at`] and now and then while messages come.
     pub fn flush_if_due(&mut self, now: Instant) -> Result<(), SinkError> {
-        self.file.flush_if_due(now)
+        if self.flush_at.is_some_and(|at| at <= now) { self.end_chunk() } else { Ok(()) }
     }
 
-    /// Bytes in all files so far.
+    fn end_large_chunk(&mut self) -> Result<(), SinkError> {
+        if self.chunk.len() > CHUNK_SIZE { self.end_chunk() } else { Ok(()) }
+    }
+
+    fn end_chunk(&mut self) -> Result<(), SinkError> {
+        self.flush_at = None;
+        if self.chunk.len() > 0 {
+            let next = self.pipeline.write(std::mem::take(&mut self.chunk));
+            self.chunk = next.map_err(|HasEnded| self.failure())?;
+        }
+        Ok(())
+    }
+
+    fn end_last_chunk(&mut self) -> Result<(), SinkError> {
+        if self.chunk.len() == 0 {
+            return Ok(());
+        }
+        let handed = self.pipeline.write_last(std::mem::take(&mut self.chunk));
+        handed.map_err(|HasEnded| self.failure())
+    }
+
+    /// Bytes in all files so far, also in those that have been removed.
     pub fn bytes(&self) -> u64 {
-        self.file.bytes()
+        self.pipeline.written()
     }
 
-    /// Completes the last file. Blocks for [`FINISH_LIMIT`](super::FINISH_LIMIT) at most. A writer that is dropped does
-    /// the same.
+    /// Completes the last file, and waits until the disk has all of them, for [`FINISH_LIMIT`] at most. A writer that is
+    /// dropped does the same.
     pub fn finish(mut self) -> Result<Recorded, SinkError> {
-        let contents = self.file.finish()?;
-        let part = Part { path: self.path, messages: contents.messages, bytes: contents.bytes, range: None };
-        Ok(Recorded::of(vec![part]))
+        let deadline = Instant::now() + FINISH_LIMIT;
+        let recorded = self.complete(FINISH_LIMIT)?;
+        let on_disk = self.into_syncing().map_or(Ok(OnDisk::Yes), |syncing| syncing.wait(deadline))?;
+        Ok(Recorded { on_disk, ..recorded })
+    }
+
+    /// Completes the last file. The disk need not have it yet.
+    pub(super) fn complete(&mut self, limit: Duration) -> Result<Recorded, SinkError> {
+        self.end_last_chunk()?;
+        self.end(limit)?;
+        match &mut self.ended {
+            Some(Ended { error: Some(_), .. }) | None => Err(self.failure()),
+            Some(Ended { parts, .. }) => Ok(Recorded::of(std::mem::take(parts))),
+        }
+    }
+
+    /// What waits for the disk, once the last file is complete.
+    pub(super) fn into_syncing(mut self) -> Option<Syncing> {
+        self.syncing.take()
     }
 
     /// Gives the recording up after an error; how many messages can be read.
-    pub fn abandon(self) -> u64 {
-        self.file.abandon()
+    pub fn abandon(mut self) -> u64 {
+        // without an error of the disk the file can be completed
+        let ended = self.end_last_chunk().and_then(|()| self.end(FINISH_LIMIT));
+        if let Err(error) = ended {
+            tracing::debug!("{error}");
+        }
+        self.ended.as_ref().map_or(0, |ended| ended.readable)
+    }
+
+    /// Waits for the end of the thread that writes.
+    fn end(&mut self, limit: Duration) -> Result<(), SinkError> {
+        if self.ended.is_none() {
+            let ended = self.pipeline.end(limit);
+            self.ended = Some(ended.map_err(|error| match error {
+                RecvTimeoutError::Timeout => SinkError::Stuck(self.path.clone()),
+                RecvTimeoutError::Disconnected => self.failed("the thread that writes panicked".to_owned()),
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Why the thread that writes has ended.
+    fn failure(&mut self) -> SinkError {
+        if let Err(error) = self.end(FINISH_LIMIT) {
+            return error;
+        }
+        let error = self.ended.as_mut().and_then(|ended| ended.error.take());
+        error.unwrap_or_else(|| self.failed("it has failed before".to_owned()))
+    }
+
+    fn failed(&self, reason: String) -> SinkError {
+        SinkError::Write { path: self.path.clone(), reason }
     }
 }
+
+impl Drop for McapWriter {
+    fn drop(&mut self) {
+        let Some(syncing) = self.syncing.take() else { return };
+        let deadline = Instant::now() + FINISH_LIMIT;
+        if self.ended.is_none()
+            && let Err(error) = self.complete(FINISH_LIMIT).and_then(|_recorded| syncing.wait(deadline))
+        {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,6 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::hub::Latch;
-
 /// How [`McapWriter`](super::McapWriter) writes. The default is one file, compressed on as many threads as there are
 /// processors, at most four.
 #[derive(Debug, Clone, Default)]
@@ -14,9 +12,6 @@ pub struct WriterOptions {
     pub threads: Option<NonZero<usize>>,
     /// Where a new file begins.
     pub split: Split,
-    /// Which channels are latched: what of their messages still counts is repeated at the beginning of each file but the
-    /// first.
-    pub latch: Latch,
     /// MCAP files of which the profile, the metadata and the attachments are kept. The metadata are in each file that is
     /// written, the attachments in the first one.
     pub keep: Vec<PathBuf>,
@@ -45,4 +40,11 @@ impl Split {
     pub fn is_split(&self) -> bool {
         self.size.is_some() || self.duration.is_some() || self.disk_budget.is_some()
     }
+}
+
+/// Threads that compress where nobody says how many.
+pub(super) fn default_threads() -> usize {
+    /// Two keep up with most disks.
+    const MOST: usize = 4;
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST)
 }

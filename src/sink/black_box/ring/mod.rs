@@ -113,8 +113,7 @@ impl Ring {
     pub(super) fn push(&mut self, entry: &Entry, payload: &[u8], published: Instant) -> bool {
         let arrived = self.since_began(published).max(self.last_arrival);
         self.last_arrival = arrived;
-        let message =
-            Stored { arrived, is_latched: self.is_latched(entry.channel), entry: *entry, payload };
+        let message = Stored { arrived, is_latched: self.is_latched(entry.channel), entry: *entry, payload };
         let added = self.push_last(&message) || self.add_block(payload.len()) && self.push_last(&message);
         self.messages += u64::from(added);
         added

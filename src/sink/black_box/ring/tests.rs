@@ -36,7 +36,8 @@ fn saved(ring: &mut Ring) -> (Vec<u32>, Vec<u32>) {
     let snapshot = ring.snapshot();
     let latched = snapshot.latched.iter().flat_map(|batch| batch.entries.iter().map(|entry| entry.sequence));
     let blocks = snapshot.blocks.iter();
-    let messages = blocks.flat_map(|(block, at)| block.messages_from(*at).map(|stored| stored.entry.sequence));
+    let messages =
+        blocks.flat_map(|(block, at)| block.messages_from(*at).map(|stored| stored.entry.sequence));
     (latched.collect(), messages.collect())
 }
 
@@ -178,7 +179,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let payload = prop_oneof![8 => 0usize..300, 1 => 0usize..8000];
-    let push = (1u32..=2, payload, 0u64..400).prop_map(|(channel, length, ms)| Step::Push(channel, length, ms));
+    let push =
+        (1u32..=2, payload, 0u64..400).prop_map(|(channel, length, ms)| Step::Push(channel, length, ms));
     let step = prop_oneof![20 => push, 1 => Just(Step::Save), 2 => (1usize..5).prop_map(Step::Write)];
     prop::collection::vec(step, 1..300)
 }

@@ -1,0 +1,155 @@
+//! One MCAP file in the making. Each write is of whole records; what the system has of one that failed is cut off.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use mcap::records::{Metadata, op};
+use mcap::{Attachment, MAGIC};
+
+use super::super::SinkError;
+use super::chunk::Sealed;
+use super::records::{HEAD, begin, end, put_text, put_texts, put_u64, record};
+use super::summary::{Known, Summary};
+
+/// See the module's documentation.
+pub(super) struct PartFile {
+    path: PathBuf,
+    file: File,
+    /// Bytes written, all of whole records.
+    bytes: u64,
+    crc: crc32fast::Hasher,
+    summary: Summary,
+}
+
+impl PartFile {
+    /// Makes the file, which must not exist.
+    pub(super) fn create(path: PathBuf, profile: &str) -> Result<Self, SinkError> {
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        let file = file.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => SinkError::Exists(path.clone()),
+            _ => SinkError::Create { path: path.clone(), reason: error.to_string() },
+        })?;
+        let mut part =
+            Self { path, file, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() };
+        let mut header = MAGIC.to_vec();
+        record(&mut header, op::HEADER, |out| {
+            put_text(out, profile);
+            put_text(out, concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")));
+        });
+        match part.write_records(&[&header]) {
+            Ok(()) => Ok(part),
+            Err(error) => {
+                // a name that is taken by nothing would be refused the next time; if it stays, it does
+                std::fs::remove_file(&part.path).ok();
+                Err(SinkError::Create { path: part.path, reason: error.to_string() })
+            }
+        }
+    }
+
+    pub(super) fn write_metadata(&mut self, metadata: &Metadata) -> Result<(), SinkError> {
+        let mut bytes = Vec::new();
+        record(&mut bytes, op::METADATA, |out| {
+            put_text(out, &metadata.name);
+            put_texts(out, &metadata.metadata);
+        });
+        let at = self.bytes;
+        self.write(&[&bytes])?;
+        self.summary.add_metadata(at, bytes.len() as u64, &metadata.name);
+        Ok(())
+    }
+
+    pub(super) fn write_attachment(&mut self, attachment: &Attachment<'_>) -> Result<(), SinkError> {
+        let mut head = Vec::new();
+        let fields = begin(&mut head, op::ATTACHMENT);
+        put_u64(&mut head, attachment.log_time);
+        put_u64(&mut head, attachment.create_time);
+        put_text(&mut head, &attachment.name);
+        put_text(&mut head, &attachment.media_type);
+        put_u64(&mut head, attachment.data.len() as u64);
+        end(&mut head, fields, attachment.data.len() + size_of::<u32>());
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&head[HEAD..]);
+        crc.update(&attachment.data);
+        let at = self.bytes;
+        self.write(&[&head, &attachment.data, &crc.finalize().to_le_bytes()])?;
+        self.summary.add_attachment(at, self.bytes - at, attachment);
+        Ok(())
+    }
+
+    /// Writes a chunk with its indexes. One without messages, which some readers take for damaged, is written as records.
+    pub(super) fn write_chunk(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
+        if chunk.messages() == 0 {
+            return self.write(&[chunk.records()]);
+        }
+        let at = self.bytes;
+        self.write(&[chunk.bytes()])?;
+        self.summary.add_chunk(at, chunk);
+        Ok(())
+    }
+
+    /// Completes the file: all of it is with the system then.
+    pub(super) fn finish(&mut self, known: &Known) -> Result<(), SinkError> {
+        let end = self.summary.end_of_file(self.bytes, self.crc.clone().finalize(), known);
+        self.write(&[&end])
+    }
+
+    /// How large the file is at most with this chunk in it, once it is complete.
+    pub(super) fn size_with(&self, chunk: &Sealed, known: &Known) -> u64 {
+        let more = chunk.bytes().len() + Summary::most_bytes_of(chunk) + self.summary.most_bytes(known);
+        self.bytes + more as u64
+    }
+
+    fn write(&mut self, records: &[&[u8]]) -> Result<(), SinkError> {
+        let written = self.write_records(records);
+        written.map_err(|error| SinkError::Write { path: self.path.clone(), reason: error.to_string() })
+    }
+
+    fn write_records(&mut self, records: &[&[u8]]) -> io::Result<()> {
+        for part in records {
+            if let Err(error) = self.file.write_all(part) {
+                if let Err(error) = self.file.set_len(self.bytes) {
+                    tracing::debug!("{}: the end can't be cut off: {error}", self.path.display());
+                }
+                return Err(error);
+            }
+        }
+        for part in records {
+            self.crc.update(part);
+            self.bytes += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What is in it, and the file for whoever waits until the disk has it.
+    pub(super) fn into_part(self) -> (super::super::Part, File) {
+        let part = super::super::Part {
+            path: self.path,
+            messages: self.summary.messages(),
+            bytes: self.bytes,
+            range: self.summary.range(),
+        };
+        (part, self.file)
+    }
+
+    /// Whether no path leads to the file any more.
+    #[cfg(unix)]
+    pub(super) fn is_removed(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+    }
+
+    /// Where that can't be seen, an open file can't be removed.
+    #[cfg(not(unix))]
+    pub(super) fn is_removed(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,208 @@
+//! The files of a recording one after the other: where a new one begins, and which are removed.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+
+use zstd::bulk::Compressor;
+
+use super::super::mcap_kept::Kept;
+use super::super::{Part, SinkError};
+use super::Split;
+use super::chunk::{Chunk, Sealed};
+use super::latched::Latched;
+use super::names::Names;
+use super::part_file::PartFile;
+use super::summary::Known;
+use crate::time::Timestamp;
+
+/// A file takes at most this part of the disk budget: less than that is lost of a recording when the oldest one goes.
+const BUDGET_SHARE: u64 = 4;
+
+/// See the module's documentation. Used by the thread that writes.
+pub(super) struct Parts {
+    names: Names,
+    split: Split,
+    kept: Kept,
+    known: Known,
+    /// None if there is one file, which needs no repetition.
+    latched: Option<Latched>,
+    current: PartFile,
+    /// Messages of the current file without those that are repeated.
+    own: u64,
+    /// The next chunk begins a file.
+    split_next: bool,
+    finished: VecDeque<Finished>,
+    /// Bytes of files that are removed.
+    removed: u64,
+    /// For whoever waits until the disk has them.
+    sync: Sender<(File, PathBuf)>,
+    compressor: Compressor<'static>,
+}
+
+struct Finished {
+    part: Part,
+    own: u64,
+}
+
+/// How a recording ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    /// The files that are there.
+    pub(super) parts: Vec<Part>,
+    /// Messages in them, each once.
+    pub(super) readable: u64,
+    /// What ended it, if that is not the one who wrote it.
+    pub(super) error: Option<SinkError>,
+}
+
+impl Parts {
+    /// Makes the first file.
+    pub(super) fn create(
+        path: &Path,
+        split: Split,
+        kept: Kept,
+        sync: Sender<(File, PathBuf)>,
+        compressor: Compressor<'static>,
+    ) -> Result<Self, SinkError> {
+        let is_split = split.is_split();
+        let mut names = if is_split { Names::numbered(path)? } else { Names::One(path.to_owned()) };
+        let current = PartFile::create(names.next(Timestamp::now()), &kept.profile)?;
+        Ok(Self {
+            names,
+            split,
+            kept,
+            known: Known::default(),
+            latched: is_split.then(Latched::default),
+            current,
+            own: 0,
+            split_next: false,
+            finished: VecDeque::new(),
+            removed: 0,
+            sync,
+            compressor,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.current.path()
+    }
+
+    /// Bytes of all files, those that were removed too.
+    pub(super) fn bytes(&self) -> u64 {
+        self.removed + self.in_finished() + self.current.bytes()
+    }
+
+    /// Writes what is kept of other files.
+    pub(super) fn write_kept(&mut self) -> Result<(), SinkError> {
+        for metadata in &self.kept.metadata {
+            self.current.write_metadata(metadata)?;
+        }
+        self.kept.for_each_attachment(|attachment| self.current.write_attachment(attachment))
+    }
+
+    /// The next chunk begins a file.
+    pub(super) fn split(&mut self) {
+        self.split_next = true;
+    }
+
+    pub(super) fn write(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
+        let limit = self.split.size.into_iter().chain(self.split.disk_budget.map(|all| all / BUDGET_SHARE));
+        let is_full = limit.min().is_some_and(|limit| self.current.size_with(chunk, &self.known) > limit);
+        if self.own > 0 && (self.split_next || is_full) {
+            self.begin_next()?;
+        }
+        self.split_next = false;
+        self.make_room(chunk);
+        self.current.write_chunk(chunk)?;
+        self.own += chunk.messages();
+        for definition in chunk.definitions() {
+            self.known.add(definition);
+        }
+        if let Some(latched) = &mut self.latched {
+            latched.keep(chunk);
+        }
+        Ok(())
+    }
+
+    /// Completes the current file, and goes on in the next one.
+    fn begin_next(&mut self) -> Result<(), SinkError> {
+        self.current.finish(&self.known)?;
+        let next = loop {
+            // a name that somebody has taken meanwhile is left out
+            match PartFile::create(self.names.next(Timestamp::now()), &self.kept.profile) {
+                Err(SinkError::Exists(_)) => {}
+                made => break made?,
+            }
+        };
+        tracing::info!("the recording goes on in {}", next.path().display());
+        let own = std::mem::take(&mut self.own);
+        let (part, file) = std::mem::replace(&mut self.current, next).into_part();
+        self.sync(file, &part);
+        self.finished.push_back(Finished { part, own });
+        while self.split.max_files.is_some_and(|most| self.finished.len() >= most.get()) {
+            self.remove_oldest();
+        }
+        for metadata in &self.kept.metadata {
+            self.current.write_metadata(metadata)?;
+        }
+        let mut first = Chunk::default();
+        for records in self.known.records() {
+            first.define_again(records);
+        }
+        for message in self.latched.iter().flat_map(Latched::messages) {
+            first.push_again(message);
+        }
+        if first.len() > 0 {
+            let sealed = first.seal(&mut self.compressor, Vec::new());
+            self.make_room(&sealed);
+            self.current.write_chunk(&sealed)?;
+        }
+        Ok(())
+    }
+
+    /// Removes files until the budget has room for this chunk.
+    fn make_room(&mut self, chunk: &Sealed) {
+        let Some(budget) = self.split.disk_budget else { return };
+        let current = self.current.size_with(chunk, &self.known);
+        while self.in_finished() + current > budget && self.remove_oldest() {}
+    }
+
+    /// Bytes in files that are finished and there.
+    fn in_finished(&self) -> u64 {
+        self.finished.iter().map(|file| file.part.bytes).sum()
+    }
+
+    /// Removes the oldest file that is finished; whether there was one.
+    fn remove_oldest(&mut self) -> bool {
+        let Some(Finished { part, .. }) = self.finished.pop_front() else { return false };
+        self.removed += part.bytes;
+        match fs::remove_file(&part.path) {
+            Ok(()) => tracing::info!("removed {}, the oldest file of the recording", part.path.display()),
+            // who took it away may want to keep it
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => tracing::warn!("{}: can't be removed: {error}", part.path.display()),
+        }
+        true
+    }
+
+    fn sync(&self, file: File, part: &Part) {
+        // nobody waits for it any more
+        self.sync.send((file, part.path.clone())).ok();
+    }
+
+    /// Completes the last file, unless there was an error.
+    pub(super) fn finish(mut self, error: Option<SinkError>) -> Ended {
+        let error = error.or_else(|| self.current.finish(&self.known).err()).or_else(|| {
+            let path = self.current.path();
+            self.current.is_removed().then(|| SinkError::Removed(path.to_owned()))
+        });
+        let (part, file) = self.current.into_part();
+        self.sync.send((file, part.path.clone())).ok();
+        self.finished.push_back(Finished { part, own: self.own });
+        let readable = self.finished.iter().map(|file| file.own).sum();
+        Ended { parts: self.finished.into_iter().map(|file| file.part).collect(), readable, error }
+    }
+}

@@ -1,0 +1,102 @@
+use super::*;
+
+#[test]
+fn what_does_not_shrink_is_stored_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    let mut writer = writer(&path, Split::default(), &[]);
+    let sent = [(1, 1, noise(1, CHUNK_SIZE)), (2, 2, vec![7; CHUNK_SIZE]), (3, 3, Vec::new())];
+    sent.iter().for_each(|message| send(&mut writer, message));
+    writer.finish().unwrap();
+    assert_eq!(messages(&path), sent);
+    let summary = mcap::Summary::read(&fs::read(&path).unwrap()).unwrap().unwrap();
+    let compressions: Vec<_> = summary.chunk_indexes.iter().map(|chunk| chunk.compression.as_str()).collect();
+    assert_eq!(compressions, ["", "zstd", ""]);
+    let shrunk = &summary.chunk_indexes[1];
+    assert!(shrunk.compressed_size < shrunk.uncompressed_size / 100);
+}
+
+#[test]
+fn a_flush_hands_over_what_has_waited_and_nothing_else_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    let mut writer = writer(&path, Split::default(), &[]);
+    let header = writer.bytes();
+    assert_eq!(writer.flush_at(), None, "channels wait for messages");
+    send(&mut writer, &(1, 1, vec![1]));
+    let at = writer.flush_at().expect("a message waits");
+    writer.flush_if_due(at - Duration::from_millis(1)).unwrap();
+    assert_eq!(writer.flush_at(), Some(at));
+    writer.flush_if_due(at).unwrap();
+    assert_eq!(writer.flush_at(), None);
+    while writer.bytes() == header {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // without an end
+    let file = fs::read(&path).unwrap();
+    let stream = mcap::MessageStream::new_with_options(&file, mcap::read::Options::IgnoreEndMagic.into());
+    assert_eq!(stream.unwrap().map_while(Result::ok).count(), 1);
+}
+
+#[test]
+fn a_writer_that_is_dropped_completes_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    let mut writer = writer(&path, Split::default(), &[]);
+    send(&mut writer, &(1, 5, vec![1]));
+    drop(writer);
+    assert_eq!(messages(&path), [(1, 5, vec![1])]);
+}
+
+#[test]
+#[cfg(unix)]
+fn an_error_of_the_disk_comes_once_and_later_calls_fail_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let split = Split { duration: Some(Duration::from_secs(1)), ..Split::default() };
+    let mut writer = writer(&folder.path().join("a.mcap"), split, &[]);
+    let first = writer.path().to_owned();
+    send(&mut writer, &(1, 0, vec![1]));
+    // the next file has no folder
+    let moved = folder.path().with_extension("moved");
+    fs::rename(folder.path(), &moved).unwrap();
+    let mut errors = Vec::new();
+    for second in 1..2_000_000 {
+        let entry = Entry::at(ChannelId(1), Timestamp(second * 1_000_000_000));
+        if let Err(error) = writer.write(&entry, b"x") {
+            errors.push(error.to_string());
+            break;
+        }
+    }
+    assert!(errors[0].contains("a-0002.mcap: can't be created: No such file"), "{errors:?}");
+    let again =
+        (0..2_000_000).find_map(|_| writer.write(&Entry::at(ChannelId(1), Timestamp(0)), &[0; 1000]).err());
+    assert!(again.unwrap().to_string().contains("has failed before"));
+    assert_eq!(writer.abandon(), 1);
+    assert_eq!(messages(&moved.join(first.file_name().unwrap())), [(1, 0, vec![1])]);
+    fs::rename(&moved, folder.path()).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    /// Whatever the threads do, chunks are in the order in which they were made.
+    #[test]
+    fn the_order_of_messages_is_kept(
+        lengths in prop::collection::vec((1u32..6, any::<u64>(), 0usize..400_000, any::<bool>()), 0..30),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.mcap");
+        let mut writer = writer(&path, Split::default(), &[]);
+        let sent: Vec<Sent> = lengths.iter().map(|(channel, time, length, shrinks)| {
+            (*channel, *time, if *shrinks { vec![3; *length] } else { noise(*time, *length) })
+        }).collect();
+        sent.iter().for_each(|message| send(&mut writer, message));
+        let recorded = writer.finish().unwrap();
+        prop_assert!(messages(&path) == sent);
+        prop_assert_eq!(recorded.messages, sent.len() as u64);
+        prop_assert_eq!(recorded.bytes, fs::metadata(&path).unwrap().len());
+        prop_assert_eq!(recorded.on_disk, OnDisk::Yes);
+        let times = || sent.iter().map(|message| message.1);
+        let range = recorded.parts[0].range.map(|range| (range.start.0, range.end.0));
+        prop_assert_eq!(range, times().min().zip(times().max()));
+    }
+}
