@@ -30,7 +30,9 @@ class Source(threading.Thread):
 
     def __init__(self, pipe, pictures=100, picture=200_000, states=500):
         super().__init__(daemon=True)
-        self.pipe, self.rates = pipe, {"/picture": (pictures, os.urandom(picture)), "/state": (states, bytes(40))}
+        # pictures that do not shrink
+        self.noise, self.rates = os.urandom(40 * picture), {"/picture": (pictures, picture), "/state": (states, 40)}
+        self.pipe = pipe
         self.sent = {topic: [] for topic in self.rates}
         self.stopped = threading.Event()
 
@@ -42,12 +44,14 @@ class Source(threading.Thread):
             writer.add_message(channels["/map"], time.time_ns(), b"map", time.time_ns(), 0)
             began = time.monotonic()
             while not self.stopped.wait(0.004):
-                for topic, (rate, rest) in self.rates.items():
+                for topic, (rate, size) in self.rates.items():
                     times = self.sent[topic]
                     while len(times) < (time.monotonic() - began) * rate and not self.stopped.is_set():
                         now, number = time.time_ns(), len(times)
                         times.append(now)
-                        writer.add_message(channels[topic], now, struct.pack("<I", number) + rest, now, number)
+                        at = number * size % len(self.noise)
+                        data = struct.pack("<I", number) + self.noise[at:at + size]
+                        writer.add_message(channels[topic], now, data, now, number)
                 self.pipe.flush()
 
     def stop(self):
