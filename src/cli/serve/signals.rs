@@ -10,8 +10,6 @@ use crate::cli::keyboard;
 use crate::cli::logging::LogOutput;
 use foxglove_bridge::hub::Hub;
 
-use super::keeping;
-
 /// Signals that come within this time of the first count as that one. GNU `timeout` signals the program and then its group,
 /// a terminal that is closed and systemd send several; a person who insists does so for longer.
 const ONE_REQUEST: Duration = Duration::from_secs(1);
@@ -37,7 +35,7 @@ pub(super) fn save_on_user_signal(hub: &Hub) {
     tokio::spawn(async move {
         loop {
             received(&mut asked).await;
-            keeping::save(&hub);
+            super::keeping::save(&hub);
         }
     });
 }

@@ -1,18 +1,16 @@
 //! The thread that keeps: it takes what is published, and hands what is asked for to threads that write.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Keep;
 use super::block::Block;
-use super::ring::Ring;
 use super::saving::{Job, Piece};
-use super::{BlackBoxOptions, Keep, SAVES};
-use crate::hub::capability::save::{Held, Save, Saved};
+use super::shared::{GoesOn, Request, Shared};
 use crate::hub::queue::Feed;
-use crate::hub::responder::Responder;
-use crate::hub::{Next, Published, Tap, Wake, lock};
+use crate::hub::{Next, Published, Tap, lock};
 use crate::model::{Batch, Channel, ChannelId};
 
 /// While messages come they are taken in one go now and then, until none has come for this long.
@@ -20,97 +18,6 @@ const STEADY: Duration = Duration::from_secs(1);
 
 /// Messages that have no room are logged at most this often.
 const LOSS_INTERVAL: Duration = Duration::from_secs(10);
-
-/// What the thread that keeps and those who ask it have in common.
-pub(super) struct Shared {
-    pub(super) options: BlackBoxOptions,
-    /// What the names of files begin with.
-    pub(super) name: String,
-    pub(super) ring: Mutex<Ring>,
-    inbox: Mutex<Inbox>,
-    /// Something is in the inbox, or a file is complete.
-    changed: Condvar,
-    wake: Wake,
-}
-
-#[derive(Default)]
-struct Inbox {
-    requests: Vec<Request>,
-    /// Files that were asked for and are not complete.
-    saving: usize,
-    is_ending: bool,
-}
-
-/// A file that is asked for.
-struct Request {
-    at: Instant,
-    answer: Responder<Result<Saved, String>>,
-    place: Place,
-}
-
-/// One of the files that may be written at the same time.
-pub(super) struct Place(Arc<Shared>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        lock(&self.0.inbox).saving -= 1;
-        self.0.changed.notify_all();
-    }
-}
-
-/// Asks the thread that keeps.
-pub(super) struct Asker(pub(super) Arc<Shared>);
-
-impl Save for Asker {
-    fn save(&self, answer: Responder<Result<Saved, String>>) {
-        let mut inbox = lock(&self.0.inbox);
-        let refused = match inbox.saving {
-            _ if inbox.is_ending => "nothing is kept any more: the program ends".to_owned(),
-            SAVES => format!("{SAVES} files are being saved already; ask again when one of them is complete"),
-            _ => {
-                inbox.saving += 1;
-                let place = Place(self.0.clone());
-                inbox.requests.push(Request { at: Instant::now(), answer, place });
-                drop(inbox);
-                self.0.wake.wake();
-                self.0.changed.notify_all();
-                return;
-            }
-        };
-        drop(inbox);
-        tracing::warn!("nothing is saved: {refused}");
-        answer.respond(Err(refused));
-    }
-
-    fn held(&self) -> Held {
-        let mut ring = lock(&self.0.ring);
-        ring.evict(Instant::now());
-        let held = ring.held();
-        drop(ring);
-        Held { saving: lock(&self.0.inbox).saving, ..held }
-    }
-}
-
-impl Shared {
-    pub(super) fn new(options: BlackBoxOptions, name: String, wake: Wake) -> Self {
-        let ring = Ring::new(options.window, options.bytes, Instant::now());
-        Self { options, name, ring: Mutex::new(ring), inbox: Mutex::default(), changed: Condvar::new(), wake }
-    }
-
-    /// Takes no more requests, and has the files completed with what is there.
-    pub(super) fn end(&self) {
-        lock(&self.inbox).is_ending = true;
-        self.wake.wake();
-        self.changed.notify_all();
-    }
-
-    /// Waits until all files are complete, but no longer than this; how many are not.
-    pub(super) fn all_saved(&self, limit: Duration) -> usize {
-        let inbox = lock(&self.inbox);
-        let waited = self.changed.wait_timeout_while(inbox, limit, |inbox| inbox.saving > 0);
-        waited.unwrap_or_else(PoisonError::into_inner).0.saving
-    }
-}
 
 /// A file that gets what follows.
 struct Following {
@@ -135,6 +42,9 @@ pub(super) struct Keeper {
     latched: Vec<(Arc<Batch>, Feed)>,
     requests: Vec<Request>,
     following: Vec<Following>,
+    /// Lost by the tap, so far.
+    lost_before: u64,
+    /// Lost since that was logged last.
     lost: u64,
     lost_logged: Option<Instant>,
 }
@@ -142,7 +52,7 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) fn new(shared: Arc<Shared>, tap: Tap, latched: Vec<(Arc<Batch>, Feed)>) -> Self {
         let (requests, following) = (Vec::new(), Vec::new());
-        Self { shared, tap, latched, requests, following, lost: 0, lost_logged: None }
+        Self { shared, tap, latched, requests, following, lost_before: 0, lost: 0, lost_logged: None }
     }
 
     /// Runs until it is told to end.
@@ -173,7 +83,7 @@ impl Keeper {
                     // nothing follows
                     self.carry_out();
                     self.end_files(|_| true);
-                    if !self.wait_for_requests() {
+                    if self.shared.wait_for_requests(&mut self.requests) == GoesOn::No {
                         return;
                     }
                 }
@@ -237,7 +147,10 @@ impl Keeper {
         }
     }
 
-    fn lose(&mut self, lost: u64) {
+    /// Tells of messages that had no room, here or on the way.
+    fn lose(&mut self, here: u64) {
+        let before = self.tap.lost();
+        let lost = here + before - std::mem::replace(&mut self.lost_before, before);
         if lost == 0 {
             return;
         }
@@ -249,35 +162,18 @@ impl Keeper {
         if self.lost_logged.is_none_or(|logged| now >= logged + LOSS_INTERVAL) {
             let lost = std::mem::take(&mut self.lost);
             tracing::warn!(
-                "{lost} messages are not kept: they are larger than all that may be kept, or a file is written too slowly"
+                "{lost} messages are not kept: they are larger than all that may be kept, a file is written too slowly, or \
+                 the computer is too slow"
             );
             self.lost_logged = Some(now);
         }
     }
 
     fn look_into_inbox(&mut self) {
-        let mut inbox = lock(&self.shared.inbox);
-        self.requests.append(&mut inbox.requests);
-        let is_ending = inbox.is_ending;
-        drop(inbox);
-        if is_ending {
-            self.tap.close();
-        } else {
-            self.tap.hub().flush_logged();
+        match self.shared.take_requests(&mut self.requests) {
+            GoesOn::Yes => self.tap.hub().flush_logged(),
+            GoesOn::No => self.tap.close(),
         }
-    }
-
-    /// Waits for requests where nothing is published any more. False at the end.
-    fn wait_for_requests(&mut self) -> bool {
-        let inbox = lock(&self.shared.inbox);
-        let waits = |inbox: &mut Inbox| inbox.requests.is_empty() && !inbox.is_ending;
-        let waited = self.shared.changed.wait_while(inbox, waits);
-        let mut inbox = waited.unwrap_or_else(PoisonError::into_inner);
-        self.requests.append(&mut inbox.requests);
-        let goes_on = !(self.requests.is_empty() && inbox.is_ending);
-        drop(inbox);
-        self.tap.close();
-        goes_on
     }
 
     /// Begins the files that are asked for.

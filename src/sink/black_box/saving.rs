@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use super::block::{Block, joined};
-use super::keeper::{Place, Shared};
+use super::shared::{Place, Shared};
 use crate::hub::capability::save::Saved;
 use crate::hub::responder::Responder;
 use crate::model::{Batch, Channel, ChannelId, Entry};
@@ -101,7 +102,9 @@ fn names(folder: &Path, stem: &str) -> impl Iterator<Item = PathBuf> {
 fn create(folder: &Path, stem: &str) -> Result<(PathBuf, PathBuf, McapWriter), String> {
     for path in names(folder, stem).filter(|path| !path.exists()) {
         let part = path.with_extension(PART);
-        match McapWriter::create(&part, WriterOptions::default()) {
+        // one thread keeps up with most disks, and leaves the processors to what is served
+        let options = WriterOptions { threads: NonZero::new(1), ..WriterOptions::default() };
+        match McapWriter::create(&part, options) {
             Ok(writer) => return Ok((path, part, writer)),
             Err(SinkError::Exists(_)) => {}
             Err(error) => return Err(error.to_string()),
@@ -219,7 +222,7 @@ fn lower_priority() {}
 
 /// Tries whether files can be made in a folder.
 pub(super) fn check(folder: &Path) -> io::Result<()> {
-    let probe = folder.join(format!(".foxglove-bridge-{}", std::process::id()));
+    let probe = folder.join(format!(".foxglove-bridge-{}-{}", std::process::id(), Timestamp::now().nanos()));
     File::create_new(&probe)?;
     fs::remove_file(&probe)
 }
