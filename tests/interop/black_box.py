@@ -157,7 +157,8 @@ async def window():
                 check(begin - slack < first < begin + slack, topic, "begins", (first - begin) / SECOND, "s too late")
                 check(abs(end - asked - after * SECOND) < slack, topic, "ends after", (end - asked) / SECOND, "s")
         equal(files(folder), sorted(os.path.basename(answer["path"]) for _, _, answer in answers), "files")
-        check(memory - base < 1.1 * bound, "memory:", memory - base, "B more than without --keep")
+        # a file in the making has 8 MiB besides
+        check(memory - base < 1.1 * bound + (8 << 20), "memory:", memory - base, "B more than without --keep")
 
 
 async def bound():

@@ -49,8 +49,8 @@ pub struct BlackBoxOptions {
     /// What was published within this time is kept, by the time of its publishing. None: [`BlackBoxOptions::bytes`] alone
     /// says how much. Default: 60 s.
     pub window: Option<Duration>,
-    /// The memory that is taken, in bytes. The oldest messages go before there is more. While files are written a part
-    /// in 32 may come to it; what latched topics had before the window does not count. Default: 500 MB.
+    /// The memory that is taken, in bytes. The oldest messages go before there is more. While files are written a
+    /// sixteenth may come to it; what latched topics had before the window does not count. Default: 500 MB.
     pub bytes: usize,
     /// Whose messages are kept. Default: [`Keep::Live`].
     pub keep: Keep,

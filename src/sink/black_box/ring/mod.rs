@@ -21,7 +21,7 @@ const LARGEST_BLOCK: usize = 1 << 20;
 const BLOCKS: usize = 64;
 
 /// This part of the bound may be taken beyond it while files are written.
-const SLACK: usize = 32;
+const SLACK: usize = 16;
 
 /// See the module's documentation.
 #[derive(Debug)]

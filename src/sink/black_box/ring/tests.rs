@@ -145,6 +145,7 @@ fn what_a_file_still_needs_counts_for_the_bound_and_a_slow_one_costs_the_oldest(
         assert!(ring.memory.bytes() <= most);
     }
     assert!(ring.held().messages + 4 >= before, "{} of {before}", ring.held().messages);
+    drop(snapshot);
     // one that is not written at all leaves room for the newest messages alone
     let snapshot = ring.snapshot();
     assert_eq!(fill(&mut ring, 150, 1000), 1000);
