@@ -232,6 +232,7 @@ fn every_key_refuses_nonsense_and_none_panics() {
         "prefix",
         "latch",
         "record",
+        "save-dir",
         "ready-file",
         "proto",
         "proto-path",
