@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::hub::{ClientInfo, HubOptions, SlowClient};
+use crate::hub::{ClientInfo, HubOptions, Latch, SlowClient};
 use crate::model::{Batch, Channel, ChannelId, Entry, Schema};
 use crate::source::recording_summary;
 use crate::time::TimeRange;
@@ -333,4 +333,29 @@ fn a_file_that_was_removed_is_told_and_one_that_was_renamed_is_there() {
     fs::remove_file(&path).unwrap();
     let error = recorder.finish().unwrap_err().to_string();
     assert!(error.contains("a.mcap: was removed while"), "{error}");
+}
+
+#[test]
+fn each_file_of_a_recording_begins_with_what_the_hub_latches() {
+    let folder = tempfile::tempdir().unwrap();
+    let latch = Latch::Topics(vec!["/map".parse().unwrap()]);
+    let hub = Hub::new("test", HubOptions { latch, ..HubOptions::default() });
+    hub.publisher().announce(&[channel(1, "/map"), channel(2, "/imu")]);
+    let split = Split { duration: Some(Duration::from_secs(1)), ..Split::default() };
+    let options = WriterOptions { split, ..WriterOptions::default() };
+    let recorder = Recorder::with_options(&folder.path().join("a.mcap"), &hub, options).unwrap();
+    assert_eq!(recorder.path(), folder.path().join("a-0001.mcap"));
+    let second = 1_000_000_000;
+    publish(&hub, &batch(&[(1, 0, 0, 0, b"map".to_vec()), (2, 5, 5, 0, b"one".to_vec())]));
+    publish(&hub, &batch(&[(2, second, second, 1, b"two".to_vec())]));
+    let recorded = recorder.finish().unwrap();
+    let seen: Vec<Vec<_>> = recorded
+        .parts
+        .iter()
+        .map(|part| messages(&fs::read(&part.path).unwrap()))
+        .map(|messages| messages.into_iter().map(|seen| (seen.1, seen.4)).collect())
+        .collect();
+    let message = |time, payload: &str| (time, payload.as_bytes().to_vec());
+    assert_eq!(seen, [[message(0, "map"), message(5, "one")], [message(0, "map"), message(second, "two")]]);
+    assert_eq!((recorded.messages, recorded.on_disk), (4, OnDisk::Yes));
 }

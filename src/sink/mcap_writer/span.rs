@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_file_has_no_more_than_its_duration() {
         assert_eq!(beginnings(10, &[5.0, 14.9, 15.0, 24.0, 25.0, 100.0, 109.0]), [2, 4, 5]);
-        assert_eq!(Span::default().ends_before(Timestamp(u64::MAX)), false);
+        assert!(!Span::default().ends_before(Timestamp(u64::MAX)));
     }
 
     #[test]

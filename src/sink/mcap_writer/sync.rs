@@ -63,3 +63,31 @@ impl Syncing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_disk_is_waited_for_until_the_deadline() {
+        let (files, syncing) = start().unwrap();
+        let begin = Instant::now();
+        assert_eq!(syncing.wait(begin + Duration::from_millis(20)).unwrap(), OnDisk::NotYet);
+        assert!(begin.elapsed() >= Duration::from_millis(20));
+        drop(files);
+    }
+
+    #[test]
+    fn files_and_their_folders_are_synced_and_what_cannot_be_is_no_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let (files, syncing) = start().unwrap();
+        files.send((File::create(&path).unwrap(), path)).unwrap();
+        // where the folder has been removed
+        files.send((tempfile::tempfile().unwrap(), "/no/such/folder/b".into())).unwrap();
+        drop(files);
+        assert_eq!(syncing.wait(Instant::now() + Duration::from_secs(20)).unwrap(), OnDisk::Yes);
+    }
+}

@@ -24,7 +24,7 @@ fn channel(id: u32, latched: bool) -> Channel {
         id: ChannelId(id),
         topic: format!("/{id}"),
         message_encoding: "json".into(),
-        schema: (id % 2 == 0).then(|| Arc::new(schema)),
+        schema: id.is_multiple_of(2).then(|| Arc::new(schema)),
         metadata: BTreeMap::from([("key".into(), "value".into())]),
         latched,
     }
