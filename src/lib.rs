@@ -51,6 +51,7 @@
 //! | pass on JSON lines or MCAP as they come | [`source::json_lines`], [`source::McapStream`], [`input::Live`] |
 //! | publish batches of messages | [`hub::Publisher`], [`model::Batch`], [`hub::Hub::registry`] for ids |
 //! | record what is served; write MCAP files of your own | [`sink::Recorder`]; [`sink::McapWriter`] |
+//! | keep what was published last, and save it when asked | [`sink::BlackBox`] |
 //! | read payloads as JSON | [`payload::Decoder`] |
 //! | take messages from a server, ask it, control it | [`client`] |
 //! | speak the protocol in a way of your own | [`protocol`] |

@@ -89,7 +89,7 @@ pub(crate) use order::Direction;
 pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
-pub(crate) use tap::{Next, Published, Tap};
+pub(crate) use tap::{Next, Published, Tap, Wake};
 pub(crate) use weak::WeakHub;
 pub(crate) use workers::Workers;
 
@@ -308,6 +308,11 @@ impl Hub {
     /// Whether late subscribers of a channel get its last message.
     pub(crate) fn latches(&self, channel: &Channel) -> bool {
         latch::is_latched(channel, &self.0.options.latch)
+    }
+
+    /// What viewers show beside the URL.
+    pub fn name(&self) -> &str {
+        &self.0.name
     }
 
     /// What happens to slow clients when nothing else is asked for.

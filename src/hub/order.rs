@@ -123,6 +123,11 @@ impl State {
             self.latch.remove_channel(channel);
             self.firsts.end(channel);
         }
+        if !removed.is_empty() {
+            for tap in &self.taps {
+                tap.push_retired(&removed);
+            }
+        }
         for (&client, member) in &self.members {
             let mut outbox = lock(&member.queue.outbox);
             let ended = outbox.retire(&removed);
@@ -151,6 +156,9 @@ impl State {
         let mut woken = Woken::default();
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
+        for tap in &self.taps {
+            tap.push(batch, range.clone(), bytes, feed, now);
+        }
         if range.is_empty() {
             return woken;
         }
@@ -158,9 +166,6 @@ impl State {
         if feed == Feed::Live {
             self.client_time.on_live(self.time, now);
             self.firsts.keep(batch, range.clone(), &self.slice_channels, by.client(), now);
-        }
-        for tap in &self.taps {
-            tap.push(batch, range.clone(), bytes, feed, now);
         }
         let slice = Slice { batch, range, bytes, channels: &self.slice_channels, timed: true, feed };
         let is_small = slice.bytes <= Woken::LARGEST && self.members.len() <= Woken::CLIENTS;

@@ -8,7 +8,6 @@ use super::channels::NotOffered;
 use super::order::{By, Direction, Woken, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
-use super::subscriptions::ChannelSet;
 use super::{ClientId, Hub, HubEvent, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};
@@ -100,12 +99,13 @@ impl Publisher {
             let channels = &state.channels;
             batch.sift(|entry, _| if channels.is_known(entry.channel) { Fate::Sent } else { Fate::Dropped });
         }
-        if batch.entries.is_empty() {
-            state.latch.keep(&batch, 0..0, &ChannelSet::default(), Feed::Live);
-        }
         let mut forgotten = state.begin_after_clients(&self.0, &batch.entries, policy, now);
         let (batch, mut from) = (Arc::new(batch), 0);
         let (mut restarted, mut woken) = (None, Woken::default());
+        if batch.entries.is_empty() {
+            // what is not sent
+            woken.extend(state.publish(&self.0.0, &batch, 0..0, By::Live, policy, now));
+        }
         while from < batch.entries.len() {
             let before = state.watch.newest();
             let restart = state.watch.first_restart(&batch.entries[from..], now);

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::queue::{BatchQueue, Feed, Item};
+use super::queue::{BatchQueue, Feed, Item, Part};
 use super::{Hub, lock};
-use crate::model::{Batch, Channel};
+use crate::model::{Batch, Channel, ChannelId};
 
 /// While messages come in a steady flow they are taken in one go after this time: a wake-up for each part of a batch,
 /// up to 2000 a second, would cost more than what is done with them.
@@ -23,12 +23,25 @@ const WORTH_WAKING: usize = 4 << 20;
 pub(crate) enum Published {
     /// Channels, before their first message.
     Channels(Vec<Arc<Channel>>),
-    /// A part of a batch.
+    /// Channels that have ended, after their last message.
+    Retired(Vec<ChannelId>),
+    /// A part of a batch, and what lies in it that is not sent.
     Messages {
         batch: Arc<Batch>,
-        /// Which of its messages.
+        /// Which of its messages; none where all that it has is not sent.
         range: Range<usize>,
+        /// Who has published it.
+        feed: Feed,
+        /// When its first message was published.
+        published: Instant,
     },
+}
+
+/// What keeps its place among the messages of a queue.
+#[derive(Debug)]
+enum Change {
+    Announced(Vec<Arc<Channel>>),
+    Retired(Vec<ChannelId>),
 }
 
 /// What a tap has to do next.
@@ -38,6 +51,8 @@ pub(crate) enum Next {
     Published(Published),
     /// The deadline has passed.
     Deadline,
+    /// [`Wake::wake`] was called, and everything that was published before has been taken.
+    Woken,
     /// The tap was closed, and everything has been taken.
     Closed,
 }
@@ -60,9 +75,10 @@ pub(super) struct TapQueue {
 #[derive(Debug)]
 struct Waiting {
     limit: usize,
-    queue: BatchQueue<Vec<Arc<Channel>>>,
+    queue: BatchQueue<Change>,
     lost: u64,
     closed: bool,
+    woken: bool,
     /// The tap has nothing else to do: anything is worth waking up for.
     idle: bool,
 }
@@ -74,17 +90,28 @@ impl Waiting {
 
     fn take(&mut self) -> Option<Published> {
         Some(match self.queue.take()? {
-            Item::Messages(part) => Published::Messages { batch: part.batch, range: part.range },
-            Item::Other(channels) => Published::Channels(channels),
+            Item::Messages(Part { batch, range, feed, queued, .. }) => {
+                Published::Messages { batch, range, feed, published: queued }
+            }
+            Item::Other(Change::Announced(channels)) => Published::Channels(channels),
+            Item::Other(Change::Retired(channels)) => Published::Retired(channels),
         })
     }
 }
 
 impl TapQueue {
     pub(super) fn push_channels(&self, channels: &[Arc<Channel>]) {
+        self.push_change(Change::Announced(channels.to_vec()));
+    }
+
+    pub(super) fn push_retired(&self, channels: &[ChannelId]) {
+        self.push_change(Change::Retired(channels.to_vec()));
+    }
+
+    fn push_change(&self, change: Change) {
         let mut waiting = lock(&self.waiting);
         if !waiting.closed {
-            waiting.queue.push_other(channels.to_vec());
+            waiting.queue.push_other(change);
         }
     }
 
@@ -97,7 +124,7 @@ impl TapQueue {
         now: Instant,
     ) {
         let mut waiting = lock(&self.waiting);
-        if waiting.closed || range.is_empty() {
+        if waiting.closed || range.is_empty() && batch.unsent_in(&range).is_empty() {
             return;
         }
         if !waiting.has_room() {
@@ -121,7 +148,13 @@ impl Hub {
     /// A tap that starts with the channels known so far. `limit`: data queued for it, in bytes, and one batch;
     /// playback that waits for slow clients waits for it too, otherwise it loses what goes beyond.
     pub(crate) fn tap(&self, limit: usize) -> Tap {
-        let waiting = Waiting { limit, queue: BatchQueue::default(), lost: 0, closed: false, idle: false };
+        self.tap_and_latched(limit).0
+    }
+
+    /// The same with what still counts, at its beginning, of latched channels, and who has published that.
+    pub(crate) fn tap_and_latched(&self, limit: usize) -> (Tap, Vec<(Arc<Batch>, Feed)>) {
+        let queue = BatchQueue::default();
+        let waiting = Waiting { limit, queue, lost: 0, closed: false, woken: false, idle: false };
         let waiting = Mutex::new(waiting);
         let queue = Arc::new(TapQueue { waiting, filled: Condvar::new() });
         self.flush_logged();
@@ -130,8 +163,9 @@ impl Hub {
         queue.push_channels(&known);
         state.taps.push(queue.clone());
         self.0.demand.set_taps(state.taps.len());
+        let latched = state.latch.messages();
         drop(state);
-        Tap { queue, hub: self.clone() }
+        (Tap { queue, hub: self.clone() }, latched)
     }
 }
 
@@ -151,7 +185,24 @@ impl Hub {
     }
 }
 
+/// Wakes the thread that waits in [`Tap::next`]. Does not keep the hub alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Wake(Arc<TapQueue>);
+
+impl Wake {
+    /// Has [`Tap::next`] return [`Next::Woken`], also of a tap that is closed.
+    pub(crate) fn wake(&self) {
+        lock(&self.0.waiting).woken = true;
+        self.0.filled.notify_one();
+    }
+}
+
 impl Tap {
+    /// What wakes its thread.
+    pub(crate) fn waker(&self) -> Wake {
+        Wake(self.queue.clone())
+    }
+
     /// What is next; blocks until there is something, or the deadline has passed. What was returned before is done with.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Next {
         let taken = lock(&self.queue.waiting).take();
@@ -164,6 +215,9 @@ impl Tap {
         loop {
             if let Some(published) = waiting.take() {
                 return Next::Published(published);
+            }
+            if std::mem::take(&mut waiting.woken) {
+                return Next::Woken;
             }
             if waiting.closed {
                 return Next::Closed;

@@ -15,11 +15,13 @@ use crate::hub::{Hub, Next, Published, Tap};
 use crate::model::Channel;
 use crate::time::Timestamp;
 
+mod black_box;
 mod error;
 mod mcap_kept;
 mod mcap_writer;
 mod recorded;
 
+pub use black_box::{BlackBox, BlackBoxError, BlackBoxOptions, Keep};
 pub use error::SinkError;
 use mcap_writer::Syncing;
 pub use mcap_writer::{McapWriter, OnDisk, Split, WriterOptions};
@@ -217,12 +219,12 @@ fn write_all(tap: &Tap, writer: &mut McapWriter) -> Result<(), SinkError> {
                     writer.add_channel(&Channel { latched, ..(*channel).clone() })?;
                 }
             }
-            Next::Published(Published::Messages { batch, range }) => {
+            Next::Published(Published::Messages { batch, range, .. }) => {
                 for entry in &batch.entries[range] {
                     writer.write(entry, batch.payload(entry))?;
                 }
             }
-            Next::Deadline => {}
+            Next::Published(Published::Retired(_)) | Next::Deadline | Next::Woken => {}
             Next::Closed => return Ok(()),
         }
         let now = Instant::now();

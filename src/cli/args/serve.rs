@@ -26,8 +26,8 @@ Settings:
 Keys, on a terminal:
   space  pause, play        .    one message
   ← →    5 s back, on       ↑ ↓  faster, slower
-  l      loop               ?    these keys
-  q      quit
+  l      loop               s    save what --keep holds
+  ?      these keys         q    quit
 
 Examples:
   foxglove-bridge serve drive.mcap
@@ -35,6 +35,7 @@ Examples:
   my_robot | foxglove-bridge serve -
   foxglove-bridge serve tcp-listen://127.0.0.1:9000 --record 'run-{time}.mcap'
   foxglove-bridge serve --follow recording.mcap
+  my_robot | foxglove-bridge serve - --keep 60s --save-after 10s
   foxglove-bridge serve drive.mcap --start +2s --playback-duration 3s --loop
   foxglove-bridge serve drive.mcap -t '/camera/**' -x '**/calibration'
   foxglove-bridge serve drive.mcap --rate max --start-on launch --at-end exit
@@ -237,6 +238,18 @@ pub(crate) struct ServeArgs {
     record: Option<String>,
     #[command(flatten)]
     split: SplitArgs,
+    /// Keep in memory what live input has sent within this time (60s; at most 500MB), as much as has room in this many bytes
+    /// (2GB), or within both (60s,2GB), by the time at which it arrived; saved as an MCAP file by the key s, SIGUSR1, the service
+    /// /recording/save or POST /api/save
+    #[arg(long, value_name = "D|BYTES", help_heading = "Recording")]
+    keep: Vec<String>,
+    /// The folder for what is saved; it must be there [default: .]
+    #[arg(long, value_name = "FOLDER", help_heading = "Recording", value_parser = NonEmptyStringValueParser::new())]
+    save_dir: Option<String>,
+    /// Save also what comes within this time after the request; the file is complete, and the request answered, after it
+    /// [default: 0s]
+    #[arg(long, value_name = "DURATION", help_heading = "Recording")]
+    save_after: Option<String>,
 }
 
 impl ServeArgs {
@@ -294,6 +307,9 @@ impl ServeArgs {
             ("assets", self.assets.clone()),
             ("max-asset", one(&self.max_asset)),
             ("record", one(&self.record)),
+            ("keep", self.keep.clone()),
+            ("save-dir", one(&self.save_dir)),
+            ("save-after", one(&self.save_after)),
             ("ready-file", one(&self.ready_file)),
             ("no-progress", one(&self.no_progress)),
         ];
@@ -368,6 +384,6 @@ mod tests {
             assert!(help.contains(&format!("[default: {default}]")), "--{name}: {help}");
             compared += 1;
         }
-        assert_eq!(compared, 30);
+        assert_eq!(compared, 32);
     }
 }

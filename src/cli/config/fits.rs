@@ -98,6 +98,11 @@ const RULES: &[Rule] = &[
         why: "it is for live input; for the end of a recording there is --at-end",
     },
     Rule {
+        keys: &["keep", "save-dir", "save-after"],
+        fits: Served::live,
+        why: "it is for live input, which is gone once it was sent; a recording is there already",
+    },
+    Rule {
         keys: &["follow"],
         fits: |served| served.files,
         why: "it is for files that still grow (.mcap, .jsonl); name one, or leave it out",
@@ -180,6 +185,11 @@ pub(super) fn fit(settings: &mut Vec<Setting>) -> Result<Vec<String>, ConfigErro
         if !fits(served) {
             leave_out(settings, &mut left_out, |setting| keys.contains(&setting.key.name), why)?;
         }
+    }
+    if super::applied(settings)?.keep.is_none() {
+        let is_meant = |setting: &Setting| ["save-dir", "save-after"].contains(&setting.key.name);
+        let why = "it is for what is kept of live input; say how much that is with --keep";
+        leave_out(settings, &mut left_out, is_meant, why)?;
     }
     for Conflict { one, other, both, why } in CONFLICTS {
         if both(&super::applied(settings)?) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::{PREFIX, ServeOptions, param, service, size, split};
+use super::{PREFIX, ServeOptions, keep, param, service, size, split};
 use foxglove_bridge::assets::AssetFolder;
 use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
@@ -227,6 +227,14 @@ pub(crate) static KEYS: &[Key] = &[
     }),
     one("disk-budget", |options, text| {
         unless_empty(text, split::budget).map(|bytes| options.split.disk_budget = bytes)
+    }),
+    list("keep", |options, values| keep::parse(values).map(|kept| options.keep = kept)),
+    one("save-dir", |options, text| {
+        options.save_dir = if text.is_empty() { ".".into() } else { text.into() };
+        Ok(())
+    }),
+    one("save-after", |options, text| {
+        parse_duration(text).map(|d| options.save_after = d).map_err(|error| error.to_string())
     }),
     one("ready-file", |options, text| {
         options.ready_file = (!text.is_empty()).then(|| text.into());

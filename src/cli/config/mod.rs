@@ -29,6 +29,7 @@ use foxglove_bridge::time::TimeSpec;
 mod address;
 pub(crate) mod file;
 mod fits;
+mod keep;
 pub(crate) mod keys;
 mod param;
 pub(crate) mod service;
@@ -36,6 +37,7 @@ pub(crate) mod size;
 pub(crate) mod split;
 mod table;
 
+pub(crate) use keep::Kept;
 use keys::Key;
 use service::CommandService;
 
@@ -101,6 +103,12 @@ pub(crate) struct ServeOptions {
     pub(crate) record: Option<PathBuf>,
     /// Where that goes on in a new file.
     pub(crate) split: Split,
+    /// How much of what live sources have sent is kept, if any.
+    pub(crate) keep: Option<Kept>,
+    /// The folder into which that is saved.
+    pub(crate) save_dir: PathBuf,
+    /// How much of what follows is saved with it.
+    pub(crate) save_after: Duration,
     /// The file that is written once the server listens, if any.
     pub(crate) ready_file: Option<PathBuf>,
     /// Whether a progress bar may be shown.
@@ -190,6 +198,9 @@ impl Default for ServeOptions {
             name: None,
             record: None,
             split: Split::default(),
+            keep: None,
+            save_dir: PathBuf::from("."),
+            save_after: Duration::ZERO,
             ready_file: None,
             progress: true,
         }

@@ -232,6 +232,7 @@ fn every_key_refuses_nonsense_and_none_panics() {
         "prefix",
         "latch",
         "record",
+        "save-dir",
         "ready-file",
         "proto",
         "proto-path",
@@ -423,4 +424,15 @@ fn the_longest_text_of_a_client_is_within_bounds() {
     assert_eq!(options(vec![flag("client-text", &["2MiB"])]).client_text, 2 << 20);
     assert!(error(vec![flag("client-text", &["1GiB"])]).contains("16 MiB"));
     assert!(error(vec![flag("client-text", &["10B"])]).contains("10B"));
+}
+
+#[test]
+fn what_is_kept_is_live_and_how_it_is_saved_needs_it() {
+    let kept = line_options(vec![flag("keep", &["60s"]), flag("save-after", &["10s"])]);
+    assert_eq!(kept.keep, Some(Kept { window: Some(Duration::from_secs(60)), bytes: 500_000_000 }));
+    assert_eq!((kept.save_after, kept.save_dir), (Duration::from_secs(10), PathBuf::from(".")));
+    let message = error(vec![flag("keep", &["60s"])]);
+    assert!(message.starts_with("--keep: it is for live input"), "{message}");
+    let message = line_error(vec![flag("save-dir", &["/data"])]);
+    assert!(message.starts_with("--save-dir: it is for what is kept of live input"), "{message}");
 }

@@ -1,4 +1,4 @@
-//! Single keys on a terminal, to control playback.
+//! Single keys on a terminal, to control playback and to save.
 
 use std::io;
 use std::sync::Arc;
@@ -29,12 +29,13 @@ pub(crate) const HELP: &str = "\
 Keys:
   space  pause, play        .    one message
   ← →    5 s back, on       ↑ ↓  faster, slower
-  l      loop               ?    these keys
-  q      quit";
+  l      loop               s    save what --keep holds
+  ?      these keys         q    quit";
 
 /// The same where nothing is played: live input is sent as it comes.
 pub(crate) const HELP_LIVE: &str = "\
 Keys:
+  s      save what --keep holds
   ?      these keys         q      quit
 Live input is sent as it comes: it can't be paused, sought or repeated.";
 
@@ -53,6 +54,8 @@ enum Key {
 pub(crate) enum Action {
     /// Something of playback.
     Playback(PlaybackRequest),
+    /// Save what is kept.
+    Save,
     /// Show the keys.
     Help,
     /// End the program.
@@ -69,6 +72,7 @@ fn action(key: Key) -> Option<Action> {
         Key::Up => RateChange::By(2.0).into(),
         Key::Down => RateChange::By(0.5).into(),
         Key::Char('l' | 'L') => LoopChange::Toggle.into(),
+        Key::Char('s' | 'S') => return Some(Action::Save),
         Key::Char('?' | 'h' | 'H') => return Some(Action::Help),
         Key::Char('q' | 'Q') => return Some(Action::Quit),
         Key::Char(_) => return None,
@@ -144,6 +148,7 @@ mod tests {
         asks(Key::Up, RateChange::By(2.0).into());
         asks(Key::Down, RateChange::By(0.5).into());
         asks(Key::Char('l'), LoopChange::Toggle.into());
+        assert_eq!(action(Key::Char('s')), Some(Action::Save));
         assert_eq!(action(Key::Char('?')), Some(Action::Help));
         assert_eq!(action(Key::Char('q')), Some(Action::Quit));
         assert_eq!(action(Key::Char('x')), None);
@@ -152,7 +157,7 @@ mod tests {
     #[test]
     fn every_key_is_in_the_help_of_serve() {
         assert!(crate::cli::args::SERVE_EXAMPLES.contains(HELP.trim_start_matches("Keys:\n")));
-        for key in "space . ← → ↑ ↓ l ? q".split(' ') {
+        for key in "space . ← → ↑ ↓ l s ? q".split(' ') {
             assert!(HELP.contains(key), "{key}");
         }
     }

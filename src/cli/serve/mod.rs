@@ -9,7 +9,7 @@ use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
 use foxglove_bridge::server::{BindError, Origins, Server};
-use foxglove_bridge::sink::{OnDisk, Recorded, Recorder, SinkError, WriterOptions};
+use foxglove_bridge::sink::{Keep, OnDisk, Recorded, Recorder, SinkError, WriterOptions};
 use foxglove_bridge::source;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,7 @@ mod exec;
 pub(super) mod hints;
 mod idle;
 mod inputs;
+mod keeping;
 pub(super) mod lines;
 mod offers;
 mod ready;
@@ -114,6 +115,11 @@ async fn serve(
     let talk = Talk::new(&hub, &options).map_err(Failure::Runtime)?;
     offers::offer(&hub, talk.observer(), &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
+    let keep = if inputs.recording.is_some() { Keep::Live } else { Keep::All };
+    let kept = keeping::start(&hub, &options, keep, &stop)?;
+    if kept.is_some() {
+        signals::save_on_user_signal(&hub);
+    }
     let links = Links::new(server.address(), &Surroundings::look());
     if !quiet {
         links.say(&inputs.contents(), log);
@@ -125,10 +131,12 @@ async fn serve(
     let finish = Finish::new(server.finisher());
     let engine = Engine::start(inputs, &hub, &options, &finish, talk.clone())
         .map_err(runtime_failure("starting playback"))?;
-    let keyboard = listen_to_keys(&engine, &stop, log);
+    let keyboard = listen_to_keys(&engine, &hub, &stop, log);
     let bar = options.progress && !quiet && progress::on_terminal() && !talk.shares_terminal();
     let showing = bar.then(|| tokio::spawn(show(PlayBar::new(log), engine.clone(), hub.clone())));
-    server.run(hub, stop.cancelled_owned()).await;
+    server.run(hub, stop.clone().cancelled_owned()).await;
+    // also where what is served has ended by itself
+    stop.cancel();
     if let Some(showing) = showing {
         showing.abort();
         // it ends by being aborted
@@ -143,6 +151,10 @@ async fn serve(
         recorded
     })
     .await;
+    if let Some(kept) = kept {
+        // it has told of its failures
+        kept.await.ok();
+    }
     if let Some(error) = finish.failure() {
         return Err(Failure::Input(hints::with_way_out(error)));
     }
@@ -201,15 +213,16 @@ pub(super) fn say_recorded(recorded: &Recorded) {
 }
 
 /// Keys of the terminal, if there is one.
-fn listen_to_keys(engine: &Engine, stop: &CancellationToken, log: &LogOutput) -> Option<Keyboard> {
+fn listen_to_keys(engine: &Engine, hub: &Hub, stop: &CancellationToken, log: &LogOutput) -> Option<Keyboard> {
     let from = if engine.reads_stdin() { keyboard::From::BesideStdin } else { keyboard::From::Stdin };
-    let (engine, stop, log) = (engine.clone(), stop.clone(), log.clone());
+    let (engine, hub, stop, log) = (engine.clone(), hub.clone(), stop.clone(), log.clone());
     let keyboard = Keyboard::listen(from, move |action| match action {
         Action::Playback(request) => engine.request(request),
         Action::Help => {
             let help = if engine.plays() { keyboard::HELP } else { keyboard::HELP_LIVE };
             log.say(Level::Info, help, help, &[]);
         }
+        Action::Save => keeping::save(&hub),
         Action::Quit => stop.cancel(),
     });
     keyboard.unwrap_or_else(|error| {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::keyboard;
 use crate::cli::logging::LogOutput;
+use foxglove_bridge::hub::Hub;
 
 /// Signals that come within this time of the first count as that one. GNU `timeout` signals the program and then its group,
 /// a terminal that is closed and systemd send several; a person who insists does so for longer.
@@ -20,6 +21,28 @@ pub(in crate::cli) fn handle(stop: CancellationToken, log: LogOutput) {
         Err(error) => tracing::error!("signals can't be awaited: {error}"),
     }
 }
+
+/// Has SIGUSR1 save what is kept, unless it was ignored.
+#[cfg(unix)]
+pub(super) fn save_on_user_signal(hub: &Hub) {
+    use rustix::process::Signal;
+
+    let mut asked = match listen(Signal::USR1) {
+        Ok(asked) => asked,
+        Err(error) => return tracing::error!("SIGUSR1 can't be awaited: {error}"),
+    };
+    let hub = hub.clone();
+    tokio::spawn(async move {
+        loop {
+            received(&mut asked).await;
+            super::keeping::save(&hub);
+        }
+    });
+}
+
+/// There is no such signal.
+#[cfg(not(unix))]
+pub(super) fn save_on_user_signal(_hub: &Hub) {}
 
 /// What a signal that asks for the end brings about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,14 +107,7 @@ struct Signals {
 impl Signals {
     fn listen() -> io::Result<Self> {
         use rustix::process::Signal;
-        use tokio::signal::unix::{SignalKind, signal};
 
-        let ignored = ignored();
-        let listen = |wanted: Signal| {
-            let number = wanted.as_raw();
-            let is_ignored = ignored & (1 << (number - 1)) != 0;
-            (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
-        };
         Ok(Self {
             interrupt: listen(Signal::INT)?,
             terminate: listen(Signal::TERM)?,
@@ -115,6 +131,16 @@ impl Signals {
             }
         }
     }
+}
+
+/// Listens to a signal, unless it was ignored when the program began.
+#[cfg(unix)]
+fn listen(wanted: rustix::process::Signal) -> io::Result<Listened> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let number = wanted.as_raw();
+    let is_ignored = ignored() & (1 << (number - 1)) != 0;
+    (!is_ignored).then(|| signal(SignalKind::from_raw(number))).transpose()
 }
 
 /// Completes at the next signal of a kind; never if it is ignored.

@@ -13,18 +13,20 @@ use crate::time::TimeRange;
 pub struct Saved {
     /// The new file.
     pub path: PathBuf,
-    /// From the first to the last message in it.
+    /// From the lowest to the highest log time in it, but for what latched topics had before.
     pub range: Option<TimeRange>,
     /// Messages in it.
     pub messages: u64,
     /// Its size.
     pub bytes: u64,
+    /// Messages that are missing, as the disk was too slow to make room for them in memory.
+    pub lost: u64,
 }
 
 /// What is kept at the moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
-    /// From the first to the last message that would be saved, but for those of latched topics.
+    /// From the lowest to the highest log time that would be saved, but for what latched topics had before.
     pub range: Option<TimeRange>,
     /// Messages.
     pub messages: u64,
@@ -51,6 +53,12 @@ impl Hub {
         let refused = state.slots.save.fill(save);
         drop(state);
         refused.map_err(|_too_late| AlreadyProvided("save"))
+    }
+
+    /// Nobody keeps what was published last any more.
+    pub(crate) fn end_save(&self) {
+        let ended = lock(&self.0.state).slots.save.empty();
+        drop(ended);
     }
 
     /// Who keeps what was published last, if anybody does.

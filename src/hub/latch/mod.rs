@@ -116,6 +116,14 @@ impl LatchStore {
         }
     }
 
+    /// Keeps a message, if it counts: it came after those that were kept before.
+    pub(crate) fn keep_one(&mut self, entry: &Entry, payload: &[u8]) {
+        if let Some(topic) = self.topics.get_mut(&entry.channel) {
+            topic.offer(self.next, entry, payload);
+            self.next += 1;
+        }
+    }
+
     fn offer(&mut self, number: u64, entry: &Entry, batch: &Batch, feed: Feed) {
         if self.slots.contains(entry.channel)
             && let Some(topic) = self.topics.get_mut(&entry.channel)

@@ -203,7 +203,7 @@ impl Hub {
     }
 
     /// Publishes what is gathered; once it returns all that was logged before has been published. Not under the hub's lock.
-    pub(super) fn flush_logged(&self) {
+    pub(crate) fn flush_logged(&self) {
         if self.0.logger.unpublished.load(Ordering::Acquire) > 0 {
             self.flush(lock(&self.0.logger.flushing), Instant::now());
         }

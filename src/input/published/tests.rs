@@ -108,7 +108,7 @@ impl Viewer {
 fn recorded(tap: &Tap) -> Vec<(u32, u64)> {
     let mut all = Vec::new();
     while let Next::Published(published) = tap.next(Some(Instant::now())) {
-        if let crate::hub::Published::Messages { batch, range } = published {
+        if let crate::hub::Published::Messages { batch, range, .. } = published {
             all.extend(batch.entries[range].iter().map(|entry| (entry.channel.0, entry.log_time.0 / S)));
         }
     }
