@@ -94,7 +94,7 @@ pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
-pub(crate) use watches::{Message, WATCHED_FOR};
+pub(crate) use watches::Message;
 pub(crate) use weak::WeakHub;
 pub(crate) use workers::Workers;
 
@@ -322,6 +322,11 @@ impl Hub {
     /// What viewers show beside the URL.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The channel that is offered on a topic.
+    pub fn channel_on(&self, topic: &str) -> Option<Arc<Channel>> {
+        lock(&self.0.state).channels.on_topic(topic).cloned()
     }
 
     /// What clients may do.

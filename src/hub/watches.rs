@@ -14,7 +14,7 @@ use super::{DemandChange, Hub, State, lock};
 use crate::model::{Batch, ChannelId, Entry};
 
 /// How long a channel is watched after it was asked for.
-pub(crate) const WATCHED_FOR: Duration = Duration::from_secs(10);
+const WATCHED_FOR: Duration = Duration::from_secs(10);
 
 /// Channels that are watched at once; of more the one that was asked for longest ago is left.
 const MOST: usize = 64;
@@ -121,13 +121,14 @@ impl Hub {
         watched.or_else(|| state.last_latched(channel))
     }
 
-    /// Ends the watches that are over.
-    pub(crate) fn end_watches(&self, now: Instant) {
+    /// Ends the watches that are over. Returns when the next one is.
+    pub(crate) fn end_watches(&self, now: Instant) -> Option<Instant> {
         let mut state = lock(&self.0.state);
         let over = state.watches.expire(now);
         if !over.is_empty() {
             self.0.demand.change(&DemandChange::Unwatched { channels: &over });
         }
+        state.watches.channels.values().map(|watched| watched.until).min()
     }
 }
 

@@ -187,7 +187,7 @@ impl Control {
             Operation::Step => {
                 let Step { count, topic } = parsed(payload)?;
                 if let Some(topic) = &topic
-                    && !self.hub.snapshot().topics.iter().any(|offered| offered.channel.topic == *topic)
+                    && self.hub.channel_on(topic).is_none()
                 {
                     return Err(format!("topic: {topic} is not offered"));
                 }

@@ -19,6 +19,7 @@ use crate::hub::Hub;
 use answer::Refusal;
 use counts::Counts;
 use events::Events;
+use latest::Messages;
 
 mod answer;
 mod clients;
@@ -27,6 +28,7 @@ mod events;
 mod front;
 mod guard;
 mod health;
+mod latest;
 mod playback;
 mod save;
 mod status;
@@ -53,6 +55,7 @@ pub(super) struct Api {
     pub(super) refusals: Refusals,
     counts: Arc<Counts>,
     events: Events,
+    messages: Messages,
 }
 
 impl Api {
@@ -64,8 +67,8 @@ impl Api {
         gate: Arc<Gate>,
         refusals: Refusals,
     ) -> Arc<Self> {
-        let (counts, events) = (Arc::default(), Events::default());
-        Arc::new(Self { hub, about, readiness, stopping, gate, refusals, counts, events })
+        let (counts, events, messages) = Default::default();
+        Arc::new(Self { hub, about, readiness, stopping, gate, refusals, counts, events, messages })
     }
 }
 
@@ -77,6 +80,7 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
         Http::Full => Router::new()
             .route("/api/status", get(status::answer))
             .route("/api/topics", get(topics::answer))
+            .route("/api/topics/{topic}/latest", get(latest::answer))
             .route("/api/clients", get(clients::answer))
             .route("/api/playback", get(playback::answer).post(playback::control))
             .route("/api/events", get(events::answer))

@@ -97,7 +97,7 @@ impl Api {
     }
 
     /// The same as figures.
-    async fn look(&self) -> Option<Snapshot> {
+    pub(super) async fn look(&self) -> Option<Snapshot> {
         let playback = self.hub.playback()?;
         let (answer, looked) = oneshot::channel();
         // who asked may have left
@@ -130,7 +130,7 @@ pub(super) async fn control(
     let playback = api.hub.playback().ok_or_else(none)?;
     let now = api.look().await.ok_or_else(none)?;
     if let Some(topic) = wish.topic()
-        && !api.hub.snapshot().topics.iter().any(|offered| offered.channel.topic == topic)
+        && api.hub.channel_on(topic).is_none()
     {
         return Err(Refusal::bad_request(format!("topic: there is no topic {topic}")));
     }
