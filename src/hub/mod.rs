@@ -23,6 +23,7 @@ use self::client_time::ClientTime;
 use self::connections::{Keeper, Nodes};
 use self::demand::Demand;
 use self::firsts::Firsts;
+use self::lag::Lag;
 use self::logger::Logger;
 use self::notices::Notices;
 use self::observer::Observers;
@@ -30,6 +31,8 @@ use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
+use self::traffic::Traffic;
+use self::watches::Watches;
 use crate::model::{Batch, Channel};
 use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
@@ -49,6 +52,7 @@ mod firsts;
 mod guard;
 pub mod handles;
 mod join;
+mod lag;
 mod latch;
 mod logger;
 mod notices;
@@ -74,6 +78,8 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod watches;
 mod weak;
 mod workers;
 
@@ -82,6 +88,7 @@ pub(crate) use client::{Client, SendNow};
 pub(crate) use client_publish::Known;
 pub use connections::PublisherNode;
 pub use demand::DemandChange;
+pub(crate) use lag::LagSnapshot;
 pub(crate) use latch::LatchStore;
 pub use observer::HubEvent;
 pub use options::{Access, ClientLimits, HubOptions, Latch, SlowClient};
@@ -90,6 +97,7 @@ pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap, Wake};
+pub(crate) use watches::Message;
 pub(crate) use weak::WeakHub;
 pub(crate) use workers::Workers;
 
@@ -193,6 +201,7 @@ struct Counters {
     bytes: AtomicU64,
     dropped: AtomicU64,
     recorded: AtomicU64,
+    lag: Lag,
 }
 
 #[derive(Default)]
@@ -203,6 +212,8 @@ struct State {
     next_client: u64,
     latch: LatchStore,
     firsts: Firsts,
+    traffic: Traffic,
+    watches: Watches,
     session: u64,
     slots: Slots,
     playback: Option<PlaybackState>,
@@ -225,6 +236,8 @@ struct State {
 struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
+    /// When it joined.
+    since: Timestamp,
     form: Form,
     access: Access,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
@@ -313,6 +326,16 @@ impl Hub {
     /// What viewers show beside the URL.
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// The channel that is offered on a topic.
+    pub fn channel_on(&self, topic: &str) -> Option<Arc<Channel>> {
+        lock(&self.0.state).channels.on_topic(topic).cloned()
+    }
+
+    /// What clients may do.
+    pub fn access(&self) -> Access {
+        self.0.options.access
     }
 
     /// What happens to slow clients when nothing else is asked for.

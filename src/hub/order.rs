@@ -121,6 +121,9 @@ impl State {
         shared.connections_changed();
         for &channel in &removed {
             self.latch.remove_channel(channel);
+            if self.watches.remove(channel) {
+                shared.demand.change(&DemandChange::Unwatched { channels: &[channel] });
+            }
             self.firsts.end(channel);
         }
         if !removed.is_empty() {
@@ -159,6 +162,8 @@ impl State {
         for tap in &self.taps {
             tap.push(batch, range.clone(), bytes, feed, now);
         }
+        self.watches.keep(batch, range.clone(), &self.slice_channels);
+        self.traffic.count(&batch.entries[range.clone()], now);
         if range.is_empty() {
             return woken;
         }
@@ -196,6 +201,7 @@ impl State {
     ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
+        self.watches.forget_messages();
         self.time = Some(time);
         let session = match direction {
             Direction::Back => Some(self.new_session(hub)),
@@ -228,6 +234,7 @@ impl State {
     ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
+        self.watches.forget_messages();
         let time = playback.current_time;
         self.time = Some(time);
         let session = self.new_session(hub);

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -15,23 +16,31 @@ use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
 use crate::websocket::Budget;
 
+mod about;
 mod accept;
 mod compression;
 mod computer;
 mod endpoint;
+mod http;
 mod liveness;
+mod metric;
 mod origin;
 mod outgoing;
 mod outlet;
 mod places;
 mod reading;
+mod refusals;
 mod running;
 mod session;
 mod socket;
 mod writing;
 
+pub use about::{About, Readiness, ServedSource, SourceKind};
 #[doc(hidden)]
 pub use computer::computer_name;
+pub use http::Http;
+use http::{Api, Offered};
+pub use metric::{Metric, MetricKind};
 use origin::Gate;
 pub use origin::{AllowedOrigin, BadOrigin, Origins};
 pub use running::{RunningServer, StartError};
@@ -78,6 +87,7 @@ struct Options {
     max_clients_of_address: usize,
     /// What messages that have not arrived in full may take.
     unfinished: Budget,
+    http: Http,
 }
 
 /// A server that listens but does not serve yet: that is what [`Server::run`] does.
@@ -87,6 +97,7 @@ pub struct Server {
     address: SocketAddr,
     options: Options,
     origins: Origins,
+    offered: Offered,
     finished: CancellationToken,
 }
 
@@ -138,9 +149,10 @@ impl Server {
             max_clients: MAX_CLIENTS,
             max_clients_of_address: usize::MAX,
             unfinished: Budget::new(UNFINISHED),
+            http: Http::Full,
         };
-        let origins = Origins::default();
-        Ok(Self { listener, address, options, origins, finished: CancellationToken::new() })
+        let (origins, offered) = Default::default();
+        Ok(Self { listener, address, options, origins, offered, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
@@ -183,6 +195,41 @@ impl Server {
         Self { origins, ..self }
     }
 
+    /// What is offered over HTTP beside connections: [`Http::Full`] unless set.
+    pub fn with_http(self, http: Http) -> Self {
+        Self { options: Options { http, ..self.options }, ..self }
+    }
+
+    /// What is told of it over HTTP (`/api/status`).
+    pub fn with_about(mut self, about: About) -> Self {
+        self.offered.about = about;
+        self
+    }
+
+    /// A folder of layouts, which viewers load as `/layouts/NAME.json`.
+    pub fn with_layouts(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.offered.folders.layouts = Some(folder.into());
+        self
+    }
+
+    /// The folder of a viewer that is a web page (the static build of Lichtblick, for example), which is offered under
+    /// `/viewer/`. `/viewer` leads there, and has it connect.
+    pub fn with_viewer(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.offered.folders.viewer = Some(folder.into());
+        self
+    }
+
+    /// A figure more in `/metrics`.
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.offered.metrics.push(metric);
+        self
+    }
+
+    /// Whether it can be used, as `/readyz` tells.
+    pub fn readiness(&self) -> Readiness {
+        self.offered.readiness.clone()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -198,23 +245,33 @@ impl Server {
     ///
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
-        let Self { listener, address, options, origins, finished } = self;
+        let Self { listener, address, options, origins, mut offered, finished } = self;
         hub.reopen();
+        if offered.about.addresses.is_empty() {
+            offered.about.addresses.push(format!("ws://{address}"));
+        }
         let gate = Gate::new(origins, address.ip(), computer_name());
-        let router = endpoint::router(hub.clone(), options, gate);
-        let serving = accept::serve(listener, router, accept::HEADER_TIMEOUT);
+        let stopping = CancellationToken::new();
+        let _stopping_at_the_end = stopping.clone().drop_guard();
+        let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
+        let sockets = endpoint::router(api.clone(), options.clone());
+        let router = http::router(api, options.http, sockets);
+        let mut serving = pin!(accept::serve(listener, router, accept::HEADER_TIMEOUT));
         let mut shutdown = pin!(shutdown);
         tokio::select! {
-            never = serving => match never {},
+            never = &mut serving => match never {},
             () = &mut shutdown => {}
             () = finished.cancelled() => {
+                stopping.cancel();
                 hub.close(1000, "everything was sent", true);
                 tokio::select! {
+                    never = serving => match never {},
                     _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
                     () = shutdown => {}
                 }
             }
         }
+        stopping.cancel();
         let status = Status { id: None, ..Status::info("the server stops".to_owned()) };
         hub.broadcast(&ServerMessage::Status(status));
         hub.close(1001, "the server stops", false);

@@ -234,6 +234,8 @@ fn every_key_refuses_nonsense_and_none_panics() {
         "record",
         "save-dir",
         "ready-file",
+        "layouts",
+        "ui",
         "proto",
         "proto-path",
         "default-topic",

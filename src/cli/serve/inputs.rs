@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::config::{ServeOptions, is_live};
 use crate::cli::logging::LogOutput;
@@ -12,7 +13,8 @@ use foxglove_bridge::internals::printable;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
-use foxglove_bridge::source::json_lines::TailFrom;
+use foxglove_bridge::server::{ServedSource, SourceKind};
+use foxglove_bridge::source::json_lines::{InputCounts, TailFrom};
 use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
@@ -32,6 +34,8 @@ pub(super) struct Inputs {
     pub(super) live: Option<LiveInputs>,
     /// Gives commands while the recording plays.
     pub(super) commands: Option<Stdin>,
+    /// What was read of JSON lines, where they may come in.
+    pub(super) lines: Option<Arc<InputCounts>>,
     /// Ends everything that reads live input.
     pub(super) stop: Stop,
 }
@@ -105,11 +109,13 @@ impl Inputs {
             stop: stop.clone(),
             takes: Takes::Commands,
         });
+        let is_read = live.is_some() || commands.is_some();
+        let counts = lines.as_ref().filter(|_| is_read).map(|lines| lines.counts().clone());
         let live = match (live, lines) {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { registry, recording, live, commands, stop })
+        Ok(Self { registry, recording, live, commands, lines: counts, stop })
     }
 
     /// What is attached to the recordings.
@@ -122,6 +128,14 @@ impl Inputs {
         let recording = self.recording.as_ref().map(|recording| recording.info().name.clone());
         let live = self.live.iter().flat_map(|live| live.names.iter().cloned());
         recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same one by one.
+    pub(super) fn sources(&self) -> Vec<ServedSource> {
+        let of = |kind| move |name: &String| ServedSource { name: name.clone(), kind };
+        let recording = self.recording.iter().map(|recording| &recording.info().name);
+        let live = self.live.iter().flat_map(|live| &live.names);
+        recording.map(of(SourceKind::Recording)).chain(live.map(of(SourceKind::Live))).collect()
     }
 
     /// The same with what is known of it.

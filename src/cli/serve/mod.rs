@@ -108,7 +108,12 @@ async fn serve(
         .with_max_clients(options.max_clients)
         .with_max_clients_of_address(options.max_clients_per_address.unwrap_or(usize::MAX))
         .with_client_timeout(options.client_timeout)
-        .with_origins(origins(&options));
+        .with_origins(origins(&options))
+        .with_http(options.web.http);
+    let mut server = offers::folders(server, &options.web).map_err(Failure::Input)?;
+    if let Some(counts) = &inputs.lines {
+        server = offers::count_lines(server, counts);
+    }
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;
@@ -121,6 +126,7 @@ async fn serve(
         signals::save_on_user_signal(&hub);
     }
     let links = Links::new(server.address(), &Surroundings::look());
+    let server = server.with_about(links.about(&inputs));
     if !quiet {
         links.say(&inputs.contents(), log);
     }
@@ -128,7 +134,7 @@ async fn serve(
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }
     talk.listening(links.url());
-    let finish = Finish::new(server.finisher());
+    let finish = Finish::new(server.finisher(), server.readiness());
     let engine = Engine::start(inputs, &hub, &options, &finish, talk.clone())
         .map_err(runtime_failure("starting playback"))?;
     let keyboard = listen_to_keys(&engine, &hub, &stop, log);
