@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inbox::{Event, PlayerHandle};
 use super::machine::{LONG_WAIT_ID, Machine};
@@ -232,6 +232,10 @@ impl Stage for Outside {
 
     fn publish(&mut self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         self.place.publisher.publish(batch, range, policy, now);
+    }
+
+    fn late(&mut self, late: Duration) {
+        self.place.publisher.count_lag(late);
     }
 
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, now: Instant) {
