@@ -233,6 +233,8 @@ fn every_key_refuses_nonsense_and_none_panics() {
         "latch",
         "record",
         "ready-file",
+        "layouts",
+        "ui",
         "proto",
         "proto-path",
         "default-topic",
