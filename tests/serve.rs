@@ -55,6 +55,12 @@ const TRIALS: &[(&str, &str, bool)] = &[
         false,
     ),
     ("a browser is told what the port is and a health check is answered", "http", false),
+    ("a recording is had as a file, whole and by ranges, with what viewers' pages need", "files", false),
+    ("files have names that can stand in URLs", "file_names", false),
+    ("another reader seeks in a file over HTTP", "file_by_ranges", false),
+    ("who does not read a file, or leaves, costs little and leaves nothing", "file_aborted", false),
+    ("counts over time are those of another reader", "timeline", false),
+    ("a connection without a word is hinted at once", "silent_connection", false),
     ("what is served and playback are read and controlled over HTTP", "http_api", false),
     (
         "bodies that are too large, slow or no JSON are refused, and requests in a row are answered",

@@ -8,7 +8,7 @@ use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::server::{BindError, Origins, Server};
+use foxglove_bridge::server::{BindError, Http, Origins, Server};
 use foxglove_bridge::sink::{Keep, OnDisk, Recorded, Recorder, SinkError, WriterOptions};
 use foxglove_bridge::source;
 use tokio_util::sync::CancellationToken;
@@ -126,6 +126,10 @@ async fn serve(
         signals::save_on_user_signal(&hub);
     }
     let links = Links::new(server.address(), &Surroundings::look());
+    let links = match options.web.http {
+        Http::Full => links.with_files(&inputs.offered_files()),
+        Http::HealthOnly => links.without_page(),
+    };
     let server = server.with_about(links.about(&inputs));
     if !quiet {
         links.say(&inputs.contents(), log);

@@ -8,6 +8,7 @@ use super::chunk::Unpacker;
 use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
 use super::records::{MAGIC, failed, read_vec, unusable};
+use crate::model::DamagedPart;
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 use crate::source::summary::MetadataSummary;
@@ -15,16 +16,19 @@ use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 mod attachments;
+mod compare;
+mod counts;
 mod extras;
 mod footer;
 mod found;
+mod gaps;
 mod ids;
 mod index;
 pub(super) mod info;
 mod scan;
 mod summary;
 mod tally;
-mod times;
+pub(super) mod times;
 
 pub use attachments::{AttachmentCrc, Attachments, RecordedAttachment};
 use extras::FoundAttachment;
@@ -88,6 +92,8 @@ pub(super) struct Survey {
     pub(super) counts: Option<Vec<u64>>,
     /// The same with sizes and times, where the file was read through.
     tallies: Option<Vec<Tally>>,
+    /// The longest time without a message, if it was read through.
+    gap: Option<TimeRange>,
     pub(super) message_count: Option<u64>,
     attachments: Vec<FoundAttachment>,
     pub(super) metadata: Vec<MetadataSummary>,
@@ -95,6 +101,8 @@ pub(super) struct Survey {
     pub(super) warnings: Vec<String>,
     /// What is damaged, place by place.
     damage: Vec<String>,
+    /// The places of what can't be read (the first hundred), with what is wrong there.
+    pub(super) damaged_at: Vec<(u64, String)>,
     pub(super) complete: bool,
     /// Bytes that were read, if it was read through.
     size: u64,
@@ -115,11 +123,13 @@ impl Survey {
             range: None,
             counts: None,
             tallies: None,
+            gap: None,
             message_count: None,
             attachments: Vec::new(),
             metadata: Vec::new(),
             warnings: Vec::new(),
             damage: Vec::new(),
+            damaged_at: Vec::new(),
             complete: false,
             size: 0,
             replaced: None,
@@ -137,6 +147,21 @@ impl Survey {
         if text == Text::Replaced {
             self.replaced.get_or_insert_with(what);
         }
+    }
+
+    /// When the messages were that it could not be given, if it was read through. `name`: the file's.
+    pub(super) fn damaged_parts(&self, name: &str) -> Vec<DamagedPart> {
+        let mut segments: Vec<_> = self.index.segments.iter().collect();
+        segments.sort_unstable_by_key(|segment| segment.offset);
+        let part = |(offset, reason): &(u64, String)| {
+            let next = segments.partition_point(|segment| segment.offset < *offset);
+            let before = segments[..next].last().map(|segment| segment.end);
+            let after = segments.get(next).map(|segment| segment.start);
+            let (start, end) = (before.or(after)?, after.or(before)?);
+            let range = TimeRange { start: Timestamp(start.min(end)), end: Timestamp(end.max(start)) };
+            Some(DamagedPart { range, text: format!("{name}: byte {offset}: {reason}") })
+        };
+        self.damaged_at.iter().filter_map(part).collect()
     }
 
     /// Sorts the segments, and finds the range if nothing said it. `name`: the file's, for warnings.
