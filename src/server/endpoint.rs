@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 
 use super::Options;
 use super::origin::Gate;
+use super::page;
 use super::places::Places;
 use super::session::Session;
 use super::socket;
@@ -42,6 +43,7 @@ pub(super) fn router(hub: Hub, options: Options, gate: Gate) -> Router {
         .route("/", get(root))
         .route("/ws", get(root))
         .route("/healthz", get(|| async { "ok\n" }))
+        .merge(page::routes())
         .with_state(Endpoint { hub, options, gate: Arc::new(gate), places, refusals })
         .layer(middleware::from_fn(well_formed))
 }
@@ -78,7 +80,7 @@ struct Endpoint {
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
     if !wants_upgrade(request.headers()) {
-        return text(StatusCode::OK, ABOUT.to_owned());
+        return page::front(request.headers(), || ABOUT.to_owned());
     }
     let refusals = endpoint.refusals.clone();
     match upgrade(endpoint, request) {

@@ -23,6 +23,7 @@ mod liveness;
 mod origin;
 mod outgoing;
 mod outlet;
+mod page;
 mod places;
 mod reading;
 mod running;
