@@ -161,6 +161,11 @@ impl Channels {
         self.known.values()
     }
 
+    /// The channel on a topic.
+    pub(crate) fn on_topic(&self, topic: &str) -> Option<&Arc<Channel>> {
+        self.known.get(self.by_topic.get(topic)?)
+    }
+
     /// The channel, if it is advertised.
     pub(crate) fn advertised(&self, id: ChannelId) -> Option<&Arc<Channel>> {
         self.known.get(&id).filter(|channel| self.advertised.contains(channel.id))

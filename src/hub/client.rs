@@ -249,6 +249,9 @@ impl Drop for Client {
         self.assets.leave();
         let mut state = lock(&self.hub.0.state);
         state.members.remove(&self.id);
+        for (channel, messages) in lock(&self.queue.outbox).dropped().0 {
+            state.traffic.count_dropped(*channel, *messages);
+        }
         self.hub.0.clients.store(state.members.len(), Ordering::Relaxed);
         let wanted: Vec<ChannelId> = lock(&self.queue.outbox).subscriptions().iter().collect();
         self.unsubscribed(&wanted);

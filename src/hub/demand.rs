@@ -1,6 +1,6 @@
 //! What clients want together: the union of their subscriptions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,16 @@ pub enum DemandChange<'a> {
         /// Channels that it does not want any more.
         channels: &'a [ChannelId],
     },
+    /// Somebody looks at channels without a subscription, for a while: over HTTP.
+    Watched {
+        /// Those that were not looked at before.
+        channels: &'a [ChannelId],
+    },
+    /// Nobody looks at channels any more, or they were retired.
+    Unwatched {
+        /// Which ones.
+        channels: &'a [ChannelId],
+    },
 }
 
 type OnChange = Box<dyn Fn(&DemandChange<'_>) + Send + Sync>;
@@ -52,6 +62,8 @@ pub(super) struct Demand {
 #[derive(Debug, Default)]
 struct Table {
     subscriptions: BTreeMap<ChannelId, usize>,
+    /// Those that somebody looks at without a subscription.
+    looked_at: BTreeSet<ChannelId>,
     watched: BTreeMap<ChannelId, Vec<Watch>>,
     /// Those who take everything.
     taps: usize,
@@ -65,7 +77,8 @@ struct Watch {
 
 impl Table {
     fn refresh(&self, channel: ChannelId) {
-        let is_taken = self.taps > 0 || self.subscriptions.contains_key(&channel);
+        let is_taken =
+            self.taps > 0 || self.subscriptions.contains_key(&channel) || self.looked_at.contains(&channel);
         for watch in self.watched.get(&channel).into_iter().flatten() {
             watch.wanted.0.store(is_taken || watch.is_latched, Ordering::Relaxed);
         }
@@ -97,6 +110,18 @@ impl Demand {
                             table.refresh(*channel);
                         }
                     }
+                }
+            }
+            DemandChange::Watched { channels } => {
+                for channel in *channels {
+                    table.looked_at.insert(*channel);
+                    table.refresh(*channel);
+                }
+            }
+            DemandChange::Unwatched { channels } => {
+                for channel in *channels {
+                    table.looked_at.remove(channel);
+                    table.refresh(*channel);
                 }
             }
         }

@@ -11,6 +11,7 @@ use super::capability::parameters::Followed;
 use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
 use super::{Access, Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, State, encoded_time, lock};
 use crate::protocol::{Capability, ServerInfo, ServerMessage};
+use crate::time::Timestamp;
 
 /// Whether a connection knows of the capability `parameters` when it is sent `serverInfo`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +67,7 @@ impl Hub {
         let member = Member {
             queue: queue.clone(),
             info,
+            since: Timestamp::now(),
             form,
             access,
             controls,

@@ -30,6 +30,8 @@ use self::outbox::{Closing, ControlKind, Encoded, Outbox};
 use self::restart::RestartWatch;
 use self::room::Room;
 use self::subscriptions::ChannelSet;
+use self::traffic::Traffic;
+use self::watches::Watches;
 use crate::model::{Batch, Channel};
 use crate::payload::Types;
 use crate::protocol::{Offer, PlaybackState, ServerMessage, time_frame};
@@ -74,6 +76,8 @@ mod tap;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod traffic;
+mod watches;
 mod weak;
 mod workers;
 
@@ -90,6 +94,7 @@ pub use publisher::Publisher;
 pub(crate) use requests::Unsupported;
 pub use snapshot::{ClientSnapshot, HubSnapshot, TopicSnapshot};
 pub(crate) use tap::{Next, Published, Tap};
+pub(crate) use watches::Message;
 pub(crate) use weak::WeakHub;
 pub(crate) use workers::Workers;
 
@@ -203,6 +208,8 @@ struct State {
     next_client: u64,
     latch: LatchStore,
     firsts: Firsts,
+    traffic: Traffic,
+    watches: Watches,
     session: u64,
     slots: Slots,
     playback: Option<PlaybackState>,
@@ -225,6 +232,8 @@ struct State {
 struct Member {
     queue: Arc<Queue>,
     info: ClientInfo,
+    /// When it joined.
+    since: Timestamp,
     form: Form,
     access: Access,
     /// Knows playback states: offered nothing else than the newer subprotocol, or has sent a control request.
@@ -308,6 +317,21 @@ impl Hub {
     /// Whether late subscribers of a channel get its last message.
     pub(crate) fn latches(&self, channel: &Channel) -> bool {
         latch::is_latched(channel, &self.0.options.latch)
+    }
+
+    /// What viewers show beside the URL.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The channel that is offered on a topic.
+    pub fn channel_on(&self, topic: &str) -> Option<Arc<Channel>> {
+        lock(&self.0.state).channels.on_topic(topic).cloned()
+    }
+
+    /// What clients may do.
+    pub fn access(&self) -> Access {
+        self.0.options.access
     }
 
     /// What happens to slow clients when nothing else is asked for.

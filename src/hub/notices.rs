@@ -18,6 +18,7 @@ pub(super) struct Notices(Vec<Notice>);
 struct Notice {
     /// Of a condition.
     id: Option<&'static str>,
+    text: String,
     frame: Encoded,
 }
 
@@ -26,11 +27,15 @@ impl Notices {
         self.0.iter().map(|notice| &notice.frame)
     }
 
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|notice| notice.text.as_str())
+    }
+
     /// Keeps a fact, once.
-    fn remember(&mut self, frame: Encoded) {
+    fn remember(&mut self, text: &str, frame: Encoded) {
         let facts = self.0.iter().filter(|notice| notice.id.is_none()).count();
         if facts < MOST_FACTS && self.frames().all(|shown| *shown != frame) {
-            self.0.push(Notice { id: None, frame });
+            self.0.push(Notice { id: None, text: text.to_owned(), frame });
         }
     }
 
@@ -48,7 +53,7 @@ impl Hub {
         let frame = Encoded::from(ServerMessage::Status(Status::info(text)).encode());
         let mut state = lock(&self.0.state);
         state.broadcast(ControlKind::Lasting, &frame);
-        state.notices.remember(frame);
+        state.notices.remember(text, frame);
     }
 }
 
@@ -67,7 +72,7 @@ impl Publisher {
         let mut state = lock(&self.0.0.state);
         state.notices.forget(id);
         state.broadcast(ControlKind::Lasting, &frame);
-        state.notices.0.push(Notice { id: Some(id), frame });
+        state.notices.0.push(Notice { id: Some(id), text: text.to_owned(), frame });
     }
 
     /// Takes back what [`Publisher::condition`] shows under this id, if it shows something.

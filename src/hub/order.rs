@@ -121,6 +121,9 @@ impl State {
         shared.connections_changed();
         for &channel in &removed {
             self.latch.remove_channel(channel);
+            if self.watches.remove(channel) {
+                shared.demand.change(&DemandChange::Unwatched { channels: &[channel] });
+            }
             self.firsts.end(channel);
         }
         for (&client, member) in &self.members {
@@ -151,6 +154,8 @@ impl State {
         let mut woken = Woken::default();
         let (bytes, newest) = summarize(batch, range.clone(), &mut self.slice_channels);
         self.latch.keep(batch, range.clone(), &self.slice_channels, feed);
+        self.watches.keep(batch, range.clone(), &self.slice_channels);
+        self.traffic.count(&batch.entries[range.clone()], now);
         if range.is_empty() {
             return woken;
         }
@@ -191,6 +196,7 @@ impl State {
     ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
+        self.watches.forget_messages();
         self.time = Some(time);
         let session = match direction {
             Direction::Back => Some(self.new_session(hub)),
@@ -223,6 +229,7 @@ impl State {
     ) -> Forgetting {
         hub.0.observers.tell(&HubEvent::Playback(&playback));
         self.latch.clear();
+        self.watches.forget_messages();
         let time = playback.current_time;
         self.time = Some(time);
         let session = self.new_session(hub);

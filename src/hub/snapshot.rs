@@ -1,11 +1,14 @@
 //! What is going on in the hub, at one moment.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::outbox::Outbox;
 use super::{ClientId, ClientInfo, Hub, State, lock};
-use crate::model::Channel;
+use crate::model::{Channel, ChannelId};
+use crate::time::Timestamp;
 
 /// The whole hub at one moment. Counters count from the start of the server.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +23,8 @@ pub struct HubSnapshot {
     pub bytes_sent: u64,
     /// Messages that slow clients did not get.
     pub messages_dropped: u64,
+    /// What every client is shown, now and when it joins: damage, and conditions while they hold.
+    pub notices: Vec<String>,
 }
 
 /// One client at one moment.
@@ -29,6 +34,8 @@ pub struct ClientSnapshot {
     pub id: ClientId,
     /// Who it is.
     pub info: ClientInfo,
+    /// When it joined.
+    pub since: Timestamp,
     /// Topics that it subscribes to.
     pub topics: Vec<String>,
     /// Bytes of payload that wait for it.
@@ -39,6 +46,8 @@ pub struct ClientSnapshot {
     pub bytes_sent: u64,
     /// Messages that it did not get because it is slow, by topic; those of topics that are gone under an empty name.
     pub dropped: Vec<(String, u64)>,
+    /// The topic that takes most of what waits for it, if much does: why it is slow.
+    pub slow_because: Option<String>,
 }
 
 /// One topic at one moment.
@@ -50,30 +59,55 @@ pub struct TopicSnapshot {
     pub subscribers: usize,
     /// Whether its last message is kept for clients that subscribe later.
     pub latched: bool,
+    /// Messages published on it.
+    pub messages: u64,
+    /// Bytes of payload in them.
+    pub bytes: u64,
+    /// Messages a second, on average over the last five.
+    pub hertz: f64,
+    /// Bytes of payload a second, likewise.
+    pub bytes_per_second: f64,
+    /// Messages that slow clients did not get, each client counted.
+    pub dropped: u64,
 }
 
 impl Hub {
     /// What is going on. Costs a moment under the hub's lock for each client and topic: ask a few times a second.
     pub fn snapshot(&self) -> HubSnapshot {
-        let state = lock(&self.0.state);
+        let (state, now) = (lock(&self.0.state), Instant::now());
+        let mut dropped: BTreeMap<ChannelId, u64> = BTreeMap::new();
         let clients = state.members.iter().map(|(id, member)| {
             let outbox = lock(&member.queue.outbox);
             let topic = |id| state.channels.advertised(id).map(|channel| channel.topic.clone());
+            for (channel, messages) in outbox.dropped().0 {
+                *dropped.entry(*channel).or_default() += messages;
+            }
             ClientSnapshot {
                 id: *id,
                 info: member.info.clone(),
+                since: member.since,
                 topics: outbox.subscriptions().iter().filter_map(topic).collect(),
                 bytes_queued: outbox.queued_bytes(),
                 messages_sent: member.queue.messages.load(Ordering::Relaxed),
                 bytes_sent: member.queue.bytes.load(Ordering::Relaxed),
                 dropped: state.dropped(&outbox),
+                slow_because: outbox.filled_by().and_then(topic),
             }
         });
         let clients = clients.collect();
-        let topics = state.channels.known().map(|channel| TopicSnapshot {
-            channel: channel.clone(),
-            subscribers: self.subscriptions(channel.id),
-            latched: state.latch.contains(channel.id),
+        let topics = state.channels.known().map(|channel| {
+            let (published, rate) =
+                (state.traffic.published(channel.id), state.traffic.rate(channel.id, now));
+            TopicSnapshot {
+                channel: channel.clone(),
+                subscribers: self.subscriptions(channel.id),
+                latched: state.latch.contains(channel.id),
+                messages: published.messages,
+                bytes: published.bytes,
+                hertz: rate.hertz,
+                bytes_per_second: rate.bytes_per_second,
+                dropped: state.traffic.dropped(channel.id) + dropped.get(&channel.id).copied().unwrap_or(0),
+            }
         });
         HubSnapshot {
             clients,
@@ -81,6 +115,7 @@ impl Hub {
             messages_sent: self.0.counters.messages.load(Ordering::Relaxed),
             bytes_sent: self.0.counters.bytes.load(Ordering::Relaxed),
             messages_dropped: self.0.counters.dropped.load(Ordering::Relaxed),
+            notices: state.notices.texts().map(str::to_owned).collect(),
         }
     }
 

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub position: Option<Timestamp>,
     /// First and last message that is played.
     pub range: Option<TimeRange>,
+    /// The part of it to which playback is limited (A–B), if it is.
+    pub part: Option<TimeRange>,
     /// Seconds of recording a second; infinite for `max`. None for live input: messages go out as they come in.
     pub speed: Option<f64>,
     /// Whether playback starts again at the end.

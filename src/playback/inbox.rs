@@ -49,11 +49,6 @@ impl PlayerHandle {
         self.request(request, answer);
     }
 
-    /// Answers with what playback is doing.
-    pub(super) fn look(&self, answer: Responder<Snapshot>) {
-        self.send(Event::Look(answer));
-    }
-
     pub(super) fn send(&self, event: Event) {
         // a player that has stopped needs nothing any more
         self.inbox.send(event).ok();
@@ -63,5 +58,9 @@ impl PlayerHandle {
 impl Playback for PlayerHandle {
     fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>) {
         self.send(Event::Request(request, answer));
+    }
+
+    fn look(&self, answer: Responder<Snapshot>) {
+        self.send(Event::Look(answer));
     }
 }

@@ -1,14 +1,12 @@
-//! HTTP: the WebSocket upgrade at `/` and `/ws`, and `/healthz`. No request here has a body.
+//! The WebSocket upgrade at `/` and `/ws`.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
-use axum::middleware::{self, Next};
 use axum::routing::get;
 use bytes::Bytes;
 use hyper::upgrade::Parts;
@@ -16,79 +14,51 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
-use super::origin::Gate;
+use super::http::{self, Api, Http};
 use super::page;
 use super::places::Places;
 use super::session::Session;
 use super::socket;
-use crate::hub::{ClientInfo, Hub, lock};
-use crate::log_limit::LogLimit;
+use crate::hub::ClientInfo;
 use crate::printable::{SHORT, printable};
 use crate::protocol::{Offer, Subprotocol};
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
-/// The page for a browser that opens the port.
-const ABOUT: &str = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
-    open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n";
-
-/// Refused handshakes that are logged within ten seconds.
-const REFUSALS: u32 = 10;
-
-/// The routes of the port.
-pub(super) fn router(hub: Hub, options: Options, gate: Gate) -> Router {
-    let refusals = Arc::new(Mutex::new(LogLimit::new(REFUSALS)));
+/// The routes of WebSocket connections. `/` without an upgrade is what a browser is shown.
+pub(super) fn router(api: Arc<Api>, options: Options) -> Router {
     let places = Places::new(options.max_clients, options.max_clients_of_address);
-    Router::new()
-        .route("/", get(root))
-        .route("/ws", get(root))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .merge(page::routes())
-        .with_state(Endpoint { hub, options, gate: Arc::new(gate), places, refusals })
-        .layer(middleware::from_fn(well_formed))
+    let endpoint = Endpoint { api, options, places };
+    Router::new().route("/", get(root)).route("/ws", get(root)).with_state(endpoint)
 }
 
-/// Answers requests that HTTP/1.1 forbids (RFC 9112 sections 3.2 and 6.1), or that have a body. hyper drops a
-/// Content-Length beside a Transfer-Encoding, so that both are refused by the latter.
-async fn well_formed(request: Request, next: Next) -> Response<Body> {
-    let headers = request.headers();
-    let hosts = headers.get_all(header::HOST).iter().count();
-    let fault = if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        "a request must have one header Host"
-    } else if headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get_all(header::CONTENT_LENGTH).iter().any(|length| length != "0")
-    {
-        "a request must not have a body"
-    } else {
-        return next.run(request).await;
-    };
-    let mut response = text(StatusCode::BAD_REQUEST, format!("{fault}\n"));
-    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+/// Whether a request begins a WebSocket connection, or tries to.
+pub(super) fn is_for_websocket(request: &Request) -> bool {
+    matches!(request.uri().path(), "/" | "/ws")
+        && handshake::has_token(values(request.headers(), header::UPGRADE), "websocket")
 }
 
 /// What a connection is served with.
 #[derive(Clone)]
 struct Endpoint {
-    hub: Hub,
+    api: Arc<Api>,
     options: Options,
-    gate: Arc<Gate>,
     places: Arc<Places>,
-    /// What of refused handshakes is logged.
-    refusals: Arc<Mutex<LogLimit>>,
 }
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
-    if !wants_upgrade(request.headers()) {
-        return page::front(request.headers(), || ABOUT.to_owned());
+    if !is_for_websocket(&request) {
+        let text = || http::front(&endpoint.api);
+        return match endpoint.options.http {
+            Http::Full if request.uri().path() == "/" => page::front(request.headers(), text),
+            Http::Full | Http::HealthOnly => text(),
+        };
     }
-    let refusals = endpoint.refusals.clone();
+    let api = endpoint.api.clone();
     match upgrade(endpoint, request) {
         Ok(response) => response,
         Err(Refused(status, reason)) => {
-            if let Some(left_out) = lock(&refusals).admit(Instant::now()) {
-                tracing::info!("WebSocket handshake refused: {}{left_out}", printable(&reason, 2 * SHORT));
-            }
+            api.refusals.log(format_args!("WebSocket handshake refused"), &reason);
             let mut response = text(status, reason + "\n");
             if status == StatusCode::UPGRADE_REQUIRED {
                 response
@@ -147,10 +117,6 @@ fn named(name: &header::HeaderName) -> &str {
     }
 }
 
-fn wants_upgrade(headers: &HeaderMap) -> bool {
-    handshake::has_token(values(headers, header::UPGRADE), "websocket")
-}
-
 /// Why an upgrade is refused.
 struct Refused(StatusCode, String);
 
@@ -184,7 +150,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let accept = accept_key(key.as_bytes());
     let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    endpoint.gate.admit(origins, host).map_err(|reason| Refused(StatusCode::FORBIDDEN, reason))?;
+    endpoint.api.gate.admit(origins, host).map_err(|reason| Refused(StatusCode::FORBIDDEN, reason))?;
     let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
@@ -213,7 +179,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         };
         let options = &endpoint.options;
         let join = |address: Option<SocketAddr>| {
-            let session = Session::new(endpoint.hub.join(ClientInfo { address, ..info }));
+            let session = Session::new(endpoint.api.hub.join(ClientInfo { address, ..info }));
             let peer = address.map_or_else(String::new, |address| format!(" from {address}"));
             let (id, protocol) = (session.client().id(), protocol.as_str());
             tracing::debug!("client {id} connected{peer}, {protocol}, {agent}");

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -15,10 +16,12 @@ use crate::hub::Hub;
 use crate::protocol::{ServerMessage, Status};
 use crate::websocket::Budget;
 
+mod about;
 mod accept;
 mod compression;
 mod computer;
 mod endpoint;
+mod http;
 mod liveness;
 mod origin;
 mod outgoing;
@@ -26,15 +29,20 @@ mod outlet;
 mod page;
 mod places;
 mod reading;
+mod refusals;
 mod running;
 mod session;
 mod socket;
 mod writing;
 
+pub use about::{About, Readiness, ServedSource, SourceKind};
 #[doc(hidden)]
 pub use computer::computer_name;
+use http::Api;
+pub use http::Http;
 use origin::Gate;
 pub use origin::{AllowedOrigin, BadOrigin, Origins};
+use refusals::Refusals;
 pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
@@ -79,6 +87,7 @@ struct Options {
     max_clients_of_address: usize,
     /// What messages that have not arrived in full may take.
     unfinished: Budget,
+    http: Http,
 }
 
 /// A server that listens but does not serve yet: that is what [`Server::run`] does.
@@ -88,6 +97,8 @@ pub struct Server {
     address: SocketAddr,
     options: Options,
     origins: Origins,
+    about: About,
+    readiness: Readiness,
     finished: CancellationToken,
 }
 
@@ -139,9 +150,10 @@ impl Server {
             max_clients: MAX_CLIENTS,
             max_clients_of_address: usize::MAX,
             unfinished: Budget::new(UNFINISHED),
+            http: Http::Full,
         };
-        let origins = Origins::default();
-        Ok(Self { listener, address, options, origins, finished: CancellationToken::new() })
+        let (origins, about, readiness) = Default::default();
+        Ok(Self { listener, address, options, origins, about, readiness, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
@@ -184,6 +196,21 @@ impl Server {
         Self { origins, ..self }
     }
 
+    /// What is offered over HTTP beside connections: [`Http::Full`] unless set.
+    pub fn with_http(self, http: Http) -> Self {
+        Self { options: Options { http, ..self.options }, ..self }
+    }
+
+    /// What is told of it over HTTP (`/api/status`).
+    pub fn with_about(self, about: About) -> Self {
+        Self { about, ..self }
+    }
+
+    /// Whether it can be used, as `/readyz` tells.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -199,23 +226,33 @@ impl Server {
     ///
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
-        let Self { listener, address, options, origins, finished } = self;
+        let Self { listener, address, options, origins, mut about, readiness, finished } = self;
         hub.reopen();
-        let gate = Gate::new(origins, address.ip(), computer_name());
-        let router = endpoint::router(hub.clone(), options, gate);
-        let serving = accept::serve(listener, router, accept::HEADER_TIMEOUT);
+        if about.addresses.is_empty() {
+            about.addresses.push(format!("ws://{address}"));
+        }
+        let gate = Arc::new(Gate::new(origins, address.ip(), computer_name()));
+        let stopping = CancellationToken::new();
+        let _stopping_at_the_end = stopping.clone().drop_guard();
+        let api = Api::new(hub.clone(), about, readiness, stopping.clone(), gate, Refusals::default());
+        let sockets = endpoint::router(api.clone(), options.clone());
+        let router = http::router(api, options.http, sockets);
+        let mut serving = pin!(accept::serve(listener, router, accept::HEADER_TIMEOUT));
         let mut shutdown = pin!(shutdown);
         tokio::select! {
-            never = serving => match never {},
+            never = &mut serving => match never {},
             () = &mut shutdown => {}
             () = finished.cancelled() => {
+                stopping.cancel();
                 hub.close(1000, "everything was sent", true);
                 tokio::select! {
+                    never = serving => match never {},
                     _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
                     () = shutdown => {}
                 }
             }
         }
+        stopping.cancel();
         let status = Status { id: None, ..Status::info("the server stops".to_owned()) };
         hub.broadcast(&ServerMessage::Status(status));
         hub.close(1001, "the server stops", false);

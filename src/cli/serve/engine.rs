@@ -14,7 +14,7 @@ use foxglove_bridge::hub::stats::Snapshot;
 use foxglove_bridge::input::{EndOfPipe, Keeping, Live, OnEof, Writers};
 use foxglove_bridge::internals::counted;
 use foxglove_bridge::playback::{AtEnd, ControlBy, PlaybackOptions, Player, Remote};
-use foxglove_bridge::server::Finisher;
+use foxglove_bridge::server::{Finisher, Readiness};
 use foxglove_bridge::source::throttle::Throttle;
 use foxglove_bridge::source::{
     Extent, Kind, MemoryRecording, Playable, Recording, RecordingInfo, SourceError, Stop, Stream,
@@ -30,14 +30,15 @@ use super::talk::Talk;
 #[derive(Debug, Clone)]
 pub(super) struct Finish {
     finisher: Finisher,
+    readiness: Readiness,
     failure: Arc<Mutex<Option<SourceError>>>,
     /// What has not ended.
     parts: Arc<AtomicUsize>,
 }
 
 impl Finish {
-    pub(super) fn new(finisher: Finisher) -> Self {
-        Self { finisher, failure: Arc::default(), parts: Arc::default() }
+    pub(super) fn new(finisher: Finisher, readiness: Readiness) -> Self {
+        Self { finisher, readiness, failure: Arc::default(), parts: Arc::default() }
     }
 
     /// Why something could not be read to its end.
@@ -79,6 +80,7 @@ impl Part {
         let is_last = finish.parts.fetch_sub(1, Ordering::SeqCst) == 1;
         let failed = outcome.is_err();
         if let Err(error) = outcome {
+            finish.readiness.not_ready(format!("the input failed: {error}"));
             lock(&finish.failure).get_or_insert(error);
         }
         if failed || is_last {

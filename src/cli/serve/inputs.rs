@@ -12,6 +12,7 @@ use foxglove_bridge::internals::printable;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::TimeShift;
 use foxglove_bridge::registry::Registry;
+use foxglove_bridge::server::{ServedSource, SourceKind};
 use foxglove_bridge::source::json_lines::TailFrom;
 use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
@@ -122,6 +123,14 @@ impl Inputs {
         let recording = self.recording.as_ref().map(|recording| recording.info().name.clone());
         let live = self.live.iter().flat_map(|live| live.names.iter().cloned());
         recording.into_iter().chain(live).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same one by one.
+    pub(super) fn sources(&self) -> Vec<ServedSource> {
+        let of = |kind| move |name: &String| ServedSource { name: name.clone(), kind };
+        let recording = self.recording.iter().map(|recording| &recording.info().name);
+        let live = self.live.iter().flat_map(|live| &live.names);
+        recording.map(of(SourceKind::Recording)).chain(live.map(of(SourceKind::Live))).collect()
     }
 
     /// The same with what is known of it.

@@ -116,6 +116,7 @@ async fn serve(
     offers::offer(&hub, talk.observer(), &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
+    let server = server.with_about(links.about(&inputs));
     if !quiet {
         links.say(&inputs.contents(), log);
     }
@@ -123,7 +124,7 @@ async fn serve(
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }
     talk.listening(links.url());
-    let finish = Finish::new(server.finisher());
+    let finish = Finish::new(server.finisher(), server.readiness());
     let engine = Engine::start(inputs, &hub, &options, &finish, talk.clone())
         .map_err(runtime_failure("starting playback"))?;
     let keyboard = listen_to_keys(&engine, &stop, log);

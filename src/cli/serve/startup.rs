@@ -5,11 +5,14 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use foxglove_bridge::internals::{SHORT, computer_name, counted, printable};
+use foxglove_bridge::server::About;
 use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::duration_text;
 
 use crate::cli::logging::{Level, LogOutput};
 use crate::cli::progress::{columns, on_terminal};
+
+use super::inputs::Inputs;
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]
@@ -96,6 +99,12 @@ impl Links {
     /// Where a viewer on this computer connects.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What is told over HTTP of what is served, and where.
+    pub(super) fn about(&self, inputs: &Inputs) -> About {
+        let addresses = [&self.url].into_iter().chain(&self.others).cloned().collect();
+        About { contents: Some(inputs.contents()), sources: inputs.sources(), addresses }
     }
 
     /// Shows what is served, and where.

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::hub::responder::Responder;
+use crate::hub::stats::{Activity, Snapshot};
 use crate::hub::{AlreadyProvided, ClientId, Hub, lock};
-use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState};
+use crate::protocol::{PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus};
 use crate::time::{TimeRange, Timestamp};
 
 /// How fast time runs.
@@ -132,6 +133,18 @@ impl PlaybackRequest {
     pub fn new() -> Self {
         Self { by: Asker::Program, range: None, seek: None, rate: None, looping: None, command: None }
     }
+
+    /// Makes time run, given what playback is doing: at the end from the start again.
+    pub fn play_or_restart(now: &Snapshot) -> Self {
+        let played = now.part.or(now.range);
+        match (now.activity, played) {
+            (Activity::Ended, _) => Command::Toggle.into(),
+            (Activity::Paused, Some(played)) if now.position == Some(played.end) => {
+                Self { seek: Some(Seek::To(played.start)), ..Command::Play.into() }
+            }
+            _ => Command::Play.into(),
+        }
+    }
 }
 
 impl PlaybackRequest {
@@ -195,6 +208,12 @@ pub trait Playback: Send + Sync {
     /// Carries a request out, soon; returns at once. The answer is the state after it, which every client is sent as
     /// well. Where nothing can be done (a stream can't be sought) the state says what is.
     fn request(&self, request: PlaybackRequest, answer: Responder<PlaybackState>);
+
+    /// Answers what it is doing, once the requests before this are carried out; returns at once. Who has no more to tell than
+    /// the states that it publishes needs no method of its own: those are told then.
+    fn look(&self, answer: Responder<Snapshot>) {
+        drop(answer);
+    }
 }
 
 impl Hub {
@@ -210,6 +229,30 @@ impl Hub {
             |slots| &mut slots.playback,
             |state| (state.range, state.time) = (Some(range), Some(range.start)),
         )
+    }
+
+    /// Who plays, if somebody does whom clients may control.
+    pub(crate) fn playback(&self) -> Option<Arc<dyn Playback>> {
+        lock(&self.0.state).slots.playback.as_ref().cloned()
+    }
+
+    /// What playback is doing, by the state that it has published last; None where nothing can be controlled.
+    pub(crate) fn playback_as_published(&self) -> Option<Snapshot> {
+        let state = lock(&self.0.state);
+        let range = state.range?;
+        let published = state.playback.as_ref();
+        Some(Snapshot {
+            activity: match published.map(|published| published.status) {
+                None => Activity::Waiting,
+                Some(PlaybackStatus::Playing | PlaybackStatus::Buffering) => Activity::Playing,
+                Some(PlaybackStatus::Paused) => Activity::Paused,
+                Some(PlaybackStatus::Ended) => Activity::Ended,
+            },
+            position: published.map(|published| published.current_time).or(state.time),
+            range: Some(range),
+            speed: Some(published.map_or(1.0, |published| published.speed.into())),
+            ..Snapshot::default()
+        })
     }
 
     /// Nobody plays any more: requests are refused, and clients that join from now on don't know of playback.

@@ -380,7 +380,10 @@ fn whoever_counts_what_clients_want_is_told_of_channels_that_end() {
     let count = counted.clone();
     hub.on_demand(move |change| {
         let (DemandChange::Subscribed { channels, .. } | DemandChange::Unsubscribed { channels, .. }) =
-            change;
+            change
+        else {
+            return;
+        };
         let more = isize::try_from(channels.len()).unwrap();
         let is_new = matches!(change, DemandChange::Subscribed { .. });
         count.fetch_add(if is_new { more } else { -more }, Ordering::Relaxed);

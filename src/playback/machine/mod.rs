@@ -188,6 +188,7 @@ impl Machine {
             position: (!is_empty).then(|| self.position(now)),
             // that of a stream is not known before its end
             range: self.timeline.whole().filter(|_| self.is_recording()),
+            part: self.timeline.part().filter(|_| self.is_recording()),
             speed: Some(match self.timeline.clock.rate() {
                 Rate::Times(rate) => rate,
                 Rate::Max => f64::INFINITY,

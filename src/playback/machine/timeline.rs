@@ -32,6 +32,11 @@ impl Timeline {
         self.whole
     }
 
+    /// The part that was asked for.
+    pub(super) fn part(&self) -> Option<TimeRange> {
+        self.part
+    }
+
     /// What is played: the part that was asked for, or all.
     pub(super) fn played(&self) -> TimeRange {
         const NOTHING: TimeRange = TimeRange { start: Timestamp::MIN, end: Timestamp::MIN };

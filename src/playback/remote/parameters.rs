@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::hub::capability::parameters::{
     ChangedBy, ParameterError, ParameterRequest, ParameterSpec, ParameterStore,
 };
-use crate::hub::capability::playback::{Asker, Command, LoopChange, PlaybackRequest, Rate, RateChange, Seek};
+use crate::hub::capability::playback::{
+    Asker, Command, LoopChange, Playback, PlaybackRequest, Rate, RateChange, Seek,
+};
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::stats::{Activity, Snapshot};
 use crate::playback::PlayerHandle;
@@ -67,7 +69,7 @@ fn request(
     let request = match (name, &asked.value) {
         (RATE, value) => RateChange::To(Rate::Times(value.as_f64()?)).into(),
         (PAUSED, ParameterValue::Bool(true)) => Command::Pause.into(),
-        (PAUSED, ParameterValue::Bool(false)) => play(player, range),
+        (PAUSED, ParameterValue::Bool(false)) => PlaybackRequest::play_or_restart(&player.snapshot()),
         (LOOP, ParameterValue::Bool(on)) => LoopChange::To(*on).into(),
         (POSITION, value) => {
             let offset = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
@@ -81,18 +83,6 @@ fn request(
         ChangedBy::Program => Asker::Program,
     };
     Some(PlaybackRequest { by, ..request })
-}
-
-/// Makes time run, from the start again if it stands at the end.
-pub(super) fn play(player: &PlayerHandle, range: TimeRange) -> PlaybackRequest {
-    let now = player.snapshot();
-    match now.activity {
-        Activity::Ended => Command::Toggle.into(),
-        Activity::Paused if now.position == Some(range.end) => {
-            PlaybackRequest { seek: Some(Seek::To(range.start)), ..Command::Play.into() }
-        }
-        Activity::Waiting | Activity::Playing | Activity::Paused => Command::Play.into(),
-    }
 }
 
 /// Seconds from the start, in milliseconds.

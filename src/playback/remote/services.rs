@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::parameters;
 use crate::hub::Hub;
 use crate::hub::capability::parameters::ParameterStore;
-use crate::hub::capability::playback::{Command, PlaybackRequest, Rate, RateChange, Seek};
+use crate::hub::capability::playback::{Command, Playback, PlaybackRequest, Rate, RateChange, Seek};
 use crate::hub::capability::services::{NameTaken, Service, ServiceCall, ServiceHandle, ServiceSpec};
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::stats::{Activity, Snapshot};
@@ -167,7 +167,7 @@ impl Control {
         Ok(match self.operation {
             Operation::Play => {
                 let Nothing {} = parsed(payload)?;
-                parameters::play(&self.player, self.range)
+                PlaybackRequest::play_or_restart(&self.player.snapshot())
             }
             Operation::Pause => {
                 let Nothing {} = parsed(payload)?;
@@ -187,7 +187,7 @@ impl Control {
             Operation::Step => {
                 let Step { count, topic } = parsed(payload)?;
                 if let Some(topic) = &topic
-                    && !self.hub.snapshot().topics.iter().any(|offered| offered.channel.topic == *topic)
+                    && self.hub.channel_on(topic).is_none()
                 {
                     return Err(format!("topic: {topic} is not offered"));
                 }

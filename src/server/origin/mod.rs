@@ -82,16 +82,11 @@ impl Gate {
         mut origins: impl Iterator<Item = Option<&'a str>>,
         host: &str,
     ) -> Result<(), String> {
-        if self.origins.more.iter().any(AllowedOrigin::is_any) {
+        self.admit_host(host)?;
+        if self.admits_any() {
             return Ok(());
         }
         let host = split_host(host).map(|(host, _port)| host);
-        if self.is_loopback && !host.as_deref().is_some_and(|host| self.serves(host)) {
-            let host = host.unwrap_or_default();
-            let reason =
-                format!("this server takes connections to this computer's loopback names, not to '{host}'");
-            return Err(self.refused(reason, &format!("http://{host}")));
-        }
         match (origins.next(), origins.next()) {
             (None, _) => Ok(()),
             (Some(Some(origin)), None) if self.allows(origin, host.as_deref()) => Ok(()),
@@ -100,6 +95,22 @@ impl Gate {
             }
             _ => Err("a request must have one header Origin at most, of ASCII characters".to_owned()),
         }
+    }
+
+    /// Whether a request to a host is meant for this server, whoever asks; else why not.
+    pub(super) fn admit_host(&self, host: &str) -> Result<(), String> {
+        let host = split_host(host).map(|(host, _port)| host);
+        if !self.is_loopback || self.admits_any() || host.as_deref().is_some_and(|host| self.serves(host)) {
+            return Ok(());
+        }
+        let host = host.unwrap_or_default();
+        let reason =
+            format!("this server takes connections to this computer's loopback names, not to '{host}'");
+        Err(self.refused(reason, &format!("http://{host}")))
+    }
+
+    fn admits_any(&self) -> bool {
+        self.origins.more.iter().any(AllowedOrigin::is_any)
     }
 
     fn refused(&self, reason: String, origin: &str) -> String {

@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use axum::routing::get;
 use bytes::Bytes;
@@ -74,20 +73,16 @@ fn compact(source: &str) -> Bytes {
 
 /// The routes of what the page loads.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let answer = |Path(name): Path<String>, headers: HeaderMap| async move {
-        match PAGE.files.iter().find(|file| file.name == name) {
-            Some(file) => file.answer(&headers),
-            None => plain(StatusCode::NOT_FOUND, "the page has no such file\n".to_owned()),
-        }
-    };
-    Router::new().route("/page/{name}", get(answer))
+    PAGE.files.iter().fold(Router::new(), |router, file| {
+        let answer = move |headers: HeaderMap| async move { file.answer(&headers) };
+        router.route(&format!("/page/{}", file.name), get(answer))
+    })
 }
 
 /// `/`: the page, or `text` for whoever does not ask for HTML.
-pub(super) fn front(headers: &HeaderMap, text: impl FnOnce() -> String) -> Response<Body> {
-    let mut response =
-        if asks_for_html(headers) { PAGE.index.answer(headers) } else { plain(StatusCode::OK, text()) };
-    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+pub(super) fn front(headers: &HeaderMap, text: impl FnOnce() -> Response<Body>) -> Response<Body> {
+    let mut response = if asks_for_html(headers) { PAGE.index.answer(headers) } else { text() };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
     response
 }
 
@@ -125,15 +120,6 @@ fn is_known(headers: &HeaderMap) -> bool {
             tag == "*" || tag.as_bytes() == PAGE.etag.as_bytes()
         })
     })
-}
-
-fn plain(status: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 #[cfg(test)]
