@@ -89,6 +89,7 @@
 //! ```
 pub mod assets;
 pub mod client;
+mod folder;
 pub mod hub;
 pub mod input;
 mod log_limit;

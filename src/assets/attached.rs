@@ -1,6 +1,7 @@
 //! What is attached to recordings, as assets.
 
-use super::{too_large, uri};
+use super::too_large;
+use crate::folder::names;
 use crate::source::{AttachmentCrc, RecordedAttachment};
 
 /// What a URI of an attachment may begin with; viewers take no URI without a scheme.
@@ -12,7 +13,7 @@ pub(super) fn find<'a>(
     uri: &str,
 ) -> Result<&'a RecordedAttachment, String> {
     let name = uri.strip_prefix(SCHEME).unwrap_or(uri);
-    let plain = uri::decoded(name).ok();
+    let plain = names::decoded(name).ok();
     // as it is, or with escapes
     [Some(uri), Some(name), plain.as_deref()]
         .into_iter()

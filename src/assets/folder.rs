@@ -1,11 +1,11 @@
 //! A folder of assets: reads what is below it, and nothing else.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::{too_large, uri};
+use crate::folder::{self, names, reading};
 
 /// Why a folder can't have assets.
 #[derive(Debug, thiserror::Error)]
@@ -72,33 +72,19 @@ impl AssetFolder {
 
     /// The content of a file. The error is for the client, and names nothing that the client has not named.
     pub(super) fn read(&self, rest: &str, largest: usize) -> Result<Vec<u8>, String> {
-        let names = uri::names(rest)?;
-        let file = self.open(&names).map_err(|refused| refused.to_string())?;
-        let size = file.metadata().map_err(reading)?.len();
+        let names = names::names(rest)?;
+        let file = folder::open(&self.path, &names).map_err(|refused| refused.to_string())?;
+        let size = file.metadata().map_err(|error| reading(&error))?.len();
         if size > largest as u64 {
             return Err(too_large(size, largest));
         }
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
         // it may grow meanwhile
-        file.take(largest as u64 + 1).read_to_end(&mut content).map_err(reading)?;
+        file.take(largest as u64 + 1).read_to_end(&mut content).map_err(|error| reading(&error))?;
         if content.len() > largest {
             return Err(too_large(content.len() as u64, largest));
         }
         Ok(content)
-    }
-
-    /// Opens a regular file below the folder. Symbolic links are followed as long as they lead there.
-    fn open(&self, names: &[String]) -> Result<File, Refused> {
-        let root = self.path.canonicalize()?;
-        let path = names.iter().fold(root.clone(), |path, name| path.join(name)).canonicalize()?;
-        // without links and without `..`
-        let below = path.strip_prefix(&root).map_err(|_outside| Refused::Outside)?;
-        // opening a device or a pipe may have effects
-        if !path.symlink_metadata()?.is_file() {
-            return Err(Refused::NoFile);
-        }
-        let file = open_below(&root, below)?;
-        if file.metadata()?.is_file() { Ok(file) } else { Err(Refused::NoFile) }
     }
 }
 
@@ -113,51 +99,5 @@ impl FromStr for AssetFolder {
             }
             _ => Err(BadFolder::Form(text.to_owned())),
         }
-    }
-}
-
-/// Opens a path below a folder, name by name, none of them a link: one that was put there since it was looked at leads
-/// nowhere.
-#[cfg(unix)]
-fn open_below(root: &Path, below: &Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, openat};
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut at = File::open(root)?;
-    let mut names = below.iter().peekable();
-    while let Some(name) = names.next() {
-        let is_last = names.peek().is_none();
-        // a pipe or a device that took the file's place must not be waited for
-        let kind = if is_last { OFlags::NONBLOCK | OFlags::NOCTTY } else { OFlags::DIRECTORY };
-        at = openat(&at, name, flags | kind, Mode::empty())?.into();
-    }
-    Ok(at)
-}
-
-#[cfg(not(unix))]
-fn open_below(root: &Path, below: &Path) -> io::Result<File> {
-    File::open(root.join(below))
-}
-
-/// Why a file is not read.
-#[derive(Debug, thiserror::Error)]
-enum Refused {
-    #[error("leads out of its folder")]
-    Outside,
-    #[error("is not a regular file")]
-    NoFile,
-    #[error("{}", reading_ref(.0))]
-    Io(#[from] io::Error),
-}
-
-fn reading(error: io::Error) -> String {
-    reading_ref(&error)
-}
-
-/// What the system says, in the words of a client.
-fn reading_ref(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::NotADirectory => "there is no such file".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        kind => format!("can't be read: {kind}"),
     }
 }

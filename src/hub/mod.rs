@@ -23,6 +23,7 @@ use self::client_time::ClientTime;
 use self::connections::{Keeper, Nodes};
 use self::demand::Demand;
 use self::firsts::Firsts;
+use self::lag::Lag;
 use self::logger::Logger;
 use self::notices::Notices;
 use self::observer::Observers;
@@ -51,6 +52,7 @@ mod firsts;
 mod guard;
 pub mod handles;
 mod join;
+mod lag;
 mod latch;
 mod logger;
 mod notices;
@@ -86,6 +88,7 @@ pub(crate) use client::{Client, SendNow};
 pub(crate) use client_publish::Known;
 pub use connections::PublisherNode;
 pub use demand::DemandChange;
+pub(crate) use lag::LagSnapshot;
 pub(crate) use latch::LatchStore;
 pub use observer::HubEvent;
 pub use options::{Access, ClientLimits, HubOptions, Latch, SlowClient};
@@ -198,6 +201,7 @@ struct Counters {
     bytes: AtomicU64,
     dropped: AtomicU64,
     recorded: AtomicU64,
+    lag: Lag,
 }
 
 #[derive(Default)]

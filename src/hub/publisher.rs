@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::channels::NotOffered;
 use super::order::{By, Direction, Woken, state_kind};
@@ -76,6 +76,11 @@ impl Publisher {
         drop(state);
         woken.send();
         self.0.repeat_followed(forgotten);
+    }
+
+    /// Counts how late messages are that [`Publisher::publish`] publishes now.
+    pub(crate) fn count_lag(&self, late: Duration) {
+        self.0.0.counters.lag.count(late);
     }
 
     /// Publishes messages at once: retires what the batch retires, announces what it announces, sends the rest.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::outbox::Outbox;
-use super::{ClientId, ClientInfo, Hub, State, lock};
+use super::{ClientId, ClientInfo, Hub, LagSnapshot, State, lock};
 use crate::model::{Channel, ChannelId};
 use crate::time::Timestamp;
 
@@ -117,6 +117,11 @@ impl Hub {
             messages_dropped: self.0.counters.dropped.load(Ordering::Relaxed),
             notices: state.notices.texts().map(str::to_owned).collect(),
         }
+    }
+
+    /// How late messages of recordings were handed out.
+    pub(crate) fn lag(&self) -> LagSnapshot {
+        self.0.counters.lag.snapshot()
     }
 
     /// Adds the hub's totals to a snapshot of playback.

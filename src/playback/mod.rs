@@ -25,6 +25,7 @@ pub mod clock;
 mod inbox;
 mod machine;
 mod player;
+mod recordings;
 mod remote;
 mod shift;
 mod stage;

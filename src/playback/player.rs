@@ -8,18 +8,20 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inbox::{Event, PlayerHandle};
 use super::machine::{LONG_WAIT_ID, Machine};
+use super::recordings::Played;
 use super::stage::Stage;
 use super::{ControlBy, PlaybackOptions};
+use crate::hub::capability::recording::Recordings;
 use crate::hub::stats::Snapshot;
 use crate::hub::{ClientId, DemandChange, Direction, Hub, Publisher, PublisherNode, SlowClient, lock};
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::PlaybackState;
 use crate::source::reader::Reader;
-use crate::source::{Playable, RecordingInfo, SourceError};
+use crate::source::{Overview, Playable, RecordingInfo, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// A playback on its own thread. When it is dropped it stops: then nobody can control it any more, and the hub is free for
@@ -32,7 +34,8 @@ pub struct Player {
 }
 
 impl Player {
-    /// Offers the source's channels in the hub and starts to play as the options say.
+    /// Offers the source's channels in the hub and starts to play as the options say. What is asked of the hub about a
+    /// recording ([`Recordings`]) is answered while this lives.
     ///
     /// `on_finished` is called once, on the player's thread: after the last message if
     /// [`AtEnd::Exit`](crate::playback::AtEnd::Exit) is set, or with the error if a stream can't be read any further. Clients may not have been sent the
@@ -63,7 +66,11 @@ impl Player {
             Playable::Recording(_) => info.name.clone(),
             Playable::Stream(stream) => stream.name().to_owned(),
         };
-        let place = Place::take(hub, &handle, &name, range)?;
+        let recordings = match &source {
+            Playable::Recording(recording) => recording.overview(),
+            Playable::Stream(_) => None,
+        };
+        let place = Place::take(hub, &handle, &name, range)?.with_recordings(recordings);
         let Place { hub, publisher, node, .. } = &place;
         publisher.check_ids(&info.channels).map_err(std::io::Error::other)?;
         publisher.announce(&info.channels);
@@ -163,6 +170,8 @@ struct Place {
     node: PublisherNode,
     /// Clients may control the player.
     is_offered: bool,
+    /// What the hub has of us.
+    recordings: Option<Arc<dyn Recordings>>,
 }
 
 impl Place {
@@ -180,13 +189,23 @@ impl Place {
         let (publisher, handle) = (hub.publisher(), player.clone());
         publisher.on_room(move || handle.send(Event::Room));
         let node = hub.publisher_node(name);
-        Ok(Self { hub, publisher, node, is_offered: range.is_some() })
+        Ok(Self { hub, publisher, node, is_offered: range.is_some(), recordings: None })
+    }
+
+    /// Answers what is asked about the recording, unless somebody else does already.
+    fn with_recordings(mut self, overview: Option<Arc<dyn Overview>>) -> Self {
+        let played = overview.map(|overview| -> Arc<dyn Recordings> { Arc::new(Played::new(overview)) });
+        self.recordings = played.filter(|played| self.hub.provide_recordings(played.clone()).is_ok());
+        self
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.publisher.clear(LONG_WAIT_ID);
+        if let Some(recordings) = &self.recordings {
+            self.hub.withdraw_recordings(recordings);
+        }
         if self.is_offered {
             self.hub.withdraw_playback();
         }
@@ -213,6 +232,10 @@ impl Stage for Outside {
 
     fn publish(&mut self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant) {
         self.place.publisher.publish(batch, range, policy, now);
+    }
+
+    fn late(&mut self, late: Duration) {
+        self.place.publisher.count_lag(late);
     }
 
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, now: Instant) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::hub::{ClientId, Direction, SlowClient};
 use crate::model::{Batch, Channel, ChannelId};
@@ -18,6 +18,8 @@ pub(super) trait Stage {
     fn retire(&mut self, channels: &[ChannelId]);
     /// Publishes a part of a batch.
     fn publish(&mut self, batch: &Arc<Batch>, range: Range<usize>, policy: SlowClient, now: Instant);
+    /// What is published next was due so long ago.
+    fn late(&mut self, late: Duration);
     /// Publishes the state before a time to one client, or to all.
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, now: Instant);
     /// What was published before and not sent is void; time goes on at `time`.

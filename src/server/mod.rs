@@ -5,8 +5,8 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -23,6 +23,7 @@ mod computer;
 mod endpoint;
 mod http;
 mod liveness;
+mod metric;
 mod origin;
 mod outgoing;
 mod outlet;
@@ -38,11 +39,11 @@ mod writing;
 pub use about::{About, Readiness, ServedSource, SourceKind};
 #[doc(hidden)]
 pub use computer::computer_name;
-use http::Api;
 pub use http::Http;
+use http::{Api, Offered};
+pub use metric::{Metric, MetricKind};
 use origin::Gate;
 pub use origin::{AllowedOrigin, BadOrigin, Origins};
-use refusals::Refusals;
 pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
@@ -97,8 +98,7 @@ pub struct Server {
     address: SocketAddr,
     options: Options,
     origins: Origins,
-    about: About,
-    readiness: Readiness,
+    offered: Offered,
     finished: CancellationToken,
 }
 
@@ -152,8 +152,8 @@ impl Server {
             unfinished: Budget::new(UNFINISHED),
             http: Http::Full,
         };
-        let (origins, about, readiness) = Default::default();
-        Ok(Self { listener, address, options, origins, about, readiness, finished: CancellationToken::new() })
+        let (origins, offered) = Default::default();
+        Ok(Self { listener, address, options, origins, offered, finished: CancellationToken::new() })
     }
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate); off unless set.
@@ -202,13 +202,33 @@ impl Server {
     }
 
     /// What is told of it over HTTP (`/api/status`).
-    pub fn with_about(self, about: About) -> Self {
-        Self { about, ..self }
+    pub fn with_about(mut self, about: About) -> Self {
+        self.offered.about = about;
+        self
+    }
+
+    /// A folder of layouts, which viewers load as `/layouts/NAME.json`.
+    pub fn with_layouts(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.offered.folders.layouts = Some(folder.into());
+        self
+    }
+
+    /// The folder of a viewer that is a web page (the static build of Lichtblick, for example), which is offered under
+    /// `/viewer/`. `/viewer` leads there, and has it connect.
+    pub fn with_viewer(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.offered.folders.viewer = Some(folder.into());
+        self
+    }
+
+    /// A figure more in `/metrics`.
+    pub fn with_metric(mut self, metric: Metric) -> Self {
+        self.offered.metrics.push(metric);
+        self
     }
 
     /// Whether it can be used, as `/readyz` tells.
     pub fn readiness(&self) -> Readiness {
-        self.readiness.clone()
+        self.offered.readiness.clone()
     }
 
     /// Where it listens.
@@ -226,15 +246,15 @@ impl Server {
     ///
     /// Can't fail: a connection that can't be accepted or breaks is logged, and the others are served.
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
-        let Self { listener, address, options, origins, mut about, readiness, finished } = self;
+        let Self { listener, address, options, origins, mut offered, finished } = self;
         hub.reopen();
-        if about.addresses.is_empty() {
-            about.addresses.push(format!("ws://{address}"));
+        if offered.about.addresses.is_empty() {
+            offered.about.addresses.push(format!("ws://{address}"));
         }
-        let gate = Arc::new(Gate::new(origins, address.ip(), computer_name()));
+        let gate = Gate::new(origins, address.ip(), computer_name());
         let stopping = CancellationToken::new();
         let _stopping_at_the_end = stopping.clone().drop_guard();
-        let api = Api::new(hub.clone(), about, readiness, stopping.clone(), gate, Refusals::default());
+        let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
         let sockets = endpoint::router(api.clone(), options.clone());
         let router = http::router(api, options.http, sockets);
         let mut serving = pin!(accept::serve(listener, router, accept::HEADER_TIMEOUT));

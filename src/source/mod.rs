@@ -31,6 +31,7 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 mod backoff;
 mod bytes;
+mod density;
 mod error;
 mod hint;
 mod incoming;
@@ -39,6 +40,7 @@ mod latched;
 pub mod live;
 pub mod mcap;
 mod memory;
+mod overview;
 mod past;
 mod paths;
 mod qos;
@@ -58,6 +60,7 @@ pub use hint::{Hint, Hints};
 pub use incoming::Incoming;
 pub use latched::recorded_as_latched;
 pub use memory::{Extent, Gathered, MemoryRecording};
+pub use overview::Overview;
 pub use qos::{QosProfile, offered_qos};
 pub use sniff::{Kind, foreign, other_format, sniff};
 pub use stop::Stop;
@@ -134,6 +137,11 @@ pub trait Recording: Send {
     /// of a latched channel the last message of each origin (see [`Entry::origin`](crate::model::Entry::origin)); of a
     /// channel of transforms the last message of each child frame.
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError>;
+
+    /// What can be asked of it from other threads while it plays; None if nothing can.
+    fn overview(&self) -> Option<Arc<dyn Overview>> {
+        None
+    }
 
     /// Which of its channels are latched where it is played. Before it is said, those that were latched when recorded.
     fn latch(&mut self, channels: &[ChannelId]);

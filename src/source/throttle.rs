@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Recording, RecordingInfo, SourceError, Stop, Stream};
+use super::{Overview, Recording, RecordingInfo, SourceError, Stop, Stream};
 use crate::model::{Batch, Channel, ChannelId, Entry, Fate};
 use crate::pattern::TopicPattern;
 use crate::payload::latest::MAX_ORIGINS;
@@ -222,6 +222,10 @@ impl Recording for ThrottledRecording {
 
     fn backfill(&mut self, before: Timestamp, channels: &[ChannelId]) -> Result<Batch, SourceError> {
         self.recording.backfill(before, channels)
+    }
+
+    fn overview(&self) -> Option<Arc<dyn Overview>> {
+        self.recording.overview()
     }
 
     fn latch(&mut self, channels: &[ChannelId]) {

@@ -59,6 +59,16 @@ pub(crate) struct ServeArgs {
     /// viewers; * for any; repeatable
     #[arg(long, value_name = "ORIGIN", help_heading = "Server")]
     allow_origin: Vec<String>,
+    /// Leave out what is offered over HTTP (the page and the API), but for /healthz, /readyz and /metrics
+    #[arg(long, help_heading = "Server", value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true")]
+    no_page: Option<String>,
+    /// Folder of layouts for viewers, offered as /layouts/NAME.json
+    #[arg(long, value_name = "DIR", help_heading = "Server", value_parser = NonEmptyStringValueParser::new())]
+    layouts: Option<String>,
+    /// Folder of a viewer that is a web page (the static build of Lichtblick), offered as /viewer
+    #[arg(long, value_name = "DIR", help_heading = "Server", value_parser = NonEmptyStringValueParser::new())]
+    ui: Option<String>,
     /// Name that viewers show [default: the source's]
     #[arg(long, value_name = "NAME", help_heading = "Server")]
     name: Option<String>,
@@ -245,6 +255,9 @@ impl ServeArgs {
             ("port", one(&self.port)),
             ("read-only", one(&self.read_only)),
             ("allow-origin", self.allow_origin.clone()),
+            ("no-page", one(&self.no_page)),
+            ("layouts", one(&self.layouts)),
+            ("ui", one(&self.ui)),
             ("name", one(&self.name)),
             ("rate", one(&self.rate)),
             ("loop", one(&self.looping)),

@@ -11,7 +11,7 @@ use foxglove_bridge::hub::{Access, Latch, SlowClient};
 use foxglove_bridge::input::OnEof;
 use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{AtEnd, Rate, StartOn, TimeShift};
-use foxglove_bridge::server::{AllowedOrigin, BadOrigin, CLIENT_MESSAGE, UNFINISHED};
+use foxglove_bridge::server::{AllowedOrigin, BadOrigin, CLIENT_MESSAGE, Http, UNFINISHED};
 use foxglove_bridge::source::json_lines::{LARGEST_MAX_LINE, LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -88,6 +88,23 @@ pub(crate) static KEYS: &[Key] = &[
             values.iter().map(|value| value.parse()).collect();
         origins.map(|origins| options.allow_origin = origins).map_err(|error| error.to_string())
     }),
+    one("no-page", |options, text| {
+        boolean(text).map(|off| options.web.http = if off { Http::HealthOnly } else { Http::Full })
+    }),
+    Key {
+        reads: Reads::Whole,
+        ..one("layouts", |options, text| {
+            options.web.layouts = (!text.is_empty()).then(|| text.into());
+            Ok(())
+        })
+    },
+    Key {
+        reads: Reads::Whole,
+        ..one("ui", |options, text| {
+            options.web.viewer = (!text.is_empty()).then(|| text.into());
+            Ok(())
+        })
+    },
     one("name", |options, text| {
         options.name = (!text.is_empty()).then(|| text.to_owned());
         Ok(())

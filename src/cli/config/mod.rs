@@ -19,7 +19,9 @@ use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::payload::TypeOptions;
 use foxglove_bridge::playback::PlaybackOptions;
-use foxglove_bridge::server::{AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, MAX_CLIENTS};
+use foxglove_bridge::server::{
+    AllowedOrigin, CLIENT_MESSAGE, CLIENT_TEXT, CLIENT_TIMEOUT, Http, MAX_CLIENTS,
+};
 use foxglove_bridge::source::RecordingOptions;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, LineForm};
 use foxglove_bridge::source::throttle::ThrottleRule;
@@ -93,6 +95,8 @@ pub(crate) struct ServeOptions {
     pub(crate) events: bool,
     /// How long a program that provides a service may take to answer a call; zero: for ever.
     pub(crate) call_timeout: Duration,
+    /// What is offered over HTTP.
+    pub(crate) web: WebOptions,
     /// Server name told to viewers; the name of the source if None.
     pub(crate) name: Option<String>,
     /// Where what is served is recorded, if anywhere; see [`crate::sink::path_at`].
@@ -111,6 +115,17 @@ impl ServeOptions {
         }
         self.sources.iter().filter(|spec| !is_live(spec)).cloned().collect()
     }
+}
+
+/// What is offered over HTTP beside connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct WebOptions {
+    /// How much.
+    pub(crate) http: Http,
+    /// The folder of layouts, if there is one.
+    pub(crate) layouts: Option<PathBuf>,
+    /// The folder of a viewer that is a web page, if there is one.
+    pub(crate) viewer: Option<PathBuf>,
 }
 
 /// Which files clients may fetch.
@@ -183,6 +198,7 @@ impl Default for ServeOptions {
             compression: false,
             events: false,
             call_timeout: Duration::from_secs(10),
+            web: WebOptions::default(),
             name: None,
             record: None,
             ready_file: None,

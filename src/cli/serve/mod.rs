@@ -108,7 +108,9 @@ async fn serve(
         .with_max_clients(options.max_clients)
         .with_max_clients_of_address(options.max_clients_per_address.unwrap_or(usize::MAX))
         .with_client_timeout(options.client_timeout)
-        .with_origins(origins(&options));
+        .with_origins(origins(&options))
+        .with_http(options.web.http);
+    let server = offers::folders(server, &options.web).map_err(Failure::Input)?;
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;

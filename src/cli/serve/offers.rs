@@ -1,12 +1,15 @@
 //! What viewers can do beside watching: publish, see who is connected, fetch files.
 
-use anyhow::Context;
+use std::path::Path;
+
+use anyhow::{Context, bail};
 use foxglove_bridge::assets::Assets;
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::input::{Observer, Published};
+use foxglove_bridge::server::Server;
 use foxglove_bridge::source::RecordedAttachment;
 
-use crate::cli::config::AssetOptions;
+use crate::cli::config::{AssetOptions, WebOptions};
 
 /// Offers all of it in a hub; assets only if there are some. `observer`: who is shown what clients publish.
 pub(super) fn offer(
@@ -25,6 +28,27 @@ pub(super) fn offer(
         .with_largest(options.largest);
     if !assets.is_empty() {
         assets.provide(hub)?;
+    }
+    Ok(())
+}
+
+/// Offers folders over HTTP; an error if one is not there.
+pub(super) fn folders(mut server: Server, options: &WebOptions) -> anyhow::Result<Server> {
+    if let Some(layouts) = &options.layouts {
+        check(layouts, "--layouts")?;
+        server = server.with_layouts(layouts);
+    }
+    if let Some(viewer) = &options.viewer {
+        check(viewer, "--ui")?;
+        server = server.with_viewer(viewer);
+    }
+    Ok(server)
+}
+
+fn check(folder: &Path, option: &str) -> anyhow::Result<()> {
+    let named = || format!("{option} {}", folder.display());
+    if !folder.metadata().with_context(named)?.is_dir() {
+        bail!("{}: it is not a folder", named());
     }
     Ok(())
 }

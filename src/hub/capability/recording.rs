@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use crate::hub::{AlreadyProvided, Hub, lock};
 use crate::model::{Batch, ChannelId};
-use crate::time::{TimeRange, Timestamp};
+use crate::time::Timestamp;
+
+pub use crate::model::{DamagedPart, Timeline, TopicTimeline};
 
 /// A file of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,52 +27,52 @@ pub trait ReadSeek: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> ReadSeek for T {}
 
-/// How many messages there are in equal parts of a range.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Timeline {
-    /// From the first to the last message.
-    pub range: Option<TimeRange>,
-    /// One for each channel with messages.
-    pub topics: Vec<TopicTimeline>,
-    /// Parts without a message of any channel that playback would take longer for than the others, by time.
-    pub gaps: Vec<TimeRange>,
-    /// Parts that can't be read, by time, with what is wrong.
-    pub damaged: Vec<(TimeRange, String)>,
-}
-
-/// The messages of one channel over time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TopicTimeline {
-    /// The channel.
-    pub channel: ChannelId,
-    /// Messages in each part.
-    pub counts: Vec<f32>,
-    /// The counts are estimated: what is known is less exact than the messages of each chunk.
-    pub estimated: bool,
-}
-
-/// Has recordings. Its functions may block on a disk.
+/// Has recordings. Its functions may block on a disk: call them on threads that may wait. Two calls of one function can
+/// wait for each other.
 pub trait Recordings: Send + Sync {
-    /// The files, in the order in which they play.
+    /// The files that can be had as they are, in the order in which they play; none for a recording that is in memory, or
+    /// in lines. Sizes and times are those of now; a file that is gone is left out.
     fn files(&self) -> Vec<RecordedFile>;
 
     /// Opens one of them, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] if there is no file of this name, or it is gone; what the system says.
     fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)>;
 
-    /// Counts in `bins` equal parts of the whole range.
+    /// Counts of messages in `bins` (at least 1) equal parts of what is played. Of a recording with so many channels that
+    /// the answer would have more than a million numbers, in fewer parts.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people.
     fn timeline(&self, bins: usize) -> Result<Timeline, String>;
 
-    /// The last message of the channel at or before a time; an empty batch if there is none.
+    /// The last message of the channel at or before a time; a batch without messages if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, for people.
     fn latest(&self, channel: ChannelId, at: Timestamp) -> Result<Batch, String>;
 }
 
 impl Hub {
-    /// Registers who has recordings.
+    /// Registers who has recordings. A [`Player`](crate::playback::Player) does so for what it plays.
     pub fn provide_recordings(&self, recordings: Arc<dyn Recordings>) -> Result<(), AlreadyProvided> {
         let mut state = lock(&self.0.state);
         let refused = state.slots.recordings.fill(recordings);
         drop(state);
         refused.map_err(|_too_late| AlreadyProvided("recordings"))
+    }
+
+    /// Frees the slot, if it is taken by these.
+    pub(crate) fn withdraw_recordings(&self, recordings: &Arc<dyn Recordings>) {
+        let mut state = lock(&self.0.state);
+        let is_theirs = state.slots.recordings.as_ref().is_some_and(|taken| Arc::ptr_eq(taken, recordings));
+        let gone = if is_theirs { state.slots.recordings.empty() } else { None };
+        drop(state);
+        drop(gone);
     }
 
     /// Who has recordings, if anybody has.

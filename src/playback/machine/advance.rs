@@ -78,8 +78,11 @@ impl Machine {
             if let Some(again) = self.wait_for_room(stage, now) {
                 return Some(again);
             }
-            if now - due > MAX_LAG && self.timeline.clock.rate() != Rate::Max {
-                self.set_clock(time, stage, now);
+            if self.timeline.clock.rate() != Rate::Max {
+                stage.late(now - due);
+                if now - due > MAX_LAG {
+                    self.set_clock(time, stage, now);
+                }
             }
             let count = self.due_in_front(now);
             self.publish_next(count, stage, now);

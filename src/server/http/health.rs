@@ -26,7 +26,7 @@ impl Api {
     /// Why the server can't be used; None if it can.
     pub(super) fn not_ready(&self) -> Option<String> {
         let ends = || self.stopping.is_cancelled().then(|| "the server ends".to_owned());
-        self.readiness.reason().or_else(ends)
+        self.offered.readiness.reason().or_else(ends)
     }
 }
 

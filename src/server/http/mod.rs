@@ -13,6 +13,7 @@ use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
 
 use super::about::{About, Readiness};
+use super::metric::Metric;
 use super::origin::Gate;
 use super::page;
 use super::refusals::Refusals;
@@ -20,16 +21,19 @@ use crate::hub::Hub;
 use answer::Refusal;
 use counts::Counts;
 use events::Events;
+pub(super) use folders::Folders;
 use latest::Messages;
 
 mod answer;
 mod clients;
 mod counts;
 mod events;
+mod folders;
 mod front;
 mod guard;
 mod health;
 mod latest;
+mod metrics;
 mod playback;
 mod save;
 mod status;
@@ -48,34 +52,38 @@ pub enum Http {
 /// What requests are answered from.
 pub(super) struct Api {
     pub(super) hub: Hub,
-    pub(super) about: About,
-    pub(super) readiness: Readiness,
+    offered: Offered,
     /// The server ends: answers that go on for ever end too.
-    pub(super) stopping: CancellationToken,
-    pub(super) gate: Arc<Gate>,
+    stopping: CancellationToken,
+    pub(super) gate: Gate,
     pub(super) refusals: Refusals,
     counts: Arc<Counts>,
     events: Events,
     messages: Messages,
 }
 
+/// What a server is told to offer.
+#[derive(Default)]
+pub(super) struct Offered {
+    pub(super) about: About,
+    pub(super) readiness: Readiness,
+    pub(super) metrics: Vec<Metric>,
+    pub(super) folders: Folders,
+}
+
 impl Api {
-    pub(super) fn new(
-        hub: Hub,
-        about: About,
-        readiness: Readiness,
-        stopping: CancellationToken,
-        gate: Arc<Gate>,
-        refusals: Refusals,
-    ) -> Arc<Self> {
-        let (counts, events, messages) = Default::default();
-        Arc::new(Self { hub, about, readiness, stopping, gate, refusals, counts, events, messages })
+    pub(super) fn new(hub: Hub, offered: Offered, stopping: CancellationToken, gate: Gate) -> Arc<Self> {
+        let (refusals, counts, events, messages) = Default::default();
+        Arc::new(Self { hub, offered, gate, stopping, refusals, counts, events, messages })
     }
 }
 
 /// All routes of the port: `sockets` are those of WebSocket connections.
 pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
-    let health = Router::new().route("/healthz", get(health::lives)).route("/readyz", get(health::is_ready));
+    let health = Router::new()
+        .route("/healthz", get(health::lives))
+        .route("/readyz", get(health::is_ready))
+        .route("/metrics", get(metrics::answer));
     let pages = match http {
         Http::HealthOnly => Router::new(),
         Http::Full => Router::new()
@@ -86,6 +94,10 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
             .route("/api/playback", get(playback::answer).post(playback::control))
             .route("/api/events", get(events::answer))
             .route("/api/save", post(save::answer))
+            .route("/layouts/{*name}", get(folders::layout))
+            .route("/viewer", get(folders::to_viewer))
+            .route("/viewer/", get(folders::viewer))
+            .route("/viewer/{*path}", get(folders::viewer))
             .merge(page::routes()),
     };
     health
@@ -99,7 +111,7 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
 
 /// What who opens the port is shown, where that is no browser or there is no page.
 pub(super) fn front(api: &Api) -> Response<Body> {
-    front::page(&api.about)
+    front::page(&api.offered)
 }
 
 async fn nothing_there(request: Request) -> Refusal {

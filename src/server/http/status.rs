@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Api;
 use super::answer::{Json, nanos};
+use super::folders::VIEWER;
 use super::playback::Playback;
 use crate::hub::capability::recording::RecordedFile;
 use crate::hub::capability::save::Held;
@@ -33,6 +34,8 @@ pub(super) struct Status {
     read_only: bool,
     pub(super) playback: Option<Playback>,
     kept: Option<Kept>,
+    /// Where a viewer is offered.
+    viewer: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -103,15 +106,16 @@ impl Api {
         Status {
             name: self.hub.name().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
-            mode: mode(&self.about, playback.is_some()),
-            contents: self.about.contents.clone(),
+            mode: mode(&self.offered.about, playback.is_some()),
+            contents: self.offered.about.contents.clone(),
             sources: self
+                .offered
                 .about
                 .sources
                 .iter()
                 .map(|source| Source { name: source.name.clone(), kind: kind(source.kind) })
                 .collect(),
-            addresses: self.about.addresses.clone(),
+            addresses: self.offered.about.addresses.clone(),
             files: self.files().await,
             clients: snapshot.clients.len(),
             warnings: snapshot.notices.iter().map(warning).collect(),
@@ -122,6 +126,7 @@ impl Api {
             read_only: self.hub.access() == Access::ReadOnly,
             playback,
             kept: self.hub.saver().map(|saver| Kept::of(saver.held())),
+            viewer: self.offered.folders.viewer.as_ref().map(|_folder| VIEWER),
         }
     }
 

@@ -17,8 +17,8 @@ const KEPT: usize = 100;
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    /// The first of them.
-    named: Vec<String>,
+    /// The first of them, with their places.
+    named: Vec<(u64, String)>,
     count: usize,
 }
 
@@ -27,7 +27,7 @@ impl Faults {
     pub(super) fn add(&mut self, offset: u64, reason: impl fmt::Display) {
         self.count += 1;
         if self.named.len() < KEPT {
-            self.named.push(format!("byte {offset}: {reason}"));
+            self.named.push((offset, reason.to_string()));
         }
     }
 
@@ -35,22 +35,32 @@ impl Faults {
         self.count == 0
     }
 
+    /// The first hundred, each with its byte.
+    pub(super) fn places(&self) -> &[(u64, String)] {
+        &self.named
+    }
+
     /// One by one; beyond the first hundred the last says how many more there are.
-    pub(super) fn into_list(mut self) -> Vec<String> {
+    pub(super) fn into_list(self) -> Vec<String> {
         let left = self.count - self.named.len();
+        let mut list: Vec<String> = self.named.iter().map(named).collect();
         if left > 0 {
-            self.named.push(more(left, ""));
+            list.push(more(left, ""));
         }
-        self.named
+        list
     }
 }
 
 /// For a sentence: the first ones, and how many more there are.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = &self.named[..self.named.len().min(IN_A_SENTENCE)];
+        let shown: Vec<String> = self.named.iter().take(IN_A_SENTENCE).map(named).collect();
         write!(f, "{}{}", shown.join("; "), more(self.count - shown.len(), "; "))
     }
+}
+
+fn named((offset, reason): &(u64, String)) -> String {
+    format!("byte {offset}: {reason}")
 }
 
 fn more(count: usize, before: &str) -> String {

@@ -95,6 +95,8 @@ pub(super) struct Script {
     pub(super) since_start: Duration,
     /// The wall's clock is ahead by this.
     pub(super) wall_offset: i64,
+    /// How late messages were published at most.
+    pub(super) latest: Duration,
 }
 
 impl Script {
@@ -123,6 +125,7 @@ impl Script {
             conditions: BTreeMap::new(),
             since_start: Duration::ZERO,
             wall_offset: 0,
+            latest: Duration::ZERO,
         };
         script.read = script.index(start);
         script.next = script.read;
@@ -274,6 +277,10 @@ impl Stage for Script {
             self.log(Sent::Message(entry.log_time, entry.channel.0));
             self.policies.push(policy);
         }
+    }
+
+    fn late(&mut self, late: Duration) {
+        self.latest = self.latest.max(late);
     }
 
     fn backfill(&mut self, batch: Batch, to: Option<ClientId>, _now: Instant) {

@@ -63,6 +63,11 @@ impl Events {
         listener
     }
 
+    /// How many listen.
+    pub(super) fn listeners(&self) -> usize {
+        LISTENERS - self.places.available_permits()
+    }
+
     /// Whether the task that makes events may end, since nobody listens.
     fn may_end(&self) -> bool {
         let mut is_producing = lock(&self.is_producing);

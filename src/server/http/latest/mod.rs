@@ -3,6 +3,7 @@
 //! Of a recording it is the last one at or before the position, which its index knows. Other topics are watched for a while
 //! after each request: their messages count as wanted, and the last one is kept.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -40,12 +41,20 @@ pub(super) struct Messages {
     decoders: Arc<Mutex<Decoders>>,
     turns: Semaphore,
     watching: watching::Watching,
+    decode_errors: Arc<AtomicU64>,
+}
+
+impl Messages {
+    /// Messages that could not be shown as JSON.
+    pub(super) fn decode_errors(&self) -> u64 {
+        self.decode_errors.load(Ordering::Relaxed)
+    }
 }
 
 impl Default for Messages {
     fn default() -> Self {
-        let (decoders, watching) = Default::default();
-        Self { decoders, turns: Semaphore::new(AT_ONCE), watching }
+        let (decoders, watching, decode_errors) = Default::default();
+        Self { decoders, turns: Semaphore::new(AT_ONCE), watching, decode_errors }
     }
 }
 
@@ -103,9 +112,15 @@ pub(super) async fn answer(
     let form = Form::of(query.as_deref().unwrap_or_default());
     let message = find(&api, &channel).await.ok_or_else(|| Refusal::not_found("no message yet"))?;
     let Ok(_turn) = api.messages.turns.acquire().await else { return Err(gone()) };
-    let decoders = api.messages.decoders.clone();
+    let (decoders, errors) = (api.messages.decoders.clone(), api.messages.decode_errors.clone());
     let answered = tokio::task::spawn_blocking(move || match form {
-        Form::Json(length) => Ok(Json(decoded(&decoders, &channel, &message, length)).into_response()),
+        Form::Json(length) => {
+            let latest = decoded(&decoders, &channel, &message, length);
+            if matches!(latest.payload, Payload::Encoded { .. }) {
+                errors.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(Json(latest).into_response())
+        }
         Form::Raw => Ok(bytes(image::kind(&message.payload), message.payload)),
         Form::Image => picture(&decoders, &channel, &message),
     });

@@ -4,9 +4,10 @@
 //! large it is. Only where the index took reading the whole file through it is kept.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::last::LastSegment;
 use super::segments::{Decoded, SegmentReader};
 use crate::model::ChannelId;
 use crate::source::SourceError;
@@ -123,6 +124,29 @@ impl RecordingFile {
         if let Kept::Open(file) = &self.kept {
             return Ok(file.clone());
         }
+        let (file, index) = self.reopen()?;
+        let file = match descriptor {
+            Descriptor::Kept => file,
+            Descriptor::ForEachRead => file.without_descriptor(&self.path),
+        };
+        let reader = Arc::new(SegmentReader::new(Box::new(file), number, pool.clone()));
+        Ok(Arc::new(OpenFile { reader, index }))
+    }
+
+    /// The same with a descriptor of its own, whether it is open or not: for who does not play it. `last`: where its last
+    /// segment is kept.
+    pub(super) fn open_beside(
+        &self,
+        number: u32,
+        pool: &Arc<ChunkPool>,
+        last: Arc<LastSegment>,
+    ) -> Result<Arc<OpenFile>, SourceError> {
+        let (file, index) = self.reopen()?;
+        let reader = SegmentReader::new(Box::new(file), number, pool.clone()).keeping(last);
+        Ok(Arc::new(OpenFile { reader: Arc::new(reader), index }))
+    }
+
+    fn reopen(&self) -> Result<(LocalFile, Arc<Index>), SourceError> {
         let file = LocalFile::open(&self.path)?;
         let changed = |file: &LocalFile| {
             let reason = "the file has changed since playback began; start again to play it as it is now";
@@ -133,30 +157,35 @@ impl RecordingFile {
         }
         let index = match &self.kept {
             Kept::Index(index) => index.clone(),
-            Kept::Nothing | Kept::Open(_) => match read_index(&file) {
+            Kept::Open(open) => open.index.clone(),
+            Kept::Nothing => match read_index(&file) {
                 Ok(index) => Arc::new(index),
                 Err(_reason) => return changed(&file),
             },
         };
-        let file = match descriptor {
-            Descriptor::Kept => file,
-            Descriptor::ForEachRead => file.without_descriptor(&self.path),
-        };
-        let reader = Arc::new(SegmentReader::new(Box::new(file), number, pool.clone()));
-        Ok(Arc::new(OpenFile { reader, index }))
+        Ok((file, index))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Takes what ids really mean, which the file's summary did not say; the file with it.
-    pub(super) fn redefine(&mut self, open: &OpenFile, selection: Selection) -> Arc<OpenFile> {
+    pub(super) fn redefined(&self, open: &OpenFile, selection: Selection) -> (Self, Arc<OpenFile>) {
         let index = Arc::new(open.index.in_parts(&selection.parts));
         let open = Arc::new(OpenFile { reader: open.reader.clone(), index: index.clone() });
-        self.selection = Arc::new(selection);
-        self.occurring = None;
-        self.kept = match self.kept {
-            Kept::Open(_) => Kept::Open(open.clone()),
-            Kept::Nothing | Kept::Index(_) => Kept::Index(index),
+        let redefined = Self {
+            path: self.path.clone(),
+            size: self.size,
+            selection: Arc::new(selection),
+            span: self.span,
+            occurring: None,
+            kept: match self.kept {
+                Kept::Open(_) => Kept::Open(open.clone()),
+                Kept::Nothing | Kept::Index(_) => Kept::Index(index),
+            },
         };
-        open
+        (redefined, open)
     }
 
     /// Whether there can be messages of one of these channels.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{RecordingFile, has_chosen};
-use crate::model::{Channel, ChannelId};
+use crate::model::{Channel, ChannelId, DamagedPart};
 use crate::pattern::{TopicFilter, TopicPattern};
 use crate::registry::{ChannelSpec, Registry};
 use crate::source::bytes::LocalFile;
@@ -23,7 +23,9 @@ const MAX_WARNINGS: usize = 20;
 
 /// The files of a timeline, closed, and what is known of them together.
 pub(super) struct Files {
-    pub(super) files: Vec<RecordingFile>,
+    pub(super) files: Vec<Arc<RecordingFile>>,
+    /// What is known to be damaged.
+    pub(super) damaged: Vec<DamagedPart>,
     pub(super) info: RecordingInfo,
     /// What is played; all of time for recordings without messages.
     pub(super) range: TimeRange,
@@ -80,7 +82,8 @@ pub(super) fn open_files(
 struct Joint<'a> {
     options: &'a RecordingOptions,
     alone: bool,
-    files: Vec<RecordingFile>,
+    files: Vec<Arc<RecordingFile>>,
+    damaged: Vec<DamagedPart>,
     registry: &'a Registry,
     /// All channels of the files.
     claimed: BTreeSet<ChannelId>,
@@ -101,6 +104,7 @@ impl<'a> Joint<'a> {
             options,
             alone: false,
             files: Vec::new(),
+            damaged: Vec::new(),
             registry,
             claimed: BTreeSet::new(),
             whole: None,
@@ -134,13 +138,14 @@ impl<'a> Joint<'a> {
         self.chosen = union(self.chosen, chosen_range(&survey, &selection));
         self.message_count =
             self.message_count.zip(message_count(&survey, &meanings)).map(|(all, more)| all + more);
+        self.damaged.extend(survey.damaged_parts(&name));
         let path = path.to_owned();
         let file = if self.alone {
             RecordingFile::kept_open(path, opened, survey, selection, pool)
         } else {
-            RecordingFile::closed(path, &opened, survey, selection, self.files.last())
+            RecordingFile::closed(path, &opened, survey, selection, self.files.last().map(|file| &**file))
         };
-        self.files.push(file);
+        self.files.push(Arc::new(file));
     }
 
     fn finish(mut self, label: &str, name: String) -> Result<Files, SourceError> {
@@ -179,7 +184,7 @@ impl<'a> Joint<'a> {
             attachments: self.attachments,
             warnings: self.warnings,
         };
-        Ok(Files { files: self.files, info, range: range.unwrap_or(TimeRange::ALL) })
+        Ok(Files { files: self.files, damaged: self.damaged, info, range: range.unwrap_or(TimeRange::ALL) })
     }
 }
 

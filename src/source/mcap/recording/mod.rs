@@ -5,7 +5,9 @@ mod backfill;
 mod batch;
 mod file;
 mod files;
+mod last;
 pub mod merge;
+mod overview;
 mod segments;
 mod timeline;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use mcap::records::op;
 
+use super::last::LastSegment;
 use crate::model::Entry;
 use crate::source::SourceError;
 use crate::source::bytes::RangeRead;
@@ -184,11 +185,18 @@ pub(super) struct SegmentReader {
     /// Of the file on the timeline.
     number: u32,
     unpacker: Unpacker,
+    /// Where the last segment is kept once decoded, for who asks for it again.
+    last: Option<Arc<LastSegment>>,
 }
 
 impl SegmentReader {
     pub(super) fn new(file: Box<dyn RangeRead>, number: u32, pool: Arc<ChunkPool>) -> Self {
-        Self { file, number, unpacker: Unpacker::new(pool) }
+        Self { file, number, unpacker: Unpacker::new(pool), last: None }
+    }
+
+    /// Keeps each segment until the next one is decoded.
+    pub(super) fn keeping(self, last: Arc<LastSegment>) -> Self {
+        Self { last: Some(last), ..self }
     }
 
     /// The messages of a segment that are chosen and lie in the range.
@@ -228,7 +236,10 @@ impl SegmentReader {
         before: u64,
         mut visit: impl FnMut(Entry),
     ) -> Result<Bytes, SourceError> {
-        let buffer = self.plain(segment)?;
+        let buffer = match &self.last {
+            Some(last) => last.get(self.number, segment.offset, || self.plain(segment))?,
+            None => self.plain(segment)?,
+        };
         let mut meanings = Meanings::of(segment.parts(selection));
         walk(&buffer, |opcode, offset, body| {
             if opcode != op::MESSAGE {

@@ -16,16 +16,17 @@ use super::batch::BatchBuilder;
 use super::file::{Descriptor, OpenFile, RecordingFile, next_wanted};
 use super::files::{Files, open_files, select};
 use super::merge::{Extended, Merge, Place, Position};
+use super::overview::FilesOverview;
 use super::segments::Decoded;
-use crate::model::{Batch, Channel, ChannelId};
+use crate::model::{Batch, Channel, ChannelId, DamagedPart};
 use crate::payload::transforms::Transforms;
 use crate::registry::Registry;
 use crate::source::mcap::damage::DamageLog;
 use crate::source::mcap::pool::ChunkPool;
 use crate::source::mcap::records::to_usize;
-use crate::source::mcap::survey::read_through;
+use crate::source::mcap::survey::{Segment, read_through};
 use crate::source::paths::Named;
-use crate::source::{Recording, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
+use crate::source::{Overview, Recording, RecordingInfo, RecordingOptions, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 /// Files that are opened before the timeline comes to them, so that it does not wait at their borders.
@@ -53,7 +54,9 @@ enum Unrequested {
 
 /// See the module's documentation.
 pub(in crate::source) struct Timeline {
-    files: Vec<RecordingFile>,
+    files: Vec<Arc<RecordingFile>>,
+    /// What others see of it.
+    overview: Arc<FilesOverview>,
     info: RecordingInfo,
     range: TimeRange,
     options: RecordingOptions,
@@ -94,11 +97,12 @@ impl Timeline {
         progress: &mut dyn FnMut(ScanProgress),
     ) -> Result<Self, SourceError> {
         let pool = Arc::default();
-        let Files { files, info, range } = open_files(named, &pool, options, registry, progress)?;
+        let Files { files, damaged, info, range } = open_files(named, &pool, options, registry, progress)?;
         let ahead =
             Ahead::start(range).map_err(|error| SourceError::Io { name: info.name.clone(), error })?;
         let sought = info.channels.iter().map(|channel| (channel.id, sought(channel))).collect();
         let mut timeline = Self {
+            overview: Arc::new(FilesOverview::new(files.clone(), &info, damaged)),
             files,
             info,
             range,
@@ -257,7 +261,10 @@ impl Timeline {
             }
             decoded => decoded,
         };
-        let mut decoded = decoded.inspect_err(|_| self.release(place.file))?;
+        let mut decoded = decoded.inspect_err(|error| {
+            self.note_damage(place, error);
+            self.release(place.file);
+        })?;
         if decoded.undefined > 0 && !self.undefined_warned {
             self.undefined_warned = true;
             let name = self.playing.get(&place.file).map_or("", |playing| playing.file.reader.file.name());
@@ -270,6 +277,17 @@ impl Timeline {
         // once it is known how much memory this one takes
         self.request_ahead();
         Ok(())
+    }
+
+    /// Tells others of a segment that can't be read.
+    fn note_damage(&self, place: Place, error: &SourceError) {
+        if let SourceError::Damaged { .. } = error
+            && let Some(playing) = self.playing.get(&place.file)
+        {
+            let Segment { start, end, .. } = playing.file.index.segments[place.segment as usize];
+            let range = TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) };
+            self.overview.damaged(DamagedPart { range, text: error.to_string() });
+        }
     }
 
     /// Decodes a segment of an open file, here and now.
@@ -291,9 +309,12 @@ impl Timeline {
         );
         let survey = read_through(file, &self.pool, self.options.order, None, &mut |_| {})?;
         let (selection, channels) = select(&survey, &self.options, &self.registry);
-        let closed = &mut self.files[number as usize];
-        playing.file = closed.redefine(&playing.file, selection);
-        let (file, selection) = (playing.file.clone(), closed.selection.clone());
+        let (redefined, file) = self.files[number as usize].redefined(&playing.file, selection);
+        playing.file = file.clone();
+        let selection = redefined.selection.clone();
+        let redefined = Arc::new(redefined);
+        self.overview.redefined(number, redefined.clone());
+        self.files[number as usize] = redefined;
         self.ahead.request_again(number, |place| {
             let segment = file.index.segments.get(place.segment as usize)?.clone();
             Some(Job { file: file.clone(), segment, selection: selection.clone() })
@@ -405,14 +426,22 @@ impl Recording for Timeline {
             return Ok(Batch::default());
         }
         let open = |number: u32, others: usize| match self.playing.get(&number) {
-            Some(playing) => Ok(playing.file.clone()),
+            Some(playing) => Some(playing.file.clone()),
             None => {
                 let descriptor = descriptor(self.playing.len() + others);
-                self.files[number as usize].open(number, &self.pool, descriptor)
+                let opened = self.files[number as usize].open(number, &self.pool, descriptor);
+                let missing = |error: &SourceError| {
+                    tracing::warn!("{error}; its messages are missing in what came before the position");
+                };
+                opened.inspect_err(missing).ok()
             }
         };
         let of = |channel: &ChannelId| (*channel, self.sought.get(channel).copied().unwrap_or_default());
         backfill(&self.files, &open, before, channels.iter().map(of).collect())
+    }
+
+    fn overview(&self) -> Option<Arc<dyn Overview>> {
+        Some(self.overview.clone())
     }
 
     fn latch(&mut self, channels: &[ChannelId]) {

@@ -104,7 +104,11 @@ impl Found {
             let mut all = Tally::NONE;
             for (key, tally) in found.messages {
                 if defined(&parts, key).is_some() {
-                    survey.index.presence.push(Presence { channel: key.1, index_offset: 0 });
+                    survey.index.presence.push(Presence {
+                        channel: key.1,
+                        count: u32::try_from(tally.count).unwrap_or(u32::MAX),
+                        index_offset: 0,
+                    });
                     all.add(tally);
                 }
             }
@@ -123,6 +127,7 @@ impl Found {
                 size: found.size,
                 presence: (number(first), number(last)),
                 indexed: false,
+                counted: true,
             });
         }
         survey.channels = by_id(channels, &mut parts, &mut tallies);

@@ -25,6 +25,8 @@ pub(crate) struct Segment {
     pub(crate) presence: (u32, u32),
     /// Whether presence comes with the offsets of message index records.
     pub(crate) indexed: bool,
+    /// Whether [`Presence::count`] is known of each of its channels.
+    pub(crate) counted: bool,
 }
 
 impl Segment {
@@ -38,6 +40,8 @@ impl Segment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Presence {
     pub(crate) channel: u16,
+    /// Messages there, if the segment is [counted](Segment::counted).
+    pub(crate) count: u32,
     pub(crate) index_offset: u64,
 }
 
@@ -50,6 +54,9 @@ pub(crate) struct Index {
     by_end: OnceLock<Vec<u32>>,
     /// For each segment the latest end of all up to it.
     reach: OnceLock<Vec<u64>>,
+    /// Messages of each channel id in the whole file, as statistics count them; empty where they don't, and for a file that
+    /// was read through.
+    pub(crate) totals: BTreeMap<u16, u64>,
     /// By opcode and id: checksums of the definitions in a summary, which chunks may contradict. Empty for a file that
     /// was read through.
     pub(super) defined: BTreeMap<(u8, u16), u32>,
@@ -80,7 +87,7 @@ impl Index {
             let begun = parts.partition_point(|part| part.from() <= (segment.offset, 0));
             segment.part = u32::try_from(begun.saturating_sub(1)).unwrap_or(u32::MAX);
         }
-        Self { segments, presence: self.presence.clone(), ..Self::default() }
+        Self { segments, presence: self.presence.clone(), totals: self.totals.clone(), ..Self::default() }
     }
 
     /// The segments, those that end last first.
@@ -95,6 +102,23 @@ impl Index {
     /// Puts the segments into their order, once all are there.
     pub(super) fn sort(&mut self) {
         self.segments.sort_by_key(|segment| (segment.start, segment.offset));
+    }
+
+    /// Where every segment is counted but the statistics count other numbers, the offsets of message indexes are not what
+    /// they seem to be.
+    pub(super) fn check_counts(&mut self) {
+        if self.totals.is_empty() || self.segments.iter().any(|segment| !segment.counted) {
+            return;
+        }
+        let mut counted = BTreeMap::new();
+        for presence in self.segments.iter().flat_map(|segment| self.presence_of(segment)) {
+            *counted.entry(presence.channel).or_default() += u64::from(presence.count);
+        }
+        counted.retain(|_, count: &mut u64| *count > 0);
+        let said = self.totals.iter().filter(|(_, count)| **count > 0);
+        if !counted.iter().eq(said) {
+            self.segments.iter_mut().for_each(|segment| segment.counted = false);
+        }
     }
 
     fn reach(&self) -> &[u64] {
@@ -156,11 +180,25 @@ mod tests {
             size: 1,
             presence: (0, 0),
             indexed: false,
+            counted: false,
         };
         let segments = (0..).zip(times).map(segment).collect();
         let mut index = Index { segments, ..Index::default() };
         index.sort();
         index
+    }
+
+    #[test]
+    fn statistics_that_count_otherwise_are_believed() {
+        let is_counted = |count, total| {
+            let mut index = index(vec![(0, 1)]);
+            index.segments[0] = Segment { presence: (0, 1), counted: true, ..index.segments[0].clone() };
+            index.presence.push(Presence { channel: 4, count, index_offset: 17 });
+            index.totals.extend([(4, total), (5, 0)]);
+            index.check_counts();
+            index.segments[0].counted
+        };
+        assert!(is_counted(3, 3) && !is_counted(3, 4));
     }
 
     proptest! {

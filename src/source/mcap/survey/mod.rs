@@ -8,6 +8,7 @@ use super::chunk::Unpacker;
 use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
 use super::records::{MAGIC, failed, read_vec, unusable};
+use crate::model::DamagedPart;
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 use crate::source::summary::MetadataSummary;
@@ -15,6 +16,7 @@ use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 mod attachments;
+mod counts;
 mod extras;
 mod footer;
 mod found;
@@ -24,7 +26,7 @@ pub(super) mod info;
 mod scan;
 mod summary;
 mod tally;
-mod times;
+pub(super) mod times;
 
 pub use attachments::{AttachmentCrc, Attachments, RecordedAttachment};
 use extras::FoundAttachment;
@@ -95,6 +97,8 @@ pub(super) struct Survey {
     pub(super) warnings: Vec<String>,
     /// What is damaged, place by place.
     damage: Vec<String>,
+    /// The places of what can't be read (the first hundred), with what is wrong there.
+    pub(super) damaged_at: Vec<(u64, String)>,
     pub(super) complete: bool,
     /// Bytes that were read, if it was read through.
     size: u64,
@@ -120,6 +124,7 @@ impl Survey {
             metadata: Vec::new(),
             warnings: Vec::new(),
             damage: Vec::new(),
+            damaged_at: Vec::new(),
             complete: false,
             size: 0,
             replaced: None,
@@ -137,6 +142,21 @@ impl Survey {
         if text == Text::Replaced {
             self.replaced.get_or_insert_with(what);
         }
+    }
+
+    /// When the messages were that it could not be given, if it was read through. `name`: the file's.
+    pub(super) fn damaged_parts(&self, name: &str) -> Vec<DamagedPart> {
+        let mut segments: Vec<_> = self.index.segments.iter().collect();
+        segments.sort_unstable_by_key(|segment| segment.offset);
+        let part = |(offset, reason): &(u64, String)| {
+            let next = segments.partition_point(|segment| segment.offset < *offset);
+            let before = segments[..next].last().map(|segment| segment.end);
+            let after = segments.get(next).map(|segment| segment.start);
+            let (start, end) = (before.or(after)?, after.or(before)?);
+            let range = TimeRange { start: Timestamp(start.min(end)), end: Timestamp(end.max(start)) };
+            Some(DamagedPart { range, text: format!("{name}: byte {offset}: {reason}") })
+        };
+        self.damaged_at.iter().filter_map(part).collect()
     }
 
     /// Sorts the segments, and finds the range if nothing said it. `name`: the file's, for warnings.

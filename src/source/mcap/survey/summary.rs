@@ -12,7 +12,7 @@ use mcap::records::op;
 
 use super::ids::{FileChannel, FilePart};
 use super::index::{Index, Presence, Segment, checksum};
-use super::{Method, Survey, Unused, extras, footer};
+use super::{Method, Survey, Unused, counts, extras, footer};
 use crate::model::Schema;
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::fields::{ChannelRecord, ChunkIndexRecord, Definition, StatisticsRecord};
@@ -140,12 +140,14 @@ impl SummarySection {
         let number =
             |length: usize| u32::try_from(length).map_err(|_overflow| "its index is too large".to_owned());
         let first = number(self.survey.index.presence.len())?;
-        self.survey.index.presence.extend(
-            index
-                .message_index_offsets
-                .iter()
-                .map(|(&channel, &index_offset)| Presence { channel, index_offset }),
-        );
+        let counts = counts::of_chunk(&index.message_index_offsets, index.offset + index.length..end);
+        self.survey.index.presence.extend(index.message_index_offsets.iter().enumerate().map(
+            |(number, (&channel, &index_offset))| Presence {
+                channel,
+                count: counts.as_ref().map_or(0, |counts| counts[number]),
+                index_offset,
+            },
+        ));
         let last = number(self.survey.index.presence.len())?;
         self.any_index |= last > first;
         self.survey.index.segments.push(Segment {
@@ -158,6 +160,7 @@ impl SummarySection {
             size: index.uncompressed,
             presence: (first, last),
             indexed: last > first,
+            counted: counts.is_some() && last > first,
         });
         Ok(())
     }
@@ -259,14 +262,16 @@ impl SummarySection {
             survey.message_count = Some(statistics.message_count);
             if counts.values().try_fold(0u64, |sum, count| sum.checked_add(*count)) == survey.message_count {
                 let mut by_channel = vec![0; survey.channels.len()];
-                for (id, count) in counts {
-                    if let Some(number) = part.channels.get(&id) {
-                        by_channel[*number] = count;
+                for (id, count) in &counts {
+                    if let Some(number) = part.channels.get(id) {
+                        by_channel[*number] = *count;
                     }
                 }
+                survey.index.totals = counts;
                 survey.counts = Some(by_channel);
             }
         }
+        survey.index.check_counts();
         survey.parts = vec![part];
         survey.complete = true;
         survey.finish(&file_name(Path::new(file.name())));

@@ -4,6 +4,9 @@ mod both;
 mod faults;
 mod follow;
 mod made;
+mod overview;
 mod script;
+#[cfg(unix)]
+mod sparse;
 mod stream;
 mod viewer;

@@ -40,13 +40,13 @@ struct Best {
     is_found: bool,
 }
 
-/// Opens the file of a number, beside so many others that the search has open.
-type Opener<'a> = dyn Fn(u32, usize) -> Result<Arc<OpenFile>, SourceError> + 'a;
+/// Opens the file of a number, beside so many others that the search has open; None if that can't be done.
+type Opener<'a> = dyn Fn(u32, usize) -> Option<Arc<OpenFile>> + 'a;
 
 /// See [`crate::source::Source::backfill`]. Goes back from segment to segment, those that end last first, and opens a file only if
 /// it can hold what is still missing.
 pub(super) fn backfill(
-    files: &[RecordingFile],
+    files: &[Arc<RecordingFile>],
     open: &Opener<'_>,
     before: Timestamp,
     sought: BTreeMap<ChannelId, Sought>,
@@ -94,7 +94,7 @@ impl Searched {
 }
 
 struct Search<'a> {
-    files: &'a [RecordingFile],
+    files: &'a [Arc<RecordingFile>],
     open: &'a Opener<'a>,
     opened: BTreeMap<u32, Searched>,
     before: u64,
@@ -154,19 +154,12 @@ impl Search<'_> {
         if !file.may_hold(&others) {
             self.latched_files = self.latched_files.checked_sub(1)?;
         }
-        match (self.open)(number, self.opened.len()) {
-            Ok(file) => {
-                let (cut, next) = file.index.backward_from(self.before);
-                let opened = Searched { file, cut, next };
-                let end = opened.peek(self.before)?.1;
-                self.opened.insert(number, opened);
-                Some(end)
-            }
-            Err(error) => {
-                tracing::warn!("{error}; its messages are missing in what came before the position");
-                None
-            }
-        }
+        let file = (self.open)(number, self.opened.len())?;
+        let (cut, next) = file.index.backward_from(self.before);
+        let opened = Searched { file, cut, next };
+        let end = opened.peek(self.before)?.1;
+        self.opened.insert(number, opened);
+        Some(end)
     }
 
     /// Closes a file that is searched through, unless a message is to be taken from it.

@@ -37,6 +37,7 @@ impl<R> Scan<'_, R> {
         if !mismatches.is_empty() {
             survey.warnings.push(format!("{name} is damaged: {mismatches}"));
         }
+        survey.damaged_at = faults.places().to_vec();
         survey.damage = faults.into_list();
         survey.damage.extend(mismatches.into_list());
         // of recordings that were joined the last summary does not tell where things are in the file

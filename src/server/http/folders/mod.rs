@@ -1,0 +1,143 @@
+//! Files that are given out as they are: layouts for viewers, and a viewer itself.
+//!
+//! Links are followed within a folder, none leads out of it. Nothing is listed.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
+
+use super::answer::{NO_SNIFF, Refusal};
+use super::{Api, header_text};
+use crate::folder::{self, names};
+use stream::FileBody;
+
+mod kinds;
+mod stream;
+
+/// Folders out of which files are given.
+#[derive(Debug, Clone, Default)]
+pub(in crate::server) struct Folders {
+    pub(in crate::server) layouts: Option<PathBuf>,
+    pub(in crate::server) viewer: Option<PathBuf>,
+}
+
+/// Where the viewer is.
+pub(super) const VIEWER: &str = "/viewer";
+
+/// `/layouts/NAME.json`.
+pub(super) async fn layout(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let none = || Refusal::not_found("no layouts are offered; foxglove-bridge serve --layouts DIR does it");
+    let folder = api.offered.folders.layouts.clone().ok_or_else(none)?;
+    let rest = uri.path().strip_prefix("/layouts").unwrap_or_default();
+    if !rest.ends_with(".json") {
+        return Err(Refusal::not_found(format!("{} is no layout: those end in .json", uri.path())));
+    }
+    file(folder, rest, &headers).await
+}
+
+/// A file of the viewer.
+pub(super) async fn viewer(
+    State(api): State<Arc<Api>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let none = || Refusal::not_found("no viewer is offered; foxglove-bridge serve --ui DIR does it");
+    let folder = api.offered.folders.viewer.clone().ok_or_else(none)?;
+    let rest = uri.path().strip_prefix(VIEWER).unwrap_or_default();
+    if rest.ends_with('/') {
+        return file(folder, &format!("{rest}index.html"), &headers).await;
+    }
+    file(folder, rest, &headers).await
+}
+
+/// Leads to the viewer, which connects to the host that was asked.
+pub(super) async fn to_viewer(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    if api.offered.folders.viewer.is_none() {
+        return Err(Refusal::not_found("no viewer is offered; foxglove-bridge serve --ui DIR does it"));
+    }
+    let host = header_text(&headers, header::HOST).unwrap_or_default();
+    let location =
+        HeaderValue::try_from(link(host)).map_err(|_odd| Refusal::bad_request("the header Host is odd"))?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// The viewer's address with the one that it connects to.
+fn link(host: &str) -> String {
+    let escaped: String = host
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
+    format!("{VIEWER}/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F{escaped}")
+}
+
+/// A file below a folder, unless who asks has it.
+async fn file(folder: PathBuf, rest: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+    let refused = |reason: &str| Refusal::not_found(format!("the path {reason}"));
+    let names = names::names(rest).map_err(refused)?;
+    let kind = kinds::kind(names.last().map_or("", String::as_str));
+    let opened = tokio::task::spawn_blocking(move || open(&folder, &names)).await;
+    let opened =
+        opened.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let (file, size, tag) = opened.map_err(|reason| refused(&reason))?;
+    let known = header_text(headers, header::IF_NONE_MATCH).unwrap_or_default();
+    let is_known = known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag);
+    let mut response = match is_known {
+        true => Response::new(Body::empty()),
+        false => Response::new(Body::new(FileBody::new(file, size))),
+    };
+    if is_known {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(header::ETAG, tag);
+    }
+    let (name, value) = NO_SNIFF;
+    headers.insert(name, value);
+    Ok(response)
+}
+
+/// The file, its size, and what tells it from what it was before.
+fn open(folder: &Path, names: &[String]) -> Result<(File, u64, String), String> {
+    let facts = |file: File| {
+        let metadata = file.metadata()?;
+        let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let tag = format!("\"{:x}-{:x}\"", metadata.len(), changed.as_nanos());
+        Ok::<_, io::Error>((file, metadata.len(), tag))
+    };
+    let file = folder::open(folder, names).map_err(|refused| refused.to_string())?;
+    facts(file).map_err(|error| folder::reading(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_viewer_connects_to_the_host_that_was_asked() {
+        let expected = "/viewer/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F192.168.1.7%3A8765";
+        assert_eq!(link("192.168.1.7:8765"), expected);
+        assert!(link("a\r\nb&c").ends_with("a%0D%0Ab%26c"));
+    }
+}
