@@ -48,7 +48,7 @@ const TRIALS = {
     await page.locator("#play").click();
     await until(async () => (await state(server)) === "playing", "it plays");
     await until(async () => (await textOf(page, "position")) > "0:00.100", "the page shows it");
-    await page.locator("#play[aria-label=Pause]").click();
+    await page.locator("#play[title^=Pause]").click();
     await until(async () => (await state(server)) === "paused", "it pauses");
     const before = await server.get("/api/playback");
     await page.locator("#step").click();
@@ -256,7 +256,7 @@ const TRIALS = {
     await press("Home");
     await until(async () => (await server.get("/api/playback")).position_s === 0, "Home goes to the start");
     const unnamed = await page.evaluate(() =>
-      [...document.querySelectorAll("button, a, input, select, [role=slider]")].filter((element) => element.checkVisibility() && !(element.ariaLabel || element.textContent.trim() || element.labels?.length)).map((element) => element.id),
+      [...document.querySelectorAll("button, a, input, select, [role=slider]")].filter((element) => element.checkVisibility() && !(element.ariaLabel || element.title || element.textContent.trim() || element.labels?.length)).map((element) => element.id),
     );
     assert.deepEqual(unnamed, []);
   },

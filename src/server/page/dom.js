@@ -29,12 +29,12 @@ export function say(line) {
   timer = setTimeout(text, 6000, $("said"), "");
 }
 
-export async function copy(value, what) {
-  // browsers have the clipboard only where the page is of this computer, or encrypted
+export function copy(value, what) {
+  // the newer way is only for pages of this computer, and encrypted ones
   const area = el("textarea", { value });
   (document.querySelector("dialog[open]") ?? document.body).append(area);
   area.select();
-  const done = document.execCommand("copy") || (await navigator.clipboard?.writeText(value).then(() => true, () => false));
+  const done = document.execCommand("copy");
   area.remove();
   say(done ? `${what} copied` : value);
 }

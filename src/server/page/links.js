@@ -1,6 +1,7 @@
 // Links that open viewers, a QR code for a phone, links to a time, and the same from a shell.
 
 import { $, copy, el, svg, text } from "./dom.js";
+import { timeAt } from "./playback.js";
 import { modules } from "./qr.js";
 import { state } from "./server.js";
 
@@ -10,7 +11,8 @@ const HERE = /^(localhost|127\.[\d.]+|\[::1\])(:\d+)?$/;
 
 const { host: opened, origin, protocol } = location;
 const socket = (host) => `${protocol === "https:" ? "wss" : "ws"}://${host}`;
-const lichtblick = () => localStorage.getItem("lichtblick") ?? "http://localhost:8080";
+/** The viewer that this server offers, one of the user, or one that runs on this computer. */
+const lichtblick = () => localStorage.getItem("lichtblick") ?? (state.status?.viewer ? origin + state.status.viewer.replace(/\/$/, "") : "http://localhost:8080");
 
 /** Hosts by which other computers reach the server, the best first. */
 function elsewhere() {
@@ -35,7 +37,7 @@ export function showLinks() {
 
 function showPhone() {
   const page = `${protocol}//${$("address").value}/`;
-  const grid = modules(page) ?? [];
+  const grid = modules(page);
   text($("phone-url"), page);
   const dots = grid.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : "")));
   const shape = svg("path", { d: dots.join(""), "shape-rendering": "crispEdges" });
@@ -60,7 +62,7 @@ const timeLink = () => `${protocol}//${elsewhere()[0] ?? opened}/?t=${+state.pla
 export function askedTime() {
   const asked = new URLSearchParams(location.search).get("t")?.trim();
   const seconds = /^\+?(\d{1,9}(?:\.\d*)?)s?$/.exec(asked)?.[1];
-  return seconds ? String(BigInt(state.playback.start_ns) + BigInt(Math.round(seconds * 1e6)) * 1000n) : asked;
+  return seconds ? String(timeAt(Number(seconds))) : asked;
 }
 
 function showCurl() {

@@ -103,7 +103,8 @@ function branch(key, at, topic) {
 // pictures
 
 /** Bytes of a pixel, and which of them are red, green and blue. */
-const PIXELS = { rgb8: [3, 0, 1, 2], bgr8: [3, 2, 1, 0], "8UC3": [3, 2, 1, 0], rgba8: [4, 0, 1, 2], bgra8: [4, 2, 1, 0], mono8: [1, 0, 0, 0], "8UC1": [1, 0, 0, 0], mono16: [2, 1, 1, 1], "16UC1": [2, 1, 1, 1] };
+const PIXELS = { rgb8: [3, 0, 1, 2], bgr8: [3, 2, 1, 0], rgba8: [4, 0, 1, 2], bgra8: [4, 2, 1, 0], mono8: [1, 0, 0, 0], mono16: [2, 1, 1, 1] };
+Object.assign(PIXELS, { "8UC3": PIXELS.bgr8, "8UC1": PIXELS.mono8, "16UC1": PIXELS.mono16 });
 
 function drawRaw(canvas, { width, height, encoding, step, data }) {
   const [size, ...places] = PIXELS[encoding];

@@ -7,15 +7,13 @@ import { dragsOn, key, loadTimeline, showPlayback, startPlayback } from "./playb
 import { control, follow, notice, post, state } from "./server.js";
 import { choose, showTopics, startTopics, timelineChanged } from "./topics.js";
 
-const MODES = { live: "Live", stream: "A stream", mixed: "Recordings and live data", recording: "A recording" };
-
 function showStatus(status) {
   const first = !state.status;
   state.status = status;
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
   text($("name"), name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
-  text($("contents"), [contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? MODES[mode], readOnly && "read-only"].filter(Boolean).join(" · "));
+  text($("contents"), [contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? mode, readOnly && "read-only"].filter(Boolean).join(" · "));
   text($("version"), `foxglove-bridge ${version}`);
   text($("sent"), `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
   warnings.forEach(notice);

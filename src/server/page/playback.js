@@ -17,7 +17,7 @@ let [onTimeline, loading] = [() => {}, false];
 
 const canSeek = () => state.playback?.seekable && state.playback.duration_s > 0;
 /** The time of an offset, in nanoseconds. */
-const timeAt = (offset) => BigInt(state.playback.start_ns) + BigInt(Math.round(offset * 1e6)) * 1000n;
+export const timeAt = (offset) => BigInt(state.playback.start_ns) + BigInt(Math.round(offset * 1e6)) * 1000n;
 
 /** Asks for a position; of several that come while one is on its way, the newest. */
 async function seek(offset) {
@@ -42,7 +42,6 @@ export function showPlayback(now) {
   const playing = now.state === "playing";
   $("play-icon").setAttribute("href", playing ? "#i-pause" : "#i-play");
   $("play").title = playing ? "Pause (space)" : now.state === "waiting" ? "Play now, before a viewer subscribes (space)" : "Play (space)";
-  $("play").ariaLabel = playing ? "Pause" : "Play";
   $("loop").ariaPressed = String(now.loop);
   showRate(now.rate);
   showRange(now.range);

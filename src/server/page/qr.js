@@ -1,7 +1,7 @@
-// A QR code (ISO/IEC 18004) of up to 271 bytes: byte mode, error correction L, versions 1 to 10, mask 0.
+// A QR code (ISO/IEC 18004) of up to 106 bytes: byte mode, error correction L, versions 1 to 5, mask 0.
 
-/** By version: codewords, those of error correction in a block, blocks. */
-const VERSIONS = [, [26, 7, 1], [44, 10, 1], [70, 15, 1], [100, 20, 1], [134, 26, 1], [172, 18, 2], [196, 20, 2], [242, 24, 2], [292, 30, 2], [346, 18, 4]];
+/** By version: bytes of data, and of error correction. */
+const VERSIONS = [[0, 0], [19, 7], [34, 10], [55, 15], [80, 20], [108, 26]];
 const [EXP, LOG] = [[], []];
 for (let power = 0, value = 1; power < 255; power++) {
   EXP[power] = EXP[power + 255] = value;
@@ -25,27 +25,12 @@ function correction(data, degree) {
   return rest.slice(data.length);
 }
 
-function codewords(bytes, version) {
-  const [all, degree, blocks] = VERSIONS[version];
-  const room = all - degree * blocks;
-  const binary = (value, length) => value.toString(2).padStart(length, "0");
-  let bits = "0100" + binary(bytes.length, version < 10 ? 8 : 16) + bytes.map((byte) => binary(byte, 8)).join("") + "0000";
-  bits = bits.slice(0, room * 8);
-  bits = bits.padEnd(Math.ceil(bits.length / 8) * 8, "0").padEnd(room * 8, "1110110000010001");
-  const data = bits.match(/.{8}/g).map((byte) => parseInt(byte, 2));
-  const parts = [];
-  for (let block = 0, at = 0; block < blocks; block++) {
-    parts.push(data.slice(at, (at += Math.floor((room + block) / blocks))));
-  }
-  const mixed = (lists) => lists.at(-1).flatMap((_, at) => lists.flatMap((list) => list[at] ?? []));
-  return [...mixed(parts), ...mixed(parts.map((part) => correction(part, degree)))];
-}
-
-/** Rows of modules, true where dark; null if the text is too long. */
+/** Rows of modules, true where dark; none if the text is too long. */
 export function modules(text) {
-  const bytes = [...new TextEncoder().encode(text)];
-  const version = VERSIONS.findIndex((of, index) => of && bytes.length + (index < 10 ? 2 : 3) <= of[0] - of[1] * of[2]);
-  if (version < 0) return null;
+  const bytes = new TextEncoder().encode(text);
+  const version = VERSIONS.findIndex(([room]) => bytes.length + 2 <= room);
+  if (version < 0) return [];
+  const [room, degree] = VERSIONS[version];
   const size = 17 + 4 * version;
   const grid = Array.from({ length: size }, () => Array(size).fill(null));
   /** A square of rings, from the inside out. */
@@ -58,8 +43,7 @@ export function modules(text) {
     }
   };
   for (const [row, column] of [[3, 3], [3, size - 4], [size - 4, 3]]) square(row, column, "11010");
-  const places = version < 2 ? [] : version < 7 ? [6, size - 7] : [6, 2 * version + 8, size - 7];
-  for (const row of places) for (const column of places) if (grid[row][column] === null) square(row, column, "101");
+  if (version > 1) square(size - 7, size - 7, "101");
   for (let at = 8; at < size - 8; at++) grid[6][at] = grid[at][6] = at % 2 === 0;
   // which level and mask: L and 0
   for (let bit = 0; bit < 15; bit++) {
@@ -68,15 +52,9 @@ export function modules(text) {
     grid[8][bit < 8 ? size - 1 - bit : bit === 8 ? 7 : 14 - bit] = dark;
   }
   grid[size - 8][8] = true;
-  if (version > 6) {
-    let rest = version << 12;
-    for (let bit = 17; bit > 11; bit--) if ((rest >> bit) & 1) rest ^= 0x1f25 << (bit - 12);
-    for (let bit = 0; bit < 18; bit++) {
-      const [near, far] = [Math.floor(bit / 3), size - 11 + (bit % 3)];
-      grid[near][far] = grid[far][near] = Boolean((((version << 12) | rest) >> bit) & 1);
-    }
-  }
-  const words = codewords(bytes, version);
+  const hex = (values) => Array.from(values, (value) => value.toString(16).padStart(2, "0")).join("");
+  const data = `4${hex([bytes.length, ...bytes])}0`.padEnd(room * 2, "ec11").match(/../g).map((byte) => parseInt(byte, 16));
+  const words = [...data, ...correction(data, degree)];
   for (let right = size - 1, up = true, at = 0; right > 0; right -= 2, up = !up) {
     if (right === 6) right = 5;
     for (let step = 0; step < size; step++) {

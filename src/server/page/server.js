@@ -15,14 +15,8 @@ const parse = (body) =>
 async function ask(path, options) {
   const response = await fetch(path, options).catch(() => null);
   if (!response) throw new Error("The server does not answer");
-  const body = await response.text();
-  if (response.ok) return parse(body);
-  let error = response.statusText;
-  try {
-    ({ error } = JSON.parse(body));
-  } catch {
-    // a proxy answered
-  }
+  if (response.ok) return parse(await response.text());
+  const { error } = await response.json().catch(() => ({ error: response.statusText }));
   throw new Error(error);
 }
 
