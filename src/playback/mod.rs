@@ -37,6 +37,7 @@ use std::time::Duration;
 pub use crate::hub::capability::playback::Rate;
 pub use inbox::PlayerHandle;
 pub use player::Player;
+pub use recordings::offered_files;
 pub use remote::{NotOffered, Remote};
 
 /// What playback waits for before it first starts.

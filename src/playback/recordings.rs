@@ -1,5 +1,6 @@
 //! A recording that is played, for whoever asks the hub about recordings.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,13 +22,27 @@ pub(super) struct Played {
 
 impl Played {
     pub(super) fn new(overview: Arc<dyn Overview>) -> Self {
-        let mut files: Vec<(String, PathBuf)> = Vec::new();
-        for path in overview.files() {
-            let name = unique(&stem(&path), |name| files.iter().any(|(taken, _)| taken == name));
-            files.push((name, path));
-        }
+        let files = named(overview.files());
         Self { overview, files }
     }
+}
+
+/// The names under which the files of a recording are offered over HTTP while it plays (`/files/NAME`), in the order in
+/// which they play.
+pub fn offered_files(of: &dyn Overview) -> Vec<String> {
+    named(of.files()).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Files under names that are unique among them, and end as viewers want.
+fn named(paths: Vec<PathBuf>) -> Vec<(String, PathBuf)> {
+    let mut taken = HashSet::new();
+    let mut name = |path: &Path| {
+        let stem = stem(path);
+        let numbered = (2u64..).map(|number| format!("{stem}-{number}{EXTENSION}"));
+        let mut names = std::iter::once(format!("{stem}{EXTENSION}")).chain(numbered);
+        names.find(|name| taken.insert(name.clone())).unwrap_or_default()
+    };
+    paths.into_iter().map(|path| (name(&path), path)).collect()
 }
 
 /// The name of a file without its extension, if that is the usual one.
@@ -36,12 +51,6 @@ fn stem(path: &Path) -> String {
     let (stem, extension) =
         name.split_at_checked(name.len().saturating_sub(EXTENSION.len())).unwrap_or((&name, ""));
     if extension.eq_ignore_ascii_case(EXTENSION) { stem.to_owned() } else { name.into_owned() }
-}
-
-fn unique(stem: &str, is_taken: impl Fn(&str) -> bool) -> String {
-    let numbered = (2u64..).map(|number| format!("{stem}-{number}{EXTENSION}"));
-    let mut names = std::iter::once(format!("{stem}{EXTENSION}")).chain(numbered);
-    names.find(|name| !is_taken(name)).unwrap_or_default()
 }
 
 /// A file as it is now; only regular ones, since opening another could wait.
@@ -100,8 +109,7 @@ mod tests {
     }
 
     fn names(paths: &[&str]) -> Vec<String> {
-        let played = Played::new(Arc::new(Files(paths.iter().map(PathBuf::from).collect())));
-        played.files.into_iter().map(|(name, _)| name).collect()
+        offered_files(&Files(paths.iter().map(PathBuf::from).collect()))
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -16,8 +19,21 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::log_limit::LogLimit;
 
-/// The headers of a request must have come after this time; so long a connection is kept for a next request.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timeouts {
+    /// The headers of a request must have come after this time; so long a connection is kept for a next request.
+    pub(super) headers: Duration,
+    /// So long its other end may take nothing of an answer.
+    pub(super) answers: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        // who is sent a file may look at each part of it for a while
+        Self { headers: Duration::from_secs(10), answers: Duration::from_secs(60) }
+    }
+}
 
 /// Bytes of the headers of a request. Cookies of other servers on the same computer may come along.
 const MAX_HEADERS: usize = 64 << 10;
@@ -34,24 +50,32 @@ const PAUSE: Duration = Duration::from_millis(200);
 const UNSENT: u32 = 256 << 10;
 
 /// Accepts connections for ever, and serves each in a task. Requests have the `SocketAddr` of their peer as an extension.
-pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout: Duration) -> Infallible {
+pub(super) async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts) -> Infallible {
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(header_timeout).max_buf_size(MAX_HEADERS);
+    http.timer(TokioTimer::new()).header_read_timeout(timeouts.headers).max_buf_size(MAX_HEADERS);
     let mut log = LogLimit::new(1);
+    let silence = Arc::new(Once::new());
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if let Err(error) = set_options(&stream, header_timeout) {
+                if let Err(error) = set_options(&stream, timeouts.answers) {
                     tracing::debug!("setting a socket option failed: {error}");
                 }
                 let router = router.clone();
+                let (said, silence) = (Arc::new(AtomicBool::new(false)), silence.clone());
+                let asks = said.clone();
                 let service = service_fn(move |mut request: Request<Incoming>| {
+                    asks.store(true, Ordering::Relaxed);
                     request.extensions_mut().insert(peer);
                     TowerToHyperService::new(router.clone()).call(request)
                 });
                 let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
                 tokio::spawn(async move {
-                    if let Err(error) = connection.await {
+                    let ended = connection.await;
+                    if !said.load(Ordering::Relaxed) && ended.as_ref().map_or_else(is_reset, |()| true) {
+                        silence.call_once(|| hint_at_silence(peer));
+                    }
+                    if let Err(error) = ended {
                         tracing::debug!("a connection ended: {error}");
                     }
                 });
@@ -71,6 +95,22 @@ pub(super) async fn serve(listener: TcpListener, router: Router, header_timeout:
             }
         }
     }
+}
+
+/// Whether a connection was ended by the other end, without a word.
+fn is_reset(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::ConnectionReset)
+}
+
+/// Tells, once in a run, what a viewer in a browser may lack that connects and says nothing.
+fn hint_at_silence(peer: SocketAddr) {
+    tracing::info!(
+        "a connection from {} ended without a request. If a viewer in a browser can't connect, the browser blocks it: allow \
+         the viewer's page to access the local network (in Chromium \"Local network access\", in the page's settings), and \
+         use localhost or an IP address. Port scans and health checks look the same; this is said once",
+        peer.ip().to_canonical()
+    );
 }
 
 fn is_of_connection(error: &io::Error) -> bool {
@@ -98,12 +138,17 @@ fn set_options(stream: &TcpStream, takes_nothing: Duration) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn timeouts(millis: u64) -> Timeouts {
+        let time = Duration::from_millis(millis);
+        Timeouts { headers: time, answers: time }
+    }
+
     #[tokio::test]
     async fn an_idle_connection_is_tested_after_seconds_and_not_after_hours() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        set_options(&stream, HEADER_TIMEOUT).unwrap();
+        set_options(&stream, Timeouts::default().answers).unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
         #[cfg(target_os = "linux")]
@@ -117,7 +162,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let router = Router::new().route("/", axum::routing::get(|| async { "x".repeat(10_000) }));
-        let serving = tokio::spawn(async move { serve(listener, router, Duration::from_millis(300)).await });
+        let serving = tokio::spawn(async move { serve(listener, router, timeouts(300)).await });
         let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
         let asks = async { while client.write_all(requests.as_bytes()).await.is_ok() {} };
         tokio::time::timeout(Duration::from_secs(30), asks).await.expect("it is still there");
@@ -127,10 +172,10 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_says_nothing_is_closed() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
-        let timeout = Duration::from_millis(200);
+        let timeout = timeouts(200).headers;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(async move { serve(listener, Router::new(), timeout).await });
+        let serving = tokio::spawn(async move { serve(listener, Router::new(), timeouts(200)).await });
         let ends_after = async |said: &[u8]| {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(said).await.unwrap();

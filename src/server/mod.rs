@@ -257,7 +257,7 @@ impl Server {
         let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
         let sockets = endpoint::router(api.clone(), options.clone());
         let router = http::router(api, options.http, sockets);
-        let mut serving = pin!(accept::serve(listener, router, accept::HEADER_TIMEOUT));
+        let mut serving = pin!(accept::serve(listener, router, accept::Timeouts::default()));
         let mut shutdown = pin!(shutdown);
         tokio::select! {
             never = &mut serving => match never {},

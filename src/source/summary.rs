@@ -40,6 +40,8 @@ pub struct RecordingSummary {
     pub checked: bool,
     /// Log times of the first and last message; None without messages.
     pub range: Option<TimeRange>,
+    /// The longest time in which no channel has a message; None with fewer than two messages, and where it is not known.
+    pub longest_gap: Option<TimeRange>,
     /// Messages of all channels.
     pub message_count: u64,
     /// Channels, by id.
@@ -76,6 +78,8 @@ pub struct ChannelSummary {
     pub payload_bytes: Option<u64>,
     /// Log times of the first and last of them; None without messages, and where that is not known.
     pub range: Option<TimeRange>,
+    /// The longest time between two of them; None with fewer than two, and where it is not known.
+    pub longest_gap: Option<TimeRange>,
     /// Whether late subscribers get its last message.
     pub latched: bool,
     /// What the recorder noted about the channel.

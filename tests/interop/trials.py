@@ -32,6 +32,7 @@ import damage
 import demos
 import example_clients
 import examples
+import files
 import framing
 import library
 import lichtblick
@@ -817,7 +818,7 @@ TRIALS = dict(
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **admission.TRIALS, **peers.TRIALS, **framing.TRIALS, **live.TRIALS, **lines.TRIALS, **record.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **capabilities.TRIALS, **client.TRIALS, **damage.TRIALS, **example_clients.TRIALS, **library.TRIALS, **lichtblick.TRIALS, **many_requests.TRIALS, **params.TRIALS, **publish.TRIALS,
-    **demos.TRIALS, **examples.TRIALS,
+    **demos.TRIALS, **files.TRIALS, **examples.TRIALS,
 )
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 use foxglove_bridge::source::offered_qos;
 use foxglove_bridge::source::summary::{ChannelSummary, Format, RecordingSummary};
+use foxglove_bridge::time::TimeRange;
 use serde_json::{Value, json};
 
 use super::rate;
@@ -50,6 +51,7 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
         "start_time": summary.range.map(|range| range.start.nanos().to_string()),
         "end_time": summary.range.map(|range| range.end.nanos().to_string()),
         "duration_seconds": summary.range.map(|range| range.duration().as_secs_f64()),
+        "longest_gap": summary.longest_gap.map(gap),
         "message_count": summary.message_count,
         "channels": channels.collect::<Vec<_>>(),
         "chunks": chunks.collect::<Vec<_>>(),
@@ -57,6 +59,13 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
         "metadata": metadata.collect::<Vec<_>>(),
         "warnings": summary.warnings,
         "damage": summary.damage,
+    })
+}
+
+fn gap(gap: TimeRange) -> Value {
+    json!({
+        "after": gap.start.nanos().to_string(),
+        "seconds": gap.duration().as_secs_f64(),
     })
 }
 
@@ -83,6 +92,7 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
         "bytes": channel.payload_bytes,
         "first_log_time": channel.range.map(|range| range.start.nanos().to_string()),
         "last_log_time": channel.range.map(|range| range.end.nanos().to_string()),
+        "longest_gap": channel.longest_gap.map(gap),
         "latched": channel.latched,
         "qos": qos.collect::<Vec<_>>(),
         "metadata": channel.metadata,
@@ -109,6 +119,9 @@ mod tests {
         assert_eq!(object["channels"][1]["first_log_time"], "1767261602500000000");
         assert_eq!(object["channels"][0]["last_log_time"], "1767261620000000000");
         assert_eq!((&object["format"], &object["checked"]), (&json!("mcap"), &json!(false)));
+        assert_eq!(object["longest_gap"], json!({ "after": "1767261603000000000", "seconds": 2.5 }));
+        assert_eq!(object["channels"][0]["longest_gap"]["seconds"], 4.0);
+        assert_eq!(object["channels"][1]["longest_gap"], Value::Null);
         assert_eq!(object["damage"], json!([]));
         assert_eq!(object["chunks"][0]["count"], 23);
         assert_eq!(object["attachments"][0]["media_type"], "application/xml");

@@ -4,7 +4,7 @@ use foxglove_bridge::source::summary::{AttachmentSummary, ChannelSummary, Record
 use foxglove_bridge::source::{QosProfile, offered_qos};
 use foxglove_bridge::time::{TimeRange, Timestamp};
 
-use super::length::offset;
+use super::length::{length, offset};
 use super::rate;
 use super::table::{Align, Column, Row, of_columns, row, section, width};
 use crate::cli::figures::bytes;
@@ -35,14 +35,15 @@ pub(super) fn channels(summary: &RecordingSummary, room: usize) -> String {
         column("size", Right, &|channel| known(channel.payload_bytes.map(bytes))),
         column("first", Right, &|channel| known(channel.range.and_then(|range| time(range.start)))),
         column("last", Right, &|channel| known(channel.range.and_then(|range| time(range.end)))),
+        column("gap", Right, &|channel| known(channel.longest_gap.map(|gap| length(gap.duration())))),
         column("encoding", Left, &encoding),
         column("schema", Left, &|channel| known(channel.schema_name.clone())),
     ];
-    let optional = ["size", "first", "last"];
+    let optional = ["size", "first", "last", "gap"];
     columns.retain(|column| {
         !optional.contains(&column.name()) || column.cells[1..].iter().any(|cell| cell != UNKNOWN)
     });
-    for less in [&["encoding"][..], &["first", "last"]] {
+    for less in [&["encoding"][..], &["gap"], &["first", "last"]] {
         if width(&columns) > room {
             columns.retain(|column| !less.contains(&column.name()));
         }
@@ -207,7 +208,7 @@ mod tests {
             assert!(table.lines().all(|line| line.chars().count() <= room.max(19)), "{table}");
             table.lines().nth(1).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(heads(200), "id topic messages rate size first last encoding schema");
+        assert_eq!(heads(200), "id topic messages rate size first last gap encoding schema");
         assert_eq!(heads(85), "id topic messages rate size first last schema");
         assert_eq!(heads(70), "id topic messages rate size schema");
         assert_eq!(heads(60), "id topic messages rate size schema");

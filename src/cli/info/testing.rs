@@ -18,6 +18,7 @@ pub(super) fn summary() -> RecordingSummary {
         size_bytes: 14_046_889,
         complete: true,
         range: Some(TimeRange { start, end: after(20_000) }),
+        longest_gap: Some(TimeRange { start: after(3_000), end: after(5_500) }),
         message_count: 1003,
         channels: vec![
             ChannelSummary {
@@ -29,6 +30,7 @@ pub(super) fn summary() -> RecordingSummary {
                 message_count: 1002,
                 payload_bytes: Some(20_040),
                 range: Some(TimeRange { start, end: after(20_000) }),
+                longest_gap: Some(TimeRange { start: after(2_000), end: after(6_000) }),
                 ..ChannelSummary::default()
             },
             ChannelSummary {

@@ -1,9 +1,12 @@
 //! The summary for people: facts first, then tables, warnings last, next to the prompt.
 
+use std::time::Duration;
+
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::source::summary::{ChunkSummary, Format, RecordingSummary};
+use foxglove_bridge::time::TimeRange;
 
-use super::length::length;
+use super::length::{length, offset};
 use super::table::{line, row, table};
 use super::tables;
 use crate::cli::LONGEST_ERROR;
@@ -56,6 +59,7 @@ fn facts(name: &str, summary: &RecordingSummary) -> String {
         facts.push(row(["start", &range.start.to_string()]));
         facts.push(row(["end", &range.end.to_string()]));
         facts.push(row(["duration", &length(range.duration())]));
+        facts.extend(summary.longest_gap.and_then(|gap| gap_text(gap, range)).map(|gap| row(["gap", &gap])));
     }
     facts.push(row(["messages", &summary.message_count.to_string()]));
     facts.push(row(["channels", &summary.channels.len().to_string()]));
@@ -67,6 +71,13 @@ fn facts(name: &str, summary: &RecordingSummary) -> String {
         }
     }
     table(&facts, &[])
+}
+
+/// The longest gap, if it is one: longer than a second and a hundredth of the recording.
+fn gap_text(gap: TimeRange, range: TimeRange) -> Option<String> {
+    let is_gap = gap.duration() > Duration::from_secs(1).max(range.duration() / 100);
+    let from = offset(gap.start.since(range.start), range.duration());
+    is_gap.then(|| format!("{} without a message, from {from} on", length(gap.duration())))
 }
 
 fn chunk_text(chunks: &ChunkSummary) -> String {
@@ -97,13 +108,14 @@ profile   ros2
 start     2026-01-01T10:00:00.000000000Z
 end       2026-01-01T10:00:20.000000000Z
 duration  20.0 s
+gap       2.5 s without a message, from +3.0 s on
 messages  1003
 channels  2
 chunks    23 zstd, 14.0 MB for 28.0 MB (50 %)
 
-id  topic  messages      rate     size   first     last  encoding  schema
- 1  /tf        1002  50.10 Hz  20.0 kB  +0.0 s  +20.0 s  protobuf  foxglove.FrameTransforms
-12  /map          1         -        -  +2.5 s   +2.5 s  json      -
+id  topic  messages      rate     size   first     last    gap  encoding  schema
+ 1  /tf        1002  50.10 Hz  20.0 kB  +0.0 s  +20.0 s  4.0 s  protobuf  foxglove.FrameTransforms
+12  /map          1         -        -  +2.5 s   +2.5 s      -  json      -
 
 topic  qos
 /map   latched
@@ -122,7 +134,7 @@ drive     robot  rover
     fn columns_of_which_nothing_is_known_are_left_out() {
         let mut unknown = summary();
         for channel in &mut unknown.channels {
-            (channel.payload_bytes, channel.range) = (None, None);
+            (channel.payload_bytes, channel.range, channel.longest_gap) = (None, None, None);
         }
         assert!(render("a", &unknown).contains("messages      rate  encoding  schema\n"));
     }

@@ -10,7 +10,7 @@ use foxglove_bridge::hub::Latch;
 use foxglove_bridge::input::listen::Listener;
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::pattern::TopicPattern;
-use foxglove_bridge::playback::TimeShift;
+use foxglove_bridge::playback::{TimeShift, offered_files};
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::server::{ServedSource, SourceKind};
 use foxglove_bridge::source::json_lines::TailFrom;
@@ -116,6 +116,12 @@ impl Inputs {
     /// What is attached to the recordings.
     pub(super) fn attachments(&self) -> &[RecordedAttachment] {
         self.recording.as_ref().map_or(&[], |recording| &recording.info().attachments)
+    }
+
+    /// The names of files that are offered over HTTP.
+    pub(super) fn offered_files(&self) -> Vec<String> {
+        let overview = self.recording.as_ref().and_then(|recording| recording.overview());
+        overview.map(|overview| offered_files(&*overview)).unwrap_or_default()
     }
 
     /// For people: what is served.

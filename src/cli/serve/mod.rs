@@ -8,7 +8,7 @@ use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::server::{BindError, Origins, Server};
+use foxglove_bridge::server::{BindError, Http, Origins, Server};
 use foxglove_bridge::sink::{self, Recorded, Recorder, SinkError};
 use foxglove_bridge::source;
 use foxglove_bridge::time::Timestamp;
@@ -118,6 +118,10 @@ async fn serve(
     offers::offer(&hub, talk.observer(), &options.assets, inputs.attachments()).map_err(Failure::Input)?;
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let links = Links::new(server.address(), &Surroundings::look());
+    let links = match options.web.http {
+        Http::Full => links.with_files(&inputs.offered_files()),
+        Http::HealthOnly => links.without_page(),
+    };
     let server = server.with_about(links.about(&inputs));
     if !quiet {
         links.say(&inputs.contents(), log);

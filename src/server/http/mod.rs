@@ -28,6 +28,7 @@ mod answer;
 mod clients;
 mod counts;
 mod events;
+mod files;
 mod folders;
 mod front;
 mod guard;
@@ -37,6 +38,7 @@ mod metrics;
 mod playback;
 mod save;
 mod status;
+mod timeline;
 mod topics;
 
 /// What is offered over HTTP, beside WebSocket connections.
@@ -60,6 +62,8 @@ pub(super) struct Api {
     counts: Arc<Counts>,
     events: Events,
     messages: Messages,
+    downloads: files::Downloads,
+    timelines: timeline::Turns,
 }
 
 /// What a server is told to offer.
@@ -74,7 +78,19 @@ pub(super) struct Offered {
 impl Api {
     pub(super) fn new(hub: Hub, offered: Offered, stopping: CancellationToken, gate: Gate) -> Arc<Self> {
         let (refusals, counts, events, messages) = Default::default();
-        Arc::new(Self { hub, offered, gate, stopping, refusals, counts, events, messages })
+        let (downloads, timelines) = Default::default();
+        Arc::new(Self {
+            hub,
+            offered,
+            gate,
+            stopping,
+            refusals,
+            counts,
+            events,
+            messages,
+            downloads,
+            timelines,
+        })
     }
 }
 
@@ -94,6 +110,9 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
             .route("/api/playback", get(playback::answer).post(playback::control))
             .route("/api/events", get(events::answer))
             .route("/api/save", post(save::answer))
+            .route("/api/timeline", get(timeline::answer))
+            .route("/files/", get(files::list))
+            .route("/files/{name}", get(files::send))
             .route("/layouts/{*name}", get(folders::layout))
             .route("/viewer", get(folders::to_viewer))
             .route("/viewer/", get(folders::viewer))

@@ -80,6 +80,27 @@ pub(in crate::source) fn summary(
 #[derive(Default)]
 struct Seen {
     channels: BTreeMap<ChannelId, (Arc<Channel>, Tally)>,
+    /// Of all channels.
+    pause: Pause,
+}
+
+/// The longest time without a message, as lines come.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pause {
+    latest: Option<Timestamp>,
+    longest: Option<TimeRange>,
+}
+
+impl Pause {
+    fn add(&mut self, time: Timestamp) {
+        if let Some(start) = self.latest.filter(|latest| *latest < time) {
+            let pause = TimeRange { start, end: time };
+            if self.longest.is_none_or(|longest| longest.duration() < pause.duration()) {
+                self.longest = Some(pause);
+            }
+        }
+        self.latest = self.latest.max(Some(time));
+    }
 }
 
 /// Messages of a channel.
@@ -89,6 +110,7 @@ struct Tally {
     bytes: u64,
     /// Of those with a time.
     range: Option<TimeRange>,
+    pause: Pause,
     /// Whether there are some before the first line with a time.
     has_untimed: bool,
 }
@@ -100,7 +122,11 @@ impl Seen {
         tally.bytes += u64::from(entry.length);
         match entry.log_time {
             UNKNOWN => tally.has_untimed = true,
-            time => tally.range = Some(with(tally.range, time)),
+            time => {
+                tally.range = Some(with(tally.range, time));
+                tally.pause.add(time);
+                self.pause.add(time);
+            }
         }
     }
 
@@ -131,6 +157,7 @@ impl Seen {
                 message_count: tally.count,
                 payload_bytes: Some(tally.bytes),
                 range: untimed.map_or(tally.range, |start| Some(with(tally.range, start))),
+                longest_gap: tally.pause.longest,
                 latched: channel.latched,
                 metadata: channel.metadata.clone(),
             }
@@ -141,6 +168,7 @@ impl Seen {
             complete: true,
             checked: true,
             range,
+            longest_gap: self.pause.longest,
             message_count,
             channels: channels.collect(),
             warnings,
@@ -201,6 +229,8 @@ mod tests {
             "a line without a time has that of the line before it, or of the first that has one"
         );
         assert_eq!((seen.range, seen.message_count), (range(5, 9), 5));
+        let gaps = [seen.longest_gap, seen.channels[1].longest_gap, seen.channels[2].longest_gap];
+        assert_eq!(gaps, [range(7, 9), None, None], "in the order of lines");
         assert_eq!((seen.warnings.len(), seen.damage.len()), (0, 0));
     }
 

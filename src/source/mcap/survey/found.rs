@@ -16,17 +16,27 @@ pub(super) struct FoundSegment {
     part: u32,
     /// By part and id.
     messages: BTreeMap<(u32, u16), Tally>,
+    /// The same of all together.
+    all: Tally,
 }
 
 impl FoundSegment {
     /// Records outside of chunks, none yet.
     pub(super) fn run(offset: u64, part: u32) -> Self {
-        Self { offset, length: 0, is_chunk: false, size: 0, part, messages: BTreeMap::new() }
+        Self {
+            offset,
+            length: 0,
+            is_chunk: false,
+            size: 0,
+            part,
+            messages: BTreeMap::new(),
+            all: Tally::NONE,
+        }
     }
 
     /// A chunk of this length in the file and size in memory.
     pub(super) fn chunk(offset: u64, length: u64, size: u64, part: u32) -> Self {
-        Self { offset, length, is_chunk: true, size, part, messages: BTreeMap::new() }
+        Self { offset, length, is_chunk: true, size, part, messages: BTreeMap::new(), all: Tally::NONE }
     }
 
     pub(super) fn offset(&self) -> u64 {
@@ -40,7 +50,8 @@ impl FoundSegment {
     }
 
     pub(super) fn add(&mut self, part: u32, channel: u16, time: u64, length: u32) {
-        let message = Tally { count: 1, bytes: length.into(), first: time, last: time };
+        let message = Tally::message(length.into(), time);
+        self.all.add(message);
         self.messages.entry((part, channel)).or_insert(Tally::NONE).add(message);
     }
 }
@@ -60,14 +71,16 @@ pub(super) struct Found {
     segments: Vec<FoundSegment>,
     /// By part and id.
     totals: BTreeMap<(u32, u16), Tally>,
+    all: Tally,
 }
 
 impl Found {
     pub(super) fn new(keep: Keep) -> Self {
-        Self { keep, segments: Vec::new(), totals: BTreeMap::new() }
+        Self { keep, segments: Vec::new(), totals: BTreeMap::new(), all: Tally::NONE }
     }
 
     pub(super) fn push(&mut self, segment: FoundSegment) {
+        self.all.add(segment.all);
         for (key, tally) in &segment.messages {
             self.totals.entry(*key).or_insert(Tally::NONE).add(*tally);
         }
@@ -91,6 +104,7 @@ impl Found {
         let defined = |parts: &[FilePart], (part, channel): (u32, u16)| {
             parts.get(part as usize).and_then(|part| part.channels.get(&channel)).copied()
         };
+        survey.gap = self.all.gap();
         let mut undefined = 0;
         let mut tallies = vec![Tally::NONE; channels.len()];
         for (key, tally) in self.totals {

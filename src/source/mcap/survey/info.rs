@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::gaps::Gaps;
 use super::tally::Tally;
 use super::{Method, Survey, check_magic, scan, summary as section, survey, times};
 use crate::printable::counted;
@@ -13,6 +14,9 @@ use crate::source::paths::file_name;
 use crate::source::summary::{ChannelSummary, ChunkSummary, Format, RecordingSummary};
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
+
+/// Files that are read whole for the sizes of their channels have at most so many bytes, in the file and unpacked together.
+const READ_WHOLE: u64 = 64 << 20;
 
 /// See [`crate::source::recording_summary`].
 pub(in crate::source) fn summary(
@@ -25,12 +29,39 @@ pub(in crate::source) fn summary(
     if survey.counts.is_none() && survey.range.is_some() {
         survey = scan::scan(&file, Unpacker::new(pool), Order::Log, None, progress)?;
     }
-    let times = match survey.method {
-        Method::Summary => times::by_channel(&file, &survey.index),
-        Method::Scan => None,
+    if survey.method == Method::Summary && is_small(&survey, file.size()) {
+        read_sizes(&mut survey, &file, progress)?;
+    }
+    let (times, gaps) = match survey.tallies {
+        Some(_) => Default::default(),
+        None => (times::by_channel(&file, &survey.index), Gaps::by_index(&file, &survey.index)),
     };
-    let time_of = |id| times.as_ref().and_then(|times| times.get(&id)).copied();
-    Ok(conclude(survey, file.size(), time_of))
+    let (times, gaps) = (times.unwrap_or_default(), gaps.unwrap_or_default());
+    survey.gap = survey.gap.or(gaps.of_all);
+    let known = |id| (times.get(&id).copied(), gaps.of_channels.get(&id).copied());
+    Ok(conclude(survey, file.size(), known))
+}
+
+/// Whether reading all of it takes no time that anybody notices.
+fn is_small(survey: &Survey, size: u64) -> bool {
+    let unpacked: u64 =
+        survey.chunks.values().map(|chunks| chunks.uncompressed).fold(size, u64::saturating_add);
+    unpacked <= READ_WHOLE
+}
+
+/// Reads a small file for what its summary does not say of each channel: sizes and gaps. What is damaged is not looked for:
+/// where other messages are found than the summary counts, nothing is taken.
+fn read_sizes(
+    survey: &mut Survey,
+    file: &LocalFile,
+    progress: &mut dyn FnMut(ScanProgress),
+) -> Result<(), SourceError> {
+    let found = scan::scan(file, Unpacker::default(), Order::Log, None, progress)?;
+    let ids = |survey: &Survey| survey.channels.iter().map(|channel| channel.id).collect::<Vec<_>>();
+    if found.counts == survey.counts && ids(&found) == ids(survey) {
+        (survey.tallies, survey.gap) = (found.tallies, found.gap);
+    }
+    Ok(())
 }
 
 /// See [`crate::source::recording_check`].
@@ -49,7 +80,7 @@ pub(in crate::source) fn check(
         found.warnings.push(format!("{}: {difference}", file_name(path)));
         found.damage.push(difference);
     }
-    let mut summary = conclude(found, file.size(), |_id| None);
+    let mut summary = conclude(found, file.size(), |_id| (None, None));
     summary.checked = true;
     Ok(summary)
 }
@@ -61,7 +92,7 @@ pub(in crate::source) fn stream_summary(
 ) -> Result<RecordingSummary, SourceError> {
     let found = scan::verify_stream(name, read)?;
     let size = found.size;
-    let mut summary = conclude(found, size, |_id| None);
+    let mut summary = conclude(found, size, |_id| (None, None));
     summary.checked = true;
     Ok(summary)
 }
@@ -79,8 +110,13 @@ fn difference(said: &Survey, found: &Survey) -> Option<String> {
         .map(|_| "its summary counts other numbers of messages of some channels than can be read".into())
 }
 
-/// `time_of`: when the first and last message of a channel were logged, where that is known and not counted.
-fn conclude(survey: Survey, size_bytes: u64, time_of: impl Fn(u16) -> Option<TimeRange>) -> RecordingSummary {
+/// `known`: when the first and last message of a channel were logged, and its longest gap, where that is known and not
+/// counted.
+fn conclude(
+    survey: Survey,
+    size_bytes: u64,
+    known: impl Fn(u16) -> (Option<TimeRange>, Option<TimeRange>),
+) -> RecordingSummary {
     let counts = survey.counts.unwrap_or_else(|| vec![0; survey.channels.len()]);
     let message_count = counts.iter().sum();
     let tallies = survey.tallies.unwrap_or_default();
@@ -98,7 +134,8 @@ fn conclude(survey: Survey, size_bytes: u64, time_of: impl Fn(u16) -> Option<Tim
             schema_encoding: channel.schema.as_ref().map(|schema| schema.encoding.clone()),
             message_count,
             payload_bytes: tally.map(|tally| tally.bytes),
-            range: range.or_else(|| time_of(id)),
+            range: range.or_else(|| known(id).0),
+            longest_gap: tally.map_or_else(|| known(id).1, Tally::gap),
             latched: channel.latched,
             metadata: channel.metadata,
         }
@@ -117,6 +154,7 @@ fn conclude(survey: Survey, size_bytes: u64, time_of: impl Fn(u16) -> Option<Tim
         complete: survey.complete,
         checked: false,
         range: survey.range,
+        longest_gap: survey.gap,
         message_count,
         channels: channels.collect(),
         chunks: chunks.collect(),

@@ -20,6 +20,7 @@ mod counts;
 mod extras;
 mod footer;
 mod found;
+mod gaps;
 mod ids;
 mod index;
 pub(super) mod info;
@@ -90,6 +91,8 @@ pub(super) struct Survey {
     pub(super) counts: Option<Vec<u64>>,
     /// The same with sizes and times, where the file was read through.
     tallies: Option<Vec<Tally>>,
+    /// The longest time without a message, if it was read through.
+    gap: Option<TimeRange>,
     pub(super) message_count: Option<u64>,
     attachments: Vec<FoundAttachment>,
     pub(super) metadata: Vec<MetadataSummary>,
@@ -119,6 +122,7 @@ impl Survey {
             range: None,
             counts: None,
             tallies: None,
+            gap: None,
             message_count: None,
             attachments: Vec::new(),
             metadata: Vec::new(),

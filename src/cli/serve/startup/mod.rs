@@ -12,6 +12,15 @@ use foxglove_bridge::time::duration_text;
 use crate::cli::logging::{Level, LogOutput};
 use crate::cli::progress::{columns, on_terminal};
 
+#[cfg(test)]
+mod tests;
+
+/// Files that a link names at most.
+const LINKED_FILES: usize = 8;
+
+/// A Lichtblick that runs on the same computer.
+const LICHTBLICK: &str = "http://localhost:8080/";
+
 use super::inputs::Inputs;
 
 /// Where viewers find this computer.
@@ -61,8 +70,12 @@ fn local_name() -> Option<String> {
 #[derive(Debug)]
 pub(in crate::cli) struct Links {
     url: String,
+    /// What a browser opens, where there is a page.
+    page: Option<String>,
     foxglove: String,
     lichtblick: String,
+    /// Opens the files that are played themselves.
+    files: Option<String>,
     /// URLs for other computers.
     others: Vec<String>,
     in_container: bool,
@@ -88,12 +101,31 @@ impl Links {
             Vec::new()
         };
         Self {
+            page: Some(format!("http://{host}:{port}/")),
             foxglove: format!("https://app.foxglove.dev/~/view{query}"),
-            lichtblick: format!("http://localhost:8080/{query}"),
+            lichtblick: format!("{LICHTBLICK}{query}"),
+            files: None,
             url,
             others,
             in_container: ip.is_unspecified() && surroundings.in_container,
         }
+    }
+
+    /// With a link that opens these files, by the names under which they are offered; with very many of them there is none.
+    pub(super) fn with_files(mut self, names: &[String]) -> Self {
+        let page = self.page.as_deref().filter(|_| (1..=LINKED_FILES).contains(&names.len()));
+        self.files = page.map(|page| {
+            let url =
+                |name: &String| format!("&ds.url={}", encoded(&format!("{page}files/{}", encoded(name))));
+            let urls: String = names.iter().map(url).collect();
+            format!("{LICHTBLICK}?ds=remote-file{urls}")
+        });
+        self
+    }
+
+    /// Nothing but WebSocket connections is offered.
+    pub(super) fn without_page(self) -> Self {
+        Self { page: None, files: None, ..self }
     }
 
     /// Where a viewer on this computer connects.
@@ -118,6 +150,8 @@ impl Links {
             ("foxglove", self.foxglove.as_str()),
             ("lichtblick", self.lichtblick.as_str()),
         ];
+        fields.extend(self.page.as_deref().map(|page| ("page", page)));
+        fields.extend(self.files.as_deref().map(|files| ("lichtblick_file", files)));
         if !others.is_empty() {
             fields.push(("from_other_computers", &others));
         }
@@ -127,20 +161,19 @@ impl Links {
     /// `room`: columns of the terminal. A link that has no room beside its name gets a line of its own, from the first
     /// column on, so that it can be copied whole.
     fn lines(&self, contents: &str, room: usize) -> String {
-        let Self { url, foxglove, lichtblick, others, in_container } = self;
-        let mut lines = vec![
-            format!("Serving {}", printable(contents, 5 * SHORT)),
-            link("WebSocket", url, "", room),
-            link("Foxglove", foxglove, "", room),
-            link("Lichtblick", lichtblick, " (a Lichtblick running locally)", room),
-        ];
-        if *in_container {
-            let text = "or the address of the computer that publishes this port";
-            lines.insert(2, format!("              {text}"));
+        let mut lines = vec![format!("Serving {}", printable(contents, 5 * SHORT))];
+        lines.extend(self.page.iter().map(|page| link("Page", page, "", room)));
+        lines.push(link("WebSocket", &self.url, "", room));
+        let others = self.others.iter().map(|other| format!("{:13} {other} from other computers", ""));
+        lines.extend(others);
+        if self.in_container {
+            lines.push(format!("{:13} or the address of the computer that publishes this port", ""));
         }
-        for (index, other) in others.iter().enumerate() {
-            lines.insert(2 + index, format!("              {other} from other computers"));
-        }
+        lines.push(link("Foxglove", &self.foxglove, "", room));
+        lines.push(link("Lichtblick", &self.lichtblick, " (a Lichtblick running locally)", room));
+        let file =
+            self.files.iter().map(|file| link("Lichtblick", file, " (the file itself, to seek in it)", room));
+        lines.extend(file);
         lines.join("\n")
     }
 }
@@ -188,106 +221,5 @@ pub(super) fn name_of(files: &[OsString]) -> String {
     match files {
         [file] => file.display().to_string(),
         files => format!("{} recordings", files.len()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use foxglove_bridge::time::{TimeRange, Timestamp};
-
-    use super::*;
-
-    fn surroundings() -> Surroundings {
-        Surroundings {
-            addresses: ["192.168.1.7", "2001:db8::7"].map(|address| address.parse().unwrap()).to_vec(),
-            local_name: Some("robot.local".to_owned()),
-            in_container: false,
-        }
-    }
-
-    fn drive(address: &str, surroundings: &Surroundings) -> String {
-        let info = RecordingInfo {
-            name: "drive.mcap".to_owned(),
-            range: Some(TimeRange { start: Timestamp(5), end: Timestamp(20_000_000_005) }),
-            message_count: Some(2885),
-            ..RecordingInfo::default()
-        };
-        Links::new(address.parse().unwrap(), surroundings).lines(&recording(&info), usize::MAX)
-    }
-
-    #[test]
-    fn the_first_lines_say_what_is_served_and_link_to_viewers() {
-        let url = "?ds=foxglove-websocket&ds.url=ws%3A%2F%2Flocalhost%3A8765";
-        let expected = format!(
-            "Serving drive.mcap (20.0 s, 0 channels, 2885 messages)\n\
-            \x20 WebSocket   ws://localhost:8765\n\
-            \x20 Foxglove    https://app.foxglove.dev/~/view{url}\n\
-            \x20 Lichtblick  http://localhost:8080/{url} (a Lichtblick running locally)"
-        );
-        assert_eq!(drive("127.0.0.1:8765", &surroundings()), expected);
-    }
-
-    #[test]
-    fn a_link_that_has_no_room_beside_its_name_has_a_line_of_its_own() {
-        let links = Links::new("127.0.0.1:8765".parse().unwrap(), &Surroundings::default());
-        let [foxglove, lichtblick] = [&links.foxglove, &links.lichtblick];
-        let whole = links.lines("a", usize::MAX);
-        assert_eq!(links.lines("a", 125), whole);
-        let expected = format!(
-            "Serving a\n  WebSocket   ws://localhost:8765\n  Foxglove    {foxglove}\n  Lichtblick  {lichtblick}\n\
-             \x20             (a Lichtblick running locally)"
-        );
-        assert_eq!(links.lines("a", 110), expected);
-        let narrow = links.lines("a", 80);
-        let expected =
-            format!("\n  Foxglove\n{foxglove}\n  Lichtblick (a Lichtblick running locally)\n{lichtblick}");
-        assert!(narrow.ends_with(&expected), "{narrow}");
-    }
-
-    #[test]
-    fn on_all_networks_the_name_that_is_answered_for_and_the_addresses_are_shown() {
-        let own = "  WebSocket   ws://localhost:9000\n";
-        let name = "              ws://robot.local:9000 from other computers\n";
-        let v4 = "              ws://192.168.1.7:9000 from other computers\n";
-        let v6 = "              ws://[2001:db8::7]:9000 from other computers\n";
-        let all = drive("[::]:9000", &surroundings());
-        assert!(all.contains(&[own, name, v4, v6].concat()), "{all}");
-        let v4_only = drive("0.0.0.0:9000", &surroundings());
-        assert!(v4_only.contains(&[own, name, v4, "  Foxglove"].concat()), "{v4_only}");
-        let unknown = drive("0.0.0.0:9000", &Surroundings::default());
-        assert!(!unknown.contains("other computers"), "{unknown}");
-    }
-
-    #[test]
-    fn in_a_container_only_its_publisher_knows_the_address() {
-        let container = Surroundings { in_container: true, ..surroundings() };
-        let text = drive("0.0.0.0:8765", &container);
-        let expected = "  WebSocket   ws://localhost:8765\n              or the address of the computer that publishes this port\n";
-        assert!(text.contains(expected) && !text.contains("192.168"), "{text}");
-        assert!(!drive("127.0.0.1:8765", &container).contains("publishes"));
-    }
-
-    #[test]
-    fn a_single_address_is_shown_as_it_is() {
-        for address in ["192.168.1.7:8765", "[fe80::1]:8765", "[::1]:8765", "127.0.0.2:8765"] {
-            let text = drive(address, &surroundings());
-            assert!(text.contains(&format!("  ws://{address}\n")), "{text}");
-        }
-        assert!(drive("[::1]:8765", &surroundings()).contains("ds.url=ws%3A%2F%2F%5B%3A%3A1%5D%3A8765"));
-    }
-
-    #[test]
-    fn addresses_that_others_do_not_reach_are_left_out() {
-        for address in ["127.0.0.1", "169.254.1.1", "::1", "fe80::1"] {
-            assert!(!is_reached_by_others(&address.parse().unwrap()), "{address}");
-        }
-        assert!(is_reached_by_others(&"10.0.0.1".parse().unwrap()));
-    }
-
-    #[test]
-    fn a_file_name_can_not_write_to_the_terminal() {
-        let text =
-            Links::new("127.0.0.1:1".parse().unwrap(), &Surroundings::default()).lines("a\x1b[2J\nb", 80);
-        assert!(text.starts_with("Serving a\\u{1b}[2J\\nb\n"), "{text:?}");
     }
 }

@@ -1,0 +1,157 @@
+//! `/files/`: the recordings that are played, as they are, whole or by ranges of bytes (RFC 9110 section 14).
+//!
+//! Bounds: [`AT_ONCE`] files are open; of each one piece of [`body::PIECE`] bytes is in memory, and the next is read once the
+//! client has taken it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::Api;
+use super::answer::{Json, NO_SNIFF, Refusal};
+use crate::hub::capability::recording::{RecordedFile, Recordings};
+use body::FileBody;
+use range::Part;
+use validator::{Answered, Validators};
+
+mod body;
+mod range;
+mod validator;
+
+/// Files that are sent at once.
+const AT_ONCE: usize = 64;
+
+/// What pages of other origins may see of an answer, beside its body.
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag, Last-Modified");
+
+/// Places for those who are sent a file.
+pub(super) struct Downloads(Arc<Semaphore>);
+
+impl Default for Downloads {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Files {
+    files: Vec<Listed>,
+}
+
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: String,
+    size: u64,
+    url: String,
+}
+
+fn recordings(api: &Api) -> Result<Arc<dyn Recordings>, Refusal> {
+    api.hub.recordings().ok_or_else(|| Refusal::not_found("no recording is played"))
+}
+
+/// A thread that reads a file panicked.
+fn broken() -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "the file can't be read")
+}
+
+pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Files>, Refusal> {
+    let recordings = recordings(&api)?;
+    let files = spawn_blocking(move || recordings.files()).await.map_err(|_panicked| broken())?;
+    let listed = |file: RecordedFile| Listed {
+        url: format!("/files/{}", encoded(&file.name)),
+        name: file.name,
+        size: file.size,
+    };
+    Ok(Json(Files { files: files.into_iter().map(listed).collect() }))
+}
+
+/// Percent-encoded as one segment of a path.
+fn encoded(name: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    name.bytes().map(encoded).collect()
+}
+
+pub(super) async fn send(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let recordings = recordings(&api)?;
+    let Ok(place) = api.downloads.0.clone().try_acquire_owned() else {
+        let text = format!("{AT_ONCE} files are being sent, and no more at once; try again in a while");
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
+    };
+    let asked = name.clone();
+    let opened = spawn_blocking(move || recordings.open(&asked)).await.map_err(|_panicked| broken())?;
+    let (file, read) = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),
+        _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{name} can't be opened: {error}")),
+    })?;
+    let validators = Validators::of(&file, SystemTime::now());
+    let part = match validators.answer(&headers) {
+        Answered::Whole => Part::Whole,
+        Answered::AsAsked if method == Method::GET => {
+            Part::asked(super::header_text(&headers, header::RANGE), file.size)
+        }
+        Answered::AsAsked => Part::Whole,
+        Answered::NotModified => return Ok(about(StatusCode::NOT_MODIFIED, &validators)),
+        Answered::Failed => return Ok(about(StatusCode::PRECONDITION_FAILED, &validators)),
+    };
+    let (status, from, length) = match part {
+        Part::Whole => (StatusCode::OK, 0, file.size),
+        Part::Range { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
+        Part::Unsatisfiable => {
+            let mut response = about(StatusCode::RANGE_NOT_SATISFIABLE, &validators);
+            insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", file.size));
+            return Ok(response);
+        }
+    };
+    let mut response = about(status, &validators);
+    if let Part::Range { first, last } = part {
+        insert(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{}", file.size));
+    }
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if method != Method::HEAD {
+        *response.body_mut() = Body::new(FileBody::new(read, from, length, place));
+    }
+    Ok(response)
+}
+
+/// An answer without a body.
+fn about(status: StatusCode, validators: &Validators) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    // it may be kept, but is to be asked for again: the file can change
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let (name, value) = NO_SNIFF;
+    headers.insert(name, value);
+    for (name, value) in [(header::ETAG, &validators.etag), (header::LAST_MODIFIED, &validators.modified)] {
+        if let Some(value) = value {
+            insert(&mut response, name, value);
+        }
+    }
+    response
+}
+
+fn insert(response: &mut Response<Body>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}

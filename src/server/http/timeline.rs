@@ -1,0 +1,140 @@
+//! `/api/timeline`: how many messages there are when.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+use tokio::sync::Semaphore;
+
+use super::Api;
+use super::answer::{Json, Refusal, nanos};
+use crate::hub::Hub;
+use crate::hub::capability::recording::Timeline;
+use crate::time::{TimeRange, Timestamp};
+
+/// Timelines that are made at once; further requests wait.
+const AT_ONCE: usize = 2;
+
+/// Parts of the range, unless another number is asked for, and the most that can be.
+const BINS: usize = 300;
+const MOST_BINS: usize = 4000;
+
+/// Turns of those who ask.
+pub(super) struct Turns(Semaphore);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(Semaphore::new(AT_ONCE))
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    start_ns: Option<String>,
+    end_ns: Option<String>,
+    duration_s: f64,
+    bins: usize,
+    topics: Vec<Topic>,
+    gaps: Vec<Gap>,
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Debug, Serialize)]
+struct Topic {
+    topic: String,
+    channel: u32,
+    counts: Vec<f32>,
+    estimated: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Gap {
+    start_s: f64,
+    end_s: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Damaged {
+    start_s: f64,
+    end_s: f64,
+    text: String,
+}
+
+impl Answer {
+    fn of(timeline: Timeline, bins: usize, hub: &Hub) -> Self {
+        let Timeline { range, topics, gaps, damaged } = timeline;
+        let range = range.unwrap_or(TimeRange { start: Timestamp::MIN, end: Timestamp::MIN });
+        // in seconds after the start; what is damaged may have begun before
+        let offset = |time: Timestamp| (time.0.max(range.start.0) - range.start.0) as f64 / 1e9;
+        let bins = topics.first().map_or(bins, |topic| topic.counts.len());
+        let topics = topics.into_iter().filter_map(|topic| {
+            let channel = hub.registry().channel(topic.channel)?;
+            let counts = topic.counts.into_iter().map(rounded).collect();
+            let (topic, estimated) = (channel.topic.clone(), topic.estimated);
+            Some(Topic { topic, channel: channel.id.0, counts, estimated })
+        });
+        let mut topics: Vec<_> = topics.collect();
+        topics.sort_by(|one, other| one.topic.cmp(&other.topic));
+        Self {
+            start_ns: timeline.range.map(|range| nanos(range.start)),
+            end_ns: timeline.range.map(|range| nanos(range.end)),
+            duration_s: offset(range.end),
+            bins,
+            topics,
+            gaps: gaps.iter().map(|gap| Gap { start_s: offset(gap.start), end_s: offset(gap.end) }).collect(),
+            damaged: damaged
+                .into_iter()
+                .map(|part| Damaged {
+                    start_s: offset(part.range.start),
+                    end_s: offset(part.range.end),
+                    text: part.text,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// To hundredths.
+fn rounded(count: f32) -> f32 {
+    (count * 100.0).round() / 100.0
+}
+
+/// The number of parts that a query asks for.
+fn bins(query: &str) -> Result<usize, Refusal> {
+    let asked = query.split('&').filter_map(|key| key.strip_prefix("bins=")).next_back();
+    let Some(asked) = asked else { return Ok(BINS) };
+    let number = asked.parse().ok().filter(|bins| (1..=MOST_BINS).contains(bins));
+    number.ok_or_else(|| Refusal::bad_request(format!("bins must be a number from 1 to {MOST_BINS}")))
+}
+
+pub(super) async fn answer(
+    State(api): State<Arc<Api>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Answer>, Refusal> {
+    let bins = bins(query.as_deref().unwrap_or_default())?;
+    let none = || Refusal::not_found("no recording is played: live topics have no timeline");
+    let recordings = api.hub.recordings().ok_or_else(none)?;
+    let failed = |reason: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
+    let turn = api.timelines.0.acquire().await.map_err(|closed| failed(closed.to_string()))?;
+    let made = tokio::task::spawn_blocking(move || recordings.timeline(bins)).await;
+    drop(turn);
+    let timeline = made.map_err(|panicked| failed(panicked.to_string()))?.map_err(failed)?;
+    Ok(Json(Answer::of(timeline, bins, &api.hub)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_parts_is_bounded() {
+        for (query, expected) in [("", 300), ("bins=1", 1), ("x=5&bins=4000", 4000), ("bins=7&bins=8", 8)] {
+            assert_eq!(bins(query).unwrap(), expected, "{query}");
+        }
+        for query in ["bins=0", "bins=4001", "bins=", "bins=-1", "bins=1e3", "bins=99999999999999999999"] {
+            let refusal = bins(query).unwrap_err();
+            assert_eq!(refusal.text, "bins must be a number from 1 to 4000", "{query}");
+        }
+    }
+}
