@@ -40,7 +40,10 @@ export function strip(canvas, counts) {
   const reach = Math.ceil(Math.max(3 * usual, 6 / bin));
   const sums = [0];
   for (const count of counts) sums.push(sums.at(-1) + count);
-  const around = (at) => sums[Math.min(counts.length, at + reach + 1)] - sums[Math.max(0, at - reach)];
+  const around = (at) => {
+    const [from, to] = [Math.max(0, at - reach), Math.min(counts.length, at + reach + 1)];
+    return (sums[to] - sums[from]) / (to - from);
+  };
   const most = Math.max(...filled.map(around));
   const [inset, opacity] = [height > 12 ? 4 : 1, new Float32Array(Math.ceil(width))];
   filled.forEach((at, index) => {

@@ -89,7 +89,6 @@ export function showTopics({ topics }) {
     rows.delete(channel);
   }
   text($("topics-count"), count(topics.length));
-  text($("lane-label"), state.timeline ? "Messages over time" : "Rate in the last minute");
   showEmpty();
   const sum = (key) => topics.reduce((all, topic) => all + topic[key], 0);
   push(totals, sum("hz"));
@@ -106,6 +105,7 @@ function showEmpty() {
 
 /** There is another timeline, or none any more. */
 export function timelineChanged() {
+  text($("lane-label"), state.timeline ? "Messages over time" : "Rate in the last minute");
   const counts = new Map(state.timeline?.topics.map((topic) => [topic.channel, topic.counts]));
   for (const [channel, row] of rows) {
     row.counts = counts.get(channel);
