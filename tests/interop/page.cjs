@@ -118,12 +118,12 @@ const TRIALS = {
       // without the line that goes through all
       const drawn = whole.map((sum) => sum - Math.min(...whole));
       drawn.forEach((sum, part) => {
-        if (counts.slice(part * 10, part * 10 + 10).some(Boolean)) return;
+        if (counts.slice(Math.max(0, part * 10 - 1), part * 10 + 11).some(Boolean)) return;
         empty += 1;
         assert.ok(sum < Math.max(...drawn) / 2, `${topic}: nothing is drawn where nothing is, ${drawn}`);
       });
     }
-    assert.ok(empty > 5, `${empty} empty parts`);
+    assert.ok(empty > 3, `${empty} empty parts`);
     assert.ok((await ink(page.locator("#overview")))[0] > 10_000);
   },
 

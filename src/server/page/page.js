@@ -8,7 +8,7 @@ import { control, follow, notice, post, state } from "./server.js";
 import { choose, showTopics, startTopics, timelineChanged } from "./topics.js";
 
 function showStatus(status) {
-  const first = !state.status;
+  const before = state.status;
   state.status = status;
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
   text($("name"), name);
@@ -17,13 +17,15 @@ function showStatus(status) {
   text($("version"), `foxglove-bridge ${version}`);
   text($("sent"), `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
   warnings.forEach(notice);
+  // damage is found while a recording plays
+  if (before && before.warnings.length !== warnings.length && state.timeline) loadTimeline();
   showKept(kept);
   showLinks();
   showPlayback(playback);
   if (!playback) {
     document.title = name;
-    if (mode === "mixed" && first) loadTimeline();
-  } else if (first && askedTime()) {
+    if (mode === "mixed" && !before) loadTimeline();
+  } else if (!before && askedTime()) {
     // a link seeks once, and not again when the page is loaded again
     control({ seek: askedTime() });
     history.replaceState(null, "", location.pathname + location.hash);
