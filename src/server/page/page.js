@@ -10,6 +10,8 @@ import { choose, showTopics, startTopics, timelineChanged } from "./topics.js";
 function showStatus(status) {
   const before = state.status;
   state.status = status;
+  // after a server was gone all is new
+  if (document.body.className === "gone") state.playback = null;
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
   text($("name"), name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
@@ -117,8 +119,9 @@ startLinks();
 startPlayback(timelineChanged);
 startTopics(show);
 startPlots();
-dragsOn($("rows"), ({ target }) => (target.matches("canvas") && state.timeline ? target : null));
-let asked = location.hash && decodeURIComponent(location.hash.slice(1));
+// fingers that scroll begin anywhere
+dragsOn($("rows"), ({ target, pointerType }) => (target.matches("canvas") && pointerType !== "touch" && state.timeline ? target : null));
+let asked = new URLSearchParams(`t=${location.hash.slice(1).replaceAll("+", "%2B")}`).get("t");
 follow({
   status: showStatus,
   playback: (playback) => state.status && showPlayback(playback),

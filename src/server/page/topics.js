@@ -7,7 +7,7 @@ import { state } from "./server.js";
 /** Rates that are kept of a live topic, one a second. */
 const RATES = 60;
 
-/** By channel: what is shown of it. */
+/** By channel and topic: what is shown of it. */
 const rows = new Map();
 const totals = [];
 let chosen = null;
@@ -16,7 +16,7 @@ let chosen = null;
 const sight = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
-      const row = rows.get(target.channel);
+      const row = rows.get(target.key);
       if (!row) continue;
       row.seen = isIntersecting;
       if (isIntersecting) show(row);
@@ -26,14 +26,17 @@ const sight = new IntersectionObserver(
   { rootMargin: "200px" },
 );
 
-function add({ topic, channel }) {
+const keyOf = ({ channel, topic }) => `${channel} ${topic}`;
+
+function add(data) {
+  const [key, { topic }] = [keyOf(data), data];
   const name = el("button", { textContent: topic || "(no name)", title: topic });
   const note = el("small");
   const cells = [0, 1, 2, 3].map(() => el("span", { role: "cell" }));
   const canvas = el("canvas");
-  const element = el("div", { className: "row", role: "row", channel }, el("div", { className: "topic", role: "cell" }, name, note), ...cells, el("span", { role: "cell" }, canvas));
+  const element = el("div", { className: "row", role: "row", key }, el("div", { className: "topic", role: "cell" }, name, note), ...cells, el("span", { role: "cell" }, canvas));
   const row = { element, name, note, cells, canvas, rates: [], drawn: null, seen: false };
-  rows.set(channel, row);
+  rows.set(key, row);
   sight.observe(element);
   return row;
 }
@@ -68,7 +71,7 @@ function push(values, value) {
 export function showTopics({ topics }) {
   let previous = null;
   for (const data of topics) {
-    const known = rows.get(data.channel);
+    const known = rows.get(keyOf(data));
     const row = known ?? add(data);
     row.data = data;
     if (!known) {
@@ -81,12 +84,12 @@ export function showTopics({ topics }) {
     previous = row.element;
     if (row.seen) show(row);
   }
-  const offered = new Set(topics.map(({ channel }) => channel));
-  for (const [channel, { element }] of rows) {
-    if (offered.has(channel)) continue;
+  const offered = new Set(topics.map(keyOf));
+  for (const [key, { element }] of rows) {
+    if (offered.has(key)) continue;
     sight.unobserve(element);
     element.remove();
-    rows.delete(channel);
+    rows.delete(key);
   }
   text($("topics-count"), count(topics.length));
   showEmpty();
@@ -107,8 +110,8 @@ function showEmpty() {
 export function timelineChanged() {
   text($("lane-label"), state.timeline ? "Messages over time" : "Rate in the last minute");
   const counts = new Map(state.timeline?.topics.map((topic) => [topic.channel, topic.counts]));
-  for (const [channel, row] of rows) {
-    row.counts = counts.get(channel);
+  for (const row of rows.values()) {
+    row.counts = counts.get(row.data.channel);
     if (row.seen) show(row);
   }
 }
@@ -123,7 +126,7 @@ export function choose(topic) {
 
 export function startTopics(onChoose) {
   $("rows").addEventListener("click", ({ target }) => {
-    const topic = rows.get(target.closest(".row")?.channel)?.data.topic;
+    const topic = rows.get(target.closest(".row")?.key)?.data.topic;
     if (topic !== undefined && !target.matches("canvas")) onChoose(topic === chosen ? null : topic);
   });
   $("filter").addEventListener("input", () => {
