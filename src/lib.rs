@@ -42,6 +42,7 @@
 //! | --- | --- |
 //! | publish messages | [`hub::Hub::channel`] |
 //! | serve them | [`server::Server::start`], or [`server::Server::run`] on a Tokio runtime |
+//! | tell of it over HTTP, or leave that out | [`server::Server::with_about`], [`server::Server::with_metric`]; [`server::Http`] |
 //! | know whether anybody wants them | [`hub::handles::ChannelHandle::is_subscribed`], [`hub::Hub::on_demand`], [`hub::Hub::snapshot`] |
 //! | offer services, parameters, assets, a graph, playback control | [`hub::capability`] |
 //! | take what viewers publish; offer it to the others | [`hub::Hub::on_publish`]; [`input::Published`] |

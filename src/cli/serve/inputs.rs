@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::cli::config::{ServeOptions, is_live};
 use crate::cli::logging::LogOutput;
@@ -13,7 +14,7 @@ use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::playback::{TimeShift, offered_files};
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::server::{ServedSource, SourceKind};
-use foxglove_bridge::source::json_lines::TailFrom;
+use foxglove_bridge::source::json_lines::{InputCounts, TailFrom};
 use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
@@ -33,6 +34,8 @@ pub(super) struct Inputs {
     pub(super) live: Option<LiveInputs>,
     /// Gives commands while the recording plays.
     pub(super) commands: Option<Stdin>,
+    /// What was read of JSON lines, where they may come in.
+    pub(super) lines: Option<Arc<InputCounts>>,
     /// Ends everything that reads live input.
     pub(super) stop: Stop,
 }
@@ -106,11 +109,13 @@ impl Inputs {
             stop: stop.clone(),
             takes: Takes::Commands,
         });
+        let is_read = live.is_some() || commands.is_some();
+        let counts = lines.as_ref().filter(|_| is_read).map(|lines| lines.counts().clone());
         let live = match (live, lines) {
             (Some(_), Some(lines)) => Some(LiveInputs::open(options, &registry, lines, &stop, log)?),
             _ => None,
         };
-        Ok(Self { registry, recording, live, commands, stop })
+        Ok(Self { registry, recording, live, commands, lines: counts, stop })
     }
 
     /// What is attached to the recordings.

@@ -9,7 +9,7 @@ use foxglove_bridge::pattern::TopicPattern;
 use foxglove_bridge::payload::Types;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{
-    JsonLines, JsonLinesOptions, LineForm, Tail, TailFrom, is_file_of_lines, open_recording,
+    InputCounts, JsonLines, JsonLinesOptions, LineForm, Tail, TailFrom, is_file_of_lines, open_recording,
 };
 use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{Incoming, Recording, ScanProgress, SourceError, Stop, Stream};
@@ -25,6 +25,8 @@ use crate::cli::progress::ScanBar;
 pub(super) struct Lines {
     options: Arc<JsonLinesOptions>,
     channels: Arc<LiveChannels>,
+    /// Of all inputs.
+    counts: Arc<InputCounts>,
 }
 
 /// Whether a file that is named holds JSON lines, or what its user says are lines.
@@ -41,7 +43,12 @@ impl Lines {
         let (topics, lines) = (options.recording.topics.clone(), &options.json_lines);
         let channels =
             LiveChannels::new(topics, types, &lines.schemas, registry.clone()).context("--schema")?;
-        Ok(Self { options: Arc::new(lines.clone()), channels })
+        Ok(Self { options: Arc::new(lines.clone()), channels, counts: Arc::default() })
+    }
+
+    /// What was read of all inputs so far.
+    pub(super) fn counts(&self) -> &Arc<InputCounts> {
+        &self.counts
     }
 
     /// Files of lines as a recording.
@@ -69,7 +76,7 @@ impl Lines {
     ) -> Result<Box<dyn Stream>, SourceError> {
         let (name, tail) = (path.display().to_string(), Tail::open(path, from, stop)?);
         let lines = JsonLines::new(name, tail, stop, self.options.clone(), self.channels.clone());
-        let mut lines = lines.with_hints(hints::with_flags);
+        let mut lines = lines.with_hints(hints::with_flags).with_totals(self.counts.clone());
         lines.read_past(latched, progress);
         Ok(Box::new(lines))
     }
@@ -78,13 +85,13 @@ impl Lines {
     pub(super) fn commands_only(&self) -> Self {
         let options =
             JsonLinesOptions { form: LineForm::Commands, default_topic: None, ..(*self.options).clone() };
-        Self { options: Arc::new(options), channels: self.channels.clone() }
+        Self { options: Arc::new(options), ..self.clone() }
     }
 
     pub(super) fn of(&self, name: String, incoming: Incoming, pace: Pace) -> JsonLines<Incoming> {
         let stop = incoming.stop().clone();
         let lines = JsonLines::new(name, incoming, &stop, self.options.clone(), self.channels.clone());
-        let lines = lines.with_hints(hints::with_flags);
+        let lines = lines.with_hints(hints::with_flags).with_totals(self.counts.clone());
         if pace == Pace::ByTime { lines.paced() } else { lines }
     }
 }

@@ -110,7 +110,10 @@ async fn serve(
         .with_client_timeout(options.client_timeout)
         .with_origins(origins(&options))
         .with_http(options.web.http);
-    let server = offers::folders(server, &options.web).map_err(Failure::Input)?;
+    let mut server = offers::folders(server, &options.web).map_err(Failure::Input)?;
+    if let Some(counts) = &inputs.lines {
+        server = offers::count_lines(server, counts);
+    }
     let name = options.name.clone().unwrap_or_else(|| inputs.name());
     let hub = Hub::with_registry(name, options.hub.clone(), inputs.registry.clone());
     let commands = offer_controls(&hub, &options)?;

@@ -1,13 +1,16 @@
 //! What viewers can do beside watching: publish, see who is connected, fetch files.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, bail};
 use foxglove_bridge::assets::Assets;
 use foxglove_bridge::hub::Hub;
 use foxglove_bridge::input::{Observer, Published};
-use foxglove_bridge::server::Server;
+use foxglove_bridge::server::{Metric, MetricKind, Server};
 use foxglove_bridge::source::RecordedAttachment;
+use foxglove_bridge::source::json_lines::InputCounts;
 
 use crate::cli::config::{AssetOptions, WebOptions};
 
@@ -30,6 +33,25 @@ pub(super) fn offer(
         assets.provide(hub)?;
     }
     Ok(())
+}
+
+/// Counts lines of live input in the server's metrics.
+pub(super) fn count_lines(server: Server, counts: &Arc<InputCounts>) -> Server {
+    let metric = |name, help, figure: fn(&InputCounts) -> &AtomicU64| {
+        let counts = counts.clone();
+        #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
+        let read = move || figure(&counts).load(Ordering::Relaxed) as f64;
+        Metric::new(name, MetricKind::Counter, help, read)
+    };
+    server
+        .with_metric(metric("foxglove_bridge_input_lines_total", "Lines that came in", |counts| {
+            &counts.lines
+        }))
+        .with_metric(metric(
+            "foxglove_bridge_input_bad_lines_total",
+            "Lines that could not be used",
+            |counts| &counts.bad,
+        ))
 }
 
 /// Offers folders over HTTP; an error if one is not there.

@@ -1,4 +1,5 @@
 mod embedder;
+mod figures;
 mod firsts;
 mod forms;
 mod handlers;

@@ -123,6 +123,13 @@ impl<R: Read + Send> JsonLines<R> {
         self
     }
 
+    /// Counts what is read beside what other inputs read as well.
+    #[must_use]
+    pub fn with_totals(mut self, totals: Arc<InputCounts>) -> Self {
+        self.lines.set_totals(totals);
+        self
+    }
+
     /// For playback by log time: a line without a time is of the time of the line before it, and one whose time is far
     /// ahead of all others is skipped.
     #[must_use]

@@ -42,6 +42,8 @@ pub struct InputCounts {
 pub(super) struct Notes {
     name: String,
     pub(super) counts: Arc<InputCounts>,
+    /// Those of several inputs together, if somebody wants to know.
+    pub(super) totals: Option<Arc<InputCounts>>,
     pub(super) hints: Hints,
     /// What came before the first line that can be used; None once that has come.
     before: Option<Before>,
@@ -71,6 +73,7 @@ impl Notes {
         Self {
             name,
             counts: Arc::default(),
+            totals: None,
             hints: Hint::in_library,
             before: Some(before),
             shown: Vec::new(),
@@ -84,16 +87,25 @@ impl Notes {
 
     /// Counts a line; the number of this one, from 1.
     pub(super) fn line(&self) -> u64 {
+        self.total(|totals| &totals.lines);
         self.counts.lines.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     pub(super) fn message(&self) {
+        self.total(|totals| &totals.messages);
         self.counts.messages.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a bad line, without a word.
     pub(super) fn count_bad(&self) {
+        self.total(|totals| &totals.bad);
         self.counts.bad.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn total(&self, figure: impl Fn(&InputCounts) -> &AtomicU64) {
+        if let Some(totals) = &self.totals {
+            figure(totals).fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// A line could be used.

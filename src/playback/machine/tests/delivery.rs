@@ -268,3 +268,16 @@ fn a_stream_is_paused_stepped_and_restarted_but_not_sought() {
     simulation.ask(Command::Toggle);
     assert_states(&mut simulation, &[(PlaybackStatus::Ended, 150, false, "")]);
 }
+
+#[test]
+fn how_late_messages_are_is_told() {
+    let mut simulation = Simulation::of(ten(), options());
+    simulation.pass(MS);
+    simulation.stage.stuck = true;
+    simulation.pass(940 * MS);
+    assert_eq!(simulation.stage.latest, Duration::ZERO);
+    simulation.stage.stuck = false;
+    simulation.pass(20 * MS);
+    assert_eq!(simulation.take_times().len(), 10);
+    assert!(simulation.stage.latest >= 40 * MS, "{:?}", simulation.stage.latest);
+}

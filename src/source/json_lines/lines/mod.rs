@@ -78,6 +78,11 @@ impl Lines {
         self.notes.hints = hints;
     }
 
+    /// Counts them beside others as well.
+    pub(super) fn set_totals(&mut self, totals: Arc<InputCounts>) {
+        self.notes.totals = Some(totals);
+    }
+
     /// The lines are played by their times.
     pub(super) fn set_paced(&mut self) {
         self.timing = Some(Timing::default());

@@ -1,0 +1,410 @@
+"""Plain HTTP on the port, as scripts, browsers and Prometheus ask it."""
+
+import asyncio
+import collections
+import http.client
+import json
+import os
+import resource
+import socket
+import tempfile
+import time
+import urllib.parse
+
+from bridge import OLD, TESTDATA, Client, check, equal, messages_in, serving, until
+
+
+DRIVE = os.path.join(TESTDATA, "drive.mcap")
+
+
+class Answer:
+    def __init__(self, response):
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    def json(self):
+        equal(self.headers["Content-Type"], "application/json", "content type")
+        return json.loads(self.body)
+
+
+def ask_now(port, method, path, body=None, headers=(), timeout=30):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        headers = dict(headers)
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body)
+            headers.setdefault("Content-Type", "application/json")
+        connection.request(method, path, body, headers)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+async def ask(server, method, path, body=None, headers=(), **more):
+    return await asyncio.to_thread(ask_now, server.port, method, path, body, headers, **more)
+
+
+async def get(server, path):
+    answer = await ask(server, "GET", path)
+    equal(answer.status, 200, f"{path}: {answer.body[:200]}")
+    return answer.json()
+
+
+async def control(server, expected=200, **wish):
+    answer = await ask(server, "POST", "/api/playback", wish)
+    equal(answer.status, expected, f"{wish}: {answer.body}")
+    return answer.json()
+
+
+def raw(port, data, wait=10):
+    """Sends bytes; what comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
+        connection.sendall(data)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+        return answer
+
+
+async def http_api():
+    """What is served, who is there, and playback, as scripts read and control it."""
+    async with serving(DRIVE) as server:
+        status = await get(server, "/api/status")
+        equal((status["name"], status["mode"], status["read_only"]), ("drive.mcap", "recording", False), "status")
+        equal(status["addresses"], [f"ws://localhost:{server.port}"], "addresses")
+        equal(status["sources"], [{"name": "drive.mcap", "kind": "recording"}], "sources")
+        check(status["contents"].startswith("drive.mcap (6.0 s, 12 channels"), status)
+        equal(status["playback"]["state"], "waiting", "state")
+        viewer = await Client.connect(server, OLD, topics=None)
+        await viewer.until(messages_in, "messages")
+        await asyncio.sleep(2)
+        topics = {topic["topic"]: topic for topic in (await get(server, "/api/topics"))["topics"]}
+        equal(list(topics), sorted(topics), "order")
+        fix = topics["/gps/fix"]
+        equal((fix["subscribers"], fix["encoding"]), (1, "protobuf"), "fix")
+        check(fix["messages"] > 20 and fix["bytes"] > fix["messages"] and fix["hz"] > 5, fix)
+        (client,) = (await get(server, "/api/clients"))["clients"]
+        equal((client["subprotocol"], client["dropped"], client["slow_because"]), (OLD, 0, None), "client")
+        check(set(client["subscriptions"]) == set(topics) and client["messages_sent"] > 50, client)
+        check("websockets" in client["agent"] and client["address"].startswith("127.0.0.1:"), client)
+        check(abs(int(client["since_ns"]) / 1e9 - time.time()) < 30, client)
+
+        paused = await control(server, command="pause", seek="+2s", rate=2, loop=True, range=["+1s", "+5s"])
+        equal((paused["state"], paused["position_s"], paused["rate"], paused["loop"]), ("paused", 2.0, 2.0, True), "state")
+        equal(paused["range"], {"start_s": 1.0, "end_s": 5.0}, "A-B")
+        equal(int(paused["position_ns"]) - int(paused["start_ns"]), 2 * 10**9, "position")
+        equal(await get(server, "/api/playback"), paused, "state asked")
+        equal((await control(server, seek_by=-0.5))["position_s"], 1.5, "position")
+        equal((await control(server, range=None))["range"], None, "A-B")
+        stepped = await control(server, step=1, topic="/gps/fix")
+        check(stepped["position_s"] > 1.5 and stepped["state"] == "paused", stepped)
+        equal((await control(server, rate="max"))["rate"], "max", "rate")
+        equal((await control(server, rate=1, command="play"))["state"], "playing", "state")
+        await control(server, loop=False, seek=paused["end_ns"])
+        await until(lambda: ask_now(server.port, "GET", "/api/playback").json()["state"] == "ended", "the end")
+        again = await control(server, command="play")
+        check(again["state"] == "playing" and again["position_s"] < 1, again)
+
+        head = await ask(server, "HEAD", "/api/status")
+        equal((head.status, head.body), (200, b""), "HEAD")
+        check(int(head.headers["Content-Length"]) > 100, head.headers)
+        for method, path, allowed in (
+            ("PUT", "/api/playback", {"GET", "HEAD", "POST"}), ("POST", "/api/status", {"GET", "HEAD"}),
+            ("GET", "/api/save", {"POST"}), ("DELETE", "/", {"GET", "HEAD"}),
+        ):
+            answer = await ask(server, method, path)
+            equal((answer.status, set(answer.headers["Allow"].split(","))), (405, allowed), f"{method} {path}")
+            check("error" in answer.json(), answer.body)
+        equal((await ask(server, "POST", "/api/save", {})).status, 404, "nothing is kept")
+    async with serving("-", stdin="pipe") as server:
+        await server.write({"topic": "/a", "data": {"x": 1}})
+        await until(lambda: ask_now(server.port, "GET", "/api/topics").json()["topics"], "the topic")
+        status = await get(server, "/api/status")
+        equal((status["mode"], status["playback"], status["files"]), ("live", None, []), "status")
+        equal((await ask(server, "GET", "/api/playback")).status, 404, "playback of live input")
+        equal((await ask(server, "POST", "/api/playback", {"command": "play"})).status, 404, "its control")
+
+
+async def http_bodies():
+    """Bodies that are too large, slow, cut off, no JSON; requests one after the other on a connection."""
+    async with serving(DRIVE) as server:
+        for body, kind, status in (
+            ("{", "application/json", 400), ("[]", "application/json", 400), ('{"rate":"fast"}', "application/json", 400),
+            ("\xff".encode("latin-1"), "application/json", 400), ('{"command":"play"}', "text/plain", 415),
+            ('{"command":"play"}', "application/x-www-form-urlencoded", 415), (b" " * 70_000, "application/json", 413),
+        ):
+            answer = await ask(server, "POST", "/api/playback", body, {"Content-Type": kind})
+            equal(answer.status, status, f"{body[:20]!r} as {kind}")
+            check(answer.json()["error"], answer.body)
+
+        def head(length, more=""):
+            return (f"POST /api/playback HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {length}\r\n{more}\r\n").encode()
+        wish = b'{"command":"pause"}'
+        # a body that stops in its middle is waited for 10 s
+        begin = time.monotonic()
+        slow = await asyncio.to_thread(raw, server.port, head(len(wish)) + wish[:5], 30)
+        check(b" 408 " in slow and 8 < time.monotonic() - begin < 20, slow, time.monotonic() - begin)
+        # one that is promised to be huge is refused before it comes
+        huge = await asyncio.to_thread(raw, server.port, head(10**12))
+        check(b" 413 " in huge and b"connection: close" in huge, huge)
+        chunked = b"POST /api/playback HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+        answer = await asyncio.to_thread(raw, server.port, chunked)
+        check(b" 411 " in answer and answer.count(b"HTTP/1.1") == 1, answer)
+        # requests in a row, also sent before the answers are there
+        row = (head(len(wish)) + wish) * 20 + b"GET /api/playback HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answer = await asyncio.to_thread(raw, server.port, row)
+        equal(answer.count(b"HTTP/1.1 200 OK"), 21, "answers")
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        for _ in range(20):
+            connection.request("GET", "/api/status")
+            first = connection.sock
+            equal(connection.getresponse().read()[:1], b"{", "answer")
+            check(connection.sock is first, "the connection was closed")
+        connection.close()
+
+
+class Listener:
+    """Reads server-sent events on a connection of its own."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.file = self.socket.makefile("rb")
+        self.status = int(self.file.readline().split()[1])
+        self.headers = {}
+        while (line := self.file.readline().strip()):
+            name, value = line.decode().split(": ", 1)
+            self.headers[name.lower()] = value
+        self.rest = b""
+
+    def event(self):
+        """Kind and data of the next event."""
+        while True:
+            while b"\n\n" not in self.rest:
+                size = int(self.file.readline(), 16)
+                self.rest += self.file.read(size)
+                equal(self.file.readline(), b"\r\n", "the end of a chunk")
+                if size == 0:
+                    return None
+            event, self.rest = self.rest.split(b"\n\n", 1)
+            if not event.startswith(b":"):
+                kind, data = event.decode().split("\n")
+                return kind.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+    def until(self, kind, is_wanted=lambda data: True):
+        for _ in range(1000):
+            found, data = self.event()
+            if found == kind and is_wanted(data):
+                return data
+        raise AssertionError(f"no {kind}")
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+async def http_events():
+    """Listeners get the whole state and what changes; many are refused, and one that does not read costs nobody anything."""
+    async with serving(DRIVE, "--loop") as server:
+        listener = await asyncio.to_thread(Listener, server.port)
+        equal(listener.headers["content-type"], "text/event-stream; charset=utf-8", "content type")
+        first = [await asyncio.to_thread(listener.event) for _ in range(4)]
+        equal([kind for kind, _ in first], ["status", "playback", "topics", "clients"], "first events")
+        equal(first[0][1]["playback"], first[1][1], "playback")
+        viewer = await Client.connect(server, OLD, topics=None)
+        await asyncio.to_thread(listener.until, "clients", lambda data: len(data["clients"]) == 1)
+        await asyncio.to_thread(listener.until, "topics", lambda data: any(t["hz"] > 1 for t in data["topics"]))
+        await control(server, seek="+3s", command="pause")
+        paused = await asyncio.to_thread(listener.until, "playback", lambda data: data["state"] == "paused")
+        equal(paused["position_s"], 3.0, "position")
+        await control(server, command="play")
+
+        def count():
+            kinds, end = collections.Counter(), time.monotonic() + 3
+            while time.monotonic() < end:
+                kinds[listener.event()[0]] += 1
+            return kinds
+        kinds = await asyncio.to_thread(count)
+        check(20 <= kinds["playback"] <= 33, kinds)
+        check(1 <= kinds["topics"] <= 4 and kinds["clients"] <= 4 and kinds["status"] <= 4, kinds)
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        others = await asyncio.to_thread(lambda: [Listener(server.port) for _ in range(1000)])
+        equal(collections.Counter(other.status for other in others), {200: 99, 503: 901}, "answers")
+        for other in others:
+            other.close()
+        await until(lambda: b"foxglove_bridge_event_listeners 1\n" in ask_now(server.port, "GET", "/metrics").body,
+                    "listeners that are gone")
+        # one that does not read
+        stalled = await asyncio.to_thread(Listener, server.port)
+        await asyncio.to_thread(count)
+        seen = len(messages_in(viewer.events))
+        await viewer.until(lambda events: len(messages_in(events)) > seen + 20, "messages at the viewer")
+        stalled.close()
+        listener.close()
+    async with serving("-", stdin="pipe") as server:
+        listener = await asyncio.to_thread(Listener, server.port)
+        await server.write("this is no line")
+        server.stdin.close()
+        equal([(await asyncio.to_thread(listener.event))[0] for _ in range(3)], ["status", "topics", "clients"], "events")
+        server.process.terminate()
+        await server.code()
+
+        def rest():
+            try:
+                while listener.event():
+                    pass
+            except (OSError, ValueError):
+                pass
+        await asyncio.wait_for(asyncio.to_thread(rest), 10)
+
+
+def jpeg(data):
+    return data[:3] == b"\xff\xd8\xff"
+
+
+async def http_latest():
+    """The last message of a topic: decoded, short, raw, as a picture; topics are watched meanwhile."""
+    def path(topic, query=""):
+        return f"/api/topics/{urllib.parse.quote(topic, safe='')}/latest{query}"
+    async with serving(DRIVE, "--start-on", "launch", "--loop") as server:
+        await asyncio.sleep(1)
+        fix = await get(server, path("/gps/fix"))
+        equal((fix["topic"], fix["encoding"]), ("/gps/fix", "protobuf"), "message")
+        check(isinstance(fix["json"], dict) and fix["size"] > 10 and int(fix["log_time_ns"]) > 10**18, fix)
+        image = await get(server, path("/camera/front/image", "?short"))
+        check("bytes" in image["json"]["data"] and len(image["json"]["data"]) < 200, image)
+        picture = await ask(server, "GET", path("/camera/front/image", "?image"))
+        equal((picture.status, picture.headers["Content-Type"]), (200, "image/jpeg"), "picture")
+        check(jpeg(picture.body), picture.body[:10])
+        equal(picture.headers["X-Content-Type-Options"], "nosniff", "header")
+        payload = await ask(server, "GET", path("/camera/front/image", "?raw"))
+        equal(payload.headers["Content-Type"], "application/octet-stream", "payload")
+        check(picture.body[:100] in payload.body, "the payload holds a picture")
+        equal((await ask(server, "GET", path("/gps/fix", "?image"))).status, 415, "no picture")
+        equal((await ask(server, "GET", path("/none"))).json(), {"error": "there is no topic /none"}, "no topic")
+    async with serving("-", "--latch", "/map", stdin="pipe") as server:
+        await server.write({"topic": "/a", "data": {"x": 1}}, {"topic": "/map", "data": {"m": [0] * 1000}})
+        await until(lambda: len(ask_now(server.port, "GET", "/api/topics").json()["topics"]) == 2, "the topics")
+        equal((await get(server, path("/map")))["json"], {"m": [0] * 1000}, "a latched message")
+        short = (await get(server, path("/map", "?short")))["json"]["m"]
+        check(len(short) < 20 and "more" in short[-1], short)
+        none = await ask(server, "GET", path("/a"))
+        equal((none.status, none.json()), (404, {"error": "no message yet"}), "nothing since it is watched")
+        await server.write({"topic": "/a", "data": {"x": 2}})
+        await until(lambda: ask_now(server.port, "GET", path("/a")).status == 200, "a message")
+        equal((await get(server, path("/a")))["json"], {"x": 2}, "the message")
+
+
+async def http_metrics():
+    """Figures as the parser of Prometheus' own client reads them."""
+    from prometheus_client.parser import text_string_to_metric_families as parse
+
+    async def figures(server):
+        answer = await ask(server, "GET", "/metrics")
+        equal(answer.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8", "content type")
+        families = {family.name: family for family in parse(answer.body.decode())}
+        return families, {(s.name, *s.labels.values()): s.value for f in families.values() for s in f.samples}
+    async with serving(DRIVE, "--loop") as server:
+        viewer = await Client.connect(server, OLD, topics=None)
+        await viewer.until(lambda events: len(messages_in(events)) > 100, "messages")
+        families, values = await figures(server)
+        check(all(family.documentation for family in families.values()), families)
+        equal(families["foxglove_bridge_playback_lag_seconds"].type, "histogram", "type")
+        equal(values["foxglove_bridge_clients",], 1, "clients")
+        check(values["foxglove_bridge_messages_sent_total",] >= 100, values)
+        check(values["foxglove_bridge_topic_messages_total", "/gps/fix"] > 5, values)
+        lag = "foxglove_bridge_playback_lag_seconds"
+        check(0 < values[lag + "_bucket", "0.1"] <= values[lag + "_count",] == values[lag + "_bucket", "+Inf"], values)
+        equal(values["foxglove_bridge_ready",], 1, "ready")
+    async with serving("-", stdin="pipe") as server:
+        topics = [{"topic": f'/{number}"\\', "data": {"x": number}} for number in range(9000)]
+        await server.write(*topics, "this is no line", {"topic": "/last", "data": {}})
+        await until(lambda: b"foxglove_bridge_topics 9001\n" in ask_now(server.port, "GET", "/metrics").body, "topics")
+        families, values = await figures(server)
+        equal(values["foxglove_bridge_input_lines_total",], 9002, "lines")
+        equal(values["foxglove_bridge_input_bad_lines_total",], 1, "bad lines")
+        equal(len(families["foxglove_bridge_topic_messages"].samples), 201, "series of topics")
+        equal(values["foxglove_bridge_topic_messages_total", '/7"\\'], 1, "of one")
+        equal(values["foxglove_bridge_topic_messages_total", ""], 8801, "of the others")
+
+
+async def http_folders():
+    """Layouts and a viewer are given out of their folders, and nothing beside those."""
+    with tempfile.TemporaryDirectory() as folder:
+        layouts, viewer = os.path.join(folder, "layouts"), os.path.join(folder, "viewer")
+        os.makedirs(layouts), os.makedirs(os.path.join(viewer, "static"))
+        for path, text in (("layouts/drive.json", "{}"), ("secret.json", "secret"), ("viewer/index.html", "<html>"),
+                           ("viewer/static/main.js", "x" * 1_000_000)):
+            with open(os.path.join(folder, path), "w") as file:
+                file.write(text)
+        os.symlink(os.path.join(folder, "secret.json"), os.path.join(layouts, "link.json"))
+        os.symlink(folder, os.path.join(viewer, "up"))
+        os.symlink("drive.json", os.path.join(layouts, "alias.json"))
+        async with serving(DRIVE, "--layouts", layouts, "--ui", viewer) as server:
+            for name in ("drive", "alias"):
+                layout = await ask(server, "GET", f"/layouts/{name}.json", headers={"Origin": "https://app.foxglove.dev"})
+                equal((layout.status, layout.json()), (200, {}), "layout")
+                equal(layout.headers["Access-Control-Allow-Origin"], "https://app.foxglove.dev", "header")
+            for path in ("/layouts/link.json", "/layouts/../secret.json", "/layouts/%2e%2e/secret.json", "/layouts/..%2fsecret.json",
+                         "/layouts/", "/viewer/up/secret.json", "/viewer/%2e%2e/secret.json", "/viewer/static", "/viewer/static/"):
+                answer = await asyncio.to_thread(
+                    raw, server.port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+                check(b" 404 " in answer.split(b"\r\n")[0] and b"secret\n" not in answer, path, answer)
+            equal((await ask(server, "GET", "/viewer/")).body, b"<html>", "the viewer")
+            script = await ask(server, "GET", "/viewer/static/main.js")
+            equal((len(script.body), script.headers["Content-Type"]), (1_000_000, "text/javascript; charset=utf-8"), "script")
+            tag = {"If-None-Match": script.headers["ETag"]}
+            equal((await ask(server, "GET", "/viewer/static/main.js", headers=tag)).status, 304, "unchanged")
+            lead = await ask(server, "GET", "/viewer")
+            equal(lead.status, 302, "status")
+            check(lead.headers["Location"].endswith(f"ds.url=ws%3A%2F%2F127.0.0.1%3A{server.port}"), lead.headers["Location"])
+            equal((await get(server, "/api/status"))["viewer"], "/viewer", "viewer")
+    async with serving(DRIVE, "--no-page") as server:
+        for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/api/status", 404), ("/viewer", 404)):
+            equal((await ask(server, "GET", path)).status, status, path)
+
+
+def rows():
+    """Those of the second table in docs/security.md, with this computer's name for `robot`."""
+    page = os.path.join(os.path.dirname(__file__), "../../docs/security.md")
+    name = os.uname().nodename.split(".")[0]
+    with open(page) as file:
+        for line in file:
+            cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
+            if len(cells) == 7 and cells[5].isdigit():
+                yield [cell.replace("robot", name) for cell in cells[:5]] + [int(cells[5]), cells[6]]
+
+
+async def http_origins():
+    """Each row of the table, with real headers."""
+    servers = collections.defaultdict(list)
+    for host, allowed, *row in rows():
+        servers[host, allowed].append(row)
+    tried = 0
+    with tempfile.TemporaryDirectory() as layouts:
+        with open(os.path.join(layouts, "a.json"), "w") as file:
+            file.write("{}")
+        for (address, allowed), cases in servers.items():
+            more = ["--allow-origin", allowed] if allowed else []
+            async with serving(DRIVE, "--host", address, "--layouts", layouts, *more) as server:
+                for request, host, origin, status, reads in cases:
+                    method, path = request.split()
+                    headers = {"Host": host, **({"Origin": origin} if origin else {})}
+                    if method == "OPTIONS":
+                        headers["Access-Control-Request-Method"] = "POST"
+                    body = {"command": "pause"} if method == "POST" else None
+                    answer = await ask(server, method, path, body, headers)
+                    what = f"{address} with {more}: {request} of {origin or 'no Origin'} at {host}"
+                    equal(answer.status, status, what)
+                    equal(answer.headers["Access-Control-Allow-Origin"], origin if reads == "yes" else None, what)
+                    check(status != 403 or "--allow-origin" in answer.json()["error"], answer.body)
+                    tried += 1
+    check(tried > 30, "only", tried, "rows")
+
+
+TRIALS = dict(
+    http_api=http_api, http_bodies=http_bodies, http_events=http_events, http_latest=http_latest,
+    http_metrics=http_metrics, http_folders=http_folders, http_origins=http_origins,
+)
