@@ -230,7 +230,7 @@ mod tests {
         );
         assert_eq!((seen.range, seen.message_count), (range(5, 9), 5));
         let gaps = [seen.longest_gap, seen.channels[1].longest_gap, seen.channels[2].longest_gap];
-        assert_eq!(gaps, [range(7, 9), None, None], "in the order of lines");
+        assert_eq!(gaps, [range(7, 9), range(7, 9), None], "in the order of lines");
         assert_eq!((seen.warnings.len(), seen.damage.len()), (0, 0));
     }
 

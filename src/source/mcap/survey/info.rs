@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use super::gaps::Gaps;
 use super::tally::Tally;
-use super::{Method, Survey, check_magic, scan, summary as section, survey, times};
-use crate::printable::counted;
+use super::{Method, Survey, check_magic, compare, scan, summary as section, survey, times};
 use crate::source::bytes::{LocalFile, RangeRead};
 use crate::source::mcap::chunk::Unpacker;
 use crate::source::paths::file_name;
@@ -30,7 +29,7 @@ pub(in crate::source) fn summary(
         survey = scan::scan(&file, Unpacker::new(pool), Order::Log, None, progress)?;
     }
     if survey.method == Method::Summary && is_small(&survey, file.size()) {
-        read_sizes(&mut survey, &file, progress)?;
+        read_sizes(&mut survey, &file, progress);
     }
     let (times, gaps) = match survey.tallies {
         Some(_) => Default::default(),
@@ -51,17 +50,12 @@ fn is_small(survey: &Survey, size: u64) -> bool {
 
 /// Reads a small file for what its summary does not say of each channel: sizes and gaps. What is damaged is not looked for:
 /// where other messages are found than the summary counts, nothing is taken.
-fn read_sizes(
-    survey: &mut Survey,
-    file: &LocalFile,
-    progress: &mut dyn FnMut(ScanProgress),
-) -> Result<(), SourceError> {
-    let found = scan::scan(file, Unpacker::default(), Order::Log, None, progress)?;
+fn read_sizes(survey: &mut Survey, file: &LocalFile, progress: &mut dyn FnMut(ScanProgress)) {
+    let Ok(found) = scan::scan(file, Unpacker::default(), Order::Log, None, progress) else { return };
     let ids = |survey: &Survey| survey.channels.iter().map(|channel| channel.id).collect::<Vec<_>>();
     if found.counts == survey.counts && ids(&found) == ids(survey) {
         (survey.tallies, survey.gap) = (found.tallies, found.gap);
     }
-    Ok(())
 }
 
 /// See [`crate::source::recording_check`].
@@ -76,9 +70,17 @@ pub(in crate::source) fn check(
         Err(unused) => (None, Some(unused)),
     };
     let mut found = scan::verify(&file, Unpacker::default(), unused, progress)?;
-    if let Some(difference) = said.and_then(|said| difference(&said, &found)) {
-        found.warnings.push(format!("{}: {difference}", file_name(path)));
-        found.damage.push(difference);
+    if let Some(said) = said {
+        let name = file_name(path);
+        if let Some(difference) = compare::counts(&said, &found) {
+            found.warnings.push(format!("{name}: {difference}"));
+            found.damage.push(difference);
+        }
+        let faults = compare::chunks(&said.index, &found.index);
+        if !faults.is_empty() {
+            found.warnings.push(format!("{name}: its index is wrong: {faults}"));
+            found.damage.extend(faults.into_list());
+        }
     }
     let mut summary = conclude(found, file.size(), |_id| (None, None));
     summary.checked = true;
@@ -95,19 +97,6 @@ pub(in crate::source) fn stream_summary(
     let mut summary = conclude(found, size, |_id| (None, None));
     summary.checked = true;
     Ok(summary)
-}
-
-/// How what a file's summary counts differs from what is there.
-fn difference(said: &Survey, found: &Survey) -> Option<String> {
-    let count = |survey: &Survey| survey.message_count.unwrap_or(0);
-    let whole = said.message_count.filter(|said| *said != count(found));
-    if let Some(whole) = whole {
-        let (said, found) = (counted(whole, "message"), count(found));
-        return Some(format!("its summary counts {said}, but {found} can be read"));
-    }
-    let of_channels = said.counts.iter().zip(&found.counts).find(|(said, found)| said != found);
-    of_channels
-        .map(|_| "its summary counts other numbers of messages of some channels than can be read".into())
 }
 
 /// `known`: when the first and last message of a channel were logged, and its longest gap, where that is known and not

@@ -16,6 +16,7 @@ use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
 mod attachments;
+mod compare;
 mod counts;
 mod extras;
 mod footer;

@@ -50,7 +50,7 @@ pub(super) fn verify(
     unused: Option<Unused>,
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
-    let mut scan = Scan::new(file.name(), Forward(file), unpacker, Order::Log, Keep::Totals);
+    let mut scan = Scan::new(file.name(), Forward(file), unpacker, Order::Log, Keep::Index);
     scan.walker.sum_up();
     scan.run(unused, file.size(), progress)
 }
