@@ -49,7 +49,7 @@ function showMore() {
   $("address").replaceChildren(...hosts.map((host) => new Option(host)));
   $("address").parentElement.hidden = hosts.length < 2;
   for (const id of ["qr", "phone-url", "copy-phone"]) $(id).hidden = !hosts.length;
-  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "The server listens on this computer alone. Start it with --host 0.0.0.0 to reach it from a phone or another computer.");
+  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "No address for other computers is known. The server listens for them with --host 0.0.0.0.");
   if (hosts.length) showPhone();
   $("lichtblick-at").value = lichtblick();
   $("more").showModal();
