@@ -28,6 +28,7 @@ mod answer;
 mod clients;
 mod counts;
 mod events;
+mod file_body;
 mod files;
 mod folders;
 mod front;

@@ -1,9 +1,8 @@
 //! `/files/`: the recordings that are played, as they are, whole or by ranges of bytes (RFC 9110 section 14).
 //!
-//! Bounds: [`AT_ONCE`] files are open; of each one piece of [`body::PIECE`] bytes is in memory, and the next is read once the
-//! client has taken it.
+//! Bound: [`AT_ONCE`] files are open, and of each a piece or two are in memory.
 
-use std::io;
+use std::io::{self, Read, SeekFrom};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,17 +10,16 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::Api;
 use super::answer::{Json, NO_SNIFF, Refusal};
-use crate::hub::capability::recording::{RecordedFile, Recordings};
-use body::FileBody;
+use super::file_body::FileBody;
+use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings};
 use range::Part;
 use validator::{Answered, Validators};
 
-mod body;
 mod range;
 mod validator;
 
@@ -38,6 +36,18 @@ pub(super) struct Downloads(Arc<Semaphore>);
 impl Default for Downloads {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+/// A file, and the place of who is sent it.
+struct Download {
+    file: Box<dyn ReadSeek>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Read for Download {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.file.read(into)
     }
 }
 
@@ -95,7 +105,7 @@ pub(super) async fn send(
     };
     let asked = name.clone();
     let opened = spawn_blocking(move || recordings.open(&asked)).await.map_err(|_panicked| broken())?;
-    let (file, read) = opened.map_err(|error| match error.kind() {
+    let (file, mut read) = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),
         _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{name} can't be opened: {error}")),
     })?;
@@ -126,7 +136,9 @@ pub(super) async fn send(
     headers.insert(header::CONTENT_LENGTH, length.into());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     if method != Method::HEAD {
-        *response.body_mut() = Body::new(FileBody::new(read, from, length, place));
+        // it moves no disk
+        read.seek(SeekFrom::Start(from)).map_err(|_failed| broken())?;
+        *response.body_mut() = Body::new(FileBody::new(Download { file: read, _place: place }, length));
     }
     Ok(response)
 }

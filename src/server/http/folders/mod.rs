@@ -13,12 +13,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 
 use super::answer::{NO_SNIFF, Refusal};
+use super::file_body::FileBody;
 use super::{Api, header_text};
 use crate::folder::{self, names};
-use stream::FileBody;
 
 mod kinds;
-mod stream;
 
 /// Folders out of which files are given.
 #[derive(Debug, Clone, Default)]
