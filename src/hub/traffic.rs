@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::model::{ChannelId, Entry};
 
 /// Rates are those of so many seconds, the current one among them.
-const SECONDS: u64 = 5;
+const SECONDS: usize = 5;
 
 /// How fast something is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -38,7 +38,7 @@ struct Slot {
     dropped: u64,
     /// When its first message was published, counted from the first message of all.
     first: Duration,
-    buckets: [Bucket; SECONDS as usize],
+    buckets: [Bucket; SECONDS],
 }
 
 /// Counts for all channels, by slot.
@@ -53,7 +53,7 @@ impl Traffic {
     pub(super) fn count(&mut self, entries: &[Entry], now: Instant) {
         let passed = now.saturating_duration_since(*self.begin.get_or_insert(now));
         let second = passed.as_secs();
-        let bucket = (second % SECONDS) as usize;
+        let bucket = usize::try_from(second % SECONDS as u64).unwrap_or(0);
         for entry in entries {
             let slot = self.slot(entry.channel, passed);
             slot.published.messages += 1;
@@ -83,7 +83,7 @@ impl Traffic {
             published: Published::default(),
             dropped: 0,
             first: passed,
-            buckets: [Bucket::default(); SECONDS as usize],
+            buckets: [Bucket::default(); SECONDS],
         };
         let place = &mut self.slots[channel.slot()];
         // the channel that had the slot before has ended
@@ -116,7 +116,7 @@ impl Traffic {
     pub(super) fn rate(&self, channel: ChannelId, now: Instant) -> Rate {
         let (Some(begin), Some(slot)) = (self.begin, self.find(channel)) else { return Rate::default() };
         let passed = now.saturating_duration_since(begin);
-        let oldest = passed.as_secs().saturating_sub(SECONDS - 1);
+        let oldest = passed.as_secs().saturating_sub(SECONDS as u64 - 1);
         let recent =
             slot.buckets.iter().filter(|bucket| (oldest..=passed.as_secs()).contains(&bucket.second));
         let (messages, bytes) = recent.fold((0, 0), |(messages, bytes), bucket| {

@@ -39,7 +39,6 @@ pub(super) fn offer(
 pub(super) fn count_lines(server: Server, counts: &Arc<InputCounts>) -> Server {
     let metric = |name, help, figure: fn(&InputCounts) -> &AtomicU64| {
         let counts = counts.clone();
-        #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
         let read = move || figure(&counts).load(Ordering::Relaxed) as f64;
         Metric::new(name, MetricKind::Counter, help, read)
     };

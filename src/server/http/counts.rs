@@ -39,11 +39,7 @@ async fn count(recordings: Arc<dyn Recordings>) -> Result<Arc<BTreeMap<ChannelId
     Ok(Arc::new(exact.map(|topic| (topic.channel, sum(topic))).collect()))
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts are whole and not negative"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "counts are whole and not negative")]
 fn sum(topic: &TopicTimeline) -> u64 {
     topic.counts.iter().map(|count| f64::from(*count)).sum::<f64>().round() as u64
 }

@@ -39,7 +39,6 @@ fn build(text: &mut Text) {
     text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures to look at")]
 fn clients(text: &mut Text, snapshot: &HubSnapshot) {
     let queued = || snapshot.clients.iter().map(|client| client.bytes_queued);
     for (name, kind, help, value) in [
@@ -82,7 +81,6 @@ fn clients(text: &mut Text, snapshot: &HubSnapshot) {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures to look at")]
 fn topics(text: &mut Text, topics: &[TopicSnapshot]) {
     type Figure = fn(&TopicSnapshot) -> u64;
     let (own, others) = topics.split_at(topics.len().min(TOPICS));
@@ -109,7 +107,6 @@ fn lag(text: &mut Text, lag: &LagSnapshot) {
     text.histogram("foxglove_bridge_playback_lag_seconds", help, &lag.at_most, lag.sum);
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures to look at")]
 fn api_itself(text: &mut Text, api: &Api) {
     text.family("foxglove_bridge_ready", MetricKind::Gauge, "1 if /readyz says that the server can be used");
     text.sample(&[], f64::from(u8::from(api.not_ready().is_none())));

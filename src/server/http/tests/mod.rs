@@ -13,6 +13,8 @@ use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::server::origin::Origins;
 use crate::time::{TimeRange, Timestamp};
 
+mod providers;
+
 /// A server without a socket.
 struct Port {
     router: Router,
@@ -106,7 +108,7 @@ fn request(method: &str, path: &str, host: &str, origin: &str, body: &str) -> Re
 #[tokio::test]
 async fn each_row_of_the_page_about_security_holds() {
     let mut rows = 0;
-    for line in include_str!("../../../docs/security.md").lines() {
+    for line in include_str!("../../../../docs/security.md").lines() {
         let cells: Vec<&str> =
             line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`')).collect();
         let [listens_on, allowed, asked, host, origin, status, reads] = cells[..] else { continue };

@@ -1,0 +1,104 @@
+//! What recordings and the black box give, as it is told over HTTP.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::*;
+use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings, Timeline, TopicTimeline};
+use crate::hub::capability::save::{Held, Save, Saved};
+use crate::model::{Batch, ChannelId, Entry};
+use crate::registry::ChannelSpec;
+
+/// A recording of two channels; of the second one little is known.
+struct Recorded;
+
+impl Recordings for Recorded {
+    fn files(&self) -> Vec<RecordedFile> {
+        vec![RecordedFile { name: "drive.mcap".into(), size: 1234, modified: None }]
+    }
+
+    fn open(&self, _name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn timeline(&self, bins: usize) -> Result<Timeline, String> {
+        assert_eq!(bins, 1);
+        let topic = |channel, estimated| TopicTimeline { channel, counts: vec![800.0], estimated };
+        let topics = vec![topic(ChannelId(1), false), topic(ChannelId(2), true)];
+        Ok(Timeline { topics, ..Timeline::default() })
+    }
+
+    fn latest(&self, channel: ChannelId, at: Timestamp) -> Result<Batch, String> {
+        let mut batch = Batch::default();
+        match channel {
+            ChannelId(1) => batch.push_copy(&Entry { sequence: 7, ..Entry::at(channel, at) }, br#"{"x": 1}"#),
+            ChannelId(2) => batch.push_copy(&Entry::at(channel, at), b"no JSON"),
+            _ => return Err("there is no such channel".into()),
+        }
+        Ok(batch)
+    }
+}
+
+#[tokio::test]
+async fn a_recording_has_files_counts_and_last_messages() {
+    let hub = hub(HubOptions::default());
+    hub.provide_recordings(Arc::new(Recorded)).unwrap();
+    let channels =
+        ["/a", "/b", "/c"].map(|topic| hub.registry().claim(ChannelSpec::json(topic)).unwrap().channel);
+    hub.publisher().announce(&channels);
+    let port = Port::new(hub, "127.0.0.1", "", Http::Full);
+    let json = async |path| {
+        let answered = port.send("GET", path, "").await;
+        serde_json::from_str::<serde_json::Value>(&answered.body).unwrap()
+    };
+    assert_eq!(json("/api/status").await["files"], serde_json::json!([{"name": "drive.mcap", "size": 1234}]));
+    let topics = json("/api/topics").await;
+    assert_eq!([0, 1, 2].map(|index| topics["topics"][index]["count"].as_u64()), [Some(800), None, None]);
+
+    let latest = json("/api/topics/%2Fa/latest").await;
+    assert_eq!((&latest["json"]["x"], &latest["sequence"]), (&1.into(), &7.into()));
+    assert_eq!(latest["log_time_ns"], "5000000000", "that of the position");
+    let broken = json("/api/topics/%2Fb/latest").await;
+    assert_eq!(broken["base64"], "bm8gSlNPTg==");
+    assert!(!broken["error"].as_str().unwrap().is_empty());
+    assert!(port.send("GET", "/metrics", "").await.body.contains("foxglove_bridge_decode_errors_total 1\n"));
+    assert_eq!(json("/api/topics/%2Fc/latest").await["error"], "no message yet");
+
+    let raw = port.send("GET", "/api/topics/%2Fb/latest?raw", "").await;
+    assert_eq!((raw.body.as_str(), raw.header("content-type")), ("no JSON", "application/octet-stream"));
+    assert_eq!(raw.header("x-content-type-options"), "nosniff");
+    assert_eq!(raw.header("content-security-policy"), "default-src 'none'; sandbox");
+    assert_eq!(port.send("GET", "/api/topics/%2Fa/latest?image", "").await.status, 415);
+}
+
+/// Saves once, then there is no room.
+struct Kept(std::sync::atomic::AtomicBool);
+
+impl Save for Kept {
+    fn save(&self, answer: Responder<Result<Saved, String>>) {
+        if self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
+            return answer.respond(Err("no space left on device".into()));
+        }
+        let range = Some(TimeRange { start: Timestamp(1), end: Timestamp(2) });
+        answer.respond(Ok(Saved { path: PathBuf::from("/data/run.mcap"), range, messages: 3, bytes: 400 }));
+    }
+
+    fn held(&self) -> Held {
+        Held { range: None, messages: 3, bytes: 100, saving: 1 }
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_told_and_saved() {
+    let hub = hub(HubOptions::default());
+    hub.provide_save(Arc::new(Kept(false.into()))).unwrap();
+    let port = Port::new(hub, "127.0.0.1", "", Http::Full);
+    let status = port.send("GET", "/api/status", "").await.body;
+    let kept = r#""kept":{"start_ns":null,"end_ns":null,"messages":3,"bytes":100,"saving":1}"#;
+    assert!(status.contains(kept), "{status}");
+    let expected = r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400}"#;
+    assert_eq!(port.send("POST", "/api/save", "{}").await.body, expected);
+    let failed = port.send("POST", "/api/save", "").await;
+    assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
+    assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
+}
