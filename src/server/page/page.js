@@ -64,13 +64,14 @@ function showClients({ clients }) {
   const row = (client) => {
     const lost = Object.entries(client.dropped_by_topic).map(([topic, messages]) => `${topic}: ${messages}`);
     return el(
-      "tr", {},
+      "tr",
+      {},
       cell(client.address ?? "–", `${program(client.agent)} · ${client.subprotocol}`, "", client.agent),
       cell(count(client.subscriptions.length), "", "n", client.subscriptions.join("\n")),
       cell(bytes(client.bytes_sent), `${count(client.messages_sent)} messages`, "n"),
       cell(bytes(client.queue_bytes), "", "n"),
       cell(count(client.dropped), "", client.dropped ? "n lost" : "n", lost.join("\n")),
-      cell(client.slow_because ?? "–", "", "lost"),
+      cell(client.slow_because ?? "–", "", client.slow_because ? "lost" : ""),
       cell(date(client.since_ns).slice(11, 19)),
     );
   };
