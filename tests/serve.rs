@@ -11,6 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
+#[path = "interop/browser.rs"]
+mod browser;
 #[path = "interop/peers.rs"]
 mod peers;
 
@@ -395,12 +397,12 @@ fn trials() -> Vec<Trial> {
     trials.push(trial("the client of the npm package reads a whole recording compressed".into(), compressed));
     let publishes = node.clone().map(|command| vec![command[0].clone(), interop.join("publish.cjs")]);
     trials.push(trial("clients of the npm package publish, follow the graph and fetch".into(), publishes));
-    let browser =
-        node.and_then(|command| Ok(vec![command[0].clone(), interop.join("browser.cjs"), browser()?]));
-    // nothing installs a browser, so that its absence is no failure even in CI
-    let ignored = browser.is_err();
-    let name = "Chromium, where there is one, is refused by origin, and reads a whole recording compressed";
-    trials.push(Trial::test(name, move || run(&browser?)).with_ignored_flag(ignored));
+    for (sentence, script, name) in browser::TRIALS {
+        let command = |node: Vec<PathBuf>| {
+            Ok(vec![node[0].clone(), interop.join(script), browser::chromium()?, name.into()])
+        };
+        trials.push(trial((*sentence).into(), node.clone().and_then(command)));
+    }
     trials
 }
 
@@ -413,23 +415,6 @@ fn node() -> Result<PathBuf, String> {
     } else {
         Err("no node with the packages of tests/interop/package.json; .ci/run installs them".into())
     }
-}
-
-/// A Chromium, if npm `playwright-core` is there to drive it.
-fn browser() -> Result<PathBuf, String> {
-    let candidates = ["chromium", "chromium-browser", "google-chrome"];
-    let found = candidates.into_iter().map(PathBuf::from).find(|browser| works(browser, &["--version"]));
-    match found {
-        Some(browser) if works(Path::new("node"), &["-e", "require('playwright-core')"]) => which(&browser),
-        _ => Err("no Chromium, or no npm playwright-core".into()),
-    }
-}
-
-/// Where in PATH a program is.
-fn which(program: &Path) -> Result<PathBuf, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
-    found.ok_or_else(|| format!("{} is not in PATH", program.display()))
 }
 
 fn run(command: &[PathBuf]) -> Result<(), Failed> {

@@ -14,7 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
-use super::http::{self, Api};
+use super::http::{self, Api, Http};
+use super::page;
 use super::places::Places;
 use super::session::Session;
 use super::socket;
@@ -47,7 +48,11 @@ struct Endpoint {
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
     if !is_for_websocket(&request) {
-        return http::front(&endpoint.api);
+        let text = || http::front(&endpoint.api);
+        return match endpoint.options.http {
+            Http::Full if request.uri().path() == "/" => page::front(request.headers(), text),
+            Http::Full | Http::HealthOnly => text(),
+        };
     }
     let api = endpoint.api.clone();
     match upgrade(endpoint, request) {

@@ -27,6 +27,7 @@ mod metric;
 mod origin;
 mod outgoing;
 mod outlet;
+mod page;
 mod places;
 mod reading;
 mod refusals;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::about::{About, Readiness};
 use super::metric::Metric;
 use super::origin::Gate;
+use super::page;
 use super::refusals::Refusals;
 use crate::hub::Hub;
 use answer::Refusal;
@@ -116,7 +117,8 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
             .route("/layouts/{*name}", get(folders::layout))
             .route("/viewer", get(folders::to_viewer))
             .route("/viewer/", get(folders::viewer))
-            .route("/viewer/{*path}", get(folders::viewer)),
+            .route("/viewer/{*path}", get(folders::viewer))
+            .merge(page::routes()),
     };
     health
         .merge(pages)
@@ -127,7 +129,7 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
         .layer(middleware::from_fn_with_state(api, guard::guard))
 }
 
-/// What a browser that opens the port is shown.
+/// What who opens the port is shown, where that is no browser or there is no page.
 pub(super) fn front(api: &Api) -> Response<Body> {
     front::page(&api.offered)
 }

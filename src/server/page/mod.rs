@@ -1,0 +1,126 @@
+//! The page that a browser is shown at `/`: plain files, compiled in, that ask nothing of any other server.
+//!
+//! Whoever does not ask for HTML, `curl` above all, gets text.
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::routing::get;
+use bytes::Bytes;
+
+/// What the page may load: files, data and pictures of this server; pictures that it made itself. Nothing may frame it.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; object-src 'none'; form-action 'none'; \
+     frame-ancestors 'none'",
+);
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// A file of the page, as it is sent.
+struct File {
+    name: &'static str,
+    kind: &'static str,
+    content: Bytes,
+}
+
+/// All files, under one ETag: a page of one version never runs with scripts of another.
+struct Page {
+    index: File,
+    /// What it loads, below `/page/`.
+    files: Vec<File>,
+    etag: HeaderValue,
+}
+
+macro_rules! files {
+    ($($name:literal: $kind:expr),* $(,)?) => {
+        vec![$(File { name: $name, kind: $kind, content: compact(include_str!($name)) }),*]
+    };
+}
+
+static PAGE: LazyLock<Page> = LazyLock::new(|| {
+    let index = File { name: "index.html", kind: HTML, content: compact(include_str!("index.html")) };
+    let files = files! {
+        "page.css": CSS,
+        "page.js": SCRIPT,
+        "dom.js": SCRIPT,
+        "draw.js": SCRIPT,
+        "links.js": SCRIPT,
+        "message.js": SCRIPT,
+        "playback.js": SCRIPT,
+        "qr.js": SCRIPT,
+        "server.js": SCRIPT,
+        "topics.js": SCRIPT,
+    };
+    let mut sum = crc32fast::Hasher::new();
+    for file in [&index].into_iter().chain(&files) {
+        sum.update(&file.content);
+    }
+    let etag = HeaderValue::try_from(format!("\"{:08x}\"", sum.finalize()));
+    Page { index, files, etag: etag.unwrap_or(HeaderValue::from_static("\"page\"")) }
+});
+
+/// Without what only people read: comments that have a line of their own, and indentation. No text of the page goes over
+/// several lines, a test sees to that.
+fn compact(source: &str) -> Bytes {
+    let lines = source.lines().map(str::trim_start);
+    let sent = lines.filter(|line| !(line.starts_with("//") || line.starts_with("/**") || line.is_empty()));
+    sent.collect::<Vec<_>>().join("\n").into()
+}
+
+/// The routes of what the page loads.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    PAGE.files.iter().fold(Router::new(), |router, file| {
+        let answer = move |headers: HeaderMap| async move { file.answer(&headers) };
+        router.route(&format!("/page/{}", file.name), get(answer))
+    })
+}
+
+/// `/`: the page, or `text` for whoever does not ask for HTML.
+pub(super) fn front(headers: &HeaderMap, text: impl FnOnce() -> Response<Body>) -> Response<Body> {
+    let mut response = if asks_for_html(headers) { PAGE.index.answer(headers) } else { text() };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    response
+}
+
+fn asks_for_html(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT);
+    accepted.iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+}
+
+impl File {
+    fn answer(&self, headers: &HeaderMap) -> Response<Body> {
+        let mut response = if is_known(headers) {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response
+        } else {
+            Response::new(Body::from(self.content.clone()))
+        };
+        let answer = response.headers_mut();
+        answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        answer.insert(header::ETAG, PAGE.etag.clone());
+        // asked for each time, so that a server of another version is shown at once
+        answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        answer.insert(header::CONTENT_SECURITY_POLICY, POLICY);
+        answer.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        answer.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        response
+    }
+}
+
+/// Whether the browser has this version already (RFC 9110 section 13.1.2).
+fn is_known(headers: &HeaderMap) -> bool {
+    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').map(str::trim).any(|tag| {
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            tag == "*" || tag.as_bytes() == PAGE.etag.as_bytes()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+// The server's API: what it says, what is asked of it, and whether it is there.
+
+import { $, el, say, text } from "./dom.js";
+
+/** What the server said last. */
+export const state = { status: null, playback: null, timeline: null };
+
+/** Between attempts to reach a server that is gone, in ms. */
+const [FIRST_PAUSE, LONGEST_PAUSE] = [500, 5000];
+
+/** JSON with whole numbers of any size. */
+const parse = (body) =>
+  JSON.parse(body, (_, value, context) => (typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source) ? BigInt(context.source) : value));
+
+async function ask(path, options) {
+  const response = await fetch(path, options).catch(() => null);
+  if (!response) throw new Error("The server does not answer");
+  if (response.ok) return parse(await response.text());
+  const { error } = await response.json().catch(() => ({ error: response.statusText }));
+  throw new Error(error);
+}
+
+/** The answer of a GET, or an error with what the server said. */
+export const get = (path) => ask(path, { cache: "no-store" });
+export const post = (path, body) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+let onPlayback;
+
+/** Asks playback for something, and shows the state after it. */
+export const control = (body) => post("/api/playback", body).then(onPlayback, (error) => say(error.message));
+
+/** Follows the server's events as long as the page can be seen; comes back by itself. */
+export function follow(handlers) {
+  let [source, pause, timer] = [null, FIRST_PAUSE, 0];
+  onPlayback = handlers.playback;
+
+  function show(isThere) {
+    document.body.className = isThere ? "live" : "gone";
+    $("gone").hidden = isThere;
+    text($("state"), isThere ? "Connected" : "No answer");
+    if (!isThere) text($("gone"), `The server at ${location.host} does not answer. This page comes back by itself as soon as it does.`);
+  }
+  function close() {
+    clearTimeout(timer);
+    source?.close();
+  }
+  function connect() {
+    close();
+    source = new EventSource("/api/events");
+    for (const [name, handle] of Object.entries(handlers)) source.addEventListener(name, ({ data }) => handle(parse(data)));
+    source.addEventListener("status", () => {
+      pause = FIRST_PAUSE;
+      show(true);
+    });
+    // the browser's own attempts would end after some answers
+    source.onerror = () => {
+      close();
+      show(false);
+      timer = setTimeout(connect, pause);
+      pause = Math.min(2 * pause, LONGEST_PAUSE);
+    };
+  }
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : connect()));
+  connect();
+}
+
+const notices = new Set();
+
+/** A warning of the server, until it is put away. */
+export function notice({ level, text: line }) {
+  if (notices.has(line) || notices.size >= 20) return;
+  notices.add(line);
+  const away = el("button", { className: "quiet", textContent: "✕", ariaLabel: "Put this away" });
+  const row = el("p", { className: level }, line, away);
+  away.onclick = () => row.remove();
+  $("notices").append(row);
+}

@@ -1,0 +1,143 @@
+// The topics: one row each, with where its messages are on the timeline, or its rate in the last minute.
+
+import { $, bytes, count, el, short, text } from "./dom.js";
+import { line, onLook, strip } from "./draw.js";
+import { state } from "./server.js";
+
+/** Rates that are kept of a live topic, one a second. */
+const RATES = 60;
+
+/** By channel and topic: what is shown of it. */
+const rows = new Map();
+const totals = [];
+let chosen = null;
+
+/** Rows that can be seen are kept up to date, the others once they come into sight. */
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const row = rows.get(target.key);
+      if (!row) continue;
+      row.seen = isIntersecting;
+      if (isIntersecting) show(row);
+      else row.canvas.width = 0;
+    }
+  },
+  { rootMargin: "200px" },
+);
+
+const keyOf = ({ channel, topic }) => `${channel} ${topic}`;
+
+function add(data) {
+  const [key, { topic }] = [keyOf(data), data];
+  const name = el("button", { textContent: topic || "(no name)", title: topic });
+  const note = el("small");
+  const cells = [0, 1, 2, 3].map(() => el("span", { role: "cell" }));
+  const canvas = el("canvas");
+  const element = el("div", { className: "row", role: "row", key }, el("div", { className: "topic", role: "cell" }, name, note), ...cells, el("span", { role: "cell" }, canvas));
+  const row = { element, name, note, cells, canvas, rates: [], drawn: null, seen: false };
+  rows.set(key, row);
+  sight.observe(element);
+  return row;
+}
+
+function show(row) {
+  const { data, cells, canvas } = row;
+  text(row.note, data.schema_name || data.encoding);
+  row.note.title = `${data.schema_name} · ${data.encoding}${data.latched ? " · latched" : ""}`;
+  const { hz, bytes_per_s: rate, subscribers, dropped } = data;
+  [hz && short(hz), rate && `${bytes(rate)}/s`, subscribers && count(subscribers), dropped && count(dropped)].forEach((value, index) => {
+    text(cells[index], value || "–");
+    cells[index].className = !value ? "zero" : index === 3 ? "lost" : "";
+  });
+  if (!state.timeline) line(canvas, row.rates, RATES);
+  else if (row.drawn !== state.timeline || !canvas.width) {
+    row.drawn = state.timeline;
+    strip(canvas, row.counts ?? []);
+  }
+}
+
+function hides({ topic, schema_name: schema }) {
+  const where = `${topic} ${schema}`.toLowerCase();
+  return $("filter").value.toLowerCase().split(/\s+/).some((word) => !where.includes(word));
+}
+
+/** Adds what came a second later. */
+function push(values, value) {
+  values.push(value);
+  if (values.length > RATES) values.shift();
+}
+
+export function showTopics({ topics }) {
+  let previous = null;
+  for (const data of topics) {
+    const known = rows.get(keyOf(data));
+    const row = known ?? add(data);
+    row.data = data;
+    if (!known) {
+      row.element.hidden = hides(data);
+      row.counts = state.timeline?.topics.find(({ channel }) => channel === data.channel)?.counts;
+    }
+    push(row.rates, data.hz);
+    const place = previous ? previous.nextSibling : $("rows").firstChild;
+    if (place !== row.element) $("rows").insertBefore(row.element, place);
+    previous = row.element;
+    if (row.seen) show(row);
+  }
+  const offered = new Set(topics.map(keyOf));
+  for (const [key, { element }] of rows) {
+    if (offered.has(key)) continue;
+    sight.unobserve(element);
+    element.remove();
+    rows.delete(key);
+  }
+  text($("topics-count"), count(topics.length));
+  showEmpty();
+  const sum = (key) => topics.reduce((all, topic) => all + topic[key], 0);
+  push(totals, sum("hz"));
+  if (state.playback) return;
+  text($("position"), `${short(totals.at(-1))} messages/s`);
+  text($("duration"), `${bytes(sum("bytes_per_s"))}/s`);
+  line($("overview"), totals, RATES, 18);
+}
+
+function showEmpty() {
+  $("no-topics").hidden = [...rows.values()].some(({ element }) => !element.hidden);
+  text($("no-topics"), rows.size ? "No topic has this in its name or schema." : "No topics yet.");
+}
+
+/** There is another timeline, or none any more. */
+export function timelineChanged() {
+  text($("lane-label"), state.timeline ? "Messages over time" : "Rate in the last minute");
+  const counts = new Map(state.timeline?.topics.map((topic) => [topic.channel, topic.counts]));
+  for (const row of rows.values()) {
+    row.counts = counts.get(row.data.channel);
+    if (row.seen) show(row);
+  }
+}
+
+export function choose(topic) {
+  chosen = topic;
+  for (const { element, name, data } of rows.values()) {
+    element.classList.toggle("chosen", data.topic === chosen);
+    name.ariaExpanded = String(data.topic === chosen);
+  }
+}
+
+export function startTopics(onChoose) {
+  $("rows").addEventListener("click", ({ target }) => {
+    const topic = rows.get(target.closest(".row")?.key)?.data.topic;
+    if (topic !== undefined && !target.matches("canvas")) onChoose(topic === chosen ? null : topic);
+  });
+  $("filter").addEventListener("input", () => {
+    for (const { element, data } of rows.values()) element.hidden = hides(data);
+    showEmpty();
+  });
+  onLook($("rows"), () => {
+    for (const row of rows.values()) {
+      row.drawn = null;
+      if (row.seen) show(row);
+    }
+    if (!state.playback) line($("overview"), totals, RATES, 18);
+  });
+}

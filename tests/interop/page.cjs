@@ -1,0 +1,363 @@
+// The page at `/` in Chromium: `node page.cjs CHROMIUM TRIAL`, with the program's path in BRIDGE and the folder of recordings in
+// BRIDGE_TESTDATA. Needs npm `playwright-core`.
+"use strict";
+
+const assert = require("node:assert/strict");
+const http = require("node:http");
+const path = require("node:path");
+const { browse, serve, until } = require("./served.cjs");
+
+const recording = path.join(process.env.BRIDGE_TESTDATA, "drive.mcap");
+const [chromium, trial] = process.argv.slice(2);
+
+const textOf = (page, id) => page.locator(`#${id}`).textContent();
+const topicRow = (page, topic) => page.locator("#rows .row", { has: page.locator(`button[title="${topic}"]`) });
+const openTopic = (page, topic) => page.locator(`#rows button[title="${topic}"]`).click();
+const state = async (server) => (await server.get("/api/playback")).state;
+/** What of a canvas is drawn, by sums of opacity in `parts` columns. */
+const ink = (canvas, parts = 1) =>
+  canvas.evaluate((element, parts) => {
+    const { data } = element.getContext("2d").getImageData(0, 0, element.width, element.height);
+    const sums = Array(parts).fill(0);
+    for (let at = 3; at < data.length; at += 4) sums[Math.floor(((((at - 3) / 4) % element.width) * parts) / element.width)] += data[at];
+    return sums;
+  }, parts);
+
+const TRIALS = {
+  async loads({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const answer = await fetch(server.url, { headers: { Accept: "text/html" } });
+    assert.match(answer.headers.get("content-security-policy"), /^default-src 'self';/);
+    assert.match(await (await fetch(server.url)).text(), new RegExp(`ws://localhost:${server.port}`));
+    const page = await open(server.url);
+    await until(async () => (await page.locator("#rows .row").count()) === 12, "the topics are there");
+    assert.equal(await textOf(page, "name"), "drive.mcap");
+    assert.equal(await textOf(page, "contents"), "6.0 s · 12 channels · 867 messages");
+    assert.match(await textOf(page, "version"), /^foxglove-bridge \d/);
+    const link = await page.locator("#foxglove").getAttribute("href");
+    assert.equal(new URL(link).searchParams.get("ds.url"), `ws://localhost:${server.port}`);
+    assert.match(await page.locator("#desktop").getAttribute("href"), /^foxglove:\/\/open\?ds=foxglove-websocket/);
+    // the QR code needs an address that others reach; this server listens on this computer alone
+    await page.locator("#show-more").click();
+    assert.match(await textOf(page, "phone-note"), /--host 0\.0\.0\.0/);
+  },
+
+  async plays({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url);
+    await page.locator("#play").click();
+    await until(async () => (await state(server)) === "playing", "it plays");
+    await until(async () => (await textOf(page, "position")) > "0:00.100", "the page shows it");
+    await page.locator("#play[title^=Pause]").click();
+    await until(async () => (await state(server)) === "paused", "it pauses");
+    const before = await server.get("/api/playback");
+    // the first step may be to a message of this very time
+    await until(async () => {
+      await page.locator("#step").click();
+      return BigInt((await server.get("/api/playback")).position_ns) > BigInt(before.position_ns);
+    }, "it steps");
+    await page.locator("#loop").click();
+    await until(async () => (await server.get("/api/playback")).loop, "it loops");
+    await page.locator("#rate").selectOption("2");
+    await until(async () => (await server.get("/api/playback")).rate === 2, "it is faster");
+    await server.post("/api/playback", { seek: "+1s" });
+    await until(async () => (await textOf(page, "position")).startsWith("0:01.0"), "A is reached");
+    await page.locator("#range").click();
+    await server.post("/api/playback", { seek: "+4s" });
+    await until(async () => (await textOf(page, "position")).startsWith("0:04.0"), "B is reached");
+    await page.locator("#range").click();
+    const { range } = await until(async () => {
+      const playback = await server.get("/api/playback");
+      return playback.range && playback;
+    }, "a part is repeated");
+    assert.deepEqual([Math.round(range.start_s), Math.round(range.end_s)], [1, 4]);
+    await page.locator("#range[aria-pressed=true]").click();
+    await until(async () => !(await server.get("/api/playback")).range, "all is played again");
+  },
+
+  async drags({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url);
+    await page.locator("#ruler.seekable").waitFor();
+    // a network on which the first request takes as long as the drag
+    await page.evaluate(() => {
+      const [ask, drag] = [fetch, { asked: 0 }];
+      window.drag = drag;
+      drag.over = new Promise((resolve) => (drag.end = resolve));
+      window.fetch = async (...request) => {
+        drag.asked += 1;
+        await drag.over;
+        return ask(...request);
+      };
+    });
+    const { x, y, width, height } = await page.locator("#ruler").boundingBox();
+    const at = (share) => [x + share * width, y + height / 2];
+    await page.mouse.move(...at(0.1));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.75), { steps: 60 });
+    await page.mouse.up();
+    assert.equal(await page.evaluate(() => window.drag.asked), 1, "one request is on its way");
+    await page.evaluate(() => window.drag.end());
+    await until(async () => Math.abs((await server.get("/api/playback")).position_s - 4.5) < 0.05, "the newest seek wins");
+    assert.equal(await page.evaluate(() => window.drag.asked), 2, "those between are not asked for");
+    await page.mouse.move(...at(0.5));
+    assert.match(await textOf(page, "hover-text"), /^0:0[23]\.\d{3} · \d\d:\d\d:\d\d/);
+    await page.keyboard.down("Shift");
+    await page.mouse.move(...at(0.25));
+    await page.mouse.down();
+    await page.mouse.move(...at(0.5), { steps: 5 });
+    await page.mouse.up();
+    const range = await until(async () => (await server.get("/api/playback")).range, "Shift chooses a part");
+    assert.ok(Math.abs(range.start_s - 1.5) < 0.05 && Math.abs(range.end_s - 3) < 0.05, JSON.stringify(range));
+  },
+
+  async density({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url);
+    const timeline = await server.get("/api/timeline?bins=100");
+    await until(async () => (await textOf(page, "lane-label")) === "Messages over time", "the timeline is there");
+    let empty = 0;
+    for (const { topic, counts } of timeline.topics) {
+      const canvas = topicRow(page, topic).locator("canvas");
+      await until(async () => (await ink(canvas))[0] > 0, `${topic} is drawn`);
+      const whole = await ink(canvas, 10);
+      // without the line that goes through all
+      const drawn = whole.map((sum) => sum - Math.min(...whole));
+      drawn.forEach((sum, part) => {
+        if (counts.slice(Math.max(0, part * 10 - 1), part * 10 + 11).some(Boolean)) return;
+        empty += 1;
+        assert.ok(sum < Math.max(...drawn) / 2, `${topic}: nothing is drawn where nothing is, ${drawn}`);
+      });
+    }
+    assert.ok(empty > 3, `${empty} empty parts`);
+    assert.ok((await ink(page.locator("#overview")))[0] > 10_000);
+  },
+
+  async message({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    await server.post("/api/playback", { seek: "+1s" });
+    const page = await open(server.url);
+    await openTopic(page, "/vehicle/state");
+    const key = (name) => page.locator("#tree .leaf", { has: page.locator(`span:text-is("${name}")`) });
+    const { json } = await server.get("/api/topics/%2Fvehicle%2Fstate/latest?short");
+    const [name] = Object.entries(json).find(([, value]) => typeof value === "number");
+    await until(async () => (await key(name).locator(".value").textContent()) === String(json[name]), "the message is shown");
+    await key(name).locator("button").click();
+    await server.post("/api/playback", { command: "play" });
+    await until(async () => (await page.locator(".pin b").textContent()) !== "", "a number is plotted");
+    await until(async () => (await ink(page.locator(".pin canvas")))[0] > 2000, "with a line");
+    assert.equal(new URL(page.url()).hash, "#%2Fvehicle%2Fstate");
+    // open nodes stay open while newer messages come
+    await openTopic(page, "/tf");
+    const node = page.locator("#tree summary").nth(1);
+    await node.click();
+    await until(() => page.locator("#tree details details[open] > div > *").count(), "a node opens");
+    const facts = await textOf(page, "facts");
+    await server.post("/api/playback", { seek: "+2s" });
+    await until(async () => (await textOf(page, "facts")) !== facts, "a newer message is shown");
+    assert.ok(await page.locator("#tree details details[open]").count());
+    await page.keyboard.press("Escape");
+    assert.ok(await page.locator("#message").isHidden());
+  },
+
+  async picture({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    await server.post("/api/playback", { seek: "+2s" });
+    const page = await open(server.url);
+    await openTopic(page, "/camera/front/image");
+    const size = () => page.locator("#picture img").evaluate((image) => image.naturalWidth);
+    await until(async () => (await page.locator("#picture img").count()) && (await size()) > 100, "the picture is shown");
+    // raw ones are drawn: 2 by 1 pixels, red and blue
+    const raw = { topic: "/raw", schema: "foxglove.RawImage", data: { timestamp: "2026-01-01T00:00:00Z", width: 2, height: 1, encoding: "rgb8", step: 6, data: "/wAAAAD/" } };
+    const live = await serve(["-"], { input: `${JSON.stringify(raw)}\n` });
+    const feed = setInterval(() => live.write(`${JSON.stringify(raw)}\n`), 100);
+    const other = await open(live.url);
+    await openTopic(other, "/raw");
+    const pixels = () => other.locator("#picture canvas").evaluate((canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].join());
+    await until(async () => (await other.locator("#picture canvas").count()) && (await pixels()) === "255,0,0,255,0,0,255,255", "the pixels are shown");
+    clearInterval(feed);
+  },
+
+  async live({ open }) {
+    const hostile = `/<img src=x onerror="document.title='hit'">`;
+    const line = (topic, n) => `${JSON.stringify({ topic, data: { n, text: "<b>bold</b>" } })}\n`;
+    const server = await serve(["-"], { input: line("/count", 0) });
+    let sent = 0;
+    const feed = setInterval(() => server.write(line("/count", ++sent) + line(hostile, sent)), 20);
+    const page = await open(server.url);
+    await until(async () => (await page.locator("#rows .row").count()) === 2, "both topics are there");
+    await until(async () => /^[\d.]+ messages\/s$/.test(await textOf(page, "position")) && parseFloat(await textOf(page, "position")) > 5, "rates are shown");
+    assert.ok(await page.locator("#transport").isHidden());
+    assert.ok(await page.locator("#keep").isHidden());
+    assert.equal(await page.locator("#rows img, #tree b, #tree img").count(), 0);
+    await topicRow(page, "/count").locator("canvas").waitFor();
+    await page.locator("#rows button", { hasText: "onerror" }).click();
+    await until(async () => (await page.locator("#tree .value").allTextContents()).includes('"<b>bold</b>"'), "text stays text");
+    assert.notEqual(await page.title(), "hit");
+    clearInterval(feed);
+  },
+
+  async returns({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url, {}, (text) => /ERR_|Failed to load/.test(text));
+    await page.locator("body.live").waitFor();
+    await server.stop("SIGKILL");
+    await page.locator("#gone").waitFor();
+    assert.match(await textOf(page, "gone"), /does not answer/);
+    const again = await serve([recording, "--start-paused", "--name", "the other one"], { port: server.port });
+    await page.locator("#gone").waitFor({ state: "hidden" });
+    await until(async () => (await textOf(page, "name")) === "the other one", "what it says now is shown");
+    await page.locator("#play").click();
+    await until(async () => (await state(again)) === "playing", "it can be used again");
+  },
+
+  async phone({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    await server.post("/api/playback", { seek: "+2s" });
+    const page = await open(server.url, { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+    await until(async () => (await page.locator("#rows .row").count()) === 12, "the topics are there");
+    const wide = () => page.evaluate(() => document.documentElement.scrollWidth);
+    assert.equal(await wide(), 390);
+    for (const id of ["play", "step", "loop", "range", "rate", "foxglove", "show-more"]) {
+      const box = await page.locator(`#${id}`).boundingBox();
+      assert.ok(box.x >= 0 && box.x + box.width <= 390 && box.height >= 32, `${id} ${JSON.stringify(box)}`);
+    }
+    await page.locator('#rows button[title="/camera/front/image"]').tap();
+    await until(() => page.locator("#picture img").count(), "the message is shown");
+    assert.equal(await wide(), 390);
+    await page.locator("#message-close").tap();
+    await page.locator("#play").tap();
+    await until(async () => (await state(server)) === "playing", "it plays");
+  },
+
+  async keyboard({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url);
+    await until(async () => (await page.locator("#rows .row").count()) === 12, "the topics are there");
+    const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+    await press(" ");
+    await until(async () => (await state(server)) === "playing", "space plays");
+    await press(" ", "l", "ArrowUp");
+    await until(async () => {
+      const now = await server.get("/api/playback");
+      return now.state === "paused" && now.loop && now.rate === 2;
+    }, "space, l and the arrow");
+    const { position_s: before } = await server.get("/api/playback");
+    await press("ArrowRight");
+    await until(async () => (await server.get("/api/playback")).position_s > before + 3, "the arrow seeks");
+    await press("?");
+    assert.ok(await page.locator("#keys").isVisible());
+    await press("Escape");
+    assert.ok(await page.locator("#keys").isHidden());
+    // everything that can be used is reached by Tab, and shows that it is
+    await page.locator("#filter").focus();
+    await press("/", "Escape", "/");
+    await page.keyboard.type("vehicle");
+    await until(async () => (await page.locator("#rows .row:visible").count()) === 1, "the filter is used");
+    let reached = "";
+    for (let tabs = 0; tabs < 10 && reached !== "/vehicle/state"; tabs += 1) {
+      await press("Tab");
+      reached = await page.evaluate(() => document.activeElement.textContent);
+    }
+    assert.equal(reached, "/vehicle/state");
+    assert.notEqual(await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle), "none");
+    await press("Enter");
+    await page.locator("#message").waitFor();
+    await press("Escape");
+    await page.locator("#ruler").focus();
+    await press("Home");
+    await until(async () => (await server.get("/api/playback")).position_s === 0, "Home goes to the start");
+    const unnamed = await page.evaluate(() =>
+      [...document.querySelectorAll("button, a, input, select, [role=slider]")].filter((element) => element.checkVisibility() && !(element.ariaLabel || element.title || element.textContent.trim() || element.labels?.length)).map((element) => element.id),
+    );
+    assert.deepEqual(unnamed, []);
+  },
+
+  async topics({ open }) {
+    const lines = Array.from({ length: 1000 }, (_, n) => `${JSON.stringify({ topic: `/robot${n % 20}/sensor_${n}`, data: { n } })}\n`);
+    const server = await serve(["-"], { input: lines.join("") });
+    const page = await open(server.url);
+    await until(async () => (await page.locator("#rows .row").count()) === 1000, "all topics are there");
+    assert.equal(await textOf(page, "topics-count"), "1,000");
+    const drawn = () => page.evaluate(() => [...document.querySelectorAll("#rows canvas")].filter((canvas) => canvas.width > 0 && canvas.width !== 300).length);
+    await until(drawn, "what can be seen is drawn");
+    assert.ok((await drawn()) < 60, `${await drawn()} are drawn`);
+    await page.locator("#filter").fill("robot7 sensor_1");
+    const expected = lines.filter((_, n) => `/robot${n % 20}/sensor_${n}`.includes("robot7") && `sensor_${n}`.includes("sensor_1")).length;
+    assert.equal(await page.locator("#rows .row:visible").count(), expected);
+    await page.locator("#filter").fill("");
+    await page.locator("#rows .row").last().scrollIntoViewIfNeeded();
+    await until(drawn, "what came into sight is drawn");
+    assert.ok((await drawn()) < 120, `${await drawn()} are drawn`);
+  },
+
+  async links({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    // the topic may be asked for before the seek, when it has no message yet
+    const page = await open(`${server.url}?t=2.5#%2Fvehicle%2Fstate`, {}, (text) => text.endsWith("/latest?short"));
+    await until(async () => (await server.get("/api/playback")).position_s === 2.5, "the link seeks");
+    await page.locator("#message").waitFor();
+    await server.post("/api/playback", { seek: "+1s" });
+    await page.reload();
+    await page.locator("body.live").waitFor();
+    await until(async () => (await textOf(page, "position")) === "0:01.000", "a page that is loaded again does not seek");
+    await open(`${server.url}?t=%2B4.25s`);
+    await until(async () => (await server.get("/api/playback")).position_s === 4.25, "an offset");
+    const { start_ns: start } = await server.get("/api/playback");
+    await open(`${server.url}?t=${BigInt(start) + 500_000_000n}`);
+    await until(async () => (await server.get("/api/playback")).position_s === 0.5, "nanoseconds");
+  },
+
+  async strangers({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const own = http.createServer((_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<title>a stranger</title>")).listen(0, "127.0.0.1");
+    await until(() => own.address(), "the other site listens");
+    const before = await server.get("/api/playback");
+    const unharmed = async (what) => assert.deepEqual(await server.get("/api/playback"), before, what);
+    const meant = () => true;
+    const body = JSON.stringify({ command: "play", seek: "+3s" });
+    const asks = (page, url, options) => page.evaluate(([url, options]) => fetch(url, options).then((response) => response.status, () => "refused"), [url, options]);
+
+    // a page of another site
+    const page = await open(`http://evil.example:${own.address().port}/`, {}, meant);
+    const target = `http://127.0.0.1:${server.port}/api/playback`;
+    const json = { "Content-Type": "application/json" };
+    assert.equal(await asks(page, target, { method: "POST", headers: json, body }), "refused");
+    assert.equal(await asks(page, target, { method: "POST", body }), "refused");
+    assert.equal(await asks(page, target, { method: "POST", mode: "no-cors", body }), 0);
+    assert.equal(await asks(page, target, {}), "refused");
+    await unharmed("fetch");
+    await page.evaluate(([url, body]) => {
+      const form = Object.assign(document.createElement("form"), { action: url, method: "POST", enctype: "text/plain" });
+      form.append(Object.assign(document.createElement("input"), { name: body }));
+      document.body.append(form);
+      form.submit();
+    }, [target, body]);
+    await page.waitForURL(target);
+    await unharmed("a form");
+
+    // a name of another site that was made to point here
+    const rebound = await open(`http://evil.example:${server.port}/`, {}, meant);
+    assert.doesNotMatch(await rebound.content(), /page\.js/);
+    assert.equal(await asks(rebound, "/api/playback", { method: "POST", headers: json, body }), 403);
+    assert.equal(await asks(rebound, "/api/status", {}), 403);
+    await unharmed("rebinding");
+    assert.match(server.said(), /--allow-origin http:\/\/evil\.example/);
+    own.close();
+  },
+};
+
+async function main() {
+  const browser = await browse(chromium);
+  await TRIALS[trial](browser);
+  await browser.finish();
+}
+
+setTimeout(() => assert.fail("took too long"), 120_000).unref();
+main().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
