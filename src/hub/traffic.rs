@@ -21,111 +21,115 @@ pub(super) struct Published {
     pub(super) bytes: u64,
 }
 
-/// What was published within one second.
+/// The totals of one channel. Small, since each message that is published touches one.
 #[derive(Debug, Clone, Copy, Default)]
-struct Bucket {
-    /// Which second it is, counted from the first message of all.
-    second: u64,
-    messages: u32,
-    bytes: u64,
+struct Count {
+    channel: Option<ChannelId>,
+    published: Published,
 }
 
-/// One channel.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    channel: ChannelId,
-    published: Published,
+/// What else is known of a channel.
+#[derive(Debug, Clone, Copy, Default)]
+struct Past {
     dropped: u64,
     /// When its first message was published, counted from the first message of all.
     first: Duration,
-    buckets: [Bucket; SECONDS],
+    /// Its totals when each of the last seconds began, second `n` in place `n % SECONDS`.
+    totals: [Published; SECONDS],
 }
 
 /// Counts for all channels, by slot.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     begin: Option<Instant>,
-    slots: Vec<Option<Slot>>,
+    /// The second in which something was counted last, from the first message of all.
+    second: u64,
+    counts: Vec<Count>,
+    past: Vec<Past>,
 }
 
 impl Traffic {
     /// Counts messages that are published now.
     pub(super) fn count(&mut self, entries: &[Entry], now: Instant) {
         let passed = now.saturating_duration_since(*self.begin.get_or_insert(now));
-        let second = passed.as_secs();
-        let bucket = usize::try_from(second % SECONDS as u64).unwrap_or(0);
+        self.turn(passed.as_secs());
         for entry in entries {
-            let slot = self.slot(entry.channel, passed);
-            slot.published.messages += 1;
-            slot.published.bytes += u64::from(entry.length);
-            let bucket = &mut slot.buckets[bucket];
-            if bucket.second != second {
-                *bucket = Bucket { second, ..Bucket::default() };
+            let slot = entry.channel.slot();
+            if self.counts.get(slot).is_none_or(|count| count.channel != Some(entry.channel)) {
+                self.start(entry.channel, passed);
             }
-            bucket.messages += 1;
-            bucket.bytes += u64::from(entry.length);
+            let published = &mut self.counts[slot].published;
+            published.messages += 1;
+            published.bytes += u64::from(entry.length);
         }
+    }
+
+    /// Keeps what the totals are as a second begins, and as those do that have passed without a message.
+    fn turn(&mut self, second: u64) {
+        let unseen = second.saturating_sub(self.second).min(SECONDS as u64);
+        for begun in (second - unseen + 1..=second).map(place) {
+            for (past, count) in self.past.iter_mut().zip(&self.counts) {
+                past.totals[begun] = count.published;
+            }
+        }
+        self.second = self.second.max(second);
+    }
+
+    /// Makes room for a channel, in the place of one that has ended.
+    fn start(&mut self, channel: ChannelId, passed: Duration) {
+        let slots = self.counts.len().max(channel.slot() + 1);
+        self.counts.resize(slots, Count::default());
+        self.past.resize(slots, Past::default());
+        self.counts[channel.slot()] = Count { channel: Some(channel), published: Published::default() };
+        self.past[channel.slot()] = Past { first: passed, ..Past::default() };
     }
 
     /// Counts messages that a client which has left did not get.
     pub(super) fn count_dropped(&mut self, channel: ChannelId, messages: u64) {
-        if let Some(slot) = self.find_mut(channel) {
-            slot.dropped += messages;
+        if self.find(channel).is_some() {
+            self.past[channel.slot()].dropped += messages;
         }
     }
 
-    fn slot(&mut self, channel: ChannelId, passed: Duration) -> &mut Slot {
-        if channel.slot() >= self.slots.len() {
-            self.slots.resize(channel.slot() + 1, None);
-        }
-        let new = || Slot {
-            channel,
-            published: Published::default(),
-            dropped: 0,
-            first: passed,
-            buckets: [Bucket::default(); SECONDS],
-        };
-        let place = &mut self.slots[channel.slot()];
-        // the channel that had the slot before has ended
-        if place.as_ref().is_some_and(|slot| slot.channel != channel) {
-            *place = None;
-        }
-        place.get_or_insert_with(new)
-    }
-
-    fn find(&self, channel: ChannelId) -> Option<&Slot> {
-        self.slots.get(channel.slot())?.as_ref().filter(|slot| slot.channel == channel)
-    }
-
-    fn find_mut(&mut self, channel: ChannelId) -> Option<&mut Slot> {
-        self.slots.get_mut(channel.slot())?.as_mut().filter(|slot| slot.channel == channel)
+    fn find(&self, channel: ChannelId) -> Option<(&Published, &Past)> {
+        let count = self.counts.get(channel.slot()).filter(|count| count.channel == Some(channel))?;
+        Some((&count.published, &self.past[channel.slot()]))
     }
 
     /// What was published on a channel since it began.
     pub(super) fn published(&self, channel: ChannelId) -> Published {
-        self.find(channel).map(|slot| slot.published).unwrap_or_default()
+        self.find(channel).map(|(published, _)| *published).unwrap_or_default()
     }
 
     /// Messages of a channel that clients which have left did not get.
     pub(super) fn dropped(&self, channel: ChannelId) -> u64 {
-        self.find(channel).map_or(0, |slot| slot.dropped)
+        self.find(channel).map_or(0, |(_, past)| past.dropped)
     }
 
     /// How fast a channel is published: the average of the last [`SECONDS`], or since its first message if that is less,
     /// but of one second at least.
     pub(super) fn rate(&self, channel: ChannelId, now: Instant) -> Rate {
-        let (Some(begin), Some(slot)) = (self.begin, self.find(channel)) else { return Rate::default() };
+        let (Some(begin), Some((published, past))) = (self.begin, self.find(channel)) else {
+            return Rate::default();
+        };
         let passed = now.saturating_duration_since(begin);
         let oldest = passed.as_secs().saturating_sub(SECONDS as u64 - 1);
-        let recent =
-            slot.buckets.iter().filter(|bucket| (oldest..=passed.as_secs()).contains(&bucket.second));
-        let (messages, bytes) = recent.fold((0, 0), |(messages, bytes), bucket| {
-            (messages + u64::from(bucket.messages), bytes + bucket.bytes)
-        });
-        let since = Duration::from_secs(oldest).max(slot.first);
+        if oldest > self.second {
+            return Rate::default();
+        }
+        let before = past.totals[place(oldest)];
+        let since = Duration::from_secs(oldest).max(past.first);
         let seconds = passed.saturating_sub(since).as_secs_f64().max(1.0);
-        Rate { hertz: messages as f64 / seconds, bytes_per_second: bytes as f64 / seconds }
+        Rate {
+            hertz: (published.messages - before.messages) as f64 / seconds,
+            bytes_per_second: (published.bytes - before.bytes) as f64 / seconds,
+        }
     }
+}
+
+/// Where the totals at the beginning of a second are kept.
+fn place(second: u64) -> usize {
+    usize::try_from(second % SECONDS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]

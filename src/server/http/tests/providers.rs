@@ -80,7 +80,7 @@ impl Save for Kept {
             return answer.respond(Err("no space left on device".into()));
         }
         let range = Some(TimeRange { start: Timestamp(1), end: Timestamp(2) });
-        answer.respond(Ok(Saved { path: PathBuf::from("/data/run.mcap"), range, messages: 3, bytes: 400 }));
+        answer.respond(Ok(Saved { path: PathBuf::from("/data/run.mcap"), range, messages: 3, bytes: 400, lost: 0 }));
     }
 
     fn held(&self) -> Held {
