@@ -14,7 +14,7 @@ pub struct Recorded {
     pub messages: u64,
     /// Their size.
     pub bytes: u64,
-    /// Messages that are not in them because the disk was too slow. A [`McapWriter`] loses none.
+    /// Messages that are not in them because the disk was too slow. A [`McapWriter`](super::McapWriter) loses none.
     pub lost: u64,
     /// Whether the disk has them.
     pub on_disk: OnDisk,
