@@ -281,7 +281,7 @@ mod tests {
 
     use super::*;
     use crate::hub::{HubOptions, Publisher, SlowClient};
-    use crate::model::{ChannelId, Entry};
+    use crate::model::{Entry, Fate};
     use crate::time::Timestamp;
 
     fn hub() -> (Hub, Publisher) {
@@ -339,6 +339,44 @@ mod tests {
         publisher.backfill((*batch()).clone(), None, now);
         assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
         assert!(matches!(tap.next(Some(now)), Next::Deadline));
+    }
+
+    #[test]
+    fn a_tap_is_told_of_channels_that_end_and_of_what_is_not_sent() {
+        let (hub, publisher) = hub();
+        publisher.announce(&[channel("/a")]);
+        let tap = hub.tap(1 << 20);
+        let mut unsent = Batch::default();
+        unsent.push_copy(&Entry::at(ChannelId(1), Timestamp(1)), b"map");
+        unsent.sift(|_, _| Fate::Unsent);
+        publisher.publish_live(unsent, Instant::now());
+        publisher.retire(&[ChannelId(1)]);
+        assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
+        let Next::Published(Published::Messages { batch, range, feed, .. }) = tap.next(None) else {
+            panic!("no messages")
+        };
+        assert_eq!((batch.unsent_in(&range).len(), range, feed), (1, 0..0, Feed::Live));
+        let Next::Published(Published::Retired(retired)) = tap.next(None) else { panic!("no end") };
+        assert_eq!(retired, [ChannelId(1)]);
+    }
+
+    #[test]
+    fn a_tap_begins_with_what_is_latched_and_is_woken_after_what_was_published() {
+        let (hub, publisher) = hub();
+        publisher.announce(&[Arc::new(Channel { latched: true, ..(*channel("/map")).clone() })]);
+        publish(&publisher);
+        let (tap, latched) = hub.tap_and_latched(1 << 20);
+        let [(latched, Feed::Playback)] = latched.as_slice() else { panic!("{latched:?}") };
+        assert_eq!(latched.payload(&latched.entries[0]), b"abc");
+        tap.waker().wake();
+        publish(&publisher);
+        assert!(matches!(tap.next(None), Next::Published(Published::Channels(_))));
+        assert!(matches!(tap.next(None), Next::Published(Published::Messages { .. })));
+        assert!(matches!(tap.next(None), Next::Woken));
+        tap.close();
+        tap.waker().wake();
+        assert!(matches!(tap.next(None), Next::Woken));
+        assert!(matches!(tap.next(None), Next::Closed));
     }
 
     #[test]
