@@ -20,6 +20,8 @@ pub(super) struct Answer {
     end_ns: Option<String>,
     messages: u64,
     bytes: u64,
+    /// Messages that are missing.
+    lost: u64,
 }
 
 impl From<Saved> for Answer {
@@ -30,6 +32,7 @@ impl From<Saved> for Answer {
             end_ns: saved.range.map(|range| nanos(range.end)),
             messages: saved.messages,
             bytes: saved.bytes,
+            lost: saved.lost,
         }
     }
 }

@@ -96,7 +96,7 @@ async fn what_is_kept_is_told_and_saved() {
     let status = port.send("GET", "/api/status", "").await.body;
     let kept = r#""kept":{"start_ns":null,"end_ns":null,"messages":3,"bytes":100,"saving":1}"#;
     assert!(status.contains(kept), "{status}");
-    let expected = r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400}"#;
+    let expected = r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
     assert_eq!(port.send("POST", "/api/save", "{}").await.body, expected);
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
