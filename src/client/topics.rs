@@ -1,7 +1,7 @@
 //! Which channels are subscribed to.
 
 use crate::model::{Channel, ChannelId};
-use crate::pattern::TopicPattern;
+use crate::pattern::{TopicFilter, TopicPattern};
 
 /// Chooses channels, those that are there and those that come later.
 ///
@@ -25,6 +25,8 @@ pub enum Topics {
     Topic(String),
     /// The channels whose topics match.
     Matching(TopicPattern),
+    /// The channels whose topics take part.
+    Filtered(TopicFilter),
     /// What any of these chooses.
     Any(Vec<Topics>),
 }
@@ -36,6 +38,7 @@ impl Topics {
             Self::Channel(id) => channel.id == *id,
             Self::Topic(topic) => channel.topic == *topic,
             Self::Matching(pattern) => pattern.matches(&channel.topic),
+            Self::Filtered(filter) => filter.allows(&channel.topic),
             Self::Any(topics) => topics.iter().any(|topics| topics.choose(channel)),
         }
     }
@@ -45,7 +48,7 @@ impl Topics {
         match self {
             Self::Channel(id) => *self = topic_of(*id).map_or(Self::Any(Vec::new()), Self::Topic),
             Self::Any(topics) => topics.iter_mut().for_each(|topics| topics.forget_ids(topic_of)),
-            Self::All | Self::Topic(_) | Self::Matching(_) => {}
+            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Filtered(_) => {}
         }
     }
 
@@ -54,7 +57,7 @@ impl Topics {
         match self {
             Self::Channel(own) => *own == id,
             Self::Any(topics) => topics.iter().any(|topics| topics.names(id)),
-            Self::All | Self::Topic(_) | Self::Matching(_) => false,
+            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Filtered(_) => false,
         }
     }
 }
@@ -80,5 +83,11 @@ impl From<ChannelId> for Topics {
 impl From<TopicPattern> for Topics {
     fn from(pattern: TopicPattern) -> Self {
         Self::Matching(pattern)
+    }
+}
+
+impl From<TopicFilter> for Topics {
+    fn from(filter: TopicFilter) -> Self {
+        Self::Filtered(filter)
     }
 }

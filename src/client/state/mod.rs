@@ -14,9 +14,9 @@ use super::topics::Topics;
 use crate::model::Channel;
 use crate::protocol::{
     AssetRequestId, CallId, Capability, ClientMessage, ClientMessageData, DecodeError, FetchAsset,
-    GetParameters, MessageData, PlaybackCommand, PlaybackControlRequest, PlaybackState, PlaybackStatus,
-    ServerInfo, ServerMessage, Service, ServiceCallRequest, ServiceId, SetParameters, Subprotocol,
-    Subscription,
+    GetParameters, MESSAGE_DATA_HEADER, MessageData, PlaybackCommand, PlaybackControlRequest, PlaybackState,
+    PlaybackStatus, ServerInfo, ServerMessage, Service, ServiceCallRequest, ServiceId, SetParameters,
+    Subprotocol, Subscription,
 };
 
 mod channels;
@@ -49,7 +49,12 @@ pub(crate) enum Output {
     /// Send this to the server.
     Send(ClientMessage),
     /// Hand a message to those who take it.
-    Deliver(Arc<[TakerId]>, Message),
+    Deliver {
+        takers: Arc<[TakerId]>,
+        message: Message,
+        /// Bytes of its payload, whether or not it was kept.
+        length: usize,
+    },
     /// Tell what happened; the number is the bytes that count for it while it waits.
     Tell(Event, usize),
     /// End the connection: the server has sent more than is kept.
@@ -241,7 +246,7 @@ impl State {
     /// The server sent a message, in a frame of so many bytes.
     pub(crate) fn on_message(&mut self, message: ServerMessage, bytes: usize, now: Instant) {
         match message {
-            ServerMessage::MessageData(data) => self.on_data(data),
+            ServerMessage::MessageData(data) => self.on_data(data, bytes),
             ServerMessage::Time(time) => self.tell(Event::Time(time), 0),
             ServerMessage::ServerInfo(info) => self.on_info(info, bytes, now),
             ServerMessage::Status(status) => self.tell(Event::Status(status), bytes),
@@ -332,12 +337,13 @@ impl State {
         }
     }
 
-    fn on_data(&mut self, data: MessageData) {
+    fn on_data(&mut self, data: MessageData, frame: usize) {
         match self.wishes.takers(data.subscription_id) {
             Some((channel, takers)) => {
                 let message =
                     Message { channel: channel.clone(), log_time: data.log_time, payload: data.payload };
-                self.outputs.push_back(Output::Deliver(takers.clone(), message));
+                let length = frame.saturating_sub(MESSAGE_DATA_HEADER);
+                self.outputs.push_back(Output::Deliver { takers: takers.clone(), message, length });
             }
             None if self.wishes.was(data.subscription_id) => {}
             None => {
