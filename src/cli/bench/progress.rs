@@ -39,12 +39,12 @@ impl Progress {
         let (messages, bytes) = so_far();
         let rate = |count: u64, before: u64| (count - before) as f64 / since.as_secs_f64();
         let line = format!(
-            "{} of {} s  {} clients  {:.0} messages/s  {}/s",
+            "{} of {} s  {} clients  {:.0} messages/s  {}",
             self.began.elapsed().as_secs(),
             self.duration.as_secs_f32(),
             self.clients,
             rate(messages, messages_before),
-            figures::bytes(rate(bytes, bytes_before) as u64),
+            figures::rate(rate(bytes, bytes_before)),
         );
         log.set_bar(Some(line.chars().take(columns().saturating_sub(1)).collect()));
         self.before = (now, messages, bytes);

@@ -21,11 +21,6 @@ fn span(duration: Duration) -> String {
     }
 }
 
-fn bytes(rate: f64) -> String {
-    // of a rate nobody needs the rest
-    format!("{}/s", figures::bytes(Duration::from_secs_f64(rate.clamp(0.0, 1e18)).as_secs()))
-}
-
 fn spread<T: Copy>(spread: Option<Spread<T>>, text: impl Fn(T) -> String) -> String {
     match spread {
         Some(spread) => {
@@ -60,11 +55,11 @@ pub(super) fn text(outcome: &Outcome, with_topics: bool) -> String {
         row(["connecting:", &spread(Spread::of(outcome.connected.clone()), span)]),
         row(["measured:", &time]),
         row(["messages:", &format!("{}  {:.1}/s", counts.messages, rate(counts.messages))]),
-        row(["bytes:", &format!("{}  {}", figures::bytes(counts.bytes), bytes(rate(counts.bytes)))]),
+        row(["bytes:", &format!("{}  {}", figures::bytes(counts.bytes), figures::rate(rate(counts.bytes)))]),
     ];
     if connected > 1 {
         rows.push(row(["per client:", &spread(counts.messages_per_second, |rate| format!("{rate:.1}/s"))]));
-        rows.push(row(["", &spread(counts.bytes_per_second, bytes)]));
+        rows.push(row(["", &spread(counts.bytes_per_second, figures::rate)]));
     }
     let missed = match counts.missed {
         Some(0) => "nothing that another client got".to_owned(),
@@ -108,7 +103,7 @@ pub(super) fn text(outcome: &Outcome, with_topics: bool) -> String {
                 name,
                 &messages.to_string(),
                 &format!("{:.1}", rate(*messages)),
-                &bytes(rate(*size)),
+                &figures::rate(rate(*size)),
                 &figures::bytes(size / messages.max(&1)),
                 &missed.map_or_else(|| "-".to_owned(), |missed| missed.to_string()),
             ])
