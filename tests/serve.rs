@@ -192,8 +192,16 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a server is measured by several clients", "client_bench", false),
     ("reports of rates are objects if asked for", "client_rates", false),
     ("a server is stepped, and says where it is", "client_step", false),
-    ("an stdout that is not read costs the oldest messages and no connection", "client_stalled_stdout", false),
-    ("a pipe stands still while a viewer takes nothing, and goes on without it", "client_stalled_pipe", false),
+    (
+        "an stdout that is not read costs the oldest messages and no connection",
+        "client_stalled_stdout",
+        false,
+    ),
+    (
+        "a pipe stands still while a viewer takes nothing, and goes on without it",
+        "client_stalled_pipe",
+        false,
+    ),
     ("what echo prints raw and serve reads are the recordings", "client_relay_all", true),
     ("what echo prints and serve reads is the same JSON and protobuf", "client_relay_decoded", true),
     ("commands ask the example servers of npm", "client_examples", false),

@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backoff;
-use super::connection::{Connection, Incoming, Reading};
+use super::connection::{Connection, Reading};
 use super::error::{ConnectError, Ended};
 use super::event::Event;
 use super::inbox::Inbox;
@@ -24,14 +24,14 @@ use super::state::{Change, Deadline, Reply, Request, State, TakerId};
 use super::tls::Tls;
 use super::topics::Topics;
 use super::url::ServerUrl;
-mod incoming;
-mod takers;
-
+use crate::protocol::{ClientMessageData, ServerMessage, Subprotocol};
+use closing::{close, write_last};
 pub(super) use takers::Taker;
 use takers::Takers;
 
-use crate::protocol::{ClientMessageData, ServerMessage, Subprotocol};
-use crate::websocket::Event as Received;
+mod closing;
+mod incoming;
+mod takers;
 
 /// What is held while an inbox is full, before the connection is no longer read.
 const HELD: usize = 1 << 20;
@@ -50,12 +50,6 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 
 /// A server that has said nothing for so long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(60);
-
-/// How long writing what waits and the closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(3);
-
-/// How long writing a close frame may take where the server is not waited for.
-const LAST_WRITE: Duration = Duration::from_millis(200);
 
 /// What a handle asks for.
 pub(super) enum Command {
@@ -296,28 +290,5 @@ impl Owner {
     fn reading(&self) -> Reading {
         let bound = if self.state.waits_for_answers() { HELD_FOR_ANSWERS } else { HELD };
         if self.takers.full().is_some() && self.held_bytes >= bound { Reading::Off } else { Reading::On }
-    }
-}
-
-/// Writes a close frame, if there is one and the connection still takes it.
-async fn write_last(connection: &mut Connection) {
-    if connection.unwritten() > 0 && timeout(LAST_WRITE, connection.next(Reading::Off)).await.is_err() {
-        tracing::debug!("the server takes no close frame");
-    }
-}
-
-/// Writes what waits, and closes in good order, as far as the server takes part.
-async fn close(connection: &mut Connection) {
-    connection.close(1000, "");
-    let closed = async {
-        loop {
-            match connection.next(Reading::On).await {
-                Incoming::Lost(_) | Incoming::Violation(_) | Incoming::Event(Received::Close(_)) => return,
-                Incoming::Written | Incoming::Event(_) => {}
-            }
-        }
-    };
-    if timeout(CLOSING, closed).await.is_err() {
-        tracing::debug!("the server did not answer the close");
     }
 }

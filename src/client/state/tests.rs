@@ -9,8 +9,9 @@ use super::*;
 use crate::model::{ChannelId, SubscriptionId};
 use crate::pattern::TopicPattern;
 use crate::protocol::{
-    AdvertiseTable, AdvertisedChannel, ClientChannel, ClientChannelId, FetchAssetResponse, Frame, Parameter,
-    ParameterValues, SchemaEntry, SchemaId, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
+    AdvertiseTable, AdvertisedChannel, AssetRequestId, CallId, ClientChannel, ClientChannelId,
+    FetchAssetResponse, Frame, MessageData, Parameter, ParameterValues, PlaybackCommand, PlaybackStatus,
+    SchemaEntry, SchemaId, ServerMessage, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
 };
 use crate::time::Timestamp;
 
