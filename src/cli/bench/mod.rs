@@ -221,10 +221,11 @@ async fn look(viewer: &mut Viewer, speed: Option<&speed::Speed>, statuses: &mut 
     while let Some(event) = viewer.events.try_next() {
         match (event, speed) {
             (Event::Playback(state), Some(speed)) => speed.on_state(&state),
-            (Event::Status(status), _) if status.level != Level::Info => {
-                if statuses.len() < MOST_STATUSES || statuses.contains_key(&status.message) {
-                    *statuses.entry(status.message).or_default() += 1;
-                }
+            (Event::Status(status), _)
+                if status.level != Level::Info
+                    && (statuses.len() < MOST_STATUSES || statuses.contains_key(&status.message)) =>
+            {
+                *statuses.entry(status.message).or_default() += 1;
             }
             (Event::Disconnected { .. }, _) => viewer.ended = Some(viewer.client.ended().await),
             _ => {}
