@@ -334,7 +334,7 @@ async def relay_all():
                     check((record.topic, schema.name, record.message_encoding) in schemas, record.topic, schemas)
     paths = list(relayable())
     check(len(paths) > 30, "only", len(paths), "recordings")
-    await all_at(4, one, paths)
+    await all_at(2, one, paths)
 
 
 async def relay_decoded():
