@@ -1,6 +1,7 @@
 //! Sizes, for people.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 /// A size with one digit after the point: `562.1 kB`.
 pub(crate) fn bytes(size: u64) -> String {
@@ -20,9 +21,22 @@ pub(crate) fn bytes(size: u64) -> String {
     text
 }
 
+/// Bytes a second: `2.4 MB/s`.
+pub(crate) fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", bytes(Duration::from_secs_f64(bytes_per_second.clamp(0.0, 1e18)).as_secs()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, rate};
+
+    #[test]
+    fn rates_are_sizes_a_second() {
+        assert_eq!(
+            (rate(14.4), rate(2_400_000.0), rate(-1.0)),
+            ("14 B/s".into(), "2.4 MB/s".into(), "0 B/s".into())
+        );
+    }
 
     #[test]
     fn sizes_have_four_digits_at_most() {

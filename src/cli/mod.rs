@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use clap::Parser;
 
 mod args;
+mod bench;
 mod call;
 mod config;
 mod control;
@@ -24,6 +25,7 @@ mod publish;
 mod record;
 mod remote;
 mod serve;
+mod table;
 
 use args::{Cli, Command};
 use foxglove_bridge::internals::printable;
@@ -83,6 +85,10 @@ fn run_command(arguments: Vec<OsString>, log: &LogOutput) -> Result<(), Failure>
         Command::Param(args) => param::run(args),
         Command::Fetch(args) => fetch::run(args),
         Command::Publish(args) => publish::run(args),
+        Command::Bench(args) => {
+            let bar = if cli.logging.quiet { bench::Bar::Hidden } else { bench::Bar::Shown };
+            bench::run(args, bar, log)
+        }
         Command::Play(args) => control::play(args),
         Command::Pause(args) => control::pause(args),
         Command::Seek(args) => control::seek(args),

@@ -47,7 +47,8 @@ where
     with_client(url, args, Reconnect::Never, work)
 }
 
-fn options(args: &ServerArgs, reconnect: Reconnect) -> ClientOptions {
+/// How a client connects by these flags.
+pub(super) fn options(args: &ServerArgs, reconnect: Reconnect) -> ClientOptions {
     let trust = match (&args.ca_file, args.insecure) {
         (Some(file), _) => Trust::File(file.clone()),
         (None, true) => Trust::Anybody,
@@ -64,7 +65,8 @@ fn options(args: &ServerArgs, reconnect: Reconnect) -> ClientOptions {
     }
 }
 
-fn failure(url: &str, error: ConnectError) -> Failure {
+/// Why there is no connection, with what helps.
+pub(super) fn failure(url: &str, error: ConnectError) -> Failure {
     match &error {
         ConnectError::Url(_) if !url.contains("://") && Path::new(url).extension().is_some() => {
             Failure::Input(anyhow!("{error}; a recording is played by foxglove-bridge serve {url}"))

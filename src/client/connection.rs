@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::error::ConnectError;
-use super::options::{ClientOptions, LARGEST_TEXT};
+use super::options::{ClientOptions, LARGEST_TEXT, Payloads};
 use super::random::Random;
 use super::tls::Tls;
 use super::upgrade::{self, Upgrade};
 use super::url::{Scheme, ServerUrl};
-use crate::protocol::{Frame, Subprotocol};
+use crate::protocol::{Frame, MESSAGE_DATA_HEADER, SERVER_MESSAGE_DATA, Subprotocol};
 use crate::websocket::{Decoder, Event, FrameWriter, Role, Violation, handshake};
 
 /// Bytes that are read at a time.
@@ -105,6 +105,10 @@ impl Connection {
         let opened = upgrade.answered(&head, &rest)?;
         let decoder = Decoder::new(Role::Client, options.largest_message, opened.compression)
             .with_max_text(LARGEST_TEXT.min(options.largest_message));
+        let decoder = match options.payloads {
+            Payloads::Kept => decoder,
+            Payloads::Skipped => decoder.with_heads(SERVER_MESSAGE_DATA, MESSAGE_DATA_HEADER),
+        };
         Ok((Self::new(io, decoder, rest, random), opened.subprotocol))
     }
 

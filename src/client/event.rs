@@ -1,7 +1,7 @@
 //! What a client is told beside messages.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -20,6 +20,19 @@ pub struct Message {
     pub log_time: Timestamp,
     /// In the channel's message encoding.
     pub payload: Bytes,
+}
+
+/// A message as it arrives, for [`Client::measure`](super::Client::measure).
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival<'a> {
+    /// With its topic and schema; its id is the server's.
+    pub channel: &'a Arc<Channel>,
+    /// When the message was logged, by the server's clock.
+    pub log_time: Timestamp,
+    /// Bytes of its payload.
+    pub length: usize,
+    /// When it was read from the connection.
+    pub at: Instant,
 }
 
 /// Whether a connection goes on with the session of the one before it.

@@ -10,11 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::error::{ConnectError, Ended, RequestError};
-use super::event::Event;
+use super::event::{Arrival, Event};
 use super::inbox::Inbox;
-use super::messages::{Events, Messages};
+use super::messages::{Events, Measuring, Messages};
 use super::options::{ClientOptions, OUTGOING, Overflow, Queue, Trust};
-use super::owner::{Command, Owner, Shown, Site};
+use super::owner::{Command, Owner, Shown, Site, Taker};
 use super::publication::{ClientTopic, Publication};
 use super::state::{
     Change, Deadline, Followed, PlaybackChange, Reply, Request, ServiceResponse, State, TakerId,
@@ -168,12 +168,47 @@ impl Client {
     /// A channel that this client has subscribed to already is not subscribed to again: what its server keeps for late
     /// subscribers (latched messages) came to the first one.
     pub fn subscribe_with(&self, topics: impl Into<Topics>, queue: Queue) -> Messages {
-        let taker = TakerId(self.shared.next_taker.fetch_add(1, Ordering::Relaxed));
+        let taker = self.next_taker();
         let inbox = Arc::new(Inbox::new(queue));
-        if !self.command(Command::Subscribe(taker, topics.into(), inbox.clone())) {
+        if !self.command(Command::Subscribe(taker, topics.into(), Taker::Inbox(inbox.clone()))) {
             inbox.end();
         }
-        Messages { taker, inbox, client: self.clone() }
+        Messages::new(taker, inbox, self.clone())
+    }
+
+    /// Calls a function for each message as it arrives, on the task of the connection, which waits for it: to count
+    /// messages, and to time them. With [`Payloads::Skipped`](super::Payloads::Skipped) payloads cost nothing.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), foxglove_bridge::client::ConnectError> {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use foxglove_bridge::client::{Client, ClientOptions, Payloads, Topics};
+    ///
+    /// let options = ClientOptions { payloads: Payloads::Skipped, ..ClientOptions::default() };
+    /// let client = Client::connect_with("ws://localhost:8765", options).await?;
+    /// let bytes = Arc::new(AtomicUsize::new(0));
+    /// let total = bytes.clone();
+    /// let _measuring = client.measure(Topics::All, move |arrival| {
+    ///     total.fetch_add(arrival.length, Ordering::Relaxed);
+    /// });
+    /// client.ended().await;
+    /// println!("{} bytes", bytes.load(Ordering::Relaxed));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn measure(
+        &self,
+        topics: impl Into<Topics>,
+        meter: impl FnMut(Arrival<'_>) + Send + 'static,
+    ) -> Measuring {
+        let taker = self.next_taker();
+        self.command(Command::Subscribe(taker, topics.into(), Taker::Meter(Box::new(meter))));
+        Measuring { taker, client: self.clone() }
+    }
+
+    fn next_taker(&self) -> TakerId {
+        TakerId(self.shared.next_taker.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Takes what happens beside messages. What there is already comes first: the connection, channels, services and the
@@ -183,7 +218,7 @@ impl Client {
         if !self.command(Command::Listen(inbox.clone())) {
             inbox.end();
         }
-        Events { inbox, _client: self.clone() }
+        Events::new(inbox, self.clone())
     }
 
     /// Values of parameters; no names: of all. Parameters that are not set are not in the answer.

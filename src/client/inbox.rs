@@ -7,6 +7,9 @@ use tokio::sync::Notify;
 
 use super::options::{Overflow, Queue};
 
+/// Bytes that are taken at once, or the one item that is larger.
+const SHARE: usize = 16 << 10;
+
 /// What waits for one who takes.
 #[derive(Debug)]
 pub(super) struct Inbox<T> {
@@ -40,7 +43,8 @@ impl<T> Inbox<T> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts something in that takes so many bytes. It replaces the last one that waits if `replaces` says so.
+    /// Puts something in that takes so many bytes. It replaces the last one that waits if `replaces` says so. Who waits for
+    /// it does not notice before [`Inbox::wake`].
     pub(super) fn push(&self, item: T, bytes: usize, replaces: impl FnOnce(&T, &T) -> bool) {
         let mut held = self.held();
         if held.abandoned || held.ended {
@@ -64,7 +68,10 @@ impl<T> Inbox<T> {
                 }
             }
         }
-        drop(held);
+    }
+
+    /// Wakes who waits for what was put in.
+    pub(super) fn wake(&self) {
         self.arrived.notify_one();
     }
 
@@ -104,28 +111,33 @@ impl<T> Inbox<T> {
         self.held().dropped
     }
 
-    /// What waits, without waiting for it.
-    pub(super) fn try_next(&self) -> Option<T> {
+    /// Takes the first of what waits: as many as [`SHARE`] says, so that not each costs a lock.
+    pub(super) fn take(&self, taken: &mut VecDeque<T>) {
         let mut held = self.held();
-        let (item, bytes) = held.items.pop_front()?;
         let was_full = held.bytes > self.queue.bytes;
+        let mut bytes = 0;
+        while let Some((_, size)) = held.items.front()
+            && (taken.is_empty() || bytes + size <= SHARE)
+        {
+            bytes += size;
+            taken.extend(held.items.pop_front().map(|(item, _)| item));
+        }
         held.bytes -= bytes;
         let has_room = held.bytes <= self.queue.bytes;
         drop(held);
         if was_full && has_room {
             self.room.notify_one();
         }
-        Some(item)
     }
 
-    /// The next item; None: nothing comes any more. For one who takes; cancel safe.
-    pub(super) async fn next(&self) -> Option<T> {
+    /// Waits until something can be taken; false: nothing comes any more. For one who takes; cancel safe.
+    pub(super) async fn wait(&self) -> bool {
         loop {
-            if let Some(item) = self.try_next() {
-                return Some(item);
-            }
-            if self.held().ended {
-                return self.try_next();
+            {
+                let held = self.held();
+                if !held.items.is_empty() || held.ended {
+                    return !held.items.is_empty();
+                }
             }
             // one notification is kept if it comes before this
             self.arrived.notified().await;
@@ -141,6 +153,12 @@ mod tests {
         Inbox::new(Queue { bytes, overflow })
     }
 
+    fn taken(inbox: &Inbox<u32>) -> VecDeque<u32> {
+        let mut taken = VecDeque::new();
+        inbox.take(&mut taken);
+        taken
+    }
+
     fn never(_: &u32, _: &u32) -> bool {
         false
     }
@@ -150,7 +168,7 @@ mod tests {
         let inbox = inbox(10, Overflow::DropOldest);
         (0..5).for_each(|item| inbox.push(item, 4, never));
         assert_eq!((inbox.dropped(), inbox.is_full()), (3, false));
-        assert_eq!((inbox.try_next(), inbox.try_next(), inbox.try_next()), (Some(3), Some(4), None));
+        assert_eq!((taken(&inbox), taken(&inbox)), ([3, 4].into(), [].into()));
     }
 
     #[test]
@@ -158,20 +176,19 @@ mod tests {
         let inbox = inbox(10, Overflow::DropOldest);
         inbox.push(1, 4, never);
         inbox.push(2, 400, never);
-        assert_eq!((inbox.try_next(), inbox.try_next()), (Some(2), None));
+        assert_eq!(taken(&inbox), [2]);
     }
 
     #[test]
     fn a_queue_that_waits_is_full_until_there_is_room() {
-        let inbox = inbox(10, Overflow::Wait);
-        (0..3).for_each(|item| inbox.push(item, 4, never));
+        let inbox = inbox(2 * SHARE, Overflow::Wait);
+        (0..5).for_each(|item| inbox.push(item, SHARE / 2, never));
         assert!(inbox.is_full());
-        assert_eq!(inbox.try_next(), Some(0));
+        assert_eq!(taken(&inbox), [0, 1]);
         assert!(!inbox.is_full());
-        (3..6).for_each(|item| inbox.push(item, 4, never));
+        inbox.push(5, 10 * SHARE, never);
         inbox.abandon();
-        assert!(!inbox.is_full());
-        assert_eq!(inbox.try_next(), None);
+        assert!(!inbox.is_full() && taken(&inbox).is_empty());
     }
 
     #[test]
@@ -179,8 +196,7 @@ mod tests {
         let inbox = inbox(10, Overflow::Wait);
         let even = |last: &u32, new: &u32| last.is_multiple_of(2) && new.is_multiple_of(2);
         [1, 2, 4, 6, 7].into_iter().for_each(|item| inbox.push(item, 2, even));
-        let taken: Vec<u32> = std::iter::from_fn(|| inbox.try_next()).collect();
-        assert_eq!(taken, [1, 6, 7]);
+        assert_eq!(taken(&inbox), [1, 6, 7]);
     }
 
     #[tokio::test]
@@ -189,6 +205,8 @@ mod tests {
         inbox.push(1, 1, never);
         inbox.end();
         inbox.push(2, 1, never);
-        assert_eq!((inbox.next().await, inbox.next().await, inbox.next().await), (Some(1), None, None));
+        assert!(inbox.wait().await);
+        assert_eq!(taken(&inbox), [1]);
+        assert!(!inbox.wait().await);
     }
 }

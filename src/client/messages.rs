@@ -1,5 +1,6 @@
 //! What a client's program takes: messages, and events.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::event::{Event, Message};
@@ -8,34 +9,82 @@ use super::inbox::Inbox;
 use super::owner::Command;
 use super::state::TakerId;
 
+/// An inbox, and what was taken from it and not handed on.
+#[derive(Debug)]
+struct Taking<T> {
+    inbox: Arc<Inbox<T>>,
+    taken: VecDeque<T>,
+}
+
+impl<T> Taking<T> {
+    fn new(inbox: Arc<Inbox<T>>) -> Self {
+        Self { inbox, taken: VecDeque::new() }
+    }
+
+    fn try_next(&mut self) -> Option<T> {
+        if self.taken.is_empty() {
+            self.inbox.take(&mut self.taken);
+        }
+        self.taken.pop_front()
+    }
+
+    async fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some(item) = self.try_next() {
+                return Some(item);
+            }
+            if !self.inbox.wait().await {
+                return None;
+            }
+        }
+    }
+}
+
 /// The messages of channels that were subscribed to, in the order in which they came. Dropped, it ends the subscription.
 #[derive(Debug)]
 pub struct Messages {
-    pub(super) taker: TakerId,
-    pub(super) inbox: Arc<Inbox<Message>>,
-    pub(super) client: Client,
+    taker: TakerId,
+    taking: Taking<Message>,
+    client: Client,
 }
 
 impl Messages {
+    pub(super) fn new(taker: TakerId, inbox: Arc<Inbox<Message>>, client: Client) -> Self {
+        Self { taker, taking: Taking::new(inbox), client }
+    }
+
     /// The next message; None once the client has ended ([`Client::ended`] says why) and all have been taken. Cancel safe.
     pub async fn next(&mut self) -> Option<Message> {
-        self.inbox.next().await
+        self.taking.next().await
     }
 
     /// The next message if one waits.
     pub fn try_next(&mut self) -> Option<Message> {
-        self.inbox.try_next()
+        self.taking.try_next()
     }
 
     /// How many messages were dropped so far, with [`Overflow::DropOldest`](super::Overflow::DropOldest).
     pub fn dropped(&self) -> u64 {
-        self.inbox.dropped()
+        self.taking.inbox.dropped()
     }
 }
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        self.inbox.abandon();
+        self.taking.inbox.abandon();
+        self.client.command(Command::Unsubscribe(self.taker));
+    }
+}
+
+/// See [`Client::measure`]. Dropped, it ends the subscription.
+#[derive(Debug)]
+pub struct Measuring {
+    pub(super) taker: TakerId,
+    pub(super) client: Client,
+}
+
+impl Drop for Measuring {
+    fn drop(&mut self) {
         self.client.command(Command::Unsubscribe(self.taker));
     }
 }
@@ -43,30 +92,34 @@ impl Drop for Messages {
 /// What happens beside messages. At most 4 MiB of it wait; beyond that the oldest are dropped, and counted.
 #[derive(Debug)]
 pub struct Events {
-    pub(super) inbox: Arc<Inbox<Event>>,
+    taking: Taking<Event>,
     /// The connection lasts as long as somebody listens.
-    pub(super) _client: Client,
+    _client: Client,
 }
 
 impl Events {
+    pub(super) fn new(inbox: Arc<Inbox<Event>>, client: Client) -> Self {
+        Self { taking: Taking::new(inbox), _client: client }
+    }
+
     /// The next event; None once the client has ended and all have been taken. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
-        self.inbox.next().await
+        self.taking.next().await
     }
 
     /// The next event if one waits.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.inbox.try_next()
+        self.taking.try_next()
     }
 
     /// How many events were dropped so far.
     pub fn dropped(&self) -> u64 {
-        self.inbox.dropped()
+        self.taking.inbox.dropped()
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.inbox.abandon();
+        self.taking.inbox.abandon();
     }
 }

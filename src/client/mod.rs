@@ -93,10 +93,10 @@ mod upgrade;
 mod url;
 
 pub use error::{ConnectError, Ended, RequestError};
-pub use event::{Event, Message, Session};
+pub use event::{Arrival, Event, Message, Session};
 pub use handle::Client;
-pub use messages::{Events, Messages};
-pub use options::{ClientOptions, LARGEST_MESSAGE, Overflow, Queue, Reconnect, TIMEOUT, Trust};
+pub use messages::{Events, Measuring, Messages};
+pub use options::{ClientOptions, LARGEST_MESSAGE, Overflow, Payloads, Queue, Reconnect, TIMEOUT, Trust};
 pub use publication::{ClientTopic, Publication};
 pub use state::{PlaybackChange, ServiceResponse};
 pub use topics::Topics;

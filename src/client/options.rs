@@ -35,6 +35,8 @@ pub struct ClientOptions {
     pub request_timeout: Duration,
     /// Bytes of the largest message that is taken; a larger one ends the connection.
     pub largest_message: usize,
+    /// What becomes of the payloads of messages.
+    pub payloads: Payloads,
 }
 
 impl Default for ClientOptions {
@@ -46,6 +48,7 @@ impl Default for ClientOptions {
             connect_timeout: TIMEOUT,
             request_timeout: TIMEOUT,
             largest_message: LARGEST_MESSAGE,
+            payloads: Payloads::Kept,
         }
     }
 }
@@ -60,6 +63,16 @@ pub enum Trust {
     File(PathBuf),
     /// Everybody's: whoever sits in between can read and change everything. A warning is logged.
     Anybody,
+}
+
+/// What becomes of the payloads of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payloads {
+    /// They are handed on.
+    Kept,
+    /// They are passed over, and messages come without them: for [`Client::measure`](super::Client::measure). Answers to
+    /// requests are not concerned.
+    Skipped,
 }
 
 /// When a client connects again.

@@ -25,8 +25,8 @@ pub enum Topics {
     Topic(String),
     /// The channels whose topics match.
     Matching(TopicPattern),
-    /// The channels whose topics a filter allows.
-    Allowed(TopicFilter),
+    /// The channels whose topics take part.
+    Filtered(TopicFilter),
     /// What any of these chooses.
     Any(Vec<Topics>),
 }
@@ -38,7 +38,7 @@ impl Topics {
             Self::Channel(id) => channel.id == *id,
             Self::Topic(topic) => channel.topic == *topic,
             Self::Matching(pattern) => pattern.matches(&channel.topic),
-            Self::Allowed(filter) => filter.allows(&channel.topic),
+            Self::Filtered(filter) => filter.allows(&channel.topic),
             Self::Any(topics) => topics.iter().any(|topics| topics.choose(channel)),
         }
     }
@@ -48,7 +48,7 @@ impl Topics {
         match self {
             Self::Channel(id) => *self = topic_of(*id).map_or(Self::Any(Vec::new()), Self::Topic),
             Self::Any(topics) => topics.iter_mut().for_each(|topics| topics.forget_ids(topic_of)),
-            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Allowed(_) => {}
+            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Filtered(_) => {}
         }
     }
 
@@ -57,7 +57,7 @@ impl Topics {
         match self {
             Self::Channel(own) => *own == id,
             Self::Any(topics) => topics.iter().any(|topics| topics.names(id)),
-            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Allowed(_) => false,
+            Self::All | Self::Topic(_) | Self::Matching(_) | Self::Filtered(_) => false,
         }
     }
 }
@@ -82,7 +82,7 @@ impl From<ChannelId> for Topics {
 
 impl From<TopicFilter> for Topics {
     fn from(filter: TopicFilter) -> Self {
-        Self::Allowed(filter)
+        Self::Filtered(filter)
     }
 }
 

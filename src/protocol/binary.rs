@@ -1,6 +1,8 @@
 //! Binary messages: one opcode byte, then little-endian fields.
 
-use bytes::Bytes;
+use std::ops::Range;
+
+use bytes::{Buf, Bytes};
 
 use super::wire::DecodeError;
 
@@ -35,19 +37,21 @@ impl Reader {
         DecodeError::Bytes { message: self.message, field, offset, problem: problem.into() }
     }
 
-    fn take(&mut self, field: &'static str, count: usize) -> Result<Bytes, DecodeError> {
+    /// Where the next bytes are.
+    fn next(&mut self, field: &'static str, count: usize) -> Result<Range<usize>, DecodeError> {
         let left = self.frame.len() - self.offset;
         if left < count {
             return Err(self.refuse(field, 0, format!("needs {count} bytes, {left} are left")));
         }
-        let bytes = self.frame.slice(self.offset..self.offset + count);
+        let start = self.offset;
         self.offset += count;
-        Ok(bytes)
+        Ok(start..self.offset)
     }
 
     fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
+        let range = self.next(field, N)?;
         let mut array = [0; N];
-        array.copy_from_slice(&self.take(field, N)?);
+        array.copy_from_slice(&self.frame[range]);
         Ok(array)
     }
 
@@ -77,7 +81,8 @@ impl Reader {
     pub(super) fn sized(&mut self, field: &'static str) -> Result<Bytes, DecodeError> {
         let count = self.u32(field)?;
         // a usize below 32 bits can't hold such a frame either
-        self.take(field, usize::try_from(count).unwrap_or(usize::MAX))
+        let range = self.next(field, usize::try_from(count).unwrap_or(usize::MAX))?;
+        Ok(self.frame.slice(range))
     }
 
     /// UTF-8 after its length in a u32.
@@ -90,8 +95,9 @@ impl Reader {
     }
 
     /// All that is left, as a share of the frame.
-    pub(super) fn rest(self) -> Bytes {
-        self.frame.slice(self.offset..)
+    pub(super) fn rest(mut self) -> Bytes {
+        self.frame.advance(self.offset);
+        self.frame
     }
 }
 

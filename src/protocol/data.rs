@@ -11,7 +11,7 @@ use super::wire::DecodeError;
 use crate::model::SubscriptionId;
 use crate::time::Timestamp;
 
-pub(super) const SERVER_MESSAGE_DATA: u8 = 1;
+pub(crate) const SERVER_MESSAGE_DATA: u8 = 1;
 pub(super) const SERVER_TIME: u8 = 2;
 pub(super) const CLIENT_MESSAGE_DATA: u8 = 1;
 

@@ -32,7 +32,7 @@ pub use asset::{AssetRequestId, FetchAsset, FetchAssetResponse};
 pub use channel::{AdvertisedChannel, ClientChannel, ClientChannelId, NotAdvertisable, Subscription};
 pub use client_message::ClientMessage;
 pub use data::{ClientMessageData, MessageData};
-pub(crate) use data::{MESSAGE_DATA_HEADER, message_data_header, time_frame};
+pub(crate) use data::{MESSAGE_DATA_HEADER, SERVER_MESSAGE_DATA, message_data_header, time_frame};
 pub use graph::{AdvertisedService, ConnectionGraphUpdate, PublishedTopic, SubscribedTopic};
 pub use handshake::{Offer, Subprotocol};
 pub use parameter::{

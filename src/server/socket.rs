@@ -122,7 +122,10 @@ impl<R: AsyncRead + Unpin, W: Connection> Socket<R, W> {
                         match event {
                             Event::Text(text) => self.session.on_text(&text),
                             Event::LongText(length) => self.session.on_long_text(length, self.client_text),
-                            Event::Binary(bytes) => self.session.on_binary(bytes),
+                            // it is never asked for heads alone
+                            Event::Binary(bytes) | Event::Head { head: bytes, .. } => {
+                                self.session.on_binary(bytes);
+                            }
                             Event::Ping(payload) => self.pongs.push(payload),
                             Event::Pong => self.outlet.leave_to_system(true),
                             Event::Close(code) => {

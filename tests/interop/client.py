@@ -12,12 +12,9 @@ import tempfile
 import time
 
 import websockets
-from mcap.reader import make_reader
 
-from bridge import BRIDGE, OLD, TESTDATA, Client, Recording, check, equal, messages_in, serving, until
-from program import Address, port_of
+from bridge import BRIDGE, check, equal, serving, until
 
-DRIVE = os.path.join(TESTDATA, "drive.mcap")
 NODE_MODULES = os.environ.get("NODE_PATH", "")
 
 
@@ -316,47 +313,12 @@ async def nonsense():
         equal(json.loads(said), {"topic": "/a", "log_time": "5.000000000", "data": {"ok": 1}}, "line")
 
 
-async def relay(path=DRIVE):
-    """`echo --raw | serve -` passes a recording on: topics, schemas, log times and payloads are the same."""
-    recording = Recording(path)
-    async with serving(path, "--rate", "max", "--start-on", "client", "--at-end", "exit") as first:
-        with tempfile.TemporaryDirectory() as folder:
-            ready = os.path.join(folder, "ready")
-            echo = subprocess.Popen([BRIDGE, "echo", "--raw", f"ws://127.0.0.1:{first.port}"], stdout=subprocess.PIPE)
-            serve = subprocess.Popen(
-                [BRIDGE, "serve", "-", "--port", "0", "--ready-file", ready, "--no-progress"], stdin=echo.stdout,
-                stderr=subprocess.PIPE)
-            echo.stdout.close()
-            try:
-                port = await port_of(ready, serve)
-                equal(await asyncio.to_thread(echo.wait, 60), 0, "exit code of echo")
-                client = await Client.connect(Address(port), OLD, topics=None)
-                await client.until(
-                    lambda events: len(messages_in(events)) >= len(recording.messages), "all messages", 60)
-            finally:
-                for process in (echo, serve):
-                    process.kill()
-                    process.wait()
-    got = sorted((recording.plain(topic), time, bytes(data)) for topic, time, data in messages_in(client.events))
-    wanted = sorted((topic, time, bytes(data)) for topic, time, data in recording.as_sent())
-    equal(len(got), len(wanted), "messages")
-    for one, other in zip(got, wanted):
-        equal(one, other, "message")
-    schemas = {c["topic"]: (c["schemaName"], c["schema"]) for c in client.channels.values()}
-    with open(path, "rb") as file:
-        summary = make_reader(file).get_summary()
-    for channel in summary.channels.values():
-        if channel.message_encoding == "protobuf":
-            schema = summary.schemas[channel.schema_id]
-            equal(schemas[channel.topic], (schema.name, base64.b64encode(schema.data).decode()), "schema")
-
-
-def example(name):
+def example(name, *arguments):
     """A server of npm `@foxglove/ws-protocol-examples`: the process and its URL."""
     preload = os.path.join(os.path.dirname(__file__), "port.cjs")
     entry = os.path.join(NODE_MODULES, "@foxglove/ws-protocol-examples/dist/cjs/ws-protocol-examples/src/index.js")
     process = subprocess.Popen(
-        ["node", "--require", preload, entry, name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        ["node", "--require", preload, entry, name, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     return process, f"ws://127.0.0.1:{process.stdout.readline().split()[1]}"
 
 
@@ -401,6 +363,6 @@ async def example_services(url):
 
 
 TRIALS = dict(
-    client_sdk=sdk, client_tls=tls, client_token=token, client_restart=restart, client_silent=silent, client_nonsense=nonsense, client_relay=relay,
+    client_sdk=sdk, client_tls=tls, client_token=token, client_restart=restart, client_silent=silent, client_nonsense=nonsense,
     client_examples=examples,
 )

@@ -12,13 +12,12 @@ import struct
 import subprocess
 import tempfile
 
-import websockets
 from mcap.records import Schema
 from mcap_protobuf.decoder import DecoderFactory
 
-from bridge import BRIDGE, OLD, SDK, Server, check, equal
+from bridge import BRIDGE, OLD, SDK, Client, Server, check, equal
+from program import Address
 
-MESSAGE, TIME, RESPONSE, STATE = 1, 2, 3, 5
 NAMES = ["drive", "sysmon", "json", "protobuf", "image", "params", "services", "playback"]
 
 
@@ -33,41 +32,43 @@ class Demo(Server):
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
 
 
-class Viewer:
+class Viewer(Client):
     """Subscribes to everything, and decodes every message by its schema."""
 
     def __init__(self, socket):
-        self.socket = socket
-        self.channels, self.messages, self.texts, self.responses, self.states = {}, {}, [], [], []
+        super().__init__(socket)
+        self.messages, self.responses, self.states = {}, [], []
         self.decoders, self.factory = {}, DecoderFactory()
-        self.error = None
-        self.changed = asyncio.Event()
-        self.task = asyncio.create_task(self.read())
+        self.taken = 0
 
     @classmethod
     async def connect(cls, port, protocol=OLD):
-        return cls(await websockets.connect(
-            f"ws://127.0.0.1:{port}", subprotocols=[protocol], max_size=None, compression=None))
+        return await super().connect(Address(port), protocol, topics=None)
 
-    async def read(self):
-        try:
-            async for frame in self.socket:
-                await self.on_text(json.loads(frame)) if isinstance(frame, str) else self.on_binary(frame)
-                self.changed.set()
-        except websockets.ConnectionClosed:
-            pass
-        except BaseException as error:  # the trial that waits must see it
-            self.error = error
-        self.changed.set()
+    def take(self):
+        """Decodes what has come since the last time."""
+        new, self.taken = self.events[self.taken:], len(self.events)
+        for kind, *event in new:
+            if kind == "text" and event[0]["op"] == "advertise":
+                self.decoders.update((channel["topic"], self.decoder(channel)) for channel in event[0]["channels"])
+            elif kind == "message":
+                topic, log_time, payload = event
+                self.messages.setdefault(topic, []).append((log_time, self.decoders[topic](payload)))
+            elif kind == "response":
+                call, encoding, payload = event
+                equal(encoding, "json", "encoding of a response")
+                self.responses.append((call, json.loads(payload)))
+            elif kind == "state":
+                self.states.append(event[0])
 
-    async def on_text(self, text):
-        self.texts.append(text)
-        if text["op"] == "advertise":
-            for channel in text["channels"]:
-                self.channels[channel["id"]] = channel
-                self.decoders[channel["id"]] = self.decoder(channel)
-            wanted = [{"id": channel["id"], "channelId": channel["id"]} for channel in text["channels"]]
-            await self.send(op="subscribe", subscriptions=wanted)
+    async def send(self, **text):
+        await self.socket.send(json.dumps(text))
+
+    async def until(self, done, what, seconds=30):
+        def look(_):
+            self.take()
+            return done()
+        return await super().until(look, what, seconds)
 
     def decoder(self, channel):
         if channel["encoding"] == "json":
@@ -85,43 +86,8 @@ class Viewer:
                         data=base64.b64decode(channel["schema"], validate=True))
         return self.factory.decoder_for("protobuf", schema)
 
-    def on_binary(self, frame):
-        if frame[0] == MESSAGE:
-            subscription, log_time = struct.unpack_from("<IQ", frame, 1)
-            message = self.decoders[subscription](frame[13:])
-            self.messages.setdefault(self.channels[subscription]["topic"], []).append((log_time, message))
-        elif frame[0] == RESPONSE:
-            service, call, length = struct.unpack_from("<III", frame, 1)
-            equal(frame[13:13 + length], b"json", "encoding of a response")
-            self.responses.append((call, json.loads(frame[13 + length:])))
-        elif frame[0] == STATE:
-            status, now, speed, seek, length = struct.unpack_from("<BQfBI", frame, 1)
-            self.states.append(dict(status=status, time=now, speed=speed, seek=seek, id=frame[19:].decode()))
-        else:
-            equal(frame[0], TIME, "opcode")
-
-    async def send(self, **text):
-        await self.socket.send(json.dumps(text))
-
-    async def until(self, done, what, seconds=30):
-        async def wait():
-            while not (value := done()):
-                if self.error:
-                    raise self.error
-                check(not self.task.done(), what, ": closed")
-                self.changed.clear()
-                await self.changed.wait()
-            return value
-        try:
-            return await asyncio.wait_for(wait(), seconds)
-        except asyncio.TimeoutError:
-            raise AssertionError(f"{what}: not within {seconds} s") from None
-
-    def ops(self, op):
-        return [text for text in self.texts if text["op"] == op]
-
     async def call(self, name, request, number):
-        services = [s for text in self.ops("advertiseServices") for s in text["services"]]
+        services = [s for text in self.texts("advertiseServices") for s in text["services"]]
         service = next(s for s in services if s["name"] == name)
         for part in ("request", "response"):
             equal(service[part]["schemaEncoding"], "jsonschema", name)
@@ -131,17 +97,17 @@ class Viewer:
         await self.socket.send(struct.pack("<BIII", 2, service["id"], number, 4) + b"json" + payload)
 
         def answered():
-            failures = [text for text in self.ops("serviceCallFailure") if text["callId"] == number]
+            failures = [text for text in self.texts("serviceCallFailure") if text["callId"] == number]
             return failures or [response for call, response in self.responses if call == number]
         return (await self.until(answered, name))[0]
 
     async def set(self, name, value):
         """Sets a parameter; what holds afterwards."""
-        number = f"set {len(self.texts)}"
+        number = f"set {len(self.events)}"
         await self.send(op="setParameters", parameters=[{"name": name, "value": value}], id=number)
 
         def answered():
-            return [text["parameters"] for text in self.ops("parameterValues") if text.get("id") == number]
+            return [text["parameters"] for text in self.texts("parameterValues") if text.get("id") == number]
         return (await self.until(answered, f"setting {name}"))[0]
 
 
@@ -153,14 +119,11 @@ async def demo(name, protocol=OLD):
         check(await server.ready() is not None, "the program ended:", server.said())
         check(f"Serving the demo {name} (" in server.said(), server.said())
         viewer = await Viewer.connect(server.port, protocol)
-        await viewer.until(lambda: viewer.ops("advertise"), "channels")
+        await viewer.until(lambda: viewer.texts("advertise"), "channels")
         yield server, viewer
         server.process.send_signal(signal.SIGINT)
         equal(await server.code(), 0, "exit code; " + server.said())
-        await asyncio.wait_for(viewer.task, 10)
-        equal(viewer.socket.close_code, 1001, "close code")
-        if viewer.error:
-            raise viewer.error
+        equal(await viewer.closed(10), 1001, "close code")
         check(not re.search("ERROR|WARN|panicked", server.said()), server.said())
     finally:
         server.stop()
@@ -283,7 +246,7 @@ async def image():
 async def params():
     async with demo("params") as (_, viewer):
         await viewer.send(op="getParameters", parameterNames=[], id="all")
-        values = await viewer.until(lambda: viewer.ops("parameterValues"), "values")
+        values = await viewer.until(lambda: viewer.texts("parameterValues"), "values")
         equal(values[0]["id"], "all", "id")
         names = [one["name"] for one in values[0]["parameters"]]
         await viewer.send(op="subscribeParameterUpdates", parameterNames=names)
@@ -291,10 +254,10 @@ async def params():
         equal(await viewer.set("count", 1000), [{"name": "count", "value": 7}], "too large a count")
         equal(await viewer.set("gain", 7), [{"name": "gain", "value": 7.0, "type": "float64"}], "gain")
         equal((await viewer.set("serial_number", "x"))[0]["value"], "FB-0001", "what can't be set")
-        check(any("count" in text["message"] for text in viewer.ops("status")), viewer.ops("status"))
+        check(any("count" in text["message"] for text in viewer.texts("status")), viewer.texts("status"))
 
         def changed():
-            return [one for text in viewer.ops("parameterValues") if "id" not in text
+            return [one for text in viewer.texts("parameterValues") if "id" not in text
                     for one in text["parameters"] if one["name"] == "uptime_seconds"]
         await viewer.until(lambda: len(changed()) >= 2, "what changes by itself")
 
@@ -315,7 +278,7 @@ async def services():
 async def playback():
     async with demo("playback", SDK) as (_, viewer):
         await everything(viewer, {None: 20})
-        info = viewer.ops("serverInfo")[0]
+        info = viewer.texts("serverInfo")[0]
         start = info["dataStartTime"]["sec"] * 10**9 + info["dataStartTime"]["nsec"]
 
         async def control(command, speed, seek, name):

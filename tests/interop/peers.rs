@@ -42,7 +42,7 @@ pub(crate) fn modules() -> PathBuf {
 }
 
 /// What `tests/interop` imports.
-const PACKAGES: &str = "import foxglove_schemas_flatbuffer, flatbuffers, mcap, mcap_protobuf, mcap_ros1, mcap_ros2, rosbags, websockets, lz4, zstandard";
+const PACKAGES: &str = "import foxglove_schemas_flatbuffer, foxglove_websocket, flatbuffers, mcap, mcap_protobuf, mcap_ros1, mcap_ros2, rosbags, websockets, lz4, zstandard";
 
 pub(crate) fn python() -> Result<PathBuf, String> {
     let candidates = [Path::new(ROOT).join("target/interop/venv/bin/python"), "python3".into()];

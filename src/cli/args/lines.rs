@@ -46,7 +46,7 @@ pub(crate) struct LineArgs {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true")]
     strict: Option<String>,
-    /// Longest line that is read [default: 8MiB]
+    /// Longest line that is read [default: 32MiB]
     #[arg(long, value_name = "BYTES")]
     max_line: Option<String>,
 }

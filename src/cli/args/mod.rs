@@ -9,6 +9,7 @@ use crate::cli::logging::{LogFormat, Verbosity};
 use anyhow::anyhow;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+mod bench;
 mod lines;
 mod meant;
 mod record;
@@ -16,6 +17,7 @@ mod remote;
 mod serve;
 mod split;
 
+pub(crate) use bench::BenchArgs;
 use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
 pub(crate) use record::RecordArgs;
@@ -105,6 +107,9 @@ pub(crate) enum Command {
     /// Publish JSON lines from stdin as a client of a server
     #[command(after_help = remote::PUBLISH_EXAMPLES)]
     Publish(Box<PublishArgs>),
+    /// Put a server under the load of many viewers, and measure what they get
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(Box<BenchArgs>),
     /// Let the playback of a server go on
     Play(Box<ControlArgs>),
     /// Let the playback of a server pause

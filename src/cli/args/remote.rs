@@ -97,6 +97,9 @@ pub(crate) struct EchoArgs {
     /// Print how old messages are when they come, by their log times and the clock of this computer, once a second
     #[arg(long, conflicts_with_all = ["raw", "field", "csv"])]
     pub(crate) delay: bool,
+    /// Print each report of --hz, --bw and --delay as a JSON object
+    #[arg(long, conflicts_with_all = ["raw", "field", "csv"])]
+    pub(crate) json: bool,
     /// Where to begin in a recording: +10s from its start, RFC 3339, or nanoseconds
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) start: Option<TimeSpec>,

@@ -21,7 +21,7 @@ mod rates;
 mod raw;
 mod recording;
 
-use rates::{Figure, Rates};
+use rates::{Figure, Rates, Shape};
 
 /// What waits for stdout, in bytes; more is written at once.
 const BUFFER: usize = 64 << 10;
@@ -38,6 +38,11 @@ pub(crate) fn run(args: &EchoArgs) -> Result<(), Failure> {
         (.., true) => Some(Figure::Delay),
         (false, false, false) => None,
     };
+    if args.json && figure.is_none() {
+        return Err(Failure::Input(anyhow!(
+            "--json is for --hz, --bw and --delay; messages are JSON unless something else is asked for"
+        )));
+    }
     if is_url(&args.source) {
         if args.start.is_some() || args.end.is_some() {
             return Err(Failure::Input(anyhow!(
@@ -76,7 +81,10 @@ async fn from_server(
         }
     });
     let outcome = match figure {
-        Some(figure) => Rates::new(figure, args.count).print(&mut messages).await,
+        Some(figure) => {
+            let shape = if args.json { Shape::Json } else { Shape::Text };
+            Rates::new(figure, shape, args.count).print(&mut messages).await
+        }
         None => {
             let mut printer = Printer::new(args).map_err(Failure::Input)?;
             print_messages(&mut messages, &mut printer, args.server.timeout).await

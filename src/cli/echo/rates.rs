@@ -6,6 +6,7 @@ use std::time::Duration;
 use foxglove_bridge::client::{Message, Messages};
 use foxglove_bridge::internals::{SHORT, printable};
 use foxglove_bridge::time::Timestamp;
+use serde_json::{Value, json};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Done;
@@ -23,6 +24,15 @@ pub(super) enum Figure {
     Frequency,
     Bandwidth,
     Delay,
+}
+
+/// How a report is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A line for each topic.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// What has come on a topic in an interval.
@@ -62,17 +72,23 @@ impl Spread {
         let mean = self.sum / self.count as f64;
         format!("mean {mean:.4} s  min {:.4} s  max {:.4} s", self.smallest, self.largest)
     }
+
+    fn json(&self) -> Option<Value> {
+        let mean = self.sum / self.count as f64;
+        (self.count > 0).then(|| json!({ "mean": mean, "min": self.smallest, "max": self.largest }))
+    }
 }
 
 pub(super) struct Rates {
     figure: Figure,
+    shape: Shape,
     reports_left: Option<u64>,
     topics: BTreeMap<String, Seen>,
 }
 
 impl Rates {
-    pub(super) fn new(figure: Figure, reports: Option<u64>) -> Self {
-        Self { figure, reports_left: reports, topics: BTreeMap::new() }
+    pub(super) fn new(figure: Figure, shape: Shape, reports: Option<u64>) -> Self {
+        Self { figure, shape, reports_left: reports, topics: BTreeMap::new() }
     }
 
     pub(super) async fn print(mut self, messages: &mut Messages) -> Result<Done, Failure> {
@@ -117,35 +133,49 @@ impl Rates {
         seen.delays.add(later - earlier);
     }
 
-    /// What came since the last report, and begins anew. Topics stay, so that silence is seen.
+    /// What came since the last report, and begins again. Topics stay, so that silence is seen.
     fn report(&mut self, over: Duration) -> String {
-        if self.topics.is_empty() {
-            return "no messages\n".to_owned();
-        }
         let seconds = over.as_secs_f64().max(0.001);
-        let mut text = String::new();
-        for (topic, seen) in &mut self.topics {
-            let now = std::mem::replace(seen, Seen { last: seen.last, ..Seen::default() });
-            let figures = match self.figure {
-                Figure::Frequency => {
-                    format!("{:.2} Hz  between: {}", now.messages as f64 / seconds, now.gaps.text())
-                }
-                Figure::Bandwidth => {
-                    let mean = now.bytes.checked_div(now.messages).unwrap_or(0);
-                    let nanos = over.as_nanos().max(1);
-                    let rate = u128::from(now.bytes) * 1_000_000_000 / nanos;
-                    let rate = figures::bytes(u64::try_from(rate).unwrap_or(u64::MAX));
-                    format!(
-                        "{rate}/s  {:.2} messages/s of {}",
-                        now.messages as f64 / seconds,
-                        figures::bytes(mean)
-                    )
-                }
-                Figure::Delay => now.delays.text(),
-            };
-            text.push_str(&format!("{}  {figures}\n", printable(topic, SHORT)));
+        let begin = |seen: &mut Seen| std::mem::replace(seen, Seen { last: seen.last, ..Seen::default() });
+        let figure = self.figure;
+        let topics = self.topics.iter_mut().map(|(topic, seen)| (topic, begin(seen)));
+        if self.shape == Shape::Json {
+            let topics: Vec<Value> = topics.map(|(topic, seen)| seen.json(topic, figure, seconds)).collect();
+            return format!("{}\n", json!({ "seconds": seconds, "topics": topics }));
         }
-        text
+        let text: String = topics
+            .map(|(topic, seen)| format!("{}  {}\n", printable(topic, SHORT), seen.text(figure, seconds)))
+            .collect();
+        if text.is_empty() { "no messages\n".to_owned() } else { text }
+    }
+}
+
+impl Seen {
+    fn text(&self, figure: Figure, seconds: f64) -> String {
+        let rate = self.messages as f64 / seconds;
+        match figure {
+            Figure::Frequency => format!("{rate:.2} Hz  between: {}", self.gaps.text()),
+            Figure::Bandwidth => {
+                let mean = self.bytes.checked_div(self.messages).unwrap_or(0);
+                let bytes = figures::rate(self.bytes as f64 / seconds);
+                format!("{bytes}  {rate:.2} messages/s of {}", figures::bytes(mean))
+            }
+            Figure::Delay => self.delays.text(),
+        }
+    }
+
+    fn json(&self, topic: &str, figure: Figure, seconds: f64) -> Value {
+        let rate = self.messages as f64 / seconds;
+        match figure {
+            Figure::Frequency => json!({ "topic": topic, "hz": rate, "between": self.gaps.json() }),
+            Figure::Bandwidth => json!({
+                "topic": topic,
+                "bytes_per_second": self.bytes as f64 / seconds,
+                "hz": rate,
+                "mean_bytes": self.bytes.checked_div(self.messages),
+            }),
+            Figure::Delay => json!({ "topic": topic, "delay": self.delays.json() }),
+        }
     }
 }
 
@@ -155,11 +185,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_report_can_be_an_object() {
+        let message = message("json", None, b"{\"x\":1}");
+        let mut rates = Rates::new(Figure::Bandwidth, Shape::Json, None);
+        rates.add(&message, Instant::now(), message.log_time);
+        let expected = json!({ "seconds": 2.0, "topics": [
+            { "topic": "/a", "bytes_per_second": 3.5, "hz": 0.5, "mean_bytes": 7 },
+        ] });
+        assert_eq!(rates.report(Duration::from_secs(2)), format!("{expected}\n"));
+        rates.figure = Figure::Frequency;
+        let silent = json!({ "seconds": 1.0, "topics": [{ "topic": "/a", "hz": 0.0, "between": null }] });
+        assert_eq!(rates.report(INTERVAL), format!("{silent}\n"));
+        rates.figure = Figure::Delay;
+        rates.add(&message, Instant::now(), message.log_time.saturating_add(Duration::from_millis(500)));
+        assert!(rates.report(INTERVAL).contains(r#""delay":{"max":0.5,"mean":0.5,"min":0.5}"#));
+    }
+
+    #[test]
     fn a_report_has_what_came_since_the_last_one() {
         let start = Instant::now();
         let message = message("json", None, b"{\"x\":1}");
         let report = |figure| {
-            let mut rates = Rates::new(figure, None);
+            let mut rates = Rates::new(figure, Shape::Text, None);
             for at in 0..4 {
                 let clock = message.log_time.saturating_add(Duration::from_millis(250));
                 rates.add(&message, start + Duration::from_millis(100 * at), clock);
@@ -171,6 +218,6 @@ mod tests {
         assert_eq!(second, "/a  0.00 Hz  between: -\n");
         assert_eq!(report(Figure::Bandwidth).0, "/a  14 B/s  2.00 messages/s of 7 B\n");
         assert_eq!(report(Figure::Delay).0, "/a  mean 0.2500 s  min 0.2500 s  max 0.2500 s\n");
-        assert_eq!(Rates::new(Figure::Delay, None).report(INTERVAL), "no messages\n");
+        assert_eq!(Rates::new(Figure::Delay, Shape::Text, None).report(INTERVAL), "no messages\n");
     }
 }

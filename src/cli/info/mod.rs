@@ -23,7 +23,6 @@ mod input;
 mod json;
 mod length;
 mod server;
-mod table;
 mod tables;
 #[cfg(test)]
 mod testing;

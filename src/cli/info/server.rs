@@ -8,9 +8,9 @@ use foxglove_bridge::model::Channel;
 use foxglove_bridge::protocol::{PlaybackState, ServerInfo, Service, Subprotocol};
 use serde_json::{Value, json};
 
-use super::table::{Align, row, section, table};
 use crate::cli::args::InfoArgs;
 use crate::cli::remote::once;
+use crate::cli::table::{Align, row, section, table};
 use crate::cli::{Failure, print};
 
 /// Channels and services come with the connection: once nothing new has come for so long they are taken to be all.

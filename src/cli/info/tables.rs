@@ -6,8 +6,8 @@ use foxglove_bridge::time::{TimeRange, Timestamp};
 
 use super::length::{length, offset};
 use super::rate;
-use super::table::{Align, Column, Row, of_columns, row, section, width};
 use crate::cli::figures::bytes;
+use crate::cli::table::{Align, Column, Row, of_columns, row, section, width};
 
 /// What is not known.
 const UNKNOWN: &str = "-";

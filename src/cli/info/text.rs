@@ -7,10 +7,10 @@ use foxglove_bridge::source::summary::{ChunkSummary, Format, RecordingSummary};
 use foxglove_bridge::time::TimeRange;
 
 use super::length::{length, offset};
-use super::table::{line, row, table};
 use super::tables;
 use crate::cli::LONGEST_ERROR;
 use crate::cli::figures::bytes;
+use crate::cli::table::{line, row, table};
 
 /// Several lines, aligned; control characters of names are escaped, as a file may contain anything. `room`: columns of the
 /// terminal.

@@ -5,8 +5,8 @@ use foxglove_bridge::source::summary::RecordingSummary;
 use foxglove_bridge::time::TimeRange;
 
 use super::length::length;
-use super::table::{row, table};
 use crate::cli::figures::bytes;
+use crate::cli::table::{row, table};
 
 /// See the module's documentation.
 #[derive(Debug, Default)]

@@ -9,8 +9,9 @@ use super::*;
 use crate::model::{ChannelId, SubscriptionId};
 use crate::pattern::{TopicFilter, TopicPattern};
 use crate::protocol::{
-    AdvertiseTable, AdvertisedChannel, ClientChannel, ClientChannelId, FetchAssetResponse, Frame, Parameter,
-    ParameterValues, SchemaEntry, SchemaId, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
+    AdvertiseTable, AdvertisedChannel, AssetRequestId, CallId, ClientChannel, ClientChannelId,
+    FetchAssetResponse, Frame, MessageData, Parameter, ParameterValues, PlaybackCommand, PlaybackStatus,
+    SchemaEntry, SchemaId, ServerMessage, ServiceCallFailure, ServiceCallResponse, Status, TabledChannel,
 };
 use crate::time::Timestamp;
 
@@ -166,7 +167,7 @@ fn two_who_want_a_channel_share_a_subscription_until_the_last_is_gone() {
     client.hear(ServerMessage::Advertise(vec![advertised(1, "/a")]));
     client.subscribe(1, "/a");
     assert_eq!(client.subscribe(2, Topics::All), []);
-    let [Output::Deliver(takers, message)] = &client.hear(data(0, "{}"))[..] else { panic!() };
+    let [Output::Deliver { takers, message, .. }] = &client.hear(data(0, "{}"))[..] else { panic!() };
     assert_eq!((&takers[..], message.channel.topic.as_str()), (&[TakerId(1), TakerId(2)][..], "/a"));
     client.state.unsubscribe(TakerId(1));
     assert_eq!(client.outputs(), []);
@@ -215,7 +216,9 @@ fn after_a_reconnect_topics_are_subscribed_to_under_their_new_ids() {
     let [ClientMessage::Subscribe(subscriptions)] = sent(&outputs)[..] else { panic!("{outputs:?}") };
     let channels: Vec<u32> = subscriptions.iter().map(|subscription| subscription.channel_id.0).collect();
     assert_eq!(channels, [1, 2]);
-    let [Output::Deliver(takers, _)] = &client.hear(data(subscriptions[1].id.0, "{}"))[..] else { panic!() };
+    let [Output::Deliver { takers, .. }] = &client.hear(data(subscriptions[1].id.0, "{}"))[..] else {
+        panic!()
+    };
     assert_eq!(takers[..], [TakerId(1)], "the id meant /a");
 }
 
@@ -506,7 +509,7 @@ fn topics(choice: u8) -> Topics {
         0 => Topics::All,
         1 => Topics::Channel(ChannelId(u32::from(choice) % 5)),
         2 => Topics::Matching("/[ab]".parse().unwrap()),
-        3 => Topics::Allowed(TopicFilter { include: Vec::new(), exclude: vec!["/[ab]".parse().unwrap()] }),
+        3 => Topics::Filtered(TopicFilter { include: Vec::new(), exclude: vec!["/[ab]".parse().unwrap()] }),
         _ => Topics::Topic(format!("/{}", char::from(b'a' + choice % 5))),
     }
 }
@@ -614,7 +617,7 @@ impl Mirror {
                         prop_assert!(self.subscribed.remove(id).is_some(), "it was subscribed");
                     }
                 }
-                Output::Deliver(takers, _) => prop_assert!(!takers.is_empty()),
+                Output::Deliver { takers, .. } => prop_assert!(!takers.is_empty()),
                 Output::Send(_) | Output::Tell(..) | Output::Fail(_) => {}
             }
         }

@@ -54,8 +54,12 @@ impl Fake {
 
     /// A client of this server that is ready.
     async fn client(&self) -> (Client, Peer) {
+        self.client_with(ClientOptions::default()).await
+    }
+
+    async fn client_with(&self, options: ClientOptions) -> (Client, Peer) {
         let url = self.url();
-        let (client, peer) = tokio::join!(Client::connect(&url), self.serve());
+        let (client, peer) = tokio::join!(Client::connect_with(&url, options), self.serve());
         (client.unwrap(), peer)
     }
 

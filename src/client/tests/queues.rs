@@ -1,6 +1,7 @@
 //! Messages that come faster than they are taken.
 
 use super::*;
+use crate::protocol::FetchAssetResponse;
 
 const SMALL: usize = 10_000;
 
@@ -83,4 +84,34 @@ async fn one_who_takes_nothing_and_leaves_lets_the_others_go_on() {
     for time in 1..50 {
         assert_eq!(soon(other.next()).await.unwrap().log_time.nanos(), time);
     }
+}
+
+#[tokio::test]
+async fn messages_are_measured_without_their_payloads() {
+    let fake = Fake::start().await;
+    let options = ClientOptions { payloads: Payloads::Skipped, ..ClientOptions::default() };
+    let (client, mut peer) = fake.client_with(options).await;
+    let (sender, mut measured) = tokio::sync::mpsc::unbounded_channel();
+    let measuring = client.measure("/a", move |arrival| {
+        sender.send((arrival.channel.topic.clone(), arrival.log_time.nanos(), arrival.length)).unwrap();
+    });
+    peer.text(&INFO.replace("parameters", "assets")).await;
+    peer.text(&advertise(1, "/a")).await;
+    let (id, _) = peer.subscription().await;
+    for (time, length) in [(1, 0), (2, 1), (3, 100_000)] {
+        peer.data(id, time, vec![7; length]).await;
+        assert_eq!(soon(measured.recv()).await, Some(("/a".to_owned(), time, length)));
+    }
+    // answers come whole
+    let fetching = client.fetch_asset("package://a");
+    let answering = async {
+        let ClientMessage::FetchAsset(request) = peer.message().await else { panic!() };
+        let (request_id, result) = (request.request_id, Ok(Bytes::from(vec![1; 5000])));
+        peer.say(&ServerMessage::FetchAssetResponse(FetchAssetResponse { request_id, result })).await;
+    };
+    let (asset, ()) = soon(async { tokio::join!(fetching, answering) }).await;
+    assert_eq!(asset.unwrap().len(), 5000);
+    drop(measuring);
+    assert!(matches!(peer.message().await, ClientMessage::Unsubscribe(ids) if ids[0].0 == id));
+    assert!(soon(measured.recv()).await.is_none(), "the function is dropped");
 }

@@ -5,16 +5,23 @@
 //! within that time is sent it once, before newer messages. A latched channel needs none of it: its late subscribers get
 //! what still counts. Pure. Bounds: [`MAX_MESSAGES`] and [`MAX_BYTES`] for a channel, [`MAX_TOTAL`] for all; what is due
 //! to be forgotten goes with the next announcement, message or subscription.
+//!
+//! The newest batches are held whole ([`batches`]). A message is copied only when its batch has to go and it is still
+//! kept: of many messages in a second hardly any are.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use self::batches::{Batches, Number};
 use super::ClientId;
 use super::subscriptions::ChannelSet;
 use crate::model::{Batch, ChannelId, Entry};
+
+mod batches;
 
 /// Viewers subscribe within milliseconds, over a slow network or while they load within a second or two.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
@@ -39,11 +46,14 @@ pub(crate) struct Firsts {
     /// In the order of their announcement.
     ends: VecDeque<(Instant, ChannelId)>,
     bytes: usize,
+    batches: Batches,
 }
 
 #[derive(Debug, Default)]
 struct Beginning {
     messages: VecDeque<First>,
+    /// How many of them, the oldest ones, have payloads of their own.
+    own: usize,
     bytes: usize,
     /// Clients that have had their share.
     given: BTreeSet<ClientId>,
@@ -52,9 +62,17 @@ struct Beginning {
 #[derive(Debug)]
 struct First {
     entry: Entry,
-    payload: Bytes,
+    payload: Payload,
     /// The client that has published it.
     from: Option<ClientId>,
+}
+
+/// Where the payload of a message is.
+#[derive(Debug)]
+enum Payload {
+    /// In a batch that is held.
+    In(Number),
+    Own(Bytes),
 }
 
 impl Firsts {
@@ -73,20 +91,24 @@ impl Firsts {
             self.slots.remove(channel);
             self.bytes -= beginning.bytes;
         }
+        if self.channels.is_empty() {
+            self.batches.clear();
+        }
     }
 
     /// Forgets all messages: they belong to a time that is over, or are published once more.
     pub(super) fn clear(&mut self) {
         for beginning in self.channels.values_mut() {
-            (beginning.messages, beginning.bytes) = (VecDeque::new(), 0);
+            beginning.clear();
         }
         self.bytes = 0;
+        self.batches.clear();
     }
 
     /// Keeps what live input or the client `from` has published; `channels` are those of the part.
     pub(super) fn keep(
         &mut self,
-        batch: &Batch,
+        batch: &Arc<Batch>,
         range: Range<usize>,
         channels: &ChannelSet,
         from: Option<ClientId>,
@@ -99,12 +121,16 @@ impl Firsts {
         if !self.slots.intersects(channels) {
             return;
         }
+        let number = self.batches.hold(batch);
         for entry in &batch.entries[range] {
             let Some(beginning) = self.channels.get_mut(&entry.channel) else { continue };
             let before = beginning.bytes;
-            beginning.push(First { entry: *entry, payload: own(batch, entry), from });
+            beginning.push(First { entry: *entry, payload: Payload::In(number), from });
             self.bytes = self.bytes - before + beginning.bytes;
             self.evict();
+        }
+        while let Some((number, batch)) = self.batches.surplus() {
+            self.channels.values_mut().for_each(|beginning| beginning.own(number, &batch));
         }
     }
 
@@ -121,9 +147,14 @@ impl Firsts {
         }
         let mut batch = Batch::default();
         let messages = beginning.messages.iter().filter(|first| first.from != Some(client));
-        for (buffer, First { entry, payload, .. }) in (0..).zip(messages) {
+        let batches = &self.batches;
+        let messages = messages.filter_map(|First { entry, payload, .. }| match payload {
+            Payload::In(number) => batches.payload(*number, entry).map(|payload| (entry, payload)),
+            Payload::Own(payload) => Some((entry, payload.clone())),
+        });
+        for (buffer, (entry, payload)) in (0..).zip(messages) {
             batch.entries.push(Entry { buffer, offset: 0, ..*entry });
-            batch.buffers.push(payload.clone());
+            batch.buffers.push(payload);
         }
         (!batch.entries.is_empty()).then_some(batch)
     }
@@ -142,8 +173,8 @@ impl Firsts {
                 (beginning.bytes > 0).then_some(*channel)
             });
             let Some(beginning) = oldest.and_then(|oldest| self.channels.get_mut(&oldest)) else { return };
-            self.bytes -= std::mem::take(&mut beginning.bytes);
-            beginning.messages = VecDeque::new();
+            self.bytes -= beginning.bytes;
+            beginning.clear();
         }
     }
 }
@@ -165,13 +196,30 @@ impl Beginning {
         while self.messages.len() > MAX_MESSAGES || (self.bytes > MAX_BYTES && self.messages.len() > 1) {
             let Some(oldest) = self.messages.pop_front() else { return };
             self.bytes -= oldest.bytes();
+            self.own = self.own.saturating_sub(1);
         }
+    }
+
+    /// A batch is held no longer: what is kept of it gets payloads of its own. It is the oldest of those held.
+    fn own(&mut self, number: Number, batch: &Batch) {
+        for first in self.messages.range_mut(self.own..) {
+            if !matches!(first.payload, Payload::In(own) if own == number) {
+                break;
+            }
+            first.payload = Payload::Own(own(batch, &first.entry));
+            self.own += 1;
+        }
+    }
+
+    /// Forgets its messages.
+    fn clear(&mut self) {
+        (self.messages, self.own, self.bytes) = (VecDeque::new(), 0, 0);
     }
 }
 
 impl First {
     fn bytes(&self) -> usize {
-        self.payload.len() + MESSAGE
+        self.entry.length as usize + MESSAGE
     }
 }
 

@@ -22,7 +22,7 @@ impl Script {
     }
 
     fn publish(&mut self, list: &[(ChannelId, u64)], length: usize, from: Option<ClientId>, millis: u64) {
-        let batch = messages(list, length);
+        let batch = Arc::new(messages(list, length));
         let mut channels = ChannelSet::default();
         list.iter().for_each(|(channel, _)| channels.insert(*channel));
         self.firsts.keep(&batch, 0..list.len(), &channels, from, self.at(millis));
@@ -74,6 +74,28 @@ fn what_is_kept_has_bounds_and_the_newest_stays() {
 }
 
 #[test]
+fn a_message_outlives_its_batch_if_it_is_kept() {
+    let mut script = Script::new();
+    script.firsts.begin(A, script.start);
+    script.firsts.begin(B, script.start);
+    script.publish(&[(A, 1)], 10, None, 0);
+    // some 8 MB on the other channel
+    for n in 0..20 {
+        script.publish(&[(B, n)], 400_000, None, 0);
+    }
+    script.firsts.batches.check();
+    assert_eq!(script.firsts.channels[&A].own, 1, "its batch has gone");
+    let batch = script.firsts.take(A, VIEWER, script.start).unwrap();
+    assert_eq!(batch.payload(&batch.entries[0]), [b' '; 10]);
+    let batch = script.firsts.take(B, VIEWER, script.start).unwrap();
+    assert_eq!(batch.entries.len(), 2);
+    assert_eq!(batch.payload(&batch.entries[1]).len(), 400_000);
+    script.firsts.end(A);
+    script.firsts.end(B);
+    assert!(script.firsts.batches.is_empty(), "there is nothing to keep");
+}
+
+#[test]
 fn of_very_many_channels_the_oldest_lose_their_messages() {
     let mut script = Script::new();
     for n in 1..=100 {
@@ -101,7 +123,7 @@ fn nothing_is_left_of_a_channel_that_has_ended_or_of_another_time() {
 proptest! {
     #[test]
     fn sums_are_right_whatever_happens(
-        steps in prop::collection::vec((0u8..6, 1u32..4, 0usize..3000, 0u64..900), 1..60),
+        steps in prop::collection::vec((0u8..6, 1u32..4, prop_oneof![0usize..3000, Just(1_500_000)], 0u64..900), 1..60),
     ) {
         let (mut script, mut millis) = (Script::new(), 0);
         for (step, channel, length, passed) in steps {
@@ -118,6 +140,17 @@ proptest! {
             let sum = |beginning: &Beginning| beginning.messages.iter().map(First::bytes).sum::<usize>();
             prop_assert!(firsts.channels.values().all(|beginning| beginning.bytes == sum(beginning)));
             prop_assert_eq!(firsts.bytes, firsts.channels.values().map(sum).sum::<usize>());
+            firsts.batches.check();
+            for beginning in firsts.channels.values() {
+                let is_own = |first: &First| matches!(first.payload, Payload::Own(_));
+                prop_assert_eq!(beginning.own, beginning.messages.iter().filter(|first| is_own(first)).count());
+                prop_assert!(beginning.messages.iter().take(beginning.own).all(is_own));
+                let is_there = |first: &First| match &first.payload {
+                    Payload::Own(payload) => payload.len() == first.entry.length as usize,
+                    Payload::In(number) => firsts.batches.payload(*number, &first.entry).is_some(),
+                };
+                prop_assert!(beginning.messages.iter().all(is_there));
+            }
         }
     }
 }

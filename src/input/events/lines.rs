@@ -122,9 +122,16 @@ pub(super) fn schema(schema: &Schema) -> Vec<u8> {
     })
 }
 
-/// A message as a line. JSON stands there as it is, all else in base64. A schema whose definition is known is named by
+/// A message as a line. JSON stands there as it is, all else in base64, and beside it as JSON where it could be decoded: a
+/// key that readers pass over, so that they get the same bytes. A schema whose definition is known is named by
 /// `schema`; of another one `schema_name`, which readers pass over, has the name.
-pub(super) fn message(client: ClientId, channel: &Channel, log_time: Timestamp, payload: &Bytes) -> Vec<u8> {
+pub(super) fn message(
+    client: ClientId,
+    channel: &Channel,
+    log_time: Timestamp,
+    payload: &Bytes,
+    decoded: Option<&RawValue>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Message<'a> {
         topic: &'a str,
@@ -139,6 +146,8 @@ pub(super) fn message(client: ClientId, channel: &Channel, log_time: Timestamp, 
         data: Option<&'a RawValue>,
         #[serde(skip_serializing_if = "Option::is_none")]
         data_base64: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        decoded: Option<&'a RawValue>,
         client: u64,
     }
     let text = one_line(payload);
@@ -157,6 +166,7 @@ pub(super) fn message(client: ClientId, channel: &Channel, log_time: Timestamp, 
         schema_name: named,
         data,
         data_base64: data.is_none().then(|| STANDARD.encode(payload)),
+        decoded,
         client: client.token(),
     })
 }

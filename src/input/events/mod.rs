@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 
 use super::printer::Printer;
 use crate::hub::capability::parameters::ParameterStore;
 use crate::hub::{ClientId, Hub, HubEvent, lock};
 use crate::model::{Channel, ChannelId, Schema};
+use crate::payload::{Decoders, JsonOptions};
 use crate::protocol::{PlaybackState, PlaybackStatus};
 use crate::time::Timestamp;
 
@@ -19,6 +21,12 @@ mod lines;
 
 /// Schemas that count as printed; with one more all are printed again.
 const MAX_SCHEMAS: usize = 1000;
+
+/// Bytes of the largest payload that is also shown as JSON: as text it can be many times larger.
+const LARGEST_DECODED: usize = 64 << 10;
+
+/// Decoders that are kept for that.
+const MAX_DECODERS: usize = 64;
 
 /// Prints what happens; clones share it.
 ///
@@ -42,6 +50,7 @@ pub struct Events {
     printer: Printer,
     /// Those that lines have declared, by name.
     schemas: Arc<Mutex<BTreeMap<String, Arc<Schema>>>>,
+    decoders: Arc<Mutex<Decoders>>,
 }
 
 impl Events {
@@ -50,7 +59,11 @@ impl Events {
         let seen = Mutex::new(Seen::default());
         let to = printer.clone();
         hub.observe(move |event| lock(&seen).on_event(event, &to));
-        Self { printer, schemas: Arc::default() }
+        Self {
+            printer,
+            schemas: Arc::default(),
+            decoders: Arc::new(Mutex::new(Decoders::keeping(MAX_DECODERS))),
+        }
     }
 
     /// Prints also what clients make of parameters.
@@ -81,7 +94,19 @@ impl Events {
             }
             schemas.insert(schema.name.clone(), schema.clone());
         }
-        self.printer.print(lines::message(client, channel, log_time, payload));
+        let decoded = self.decoded(channel, payload);
+        self.printer.print(lines::message(client, channel, log_time, payload, decoded.as_deref()));
+    }
+
+    /// The payload as JSON, if it is something else and can be decoded.
+    fn decoded(&self, channel: &Channel, payload: &Bytes) -> Option<Box<RawValue>> {
+        if channel.message_encoding == "json" || payload.len() > LARGEST_DECODED {
+            return None;
+        }
+        let decoder = lock(&self.decoders).of(channel).ok().filter(|decoder| !decoder.is_base64())?;
+        let mut json = Vec::new();
+        decoder.to_json(payload, &JsonOptions::default(), &mut json).ok()?;
+        RawValue::from_string(String::from_utf8(json).ok()?).ok()
     }
 }
 

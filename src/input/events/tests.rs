@@ -133,6 +133,10 @@ fn messages_of_clients_are_lines_that_are_read_again() {
         r#"{"topic":"/cmd","log_time":"2026-01-02T03:04:05.123456789Z","data":{ "v": 1.50},"client":3}"#
     );
     assert_eq!(lines.iter().filter(|line| line.contains(r#""op":"schema""#)).count(), 2, "{lines:#?}");
+    let ros = lines.iter().find(|line| line.contains(r#""topic":"/ros""#)).unwrap();
+    assert!(ros.contains(r#""data_base64":"AAEAAAE=","decoded":{"data":true}"#), "{ros}");
+    let raw = lines.iter().find(|line| line.contains(r#""topic":"/raw""#)).unwrap();
+    assert!(!raw.contains("decoded"), "there is no definition: {raw}");
     // read again, strictly
     let types = Arc::new(Types::load(&TypeOptions::default()).unwrap());
     let channels = LiveChannels::new(TopicRules::default(), types, &[], Registry::default()).unwrap();

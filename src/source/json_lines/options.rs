@@ -52,7 +52,7 @@ impl Default for JsonLinesOptions {
             time_unit: None,
             nan: NanPolicy::Null,
             strict: false,
-            max_line: 8 << 20,
+            max_line: 32 << 20,
             schemas: Vec::new(),
         }
     }

@@ -28,6 +28,13 @@ pub enum Event {
     LongText(usize),
     /// A binary message.
     Binary(Bytes),
+    /// A binary message of which no more than its first bytes were kept; see [`Decoder::with_heads`].
+    Head {
+        /// Its first bytes.
+        head: Bytes,
+        /// Bytes of the whole message.
+        length: usize,
+    },
     /// To be answered by a pong with the same payload.
     Ping(Bytes),
     /// The answer to a ping, or a sign of life that nobody asked for.
@@ -44,6 +51,14 @@ struct Frame {
     arrived: usize,
 }
 
+/// Which binary messages are not kept whole.
+#[derive(Debug, Clone, Copy)]
+struct Heads {
+    /// The byte that they begin with.
+    first: u8,
+    kept: usize,
+}
+
 /// A data message whose last fragment has not arrived in full.
 #[derive(Debug)]
 struct Message {
@@ -52,7 +67,7 @@ struct Message {
     /// Bytes that arrived for it: bounds the work that a compressed message makes, as its size bounds the memory.
     arrived: usize,
     data: Vec<u8>,
-    /// Bytes of a text that is too long; they are not kept.
+    /// Bytes that are not kept: of a text that is too long, or beyond the head of a message.
     discarded: usize,
 }
 
@@ -62,12 +77,52 @@ impl Message {
         max_message.saturating_sub(self.discarded)
     }
 
-    /// Keeps nothing of a text that is too long.
-    fn discard(&mut self, max_text: usize) {
+    /// Keeps nothing of a text that is too long, and no more of a binary message than is wanted.
+    fn discard(&mut self, max_text: usize, heads: Option<Heads>) {
         if self.is_text && (self.discarded > 0 || self.data.len() > max_text) {
             self.discarded += self.data.len();
             self.data = Vec::new();
         }
+        if let Some(kept) = self.kept(heads)
+            && self.data.len() > kept
+        {
+            self.discarded += self.data.len() - kept;
+            self.data.truncate(kept);
+        }
+    }
+
+    /// How many bytes are kept, once that is known to be fewer than all.
+    fn kept(&self, heads: Option<Heads>) -> Option<usize> {
+        let heads = heads.filter(|heads| !self.is_text && self.data.first() == Some(&heads.first));
+        heads.map(|heads| heads.kept)
+    }
+
+    /// Takes payload that begins `offset` bytes after the head of a frame with `left` bytes.
+    fn append(
+        &mut self,
+        payload: &[u8],
+        mask: Option<Mask>,
+        offset: usize,
+        left: usize,
+        heads: Option<Heads>,
+    ) {
+        let whole = payload.len();
+        let mut payload = payload;
+        // only the first byte tells whether the rest is wanted
+        if let Some(heads) = heads.filter(|_| !self.is_text) {
+            let wanted = heads.kept.saturating_sub(self.data.len());
+            let (now, later) = payload.split_at(wanted.min(whole));
+            let expected = self.data.len() + now.len();
+            append(&mut self.data, now, mask, offset, expected);
+            if self.kept(Some(heads)).is_some() {
+                self.discarded += later.len();
+                return;
+            }
+            payload = later;
+        }
+        let taken = whole - payload.len();
+        let expected = self.data.len() + left - taken;
+        append(&mut self.data, payload, mask, offset + taken, expected);
     }
 }
 
@@ -77,6 +132,7 @@ pub struct Decoder {
     role: Role,
     max_message: usize,
     max_text: usize,
+    heads: Option<Heads>,
     /// What the message that has not arrived in full takes of a budget.
     charge: Option<Charge>,
     head: [u8; MAX_HEAD],
@@ -98,6 +154,7 @@ impl Decoder {
             role,
             max_message,
             max_text: max_message,
+            heads: None,
             charge: None,
             head: [0; MAX_HEAD],
             head_length: 0,
@@ -117,6 +174,12 @@ impl Decoder {
     #[must_use]
     pub fn with_max_text(self, max_text: usize) -> Self {
         Self { max_text, ..self }
+    }
+
+    /// Of binary messages that begin with this byte only so many bytes are kept, at least one: for who counts messages.
+    #[must_use]
+    pub fn with_heads(self, first: u8, kept: usize) -> Self {
+        Self { heads: Some(Heads { first, kept: kept.max(1) }), ..self }
     }
 
     /// What has arrived of a message counts against a budget that is shared with other connections. Beyond it the
@@ -221,13 +284,12 @@ impl Decoder {
             }
             (Some(message), false) => {
                 message.arrived += now.len();
-                let expected = message.data.len() + left;
-                append(&mut message.data, now, head.mask, frame.arrived, expected);
+                message.append(now, head.mask, frame.arrived, left, self.heads);
             }
             (None, false) => {}
         }
         if let (Some(message), false) = (&mut self.message, is_control) {
-            message.discard(self.max_text);
+            message.discard(self.max_text, self.heads);
             if let Some(charge) = &mut self.charge {
                 charge.set(message.data.capacity())?;
             }
@@ -255,12 +317,16 @@ impl Decoder {
         if let Some(charge) = &mut self.charge {
             charge.release();
         }
-        Ok(Some(if message.discarded > 0 {
-            Event::LongText(message.discarded)
-        } else if message.is_text {
-            Event::Text(String::from_utf8(message.data).map_err(|_error| invalid("text is not UTF-8"))?)
-        } else {
-            Event::Binary(message.data.into())
+        Ok(Some(match (message.is_text, message.discarded) {
+            (true, 0) => {
+                Event::Text(String::from_utf8(message.data).map_err(|_error| invalid("text is not UTF-8"))?)
+            }
+            (true, discarded) => Event::LongText(discarded),
+            (false, 0) => Event::Binary(message.data.into()),
+            (false, discarded) => {
+                let length = message.data.len() + discarded;
+                Event::Head { head: message.data.into(), length }
+            }
         }))
     }
 

@@ -234,6 +234,51 @@ fn of_a_text_that_is_too_long_nothing_is_kept_and_the_connection_goes_on() {
 }
 
 #[test]
+fn of_some_binary_messages_only_heads_are_kept() {
+    let payload = |first: u8, length: usize| [&[first], vec![5; length - 1].as_slice()].concat();
+    let (data, other) = (payload(1, 3000), payload(2, 3000));
+    let bytes = [
+        frame(FIN | BINARY, &data),
+        frame(FIN | BINARY, &other),
+        frame(BINARY, &data[..7]),
+        frame(FIN | CONTINUATION, &data[7..]),
+        frame(FIN | COMPRESSED | BINARY, &deflated(&data)),
+        frame(FIN | BINARY, &payload(1, 13)),
+        frame(FIN | BINARY, b""),
+        frame(FIN | TEXT, &payload(1, 3000)),
+    ];
+    let bytes = bytes.concat();
+    let head = Event::Head { head: Bytes::from(payload(1, 13)), length: 3000 };
+    let expected = [
+        head.clone(),
+        binary(&other),
+        head.clone(),
+        head,
+        binary(&payload(1, 13)),
+        binary(b""),
+        text(&String::from_utf8(payload(1, 3000)).unwrap()),
+    ];
+    for cut in [1, 2, 5, 100, bytes.len()] {
+        let agreement = negotiate(["permessage-deflate"]);
+        let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE, agreement).with_heads(1, 13);
+        let mut events = Vec::new();
+        for mut piece in bytes.chunks(cut) {
+            while let Some(event) = decoder.decode(&mut piece).unwrap() {
+                events.push(event);
+            }
+        }
+        assert_eq!(events, expected, "cut at {cut}");
+    }
+}
+
+#[test]
+fn of_a_message_of_which_the_head_is_kept_no_more_may_come_than_of_another() {
+    let mut decoder = Decoder::new(Role::Server, 1000, None).with_heads(1, 13);
+    let bytes = [frame(BINARY, &[1; 900]), frame(FIN | CONTINUATION, &[1; 200])].concat();
+    assert_eq!(decoder.decode(&mut &bytes[..]).unwrap_err().code, 1009);
+}
+
+#[test]
 fn a_text_that_is_too_long_may_still_not_be_longer_than_a_message() {
     let agreement = negotiate(["permessage-deflate"]);
     let mut decoder = Decoder::new(Role::Server, MAX_MESSAGE, agreement).with_max_text(1000);

@@ -80,7 +80,13 @@ impl Save for Kept {
             return answer.respond(Err("no space left on device".into()));
         }
         let range = Some(TimeRange { start: Timestamp(1), end: Timestamp(2) });
-        answer.respond(Ok(Saved { path: PathBuf::from("/data/run.mcap"), range, messages: 3, bytes: 400, lost: 0 }));
+        answer.respond(Ok(Saved {
+            path: PathBuf::from("/data/run.mcap"),
+            range,
+            messages: 3,
+            bytes: 400,
+            lost: 0,
+        }));
     }
 
     fn held(&self) -> Held {
@@ -96,7 +102,8 @@ async fn what_is_kept_is_told_and_saved() {
     let status = port.send("GET", "/api/status", "").await.body;
     let kept = r#""kept":{"start_ns":null,"end_ns":null,"messages":3,"bytes":100,"saving":1}"#;
     assert!(status.contains(kept), "{status}");
-    let expected = r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
+    let expected =
+        r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
     assert_eq!(port.send("POST", "/api/save", "{}").await.body, expected);
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));

@@ -6,56 +6,56 @@ use foxglove_bridge::internals::printable;
 const CELL_LIMIT: usize = 100;
 
 /// Cells, of which [`table`] makes columns.
-pub(super) type Row = Vec<String>;
+pub(crate) type Row = Vec<String>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// A row of texts, whatever they hold: a file may contain anything.
-pub(super) fn row<const N: usize>(cells: [&str; N]) -> Row {
+pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Row {
     cells.map(|cell| printable(cell, CELL_LIMIT).to_string()).into()
 }
 
 /// A column with its name in the first cell.
-pub(super) struct Column {
+pub(crate) struct Column {
     align: Align,
-    pub(super) cells: Row,
+    pub(crate) cells: Row,
 }
 
 impl Column {
-    pub(super) fn new(name: &str, align: Align, cells: impl Iterator<Item = String>) -> Self {
+    pub(crate) fn new(name: &str, align: Align, cells: impl Iterator<Item = String>) -> Self {
         let cells = std::iter::once(name.to_owned()).chain(cells);
         let cells = cells.map(|cell| printable(&cell, CELL_LIMIT).to_string()).collect();
         Self { align, cells }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.cells[0]
     }
 
     /// Shortens all cells to this many characters.
-    pub(super) fn shorten(&mut self, limit: usize) {
+    pub(crate) fn shorten(&mut self, limit: usize) {
         for cell in self.cells.iter_mut().filter(|cell| cell.chars().count() > limit) {
             *cell = cell.chars().take(limit.saturating_sub(1)).chain(['…']).collect();
         }
     }
 
     /// Characters of its longest cell.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0)
     }
 }
 
 /// Characters of a table's lines.
-pub(super) fn width(columns: &[Column]) -> usize {
+pub(crate) fn width(columns: &[Column]) -> usize {
     columns.iter().map(|column| column.width() + 2).sum::<usize>().saturating_sub(2)
 }
 
 /// A table below an empty line; all columns have as many cells.
-pub(super) fn of_columns(columns: &[Column]) -> String {
+pub(crate) fn of_columns(columns: &[Column]) -> String {
     let align: Vec<Align> = columns.iter().map(|column| column.align).collect();
     let rows = columns.first().map_or(0, |column| column.cells.len());
     let rows = (0..rows).map(|row| columns.iter().map(|column| column.cells[row].clone()).collect());
@@ -63,12 +63,12 @@ pub(super) fn of_columns(columns: &[Column]) -> String {
 }
 
 /// A table below an empty line.
-pub(super) fn section(rows: &[Row], align: &[Align]) -> String {
+pub(crate) fn section(rows: &[Row], align: &[Align]) -> String {
     format!("\n{}", table(rows, align))
 }
 
 /// Columns two blanks apart; those that `align` does not name are left-aligned.
-pub(super) fn table(rows: &[Row], align: &[Align]) -> String {
+pub(crate) fn table(rows: &[Row], align: &[Align]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell_width = |row: &Row, column: usize| row.get(column).map_or(0, |cell| cell.chars().count());
     let widths: Vec<usize> = (0..columns)
@@ -93,7 +93,7 @@ pub(super) fn table(rows: &[Row], align: &[Align]) -> String {
 }
 
 /// Appends a line without blanks at its end.
-pub(super) fn line(out: &mut String, text: &str) {
+pub(crate) fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
 }

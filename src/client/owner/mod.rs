@@ -4,31 +4,34 @@
 //! While an inbox that waits is full, messages are held here and not handed on; the connection is still read, for pings and
 //! for answers to requests, until what is held has reached a bound.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::backoff;
-use super::connection::{Connection, Incoming, Reading};
+use super::connection::{Connection, Reading};
 use super::error::{ConnectError, Ended};
-use super::event::{Event, Message, SMALLEST};
+use super::event::Event;
 use super::inbox::Inbox;
 use super::options::{ClientOptions, Reconnect};
 use super::random::Random;
-use super::state::{Change, Deadline, Output, Reply, Request, State, TakerId};
+use super::state::{Change, Deadline, Reply, Request, State, TakerId};
 use super::tls::Tls;
 use super::topics::Topics;
 use super::url::ServerUrl;
 use crate::protocol::{ClientMessageData, ServerMessage, Subprotocol};
-use crate::websocket::Event as Received;
+use closing::{close, write_last};
+pub(super) use takers::Taker;
+use takers::Takers;
 
-/// What a message that waits takes beside its payload.
-const PER_MESSAGE: usize = 100;
+mod closing;
+mod incoming;
+mod takers;
 
 /// What is held while an inbox is full, before the connection is no longer read.
 const HELD: usize = 1 << 20;
@@ -48,15 +51,9 @@ const PING_AFTER: Duration = Duration::from_secs(20);
 /// A server that has said nothing for so long is lost.
 const LOST_AFTER: Duration = Duration::from_secs(60);
 
-/// How long writing what waits and the closing handshake may take.
-const CLOSING: Duration = Duration::from_secs(3);
-
-/// How long writing a close frame may take where the server is not waited for.
-const LAST_WRITE: Duration = Duration::from_millis(200);
-
 /// What a handle asks for.
 pub(super) enum Command {
-    Subscribe(TakerId, Topics, Arc<Inbox<Message>>),
+    Subscribe(TakerId, Topics, Taker),
     Unsubscribe(TakerId),
     Listen(Arc<Inbox<Event>>),
     Request(Request, Deadline),
@@ -106,13 +103,10 @@ pub(super) struct Owner {
     commands: mpsc::UnboundedReceiver<Command>,
     shown: Arc<Shown>,
     state: State,
-    takers: BTreeMap<TakerId, Arc<Inbox<Message>>>,
-    listeners: Vec<Arc<Inbox<Event>>>,
+    takers: Takers,
     /// Messages that may not be handed on yet, and the bytes of their frames.
     held: VecDeque<(ServerMessage, usize)>,
     held_bytes: usize,
-    /// The inbox that is waited for.
-    full: Option<Arc<Inbox<Message>>>,
     random: Random,
     closers: Vec<oneshot::Sender<()>>,
 }
@@ -124,11 +118,9 @@ impl Owner {
             commands,
             shown,
             state: State::new(),
-            takers: BTreeMap::new(),
-            listeners: Vec::new(),
+            takers: Takers::default(),
             held: VecDeque::new(),
             held_bytes: 0,
-            full: None,
             random: Random::new(),
             closers: Vec::new(),
         }
@@ -138,8 +130,7 @@ impl Owner {
     pub(super) async fn run(mut self, connection: Connection, subprotocol: Subprotocol) {
         let ended = self.serve(connection, subprotocol).await;
         tracing::debug!("the client of {} has ended: {ended}", self.site.url);
-        self.takers.values().for_each(|inbox| inbox.end());
-        self.listeners.iter().for_each(|inbox| inbox.end());
+        self.takers.end();
         self.shown.ended.send_replace(Some(ended));
         // what is asked from now on is answered by the end of the channel; closers learn that it is done
         self.commands.close();
@@ -159,7 +150,8 @@ impl Owner {
             let reconnect = self.site.options.reconnect;
             let (reason, again) = match end {
                 End::Wanted => {
-                    self.tell(Event::Disconnected { reason: Ended::Closed.to_string(), retry_in: None }, 0);
+                    self.takers
+                        .tell(Event::Disconnected { reason: Ended::Closed.to_string(), retry_in: None }, 0);
                     return Ended::Closed;
                 }
                 End::Finished => (Ended::Finished, reconnect == Reconnect::Always),
@@ -170,7 +162,7 @@ impl Owner {
             }
             let is_first = !was_ready && failures == 0;
             if !again || is_first {
-                self.tell(Event::Disconnected { reason: reason.to_string(), retry_in: None }, 0);
+                self.takers.tell(Event::Disconnected { reason: reason.to_string(), retry_in: None }, 0);
                 return reason;
             }
             match self.connect_again(reason.to_string(), &mut failures).await {
@@ -191,7 +183,7 @@ impl Owner {
             let pause = backoff::pause(*failures, u32::from_le_bytes(self.random.bytes()));
             tracing::debug!("{}: {reason}; next attempt in {pause:?}", self.site.url);
             let until = Instant::now() + pause;
-            self.tell(Event::Disconnected { reason, retry_in: Some(pause) }, 0);
+            self.takers.tell(Event::Disconnected { reason, retry_in: Some(pause) }, 0);
             self.meanwhile(sleep_until(until)).await?;
             // the attempt borrows nothing of what commands change
             let site = Site {
@@ -210,6 +202,7 @@ impl Owner {
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = std::pin::pin!(work);
         loop {
+            self.takers.wake();
             tokio::select! {
                 done = &mut work => return Some(done),
                 command = self.commands.recv() => {
@@ -231,6 +224,7 @@ impl Owner {
             if let Some(reason) = self.perform(Some(connection)) {
                 return self.refused(connection, reason);
             }
+            self.takers.wake();
             let reading = self.reading();
             let now = Instant::now();
             if reading == Reading::Off {
@@ -249,7 +243,7 @@ impl Owner {
             }
             pinged = silent >= PING_AFTER;
             let wake = self.wake(connection, info_until, pinged);
-            let full = self.full.clone();
+            let full = self.takers.full().cloned();
             let room = async move {
                 match full {
                     Some(inbox) => inbox.room().await,
@@ -295,182 +289,6 @@ impl Owner {
 
     fn reading(&self) -> Reading {
         let bound = if self.state.waits_for_answers() { HELD_FOR_ANSWERS } else { HELD };
-        if self.full.is_some() && self.held_bytes >= bound { Reading::Off } else { Reading::On }
-    }
-
-    /// Takes what came; an end if it is one.
-    fn on_incoming(&mut self, incoming: Incoming, connection: &mut Connection) -> Option<End> {
-        let event = match incoming {
-            Incoming::Written => return None,
-            Incoming::Lost(reason) => return Some(End::Lost(reason)),
-            Incoming::Violation(violation) => {
-                connection.close(violation.code, violation.reason);
-                return Some(End::Lost(format!("the server broke a rule of WebSocket: {violation}")));
-            }
-            Incoming::Event(event) => event,
-        };
-        let (decoded, bytes) = match event {
-            Received::Ping(payload) => {
-                connection.pong(payload);
-                return None;
-            }
-            Received::Pong => return None,
-            Received::Close(code) => {
-                connection.close_answer(code);
-                return Some(match code {
-                    Some(1000) => End::Finished,
-                    Some(code) => End::Lost(format!("the server closed the connection with code {code}")),
-                    None => End::Lost("the server closed the connection".to_owned()),
-                });
-            }
-            Received::LongText(bytes) => {
-                self.state.on_long_text(bytes);
-                self.perform(Some(connection));
-                return None;
-            }
-            Received::Text(text) => (ServerMessage::decode_text(&text), text.len()),
-            Received::Binary(frame) => {
-                let bytes = frame.len();
-                (ServerMessage::decode_binary(frame), bytes)
-            }
-        };
-        match decoded {
-            Err(error) => self.state.on_nonsense(&error),
-            Ok(message) if self.full.is_some() && !self.state.is_answer(&message) => {
-                self.held_bytes += bytes + PER_MESSAGE;
-                self.held.push_back((message, bytes));
-            }
-            Ok(message) => self.state.on_message(message, bytes, Instant::now().into_std()),
-        }
-        let reason = self.perform(Some(connection))?;
-        Some(self.refused(connection, reason))
-    }
-
-    /// There is room: what was held goes on, until there is none any more.
-    fn hand_on(&mut self, connection: &mut Connection) -> Option<&'static str> {
-        self.full = self.full.take().filter(|inbox| inbox.is_full());
-        let now = Instant::now().into_std();
-        while self.full.is_none() {
-            let Some((message, bytes)) = self.held.pop_front() else { break };
-            self.held_bytes -= bytes + PER_MESSAGE;
-            self.state.on_message(message, bytes, now);
-            if let Some(reason) = self.perform(Some(connection)) {
-                return Some(reason);
-            }
-        }
-        None
-    }
-
-    /// The server has sent more than is kept.
-    fn refused(&self, connection: &mut Connection, reason: &str) -> End {
-        connection.close(1008, reason);
-        End::Lost(format!("the connection was ended: {reason}"))
-    }
-
-    /// Does what the state wants done; the reason if it wants the connection to end.
-    fn perform(&mut self, mut connection: Option<&mut Connection>) -> Option<&'static str> {
-        self.shown.can_publish.store(self.state.can_publish(), Ordering::Relaxed);
-        while let Some(output) = self.state.next_output() {
-            match (output, &mut connection) {
-                (Output::Send(message), Some(connection)) => connection.send(message.encode()),
-                (Output::Send(_), None) => {}
-                (Output::Deliver(takers, message), _) => self.deliver(&takers, message),
-                (Output::Tell(event, bytes), _) => self.tell(event, bytes),
-                (Output::Fail(reason), _) => return Some(reason),
-            }
-        }
-        None
-    }
-
-    fn deliver(&mut self, takers: &[TakerId], message: Message) {
-        let bytes = message.payload.len() + PER_MESSAGE;
-        for taker in takers {
-            if let Some(inbox) = self.takers.get(taker) {
-                inbox.push(message.clone(), bytes, |_, _| false);
-                if inbox.is_full() {
-                    self.full = Some(inbox.clone());
-                }
-            }
-        }
-    }
-
-    /// Of several times in a row the last one counts.
-    fn tell(&self, event: Event, bytes: usize) {
-        for inbox in &self.listeners {
-            inbox.push(event.clone(), bytes, |last, new| {
-                matches!((last, new), (Event::Time(_), Event::Time(_)))
-            });
-        }
-    }
-
-    /// The connection is gone: what came before its end is handed on, whether or not there is room.
-    fn disconnected(&mut self) {
-        let now = Instant::now().into_std();
-        for (message, bytes) in std::mem::take(&mut self.held) {
-            self.state.on_message(message, bytes, now);
-            self.perform(None);
-        }
-        (self.held_bytes, self.full) = (0, None);
-        self.state.on_disconnected();
-        self.perform(None);
-    }
-
-    /// Takes a command; false: it ends the client.
-    fn on_command(&mut self, command: Option<Command>) -> bool {
-        let now = Instant::now().into_std();
-        match command {
-            // the last handle is gone
-            None => return false,
-            Some(Command::Close(done)) => {
-                self.closers.push(done);
-                return false;
-            }
-            Some(Command::Subscribe(taker, topics, inbox)) => {
-                self.takers.insert(taker, inbox);
-                self.state.subscribe(taker, topics);
-            }
-            Some(Command::Unsubscribe(taker)) => {
-                self.takers.remove(&taker);
-                self.state.unsubscribe(taker);
-            }
-            Some(Command::Listen(inbox)) => {
-                self.listeners.retain(|inbox| !inbox.is_abandoned());
-                for event in self.state.now() {
-                    inbox.push(event, SMALLEST, |_, _| false);
-                }
-                self.listeners.push(inbox);
-            }
-            Some(Command::Request(request, deadline)) => self.state.request(request, deadline, now),
-            Some(Command::Change(change, reply)) => reply(self.state.change(change)),
-            Some(Command::Publish(data, permit)) => {
-                self.state.publish(data);
-                drop(permit);
-            }
-            Some(Command::Look(look)) => look(&self.state),
-        }
-        true
-    }
-}
-
-/// Writes a close frame, if there is one and the connection still takes it.
-async fn write_last(connection: &mut Connection) {
-    if connection.unwritten() > 0 && timeout(LAST_WRITE, connection.next(Reading::Off)).await.is_err() {
-        tracing::debug!("the server takes no close frame");
-    }
-}
-
-/// Writes what waits, and closes in good order, as far as the server takes part.
-async fn close(connection: &mut Connection) {
-    connection.close(1000, "");
-    let closed = async {
-        loop {
-            match connection.next(Reading::On).await {
-                Incoming::Lost(_) | Incoming::Violation(_) | Incoming::Event(Received::Close(_)) => return,
-                Incoming::Written | Incoming::Event(_) => {}
-            }
-        }
-    };
-    if timeout(CLOSING, closed).await.is_err() {
-        tracing::debug!("the server did not answer the close");
+        if self.takers.full().is_some() && self.held_bytes >= bound { Reading::Off } else { Reading::On }
     }
 }
