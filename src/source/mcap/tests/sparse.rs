@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::made::{MAGIC, Made};
 use crate::registry::Registry;
@@ -77,23 +77,22 @@ fn write(path: &Path, chunks: u64) {
     file.write_all(MAGIC).unwrap();
 }
 
-/// How long the timeline of a recording of so many GiB takes.
-fn time_of_timeline(gib: u64) -> Duration {
+/// Counts a recording of so many GiB. Its chunks are holes: what is right comes from the index. Prints the times, which depend
+/// on the computer.
+fn count(gib: u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.mcap");
     let chunks = gib << 10;
     write(&path, chunks);
     assert!(path.metadata().unwrap().len() > gib << 30);
-    let opened = Instant::now();
+    let begun = Instant::now();
     let recording =
         crate::source::open(&[&path], &RecordingOptions::default(), &Registry::default(), &mut |_| {})
             .unwrap();
     let overview = recording.overview().unwrap();
-    println!("{gib} GiB: opened in {:?}", opened.elapsed());
-    let begun = Instant::now();
+    let opened = begun.elapsed();
     let timeline = overview.timeline(300);
-    let time = begun.elapsed();
-    println!("{gib} GiB: timeline in {time:?}");
+    println!("{gib} GiB: opened in {opened:?}, timeline in {:?}", begun.elapsed() - opened);
     assert!(timeline.gaps.is_empty() && timeline.damaged.is_empty() && timeline.topics.len() == 25);
     for (channel, topic) in (1..).zip(&timeline.topics) {
         let each = (chunks * messages(channel)) as f32 / 300.0;
@@ -102,20 +101,14 @@ fn time_of_timeline(gib: u64) -> Duration {
             "{topic:?}"
         );
     }
-    time
-}
-
-/// Of what the time may be in a program that is not optimized, beside other tests.
-const PATIENCE: u32 = if cfg!(debug_assertions) { 20 } else { 1 };
-
-#[test]
-fn the_timeline_of_2_gib_is_there_at_once() {
-    let time = time_of_timeline(2);
-    assert!(time < PATIENCE * Duration::from_millis(50), "{time:?}");
 }
 
 #[test]
-fn the_timeline_of_100_gib_is_there_in_half_a_second() {
-    let time = time_of_timeline(100);
-    assert!(time < PATIENCE * Duration::from_millis(500), "{time:?}");
+fn the_timeline_of_2_gib_comes_from_the_index_alone() {
+    count(2);
+}
+
+#[test]
+fn the_timeline_of_100_gib_comes_from_the_index_alone() {
+    count(100);
 }
