@@ -231,6 +231,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a recording that npm mcap-play plays is decoded", "client_mcap_play", false),
     ("a server is measured by several clients", "client_bench", false),
     ("reports of rates are objects if asked for", "client_rates", false),
+    ("publishing to a server that leaves is no success", "client_odd_publish", false),
+    ("a server is shown that leaves or is never quiet", "client_odd_info", false),
     ("a server is stepped, and says where it is", "client_step", false),
     (
         "an stdout that is not read costs the oldest messages and no connection",

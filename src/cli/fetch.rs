@@ -1,6 +1,6 @@
 //! `fetch`: copies an asset of a server to stdout or to a new file.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File};
 use std::io::Write;
 
 use anyhow::Context;
@@ -13,10 +13,14 @@ pub(crate) fn run(args: &FetchArgs) -> Result<(), Failure> {
     once(&args.url, &args.server, async |client| {
         let asset = answered(&format!("fetching {}", args.asset), client.fetch_asset(&args.asset).await)?;
         let Some(path) = &args.output else { return print_bytes(&asset).map(drop) };
-        let opened = OpenOptions::new().write(true).create_new(true).open(path);
-        opened
-            .and_then(|mut file| file.write_all(&asset))
-            .with_context(|| format!("writing {}", path.display()))
-            .map_err(Failure::Runtime)
+        let written = File::create_new(path).and_then(|mut file| {
+            let written = file.write_all(&asset);
+            if written.is_err() {
+                // a part of it would be taken for the whole, and refused the next time
+                fs::remove_file(path).ok();
+            }
+            written
+        });
+        written.with_context(|| format!("writing {}", path.display())).map_err(Failure::Runtime)
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use bytes::Bytes;
-use foxglove_bridge::client::{Client, ClientTopic, Publication, RequestError};
+use foxglove_bridge::client::{Client, ClientTopic, Ended, Publication, RequestError};
 use foxglove_bridge::model::{Batch, Channel, ChannelId};
 use foxglove_bridge::payload::{JsonAs, Types};
 use foxglove_bridge::protocol::Capability;
@@ -62,7 +62,11 @@ async fn publish(client: Client, mut options: ServeOptions) -> Result<(), Failur
     }
     client.close().await;
     drop(publications);
-    Ok(())
+    match client.ended().await {
+        Ended::Closed => Ok(()),
+        // what had been handed over by then may not have been sent
+        ended => Err(Failure::Runtime(anyhow!("publishing: {ended}; not everything may have been sent"))),
+    }
 }
 
 fn open(options: &ServeOptions) -> anyhow::Result<impl Stream + use<>> {

@@ -1,5 +1,6 @@
 //! Talking to a server: what all commands that do have in common.
 
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -7,6 +8,9 @@ use foxglove_bridge::client::{Client, ClientOptions, ConnectError, Reconnect, Re
 
 use super::Failure;
 use super::args::ServerArgs;
+
+/// A request has no more bytes.
+const LARGEST_REQUEST: usize = 16 << 20;
 
 /// Whether a text is the address of a server.
 pub(super) fn is_url(text: &str) -> bool {
@@ -102,12 +106,19 @@ pub(super) fn answered<T>(what: &str, answer: Result<T, RequestError>) -> Result
     answer.with_context(|| what.to_owned()).map_err(Failure::Runtime)
 }
 
-/// All of stdin.
+/// All of stdin, which is a request.
 pub(super) fn read_stdin() -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes)
+    let most = u64::try_from(LARGEST_REQUEST).unwrap_or(u64::MAX);
+    std::io::stdin()
+        .lock()
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)
         .context("reading stdin")
         .map_err(Failure::Input)?;
+    if bytes.len() > LARGEST_REQUEST {
+        return Err(Failure::Input(anyhow!("stdin has more than the {LARGEST_REQUEST} bytes of a request")));
+    }
     Ok(bytes)
 }
 

@@ -70,6 +70,8 @@ pub(super) struct Connection {
     /// The payload of a ping that is to be answered.
     owed_pong: Option<Bytes>,
     heard: Instant,
+    /// When the server took something last of what waited, or something began to wait.
+    took: Instant,
 }
 
 impl Connection {
@@ -125,11 +127,15 @@ impl Connection {
             must_flush: false,
             owed_pong: None,
             heard: Instant::now(),
+            took: Instant::now(),
         }
     }
 
     /// Puts a message where it waits to be written.
     pub(super) fn send(&mut self, frame: Frame) {
+        if self.frames.is_empty() {
+            self.took = Instant::now();
+        }
         match frame {
             Frame::Text(text) => self.frames.text(text.into()),
             Frame::Binary(bytes) => self.frames.binary(bytes.into()),
@@ -159,6 +165,11 @@ impl Connection {
     /// Bytes that wait to be written.
     pub(super) fn unwritten(&self) -> usize {
         self.frames.len()
+    }
+
+    /// For how long the server has taken nothing of what waits.
+    pub(super) fn untaken_for(&self) -> Duration {
+        if self.frames.is_empty() { Duration::ZERO } else { self.took.elapsed() }
     }
 
     /// When something was heard from the server last.
@@ -229,6 +240,7 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             };
             self.frames.advance(written);
+            self.took = Instant::now();
             self.must_flush = true;
             if self.frames.is_empty()
                 && let Some(payload) = self.owed_pong.take()

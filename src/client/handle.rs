@@ -27,8 +27,8 @@ use crate::protocol::{
     Capability, ClientChannelId, ClientMessageData, Parameter, PlaybackState, ServerInfo, Service,
 };
 
-/// What events may take while they wait.
-const EVENTS: Queue = Queue { bytes: 4 << 20, overflow: Overflow::DropOldest };
+/// What events may take while they wait: a server that tells of all its channels and schemas at once has some MB of them.
+const EVENTS: Queue = Queue { bytes: 16 << 20, overflow: Overflow::DropOldest };
 
 /// What a request or a message takes beside its bytes while it waits to be sent.
 const PER_REQUEST: usize = 256;
@@ -94,7 +94,11 @@ impl Client {
         let (connection, subprotocol) = site.open().await?;
         let (commands, received) = mpsc::unbounded_channel();
         let (ended_sender, ended) = watch::channel(None);
-        let shown = Arc::new(Shown { can_publish: AtomicBool::new(false), ended: ended_sender });
+        let shown = Arc::new(Shown {
+            can_publish: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+            ended: ended_sender,
+        });
         tokio::spawn(Owner::new(site, received, shown.clone()).run(connection, subprotocol));
         let shared = Shared {
             commands,
@@ -134,8 +138,10 @@ impl Client {
         }
     }
 
-    /// Sends what waits to be sent, and closes the connection, for all clones. Takes at most a few seconds.
+    /// Sends what waits to be sent, for as long as the server takes of it, and closes the connection, for all clones. Takes at
+    /// most a few seconds once the server takes nothing more; [`Client::ended`] says [`Ended::Lost`] then.
     pub async fn close(&self) {
+        self.shared.shown.is_closing.store(true, Ordering::Relaxed);
         let (done, closed) = oneshot::channel();
         self.command(Command::Close(done));
         // either way it is closed: the other end goes with the task

@@ -89,7 +89,7 @@ impl Drop for Measuring {
     }
 }
 
-/// What happens beside messages. At most 4 MiB of it wait; beyond that the oldest are dropped, and counted.
+/// What happens beside messages. At most 16 MiB of it wait; beyond that the oldest are dropped, and counted.
 #[derive(Debug)]
 pub struct Events {
     taking: Taking<Event>,

@@ -42,6 +42,7 @@ import lichtblick
 import lines
 import live
 import many_requests
+import odd_servers
 import params
 import program
 import publish
@@ -822,7 +823,7 @@ TRIALS = dict(
     loop_v1=lambda: loop(OLD), loop_sdk=lambda: loop(SDK), http=http, port_in_use=port_in_use, sigterm=sigterm,
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
-    **admission.TRIALS, **peers.TRIALS, **framing.TRIALS, **http_api.TRIALS, **live.TRIALS, **lines.TRIALS, **record.TRIALS, **record_split.TRIALS, **black_box.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **capabilities.TRIALS, **client.TRIALS, **client_peers.TRIALS, **damage.TRIALS, **example_clients.TRIALS, **library.TRIALS, **lichtblick.TRIALS, **many_requests.TRIALS, **params.TRIALS, **publish.TRIALS,
+    **admission.TRIALS, **peers.TRIALS, **framing.TRIALS, **http_api.TRIALS, **live.TRIALS, **lines.TRIALS, **record.TRIALS, **record_split.TRIALS, **black_box.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **capabilities.TRIALS, **client.TRIALS, **client_peers.TRIALS, **damage.TRIALS, **example_clients.TRIALS, **library.TRIALS, **lichtblick.TRIALS, **many_requests.TRIALS, **odd_servers.TRIALS, **params.TRIALS, **publish.TRIALS,
     **demos.TRIALS, **files.TRIALS, **examples.TRIALS, **recorder.TRIALS,
 )
 

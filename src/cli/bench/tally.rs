@@ -160,9 +160,9 @@ impl Tally {
         }
         let expected = log_time.since(logged).as_secs_f64() / f64::from(speed);
         let passed = at.duration_since(earlier).as_secs_f64();
-        self.jitter.add(
-            u64::try_from(Duration::from_secs_f64((passed - expected).abs()).as_nanos()).unwrap_or(u64::MAX),
-        );
+        // at a speed of next to nothing that is longer than a duration can be
+        let apart = Duration::try_from_secs_f64((passed - expected).abs()).unwrap_or(Duration::MAX);
+        self.jitter.add(u64::try_from(apart.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
@@ -233,5 +233,15 @@ mod tests {
         script.add(&a, 1920, 60_030);
         script.add(&a, 1930, 60_040);
         assert_eq!(script.tally.jitter.count(), 2, "at the highest rate there is no time to keep to");
+    }
+
+    #[test]
+    fn a_speed_of_next_to_nothing_is_no_fault() {
+        let mut script = Script::new();
+        let a = channel("/a");
+        script.conditions.speed.set(f32::MIN_POSITIVE);
+        script.add(&a, 1000, 5000);
+        script.add(&a, 2000, 6000);
+        assert_eq!(script.tally.jitter.count(), 1);
     }
 }

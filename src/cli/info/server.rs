@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use foxglove_bridge::client::{Client, Event};
+use anyhow::anyhow;
+use foxglove_bridge::client::{Client, Event, TIMEOUT};
 use foxglove_bridge::model::Channel;
 use foxglove_bridge::protocol::{PlaybackState, ServerInfo, Service, Subprotocol};
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use crate::cli::args::InfoArgs;
 use crate::cli::remote::once;
@@ -28,38 +30,37 @@ struct Offer {
 
 pub(super) fn show(url: &str, args: &InfoArgs) -> Result<(), Failure> {
     once(url, &args.server, async |client| {
-        let offer = gather(&client).await;
+        let offer = gather(&client, args.server.timeout.unwrap_or(TIMEOUT)).await?;
         let text = if args.json { format!("{:#}\n", offer.json(url)) } else { offer.text(url) };
         print(&text).map(drop)
     })
 }
 
-async fn gather(client: &Client) -> Offer {
+/// `longest`: some servers are never quiet.
+async fn gather(client: &Client, longest: Duration) -> Result<Offer, Failure> {
     let mut events = client.events();
     let mut offer = Offer::default();
-    while let Ok(Some(event)) = tokio::time::timeout(QUIET, async {
-        loop {
-            match events.next().await {
-                Some(Event::Time(_) | Event::Status(_) | Event::Parameters(_)) => {}
-                other => return other,
-            }
-        }
-    })
-    .await
-    {
+    let end = Instant::now() + longest;
+    let mut quiet_at = Instant::now() + QUIET;
+    while let Ok(Some(event)) = timeout_at(quiet_at.min(end), events.next()).await {
         match event {
+            Event::Time(_) | Event::Status(_) | Event::Parameters(_) => continue,
             Event::Connected { info, subprotocol, .. } => {
                 (offer.info, offer.subprotocol) = ((*info).clone(), Some(subprotocol));
             }
             Event::Playback(state) => offer.playback = Some(state),
+            Event::Disconnected { reason, .. } => {
+                return Err(Failure::Runtime(anyhow!("the connection ended too soon: {reason}")));
+            }
             _ => {}
         }
+        quiet_at = Instant::now() + QUIET;
     }
     offer.channels = client.channels().await;
     offer.services = client.services().await;
     offer.channels.sort_by(|a, b| a.topic.cmp(&b.topic));
     offer.services.sort_by(|a, b| a.name.cmp(&b.name));
-    offer
+    Ok(offer)
 }
 
 impl Offer {

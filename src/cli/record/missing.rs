@@ -28,6 +28,8 @@ pub(super) struct Missing {
     errors: u64,
     /// What could not be read.
     unread: u64,
+    /// Events that came faster than they were taken, of whatever kind.
+    unseen: u64,
     limit: LogLimit,
 }
 
@@ -50,6 +52,7 @@ impl Missing {
             dropped: 0,
             errors: 0,
             unread: 0,
+            unseen: 0,
             limit,
         }
     }
@@ -128,9 +131,14 @@ impl Missing {
         }
     }
 
+    /// So many events were dropped so far before they were seen: each may have told of something that is missing.
+    pub(super) fn note_unseen(&mut self, events: u64) {
+        self.unseen = events;
+    }
+
     /// How many things went wrong so far.
     pub(super) fn count(&self) -> u64 {
-        self.gaps + self.dropped + self.errors + self.unread
+        self.gaps + self.dropped + self.errors + self.unread + self.unseen
     }
 
     /// Whether there is no connection at the moment.
@@ -147,6 +155,7 @@ impl Missing {
             (self.dropped, format!("the server left messages out {}", times(self.dropped))),
             (self.errors, format!("the server reported {}", counted(self.errors, "error"))),
             (self.unread, format!("{} could not be read", counted(self.unread, "message of the server"))),
+            (self.unseen, format!("{} of the connection went unseen", counted(self.unseen, "event"))),
         ];
         let parts: Vec<_> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -221,6 +230,16 @@ mod tests {
         let nonsense = Event::Problem("opcode 9".into());
         let said = after(&[connected(), refused, nonsense]).summary(Instant::now()).unwrap();
         assert_eq!(said, "the server reported 1 error, 1 message of the server could not be read");
+    }
+
+    #[test]
+    fn what_was_not_seen_may_have_told_of_what_is_missing() {
+        let mut missing = after(&[connected()]);
+        missing.note_unseen(0);
+        assert_eq!(missing.summary(Instant::now()), None);
+        missing.note_unseen(3);
+        let said = missing.summary(Instant::now()).unwrap();
+        assert_eq!((missing.count(), &*said), (3, "3 events of the connection went unseen"));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Server {
     }
 
     fn on_event(&mut self, event: &Event, file: &mut File) -> Result<(), Trouble> {
+        self.missing.note_unseen(self.events.as_ref().map_or(0, Events::dropped));
         self.missing.on(event, Instant::now(), Timestamp::now());
         match event {
             Event::ChannelAdded(channel) => {

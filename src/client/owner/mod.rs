@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -25,12 +24,14 @@ use super::tls::Tls;
 use super::topics::Topics;
 use super::url::ServerUrl;
 use crate::protocol::{ClientMessageData, ServerMessage, Subprotocol};
-use closing::{close, write_last};
+use closing::{Sent, close, write_last};
+use silence::PING_AFTER;
 pub(super) use takers::Taker;
 use takers::Takers;
 
 mod closing;
 mod incoming;
+mod silence;
 mod takers;
 
 /// What is held while an inbox is full, before the connection is no longer read.
@@ -41,15 +42,6 @@ const HELD_FOR_ANSWERS: usize = 32 << 20;
 
 /// Bytes that wait to be written, beyond which no more commands are taken.
 const UNWRITTEN: usize = 256 << 10;
-
-/// A server for which so much waits takes nothing, whatever it sends: the largest request is far below it.
-const UNTAKEN: usize = 64 << 20;
-
-/// A server that has said nothing for so long is pinged.
-const PING_AFTER: Duration = Duration::from_secs(20);
-
-/// A server that has said nothing for so long is lost.
-const LOST_AFTER: Duration = Duration::from_secs(60);
 
 /// What a handle asks for.
 pub(super) enum Command {
@@ -68,6 +60,8 @@ pub(super) enum Command {
 pub(super) struct Shown {
     /// Whether there is a server that takes what clients publish.
     pub(super) can_publish: AtomicBool,
+    /// Set by the handle that asks for the end: the task may not get to the command.
+    pub(super) is_closing: AtomicBool,
     /// Set once, when the client has ended for good.
     pub(super) ended: watch::Sender<Option<Ended>>,
 }
@@ -130,10 +124,7 @@ impl Owner {
     pub(super) async fn run(mut self, connection: Connection, subprotocol: Subprotocol) {
         let ended = self.serve(connection, subprotocol).await;
         tracing::debug!("the client of {} has ended: {ended}", self.site.url);
-        self.takers.end();
-        self.shown.ended.send_replace(Some(ended));
-        // what is asked from now on is answered by the end of the channel; closers learn that it is done
-        self.commands.close();
+        self.end(ended);
     }
 
     async fn serve(&mut self, mut connection: Connection, mut subprotocol: Subprotocol) -> Ended {
@@ -142,17 +133,19 @@ impl Owner {
             let began = Instant::now();
             let end = self.converse(&mut connection, subprotocol).await;
             let was_ready = self.state.info().is_some();
-            match end {
+            let closed = match end {
                 End::Wanted => close(&mut connection).await,
-                End::Finished | End::Lost(_) => write_last(&mut connection).await,
-            }
+                End::Finished | End::Lost(_) => {
+                    write_last(&mut connection).await;
+                    Sent::All
+                }
+            };
             self.disconnected();
             let reconnect = self.site.options.reconnect;
             let (reason, again) = match end {
+                End::Wanted if closed == Sent::All => (Ended::Closed, false),
                 End::Wanted => {
-                    self.takers
-                        .tell(Event::Disconnected { reason: Ended::Closed.to_string(), retry_in: None }, 0);
-                    return Ended::Closed;
+                    (Ended::Lost("the server did not take all that was to be sent".to_owned()), false)
                 }
                 End::Finished => (Ended::Finished, reconnect == Reconnect::Always),
                 End::Lost(reason) => (Ended::Lost(reason), reconnect != Reconnect::Never),
@@ -230,15 +223,13 @@ impl Owner {
             if reading == Reading::Off {
                 connection.listen_again();
             }
-            if connection.unwritten() >= UNTAKEN {
-                return End::Lost("the server takes nothing".to_owned());
+            if let Some(reason) = self.lost(connection, info_until) {
+                return End::Lost(reason);
+            } else if self.gives_up(connection) {
+                return End::Wanted;
             }
             let silent = now.duration_since(connection.heard());
-            if self.state.info().is_none() && now >= info_until {
-                return End::Lost("no serverInfo in time".to_owned());
-            } else if silent >= LOST_AFTER {
-                return End::Lost(format!("nothing was heard for {} s", LOST_AFTER.as_secs()));
-            } else if silent >= PING_AFTER && !pinged {
+            if silent >= PING_AFTER && !pinged {
                 connection.ping();
             }
             pinged = silent >= PING_AFTER;
@@ -275,16 +266,6 @@ impl Owner {
                 () = sleep_until(wake) => self.state.on_time(Instant::now().into_std()),
             }
         }
-    }
-
-    /// When to look again, whatever happens.
-    fn wake(&self, connection: &Connection, info_until: Instant, pinged: bool) -> Instant {
-        let silence = if pinged { LOST_AFTER } else { PING_AFTER };
-        let mut wake = connection.heard() + silence;
-        if self.state.info().is_none() {
-            wake = wake.min(info_until);
-        }
-        self.state.next_deadline().map_or(wake, |deadline| wake.min(deadline.into()))
     }
 
     fn reading(&self) -> Reading {

@@ -318,6 +318,51 @@ fn channels_that_come_and_go_take_no_memory() {
 }
 
 #[test]
+fn channels_of_a_session_after_the_other_count_until_they_go() {
+    let mut client = Client::connected(&[]);
+    let large = "x".repeat(1 << 20);
+    let mut failed = None;
+    for id in 0..400 {
+        client.hear(info(&id.to_string(), &[]));
+        let schema = SchemaEntry {
+            id: SchemaId(1),
+            name: "T".into(),
+            encoding: "jsonschema".into(),
+            data: format!("{id}{large}"),
+        };
+        let channel = TabledChannel {
+            id: ChannelId(id),
+            topic: "/a".into(),
+            encoding: "json".into(),
+            schema_id: Some(SchemaId(1)),
+            metadata: BTreeMap::new(),
+        };
+        let table = AdvertiseTable { schemas: vec![schema], channels: vec![channel] };
+        let outputs = client.hear(ServerMessage::AdvertiseTable(table));
+        if outputs.iter().any(|output| matches!(output, Output::Fail(_))) {
+            failed = Some(id);
+            break;
+        }
+    }
+    assert!(failed.is_some_and(|id| id > 200), "{failed:?}");
+}
+
+#[test]
+fn channels_that_are_refused_take_no_memory() {
+    let mut client = Client::connected(&[]);
+    let large = "x".repeat(1 << 20);
+    for number in 0..300 {
+        let channel = AdvertisedChannel {
+            schema: format!("{number}{large}"),
+            schema_name: "T".into(),
+            ..advertised(1, "/a")
+        };
+        let outputs = client.hear(ServerMessage::Advertise(vec![channel]));
+        assert!(!outputs.iter().any(|output| matches!(output, Output::Fail(_))), "{number}");
+    }
+}
+
+#[test]
 fn requests_get_their_answers_and_no_others() {
     let mut client = Client::connected(&[Capability::Parameters, Capability::Assets]);
     let parameters = client.ask(|reply| Request::GetParameters(vec!["/a".into()], reply));

@@ -12,6 +12,7 @@ use super::*;
 use crate::protocol::{ClientMessage, Frame, Parameter, ServerMessage};
 use crate::websocket::{Decoder, Event as Received, FrameWriter, Role, handshake};
 
+mod closing;
 mod ours;
 mod queues;
 mod reconnect;
