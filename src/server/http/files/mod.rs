@@ -104,7 +104,9 @@ pub(super) async fn send(
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
     };
     let asked = name.clone();
-    let opened = spawn_blocking(move || recordings.open(&asked)).await.map_err(|_panicked| broken())?;
+    // the place stays taken if who asked leaves meanwhile
+    let opened = spawn_blocking(move || (recordings.open(&asked), place)).await;
+    let (opened, place) = opened.map_err(|_panicked| broken())?;
     let (file, mut read) = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),
         _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{name} can't be opened: {error}")),

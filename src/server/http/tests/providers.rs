@@ -2,6 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings, Timeline, TopicTimeline};
@@ -108,4 +110,54 @@ async fn what_is_kept_is_told_and_saved() {
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
+}
+
+/// A recording on a slow disk, that knows how many look at it at once.
+#[derive(Default)]
+struct Slow {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Slow {
+    fn look(&self) {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(200));
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Recordings for Slow {
+    fn files(&self) -> Vec<RecordedFile> {
+        Vec::new()
+    }
+
+    fn open(&self, _name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn timeline(&self, _bins: usize) -> Result<Timeline, String> {
+        self.look();
+        Ok(Timeline::default())
+    }
+
+    fn latest(&self, _channel: ChannelId, _at: Timestamp) -> Result<Batch, String> {
+        self.look();
+        Ok(Batch::default())
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_disk_is_read_does_not_make_room_for_others() {
+    for (path, most) in [("/api/timeline", 2), ("/api/topics/%2Fa/latest", 4)] {
+        let (hub, slow) = (hub(HubOptions::default()), Arc::new(Slow::default()));
+        hub.provide_recordings(slow.clone()).unwrap();
+        hub.publisher().announce(&[hub.registry().claim(ChannelSpec::json("/a")).unwrap().channel]);
+        let port = Port::new(hub, "127.0.0.1", "", Http::Full);
+        for _ in 0..20 {
+            let asked = port.send("GET", path, "");
+            assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err(), "it waits");
+        }
+        assert_eq!(slow.most.load(Ordering::SeqCst), most, "{path}");
+    }
 }
