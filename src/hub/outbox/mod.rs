@@ -137,6 +137,11 @@ impl Outbox {
         &self.subscriptions
     }
 
+    /// The subscriptions as they are now, to be looked at later.
+    pub fn subscriptions_now(&self) -> Arc<Subscriptions> {
+        self.subscriptions.clone()
+    }
+
     /// For changes; messages queued so far do not belong to subscriptions made with [`Outbox::next_number`].
     pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
         self.data.seal();
