@@ -52,6 +52,10 @@ impl IntoResponse for Refusal {
     }
 }
 
+/// Marks an answer of which all is in memory until it has been written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InMemory;
+
 /// A complete answer that is not kept by anybody.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
@@ -61,6 +65,7 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (name, value) = NO_SNIFF;
     headers.insert(name, value);
+    response.extensions_mut().insert(InMemory);
     response
 }
 

@@ -37,10 +37,15 @@ const FIRST_WITHIN: Duration = Duration::from_millis(500);
 /// … and how often it looks.
 const LOOK: Duration = Duration::from_millis(25);
 
+/// Requests that wait for a first message at once; further ones wait before that. With more than are watched at once each
+/// would end the watch of another before its message comes.
+const WAITING: usize = 32;
+
 /// What requests for messages share.
 pub(super) struct Messages {
     decoders: Arc<Mutex<Decoders>>,
     turns: Arc<Semaphore>,
+    first_messages: Semaphore,
     watching: watching::Watching,
     decode_errors: Arc<AtomicU64>,
 }
@@ -66,7 +71,13 @@ impl Messages {
 impl Default for Messages {
     fn default() -> Self {
         let (decoders, watching, decode_errors) = Default::default();
-        Self { decoders, turns: Arc::new(Semaphore::new(AT_ONCE)), watching, decode_errors }
+        Self {
+            decoders,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            first_messages: Semaphore::new(WAITING),
+            watching,
+            decode_errors,
+        }
     }
 }
 
@@ -150,9 +161,14 @@ async fn find(api: &Arc<Api>, channel: &Arc<Channel>) -> Option<Message> {
     if let Some(message) = find_recorded(api, channel).await {
         return Some(message);
     }
+    let watch = || api.messages.watching.watch(&api.hub, channel.id);
+    if let Some(message) = watch() {
+        return Some(message);
+    }
+    let _turn = api.messages.first_messages.acquire().await.ok()?;
     let begin = Instant::now();
     loop {
-        if let Some(message) = api.messages.watching.watch(&api.hub, channel.id) {
+        if let Some(message) = watch() {
             return Some(message);
         }
         if begin.elapsed() >= FIRST_WITHIN {

@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::hub::SlowClient;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings, Timeline, TopicTimeline};
 use crate::hub::capability::save::{Held, Save, Saved};
 use crate::model::{Batch, ChannelId, Entry};
@@ -159,5 +160,32 @@ async fn who_leaves_while_a_disk_is_read_does_not_make_room_for_others() {
             assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err(), "it waits");
         }
         assert_eq!(slow.most.load(Ordering::SeqCst), most, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn more_topics_than_are_watched_at_once_have_their_last_messages() {
+    let hub = hub(HubOptions::default());
+    let claim = |n: u32| hub.registry().claim(ChannelSpec::json(format!("/{n}"))).unwrap().channel;
+    let channels: Vec<_> = (0..200).map(claim).collect();
+    let publisher = hub.publisher();
+    publisher.announce(&channels);
+    let port = Arc::new(Port::new(hub.clone(), "127.0.0.1", "", Http::Full));
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..channels.len() {
+        let port = port.clone();
+        asking.spawn(async move { port.send("GET", &format!("/api/topics/%2F{n}/latest"), "").await.status });
+    }
+    let publish = async {
+        loop {
+            let mut batch = Batch::default();
+            channels.iter().for_each(|channel| batch.push_copy(&Entry::at(channel.id, Timestamp(1)), b"{}"));
+            publisher.publish(&Arc::new(batch), 0..channels.len(), SlowClient::Drop, Instant::now());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = publish => {}
+        answers = asking.join_all() => assert!(answers.iter().all(|status| *status == 200), "{answers:?}"),
     }
 }
