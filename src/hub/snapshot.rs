@@ -114,7 +114,7 @@ impl Hub {
                 dropped: state.dropped(&outbox),
                 slow_because: None,
             };
-            Seen { client, subscriptions: outbox.subscriptions_now(), filled_by: outbox.filled_by() }
+            Seen { client, subscriptions: outbox.subscriptions().clone(), filled_by: outbox.filled_by() }
         });
         let clients: Vec<_> = clients.collect();
         let topics = state.channels.known().map(|channel| {

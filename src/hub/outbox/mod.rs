@@ -133,13 +133,8 @@ impl Outbox {
     }
 
     /// What the client wants.
-    pub fn subscriptions(&self) -> &Subscriptions {
+    pub fn subscriptions(&self) -> &Arc<Subscriptions> {
         &self.subscriptions
-    }
-
-    /// The subscriptions as they are now, to be looked at later.
-    pub fn subscriptions_now(&self) -> Arc<Subscriptions> {
-        self.subscriptions.clone()
     }
 
     /// For changes; messages queued so far do not belong to subscriptions made with [`Outbox::next_number`].
