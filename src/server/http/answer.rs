@@ -1,6 +1,7 @@
 //! Answers: JSON, or why there is none.
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -41,6 +42,13 @@ impl Refusal {
 
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, text)
+    }
+}
+
+impl From<PathRejection> for Refusal {
+    /// A path whose escapes are no text.
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
     }
 }
 

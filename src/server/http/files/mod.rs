@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
@@ -94,10 +95,11 @@ fn encoded(name: &str) -> String {
 
 pub(super) async fn send(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
+    let Path(name) = name?;
     let recordings = recordings(&api)?;
     let Ok(place) = api.downloads.0.clone().try_acquire_owned() else {
         let text = format!("{AT_ONCE} files are being sent, and no more at once; try again in a while");

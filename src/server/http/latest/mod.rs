@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -127,9 +128,10 @@ enum Payload {
 
 pub(super) async fn answer(
     State(api): State<Arc<Api>>,
-    Path(topic): Path<String>,
+    topic: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Refusal> {
+    let Path(topic) = topic?;
     let none = || Refusal::not_found(format!("there is no topic {topic}"));
     let channel = api.hub.channel_on(&topic).ok_or_else(none)?;
     let form = Form::of(query.as_deref().unwrap_or_default());
