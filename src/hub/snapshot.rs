@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::outbox::Outbox;
+use super::subscriptions::Subscriptions;
 use super::{ClientId, ClientInfo, Hub, LagSnapshot, State, lock};
 use crate::model::{Channel, ChannelId};
 use crate::time::Timestamp;
@@ -71,6 +72,27 @@ pub struct TopicSnapshot {
     pub dropped: u64,
 }
 
+/// A client whose topics are yet to be named. With many clients and topics that takes long, and the hub's lock is not held
+/// for it.
+struct Seen {
+    client: ClientSnapshot,
+    subscriptions: Arc<Subscriptions>,
+    filled_by: Option<ChannelId>,
+}
+
+impl Seen {
+    /// `topics`: by id.
+    fn named(self, topics: &[TopicSnapshot]) -> ClientSnapshot {
+        let topic = |id: ChannelId| {
+            let place = topics.binary_search_by_key(&id, |topic| topic.channel.id).ok()?;
+            Some(topics[place].channel.topic.clone())
+        };
+        let Self { client, subscriptions, filled_by } = self;
+        let topics = subscriptions.iter().filter_map(topic).collect();
+        ClientSnapshot { topics, slow_because: filled_by.and_then(topic), ..client }
+    }
+}
+
 impl Hub {
     /// What is going on. Costs a moment under the hub's lock for each client and topic: ask a few times a second.
     pub fn snapshot(&self) -> HubSnapshot {
@@ -78,23 +100,23 @@ impl Hub {
         let mut dropped: BTreeMap<ChannelId, u64> = BTreeMap::new();
         let clients = state.members.iter().map(|(id, member)| {
             let outbox = lock(&member.queue.outbox);
-            let topic = |id| state.channels.advertised(id).map(|channel| channel.topic.clone());
             for (channel, messages) in outbox.dropped().0 {
                 *dropped.entry(*channel).or_default() += messages;
             }
-            ClientSnapshot {
+            let client = ClientSnapshot {
                 id: *id,
                 info: member.info.clone(),
                 since: member.since,
-                topics: outbox.subscriptions().iter().filter_map(topic).collect(),
+                topics: Vec::new(),
                 bytes_queued: outbox.queued_bytes(),
                 messages_sent: member.queue.messages.load(Ordering::Relaxed),
                 bytes_sent: member.queue.bytes.load(Ordering::Relaxed),
                 dropped: state.dropped(&outbox),
-                slow_because: outbox.filled_by().and_then(topic),
-            }
+                slow_because: None,
+            };
+            Seen { client, subscriptions: outbox.subscriptions().clone(), filled_by: outbox.filled_by() }
         });
-        let clients = clients.collect();
+        let clients: Vec<_> = clients.collect();
         let topics = state.channels.known().map(|channel| {
             let (published, rate) =
                 (state.traffic.published(channel.id), state.traffic.rate(channel.id, now));
@@ -109,13 +131,16 @@ impl Hub {
                 dropped: state.traffic.dropped(channel.id) + dropped.get(&channel.id).copied().unwrap_or(0),
             }
         });
+        let topics: Vec<_> = topics.collect();
+        let notices = state.notices.texts().map(str::to_owned).collect();
+        drop(state);
         HubSnapshot {
-            clients,
-            topics: topics.collect(),
+            clients: clients.into_iter().map(|client| client.named(&topics)).collect(),
+            topics,
             messages_sent: self.0.counters.messages.load(Ordering::Relaxed),
             bytes_sent: self.0.counters.bytes.load(Ordering::Relaxed),
             messages_dropped: self.0.counters.dropped.load(Ordering::Relaxed),
-            notices: state.notices.texts().map(str::to_owned).collect(),
+            notices,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::log_limit::LogLimit;
 
@@ -41,6 +44,9 @@ const MAX_HEADERS: usize = 64 << 10;
 /// A connection of which nothing is heard for this long is tested, and closed if nobody answers.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
+/// Once the server is over an answer that is being written may take so much longer.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
 /// The pause after a connection could not be accepted, most of the time for want of a descriptor.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -49,8 +55,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 256 << 10;
 
-/// Accepts connections for ever, and serves each in a task. Requests have the `SocketAddr` of their peer as an extension.
-pub(super) async fn serve(listener: TcpListener, router: Router, timeouts: Timeouts) -> Infallible {
+/// Accepts connections for ever, and serves each in a task, which ends after `over`: then nobody is answered any more on a
+/// connection that was kept. Requests have the `SocketAddr` of their peer as an extension.
+pub(super) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    timeouts: Timeouts,
+    over: CancellationToken,
+) -> Infallible {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(timeouts.headers).max_buf_size(MAX_HEADERS);
     let mut log = LogLimit::new(1);
@@ -70,8 +82,17 @@ pub(super) async fn serve(listener: TcpListener, router: Router, timeouts: Timeo
                     TowerToHyperService::new(router.clone()).call(request)
                 });
                 let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
+                let over = over.clone();
                 tokio::spawn(async move {
-                    let ended = connection.await;
+                    let mut connection = pin!(connection);
+                    let ended = tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = over.cancelled() => {
+                            connection.as_mut().graceful_shutdown();
+                            let Ok(ended) = timeout(LAST_ANSWERS, connection).await else { return };
+                            ended
+                        }
+                    };
                     if !said.load(Ordering::Relaxed) && ended.as_ref().map_or_else(is_reset, |()| true) {
                         silence.call_once(|| hint_at_silence(peer));
                     }
@@ -162,7 +183,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let router = Router::new().route("/", axum::routing::get(|| async { "x".repeat(10_000) }));
-        let serving = tokio::spawn(async move { serve(listener, router, timeouts(300)).await });
+        let serving =
+            tokio::spawn(
+                async move { serve(listener, router, timeouts(300), CancellationToken::new()).await },
+            );
         let requests = "GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
         let asks = async { while client.write_all(requests.as_bytes()).await.is_ok() {} };
         tokio::time::timeout(Duration::from_secs(30), asks).await.expect("it is still there");
@@ -175,7 +199,8 @@ mod tests {
         let timeout = timeouts(200).headers;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = tokio::spawn(async move { serve(listener, Router::new(), timeouts(200)).await });
+        let (router, over) = (Router::new(), CancellationToken::new());
+        let serving = tokio::spawn(async move { serve(listener, router, timeouts(200), over).await });
         let ends_after = async |said: &[u8]| {
             let mut client = TcpStream::connect(address).await.unwrap();
             client.write_all(said).await.unwrap();
@@ -188,5 +213,25 @@ mod tests {
             assert!((timeout..10 * timeout).contains(&time), "{said:?}: {time:?}");
         }
         serving.abort();
+    }
+
+    #[tokio::test]
+    async fn nobody_is_answered_once_the_server_is_over() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let router = Router::new().route("/", axum::routing::get(|| async { "x" }));
+        let over = CancellationToken::new();
+        let accepting = tokio::spawn(serve(listener, router, timeouts(20_000), over.clone()));
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = [0; 15];
+        client.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200 OK");
+        accepting.abort();
+        over.cancel();
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(10), client.read_to_end(&mut rest)).await.expect("it is closed").unwrap();
+        assert!(rest.ends_with(b"x"));
     }
 }

@@ -253,11 +253,12 @@ impl Server {
         }
         let gate = Gate::new(origins, address.ip(), computer_name());
         let stopping = CancellationToken::new();
-        let _stopping_at_the_end = stopping.clone().drop_guard();
+        let over = CancellationToken::new();
+        let _at_the_end = (stopping.clone().drop_guard(), over.clone().drop_guard());
         let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
         let sockets = endpoint::router(api.clone(), options.clone());
         let router = http::router(api, options.http, sockets);
-        let mut serving = pin!(accept::serve(listener, router, accept::Timeouts::default()));
+        let mut serving = pin!(accept::serve(listener, router, accept::Timeouts::default(), over));
         let mut shutdown = pin!(shutdown);
         tokio::select! {
             never = &mut serving => match never {},

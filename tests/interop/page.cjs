@@ -170,8 +170,13 @@ const TRIALS = {
     // raw ones are drawn: 2 by 1 pixels, red and blue
     const raw = { topic: "/raw", schema: "foxglove.RawImage", data: { timestamp: "2026-01-01T00:00:00Z", width: 2, height: 1, encoding: "rgb8", step: 6, data: "/wAAAAD/" } };
     const live = await serve(["-"], { input: `${JSON.stringify(raw)}\n` });
-    const feed = setInterval(() => live.write(`${JSON.stringify(raw)}\n`), 100);
+    // that one says that it is larger than all memory
+    const liar = { ...raw, topic: "/liar", data: { ...raw.data, width: 20_000, height: 20_000, step: 1 } };
+    const feed = setInterval(() => live.write(`${JSON.stringify(raw)}\n${JSON.stringify(liar)}\n`), 100);
     const other = await open(live.url);
+    await until(async () => (await other.locator("#rows .row").count()) === 2, "both topics are there");
+    await openTopic(other, "/liar");
+    await until(() => other.locator("#picture p").isVisible(), "a picture without its pixels is not shown");
     await openTopic(other, "/raw");
     const pixels = () => other.locator("#picture canvas").evaluate((canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data].join());
     await until(async () => (await other.locator("#picture canvas").count()) && (await pixels()) === "255,0,0,255,0,0,255,255", "the pixels are shown");
@@ -194,6 +199,10 @@ const TRIALS = {
     await page.locator("#rows button", { hasText: "onerror" }).click();
     await until(async () => (await page.locator("#tree .value").allTextContents()).includes('"<b>bold</b>"'), "text stays text");
     assert.notEqual(await page.title(), "hit");
+    // what is copied into a shell is one word
+    await page.locator("#show-curl").click();
+    const escaped = encodeURIComponent(hostile).replaceAll("'", "%27");
+    assert.ok((await textOf(page, "curl-lines")).includes(`curl '${server.url}api/topics/${escaped}/latest'`));
     clearInterval(feed);
   },
 
@@ -209,6 +218,10 @@ const TRIALS = {
     await until(async () => (await textOf(page, "name")) === "the other one", "what it says now is shown");
     await page.locator("#play").click();
     await until(async () => (await state(again)) === "playing", "it can be used again");
+    await again.stop("SIGKILL");
+    await page.locator("#gone").waitFor();
+    await serve(["-"], { port: server.port, input: `${JSON.stringify({ topic: "/count", data: {} })}\n` });
+    await until(async () => (await textOf(page, "lane-label")) === "Rate in the last minute", "live input has no timeline");
   },
 
   async phone({ open }) {

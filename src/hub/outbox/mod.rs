@@ -133,7 +133,7 @@ impl Outbox {
     }
 
     /// What the client wants.
-    pub fn subscriptions(&self) -> &Subscriptions {
+    pub fn subscriptions(&self) -> &Arc<Subscriptions> {
         &self.subscriptions
     }
 

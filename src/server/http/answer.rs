@@ -1,6 +1,7 @@
 //! Answers: JSON, or why there is none.
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
@@ -44,6 +45,13 @@ impl Refusal {
     }
 }
 
+impl From<PathRejection> for Refusal {
+    /// A path whose escapes are no text.
+    fn from(rejection: PathRejection) -> Self {
+        Self::bad_request(rejection.body_text())
+    }
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response<Body> {
         let mut json = serde_json::json!({ "error": self.text }).to_string();
@@ -51,6 +59,10 @@ impl IntoResponse for Refusal {
         whole(self.status, "application/json", json)
     }
 }
+
+/// Marks an answer of which all is in memory until it has been written.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct InMemory;
 
 /// A complete answer that is not kept by anybody.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
@@ -61,6 +73,7 @@ pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let (name, value) = NO_SNIFF;
     headers.insert(name, value);
+    response.extensions_mut().insert(InMemory);
     response
 }
 

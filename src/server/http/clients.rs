@@ -40,6 +40,11 @@ impl Clients {
 
 impl Client {
     fn of(client: &ClientSnapshot) -> Self {
+        let mut dropped_by_topic = BTreeMap::new();
+        for (topic, messages) in &client.dropped {
+            // topics that are gone have no name any more
+            *dropped_by_topic.entry(topic.clone()).or_default() += messages;
+        }
         Self {
             id: client.id.token(),
             address: client.info.address.map(|address| address.to_string()),
@@ -51,7 +56,7 @@ impl Client {
             messages_sent: client.messages_sent,
             bytes_sent: client.bytes_sent,
             dropped: client.dropped.iter().map(|(_topic, messages)| messages).sum(),
-            dropped_by_topic: client.dropped.iter().cloned().collect(),
+            dropped_by_topic,
             slow_because: client.slow_because.clone(),
         }
     }
@@ -59,4 +64,22 @@ impl Client {
 
 pub(super) async fn answer(State(api): State<Arc<Api>>) -> Json<Clients> {
     Json(Clients::of(&api.hub.snapshot()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::SlowClient;
+    use crate::hub::testing::{Viewer, hub};
+
+    #[test]
+    fn what_is_missing_of_topics_without_a_name_is_added_up() {
+        let hub = hub(SlowClient::Drop);
+        let _viewer = Viewer::join(&hub);
+        let mut snapshot = hub.snapshot();
+        snapshot.clients[0].dropped =
+            [("", 2), ("/a", 1), ("", 3)].map(|(topic, n)| (topic.into(), n)).into();
+        let client = &Clients::of(&snapshot).clients[0];
+        assert_eq!((client.dropped, client.dropped_by_topic[""]), (6, 5));
+    }
 }

@@ -42,7 +42,7 @@ pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: N
         Some(asked) if asked.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) => {
             allow(asked, is_api(request.uri().path()))
         }
-        _ => next.run(request).await,
+        _ => api.waiting.admit(next.run(request).await).await,
     };
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));

@@ -23,6 +23,7 @@ use counts::Counts;
 use events::Events;
 pub(super) use folders::Folders;
 use latest::Messages;
+use waiting::Waiting;
 
 mod answer;
 mod clients;
@@ -41,6 +42,7 @@ mod save;
 mod status;
 mod timeline;
 mod topics;
+mod waiting;
 
 /// What is offered over HTTP, beside WebSocket connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +67,7 @@ pub(super) struct Api {
     messages: Messages,
     downloads: files::Downloads,
     timelines: timeline::Turns,
+    waiting: Waiting,
 }
 
 /// What a server is told to offer.
@@ -79,7 +82,7 @@ pub(super) struct Offered {
 impl Api {
     pub(super) fn new(hub: Hub, offered: Offered, stopping: CancellationToken, gate: Gate) -> Arc<Self> {
         let (refusals, counts, events, messages) = Default::default();
-        let (downloads, timelines) = Default::default();
+        let (downloads, timelines, waiting) = Default::default();
         Arc::new(Self {
             hub,
             offered,
@@ -91,6 +94,7 @@ impl Api {
             messages,
             downloads,
             timelines,
+            waiting,
         })
     }
 }

@@ -21,11 +21,11 @@ const BINS: usize = 300;
 const MOST_BINS: usize = 4000;
 
 /// Turns of those who ask.
-pub(super) struct Turns(Semaphore);
+pub(super) struct Turns(Arc<Semaphore>);
 
 impl Default for Turns {
     fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
     }
 }
 
@@ -116,9 +116,13 @@ pub(super) async fn answer(
     let none = || Refusal::not_found("no recording is played: live topics have no timeline");
     let recordings = api.hub.recordings().ok_or_else(none)?;
     let failed = |reason: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
-    let turn = api.timelines.0.acquire().await.map_err(|closed| failed(closed.to_string()))?;
-    let made = tokio::task::spawn_blocking(move || recordings.timeline(bins)).await;
-    drop(turn);
+    let turn = api.timelines.0.clone().acquire_owned().await.map_err(|closed| failed(closed.to_string()))?;
+    // it goes on if who asked leaves, and so does its turn
+    let made = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        recordings.timeline(bins)
+    });
+    let made = made.await;
     let timeline = made.map_err(|panicked| failed(panicked.to_string()))?.map_err(failed)?;
     Ok(Json(Answer::of(timeline, bins, &api.hub)))
 }

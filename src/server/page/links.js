@@ -66,17 +66,20 @@ export function askedTime() {
 }
 
 function showCurl() {
+  // names can hold anything, and a shell must not see it
+  const quoted = (path) => `'${origin}${path.replaceAll("'", "%27")}'`;
   const post = (path, body) => `curl -X POST ${origin}${path} -H 'Content-Type: application/json' -d '${body}'`;
   const { playback, status } = state;
+  const topic = $("message").hidden ? "/topic" : $("message-topic").textContent;
   const lines = [
     ["What is served", `curl ${origin}/api/status`],
     ["Topics and their rates", `curl ${origin}/api/topics`],
-    ["The last message of a topic", `curl ${origin}/api/topics/${location.hash.slice(1) || "%2Ftopic"}/latest`],
+    ["The last message of a topic", `curl ${quoted(`/api/topics/${encodeURIComponent(topic)}/latest`)}`],
     ["All that this page is told", `curl -N ${origin}/api/events`],
     playback && ["Pause, play", post("/api/playback", '{"command":"toggle"}')],
     playback?.seekable && ["Seek, speed, a part to repeat", post("/api/playback", '{"seek":"+2s","rate":2,"range":["+1s","+5s"]}')],
     status?.kept && ["Save what was kept", post("/api/save", "{}")],
-    status?.files[0] && ["The recording", `curl -O ${origin}/files/${encodeURIComponent(status.files[0].name)}`],
+    status?.files[0] && ["The recording", `curl -O ${quoted(`/files/${encodeURIComponent(status.files[0].name)}`)}`],
   ].filter(Boolean);
   $("curl-lines").replaceChildren(
     ...lines.map(([what, command]) => el("div", { className: "shell" }, el("div", {}, what, el("pre", { textContent: command })), el("button", { textContent: "Copy", ariaLabel: `Copy: ${what}`, onclick: () => copy(command, "Command") }))),

@@ -109,10 +109,13 @@ Object.assign(PIXELS, { "8UC3": PIXELS.bgr8, "8UC1": PIXELS.mono8, "16UC1": PIXE
 function drawRaw(canvas, { width, height, encoding, step, data }) {
   const [size, ...places] = PIXELS[encoding];
   const source = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  // what a message says of itself need not be true
+  const line = Math.max(step || 0, width * size);
+  if (!(source.length >= line * (height - 1) + width * size)) throw new RangeError("a picture without its pixels");
   const image = new ImageData(width, height);
   for (let y = 0, out = 0; y < height; y++) {
     for (let x = 0; x < width; x++, out += 4) {
-      for (let of = 0; of < 3; of++) image.data[out + of] = source[y * (step || width * size) + x * size + places[of]];
+      for (let of = 0; of < 3; of++) image.data[out + of] = source[y * line + x * size + places[of]];
       image.data[out + 3] = 255;
     }
   }

@@ -37,12 +37,12 @@ struct Page {
 
 macro_rules! files {
     ($($name:literal: $kind:expr),* $(,)?) => {
-        vec![$(File { name: $name, kind: $kind, content: compact(include_str!($name)) }),*]
+        vec![$(File { name: $name, kind: $kind, content: compact($kind, include_str!($name)) }),*]
     };
 }
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    let index = File { name: "index.html", kind: HTML, content: compact(include_str!("index.html")) };
+    let index = File { name: "index.html", kind: HTML, content: compact(HTML, include_str!("index.html")) };
     let files = files! {
         "page.css": CSS,
         "page.js": SCRIPT,
@@ -63,12 +63,13 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page { index, files, etag: etag.unwrap_or(HeaderValue::from_static("\"page\"")) }
 });
 
-/// Without what only people read: comments that have a line of their own, and indentation. No text of the page goes over
-/// several lines, a test sees to that.
-fn compact(source: &str) -> Bytes {
+/// Without what only people read: comments that have a line of their own, indentation, and space around the braces of styles.
+/// No text of the page goes over several lines, a test sees to that.
+fn compact(kind: &str, source: &str) -> Bytes {
     let lines = source.lines().map(str::trim_start);
     let sent = lines.filter(|line| !(line.starts_with("//") || line.starts_with("/**") || line.is_empty()));
-    sent.collect::<Vec<_>>().join("\n").into()
+    let sent = sent.collect::<Vec<_>>().join("\n");
+    if kind == CSS { sent.replace(" { ", "{").replace("; }", "}").into() } else { sent.into() }
 }
 
 /// The routes of what the page loads.

@@ -26,7 +26,8 @@ function showStatus(status) {
   showPlayback(playback);
   if (!playback) {
     document.title = name;
-    if (mode === "mixed" && !before) loadTimeline();
+    // another server can have taken the place of one that played a recording
+    if (mode === "mixed" ? !before : state.timeline) loadTimeline();
   } else if (!before && askedTime()) {
     // a link seeks once, and not again when the page is loaded again
     control({ seek: askedTime() });

@@ -66,12 +66,16 @@ export function follow(handlers) {
 
 const notices = new Set();
 
+/** Warnings that are shown at once; of more the oldest is put away. */
+const SHOWN = 20;
+
 /** A warning of the server, until it is put away. */
 export function notice({ level, text: line }) {
-  if (notices.has(line) || notices.size >= 20) return;
+  if (notices.has(line)) return;
   notices.add(line);
   const away = el("button", { className: "quiet", textContent: "✕", ariaLabel: "Put this away" });
   const row = el("p", { className: level }, line, away);
   away.onclick = () => row.remove();
   $("notices").append(row);
+  if ($("notices").childElementCount > SHOWN) $("notices").firstElementChild.remove();
 }

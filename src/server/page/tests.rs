@@ -80,7 +80,11 @@ fn nothing_that_is_left_out_was_part_of_a_text() {
             assert_eq!(line.matches('`').count() % 2, 0, "{name}: {line}");
         }
     }
-    assert_eq!(compact("// of people\n  a = `b // c`;\n\n    /** d */\n  // e\n"), "a = `b // c`;");
+    assert_eq!(
+        compact(CSS, "a { color: red; margin: 0; }\n@media (x) {\n  b { c: d; }\n}"),
+        "a{color: red; margin: 0}\n@media (x) {\nb{c: d}\n}"
+    );
+    assert_eq!(compact(SCRIPT, "// of people\n  a = `b // c`;\n\n    /** d */\n  // e\n"), "a = `b // c`;");
 }
 
 #[test]

@@ -67,15 +67,39 @@ impl Assembly {
             entry.buffer = MADE;
             self.made.extend_from_slice(&piece[start..start + entry.length as usize]);
         }
+        // also for messages that are made of nothing
+        let has_made = self.batch.entries.iter().any(|entry| entry.buffer == MADE);
         if keeps_piece {
             self.batch.buffers.push(piece.clone());
         } else {
             self.batch.entries.iter_mut().for_each(|entry| entry.buffer = 0);
         }
-        if !(self.made.is_empty() && (keeps_piece || self.batch.entries.is_empty())) {
+        if has_made {
             self.made.shrink_to_fit();
             self.batch.buffers.push(self.made.into());
         }
         self.batch
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ChannelId;
+
+    #[test]
+    fn a_message_that_is_made_of_nothing_has_a_payload() {
+        let entry = Entry { length: 4, ..Entry::at(ChannelId(1), Timestamp(1)) };
+        for shared in [true, false] {
+            let mut assembly = Assembly::default();
+            if shared {
+                assembly.push_shared(entry);
+            }
+            assembly.push_made(0, entry);
+            let batch = assembly.finish(&Bytes::from_static(b"{\"\":1}"));
+            let payloads: Vec<_> = batch.entries.iter().map(|entry| batch.payload(entry)).collect();
+            assert_eq!(payloads, if shared { vec![&b"{\"\":"[..], b""] } else { vec![&b""[..]] });
+        }
+        assert!(Assembly::default().finish(&Bytes::new()).buffers.is_empty());
     }
 }

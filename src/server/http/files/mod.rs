@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
@@ -94,17 +95,20 @@ fn encoded(name: &str) -> String {
 
 pub(super) async fn send(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response<Body>, Refusal> {
+    let Path(name) = name?;
     let recordings = recordings(&api)?;
     let Ok(place) = api.downloads.0.clone().try_acquire_owned() else {
         let text = format!("{AT_ONCE} files are being sent, and no more at once; try again in a while");
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
     };
     let asked = name.clone();
-    let opened = spawn_blocking(move || recordings.open(&asked)).await.map_err(|_panicked| broken())?;
+    // the place stays taken if who asked leaves meanwhile
+    let opened = spawn_blocking(move || (recordings.open(&asked), place)).await;
+    let (opened, place) = opened.map_err(|_panicked| broken())?;
     let (file, mut read) = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),
         _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{name} can't be opened: {error}")),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use super::Api;
@@ -36,10 +38,15 @@ const FIRST_WITHIN: Duration = Duration::from_millis(500);
 /// … and how often it looks.
 const LOOK: Duration = Duration::from_millis(25);
 
+/// Requests that wait for a first message at once; further ones wait before that. With more than are watched at once each
+/// would end the watch of another before its message comes.
+const WAITING: usize = 32;
+
 /// What requests for messages share.
 pub(super) struct Messages {
     decoders: Arc<Mutex<Decoders>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    first_messages: Semaphore,
     watching: watching::Watching,
     decode_errors: Arc<AtomicU64>,
 }
@@ -49,12 +56,29 @@ impl Messages {
     pub(super) fn decode_errors(&self) -> u64 {
         self.decode_errors.load(Ordering::Relaxed)
     }
+
+    /// Does what takes long on a thread that may block, once it has a turn. It goes on if who asked leaves, and keeps its
+    /// turn until then. None if it panicked, which has been logged.
+    async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        let done = spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.ok()
+    }
 }
 
 impl Default for Messages {
     fn default() -> Self {
         let (decoders, watching, decode_errors) = Default::default();
-        Self { decoders, turns: Semaphore::new(AT_ONCE), watching, decode_errors }
+        Self {
+            decoders,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            first_messages: Semaphore::new(WAITING),
+            watching,
+            decode_errors,
+        }
     }
 }
 
@@ -104,16 +128,16 @@ enum Payload {
 
 pub(super) async fn answer(
     State(api): State<Arc<Api>>,
-    Path(topic): Path<String>,
+    topic: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Refusal> {
+    let Path(topic) = topic?;
     let none = || Refusal::not_found(format!("there is no topic {topic}"));
     let channel = api.hub.channel_on(&topic).ok_or_else(none)?;
     let form = Form::of(query.as_deref().unwrap_or_default());
     let message = find(&api, &channel).await.ok_or_else(|| Refusal::not_found("no message yet"))?;
-    let Ok(_turn) = api.messages.turns.acquire().await else { return Err(gone()) };
     let (decoders, errors) = (api.messages.decoders.clone(), api.messages.decode_errors.clone());
-    let answered = tokio::task::spawn_blocking(move || match form {
+    let answered = api.messages.in_turn(move || match form {
         Form::Json(length) => {
             let latest = decoded(&decoders, &channel, &message, length);
             if matches!(latest.payload, Payload::Encoded { .. }) {
@@ -124,8 +148,7 @@ pub(super) async fn answer(
         Form::Raw => Ok(bytes(image::kind(&message.payload), message.payload)),
         Form::Image => picture(&decoders, &channel, &message),
     });
-    // who panics has been logged
-    answered.await.unwrap_or_else(|_panicked| Err(gone()))
+    answered.await.unwrap_or_else(|| Err(gone()))
 }
 
 fn gone() -> Refusal {
@@ -140,9 +163,14 @@ async fn find(api: &Arc<Api>, channel: &Arc<Channel>) -> Option<Message> {
     if let Some(message) = find_recorded(api, channel).await {
         return Some(message);
     }
+    let watch = || api.messages.watching.watch(&api.hub, channel.id);
+    if let Some(message) = watch() {
+        return Some(message);
+    }
+    let _turn = api.messages.first_messages.acquire().await.ok()?;
     let begin = Instant::now();
     loop {
-        if let Some(message) = api.messages.watching.watch(&api.hub, channel.id) {
+        if let Some(message) = watch() {
             return Some(message);
         }
         if begin.elapsed() >= FIRST_WITHIN {
@@ -155,10 +183,8 @@ async fn find(api: &Arc<Api>, channel: &Arc<Channel>) -> Option<Message> {
 async fn find_recorded(api: &Arc<Api>, channel: &Arc<Channel>) -> Option<Message> {
     let recordings = api.hub.recordings()?;
     let position = api.look().await?.position?;
-    let _turn = api.messages.turns.acquire().await.ok()?;
     let id = channel.id;
-    let found = tokio::task::spawn_blocking(move || recordings.latest(id, position)).await.ok()?;
-    match found {
+    match api.messages.in_turn(move || recordings.latest(id, position)).await? {
         Ok(batch) => Message::last_of(&batch),
         Err(reason) => {
             tracing::debug!("{}: its last message is not found: {reason}", channel.topic);

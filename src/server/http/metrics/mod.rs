@@ -83,7 +83,12 @@ fn clients(text: &mut Text, snapshot: &HubSnapshot) {
 
 fn topics(text: &mut Text, topics: &[TopicSnapshot]) {
     type Figure = fn(&TopicSnapshot) -> u64;
-    let (own, others) = topics.split_at(topics.len().min(TOPICS));
+    // a topic without a name is one of the others, since a series may be there once
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    for topic in topics {
+        let has_own = own.len() < TOPICS && !topic.channel.topic.is_empty();
+        if has_own { own.push(topic) } else { others.push(topic) }
+    }
     let figures: [(&str, &str, Figure); 3] = [
         ("topic_messages_total", "Messages published on a topic", |topic| topic.messages),
         ("topic_bytes_total", "Bytes of payload published on a topic", |topic| topic.bytes),
@@ -93,11 +98,11 @@ fn topics(text: &mut Text, topics: &[TopicSnapshot]) {
     ];
     for (name, help, figure) in figures {
         text.family(&format!("foxglove_bridge_{name}"), MetricKind::Counter, help);
-        for topic in own {
+        for topic in &own {
             text.sample(&[("topic", &topic.channel.topic)], figure(topic) as f64);
         }
         if !others.is_empty() {
-            text.sample(&[("topic", "")], others.iter().map(figure).sum::<u64>() as f64);
+            text.sample(&[("topic", "")], others.iter().map(|topic| figure(topic)).sum::<u64>() as f64);
         }
     }
 }
@@ -126,9 +131,13 @@ mod tests {
     use crate::model::{Channel, ChannelId};
 
     fn topic(number: u32) -> TopicSnapshot {
+        named(number, format!("/\"{number}\""))
+    }
+
+    fn named(number: u32, topic: String) -> TopicSnapshot {
         let channel = Channel {
             id: ChannelId(number),
-            topic: format!("/\"{number}\""),
+            topic,
             message_encoding: "json".into(),
             schema: None,
             metadata: Default::default(),
@@ -155,5 +164,18 @@ mod tests {
         assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 3 * (TOPICS + 1));
         assert!(text.contains("foxglove_bridge_topic_messages_total{topic=\"\"} 19600\n"), "{text}");
         assert!(text.contains("foxglove_bridge_topic_bytes_total{topic=\"/\\\"7\\\"\"} 10\n"));
+    }
+
+    #[test]
+    fn a_topic_without_a_name_counts_among_the_others() {
+        let mut text = Text::default();
+        let all: Vec<_> = [named(0, String::new())].into_iter().chain((1..300).map(topic)).collect();
+        topics(&mut text, &all);
+        let text = text.into_string();
+        let total = "foxglove_bridge_topic_messages_total{topic=\"\"} ";
+        assert_eq!(
+            text.lines().filter(|line| line.starts_with(total)).collect::<Vec<_>>(),
+            [format!("{total}200")]
+        );
     }
 }

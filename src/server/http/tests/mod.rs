@@ -157,6 +157,7 @@ async fn what_is_wrong_is_said_as_json_with_a_fitting_status() {
         ("POST", "/api/playback", "", 400, "nothing is asked for"),
         ("POST", "/api/playback", r#"{"step":1,"topic":"/a"}"#, 400, "topic: there is no topic /a"),
         ("GET", "/api/topics/%2Fa/latest", "", 404, "there is no topic /a"),
+        ("GET", "/api/topics/%ff/latest", "", 400, "Invalid UTF-8"),
         ("GET", "/layouts/b.json", "", 404, "there is no such file"),
         ("GET", "/layouts/%2e%2e/a.json", "", 404, "leads out of its folder"),
         ("GET", "/layouts/a.txt", "", 404, "is no layout"),

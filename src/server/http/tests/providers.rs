@@ -2,8 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::*;
+use crate::hub::SlowClient;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings, Timeline, TopicTimeline};
 use crate::hub::capability::save::{Held, Save, Saved};
 use crate::model::{Batch, ChannelId, Entry};
@@ -108,4 +111,81 @@ async fn what_is_kept_is_told_and_saved() {
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
+}
+
+/// A recording on a slow disk, that knows how many look at it at once.
+#[derive(Default)]
+struct Slow {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Slow {
+    fn look(&self) {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(200));
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Recordings for Slow {
+    fn files(&self) -> Vec<RecordedFile> {
+        Vec::new()
+    }
+
+    fn open(&self, _name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn timeline(&self, _bins: usize) -> Result<Timeline, String> {
+        self.look();
+        Ok(Timeline::default())
+    }
+
+    fn latest(&self, _channel: ChannelId, _at: Timestamp) -> Result<Batch, String> {
+        self.look();
+        Ok(Batch::default())
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_while_a_disk_is_read_does_not_make_room_for_others() {
+    for (path, most) in [("/api/timeline", 2), ("/api/topics/%2Fa/latest", 4)] {
+        let (hub, slow) = (hub(HubOptions::default()), Arc::new(Slow::default()));
+        hub.provide_recordings(slow.clone()).unwrap();
+        hub.publisher().announce(&[hub.registry().claim(ChannelSpec::json("/a")).unwrap().channel]);
+        let port = Port::new(hub, "127.0.0.1", "", Http::Full);
+        for _ in 0..20 {
+            let asked = port.send("GET", path, "");
+            assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err(), "it waits");
+        }
+        assert_eq!(slow.most.load(Ordering::SeqCst), most, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn more_topics_than_are_watched_at_once_have_their_last_messages() {
+    let hub = hub(HubOptions::default());
+    let claim = |n: u32| hub.registry().claim(ChannelSpec::json(format!("/{n}"))).unwrap().channel;
+    let channels: Vec<_> = (0..200).map(claim).collect();
+    let publisher = hub.publisher();
+    publisher.announce(&channels);
+    let port = Arc::new(Port::new(hub.clone(), "127.0.0.1", "", Http::Full));
+    let mut asking = tokio::task::JoinSet::new();
+    for n in 0..channels.len() {
+        let port = port.clone();
+        asking.spawn(async move { port.send("GET", &format!("/api/topics/%2F{n}/latest"), "").await.status });
+    }
+    let publish = async {
+        loop {
+            let mut batch = Batch::default();
+            channels.iter().for_each(|channel| batch.push_copy(&Entry::at(channel.id, Timestamp(1)), b"{}"));
+            publisher.publish(&Arc::new(batch), 0..channels.len(), SlowClient::Drop, Instant::now());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = publish => {}
+        answers = asking.join_all() => assert!(answers.iter().all(|status| *status == 200), "{answers:?}"),
+    }
 }
