@@ -785,10 +785,10 @@ async def dont_mix():
 
 
 def examples():
-    """The shell commands of the README that serve stdin; not those that need Docker or another computer."""
+    """The shell commands of the README that serve stdin; not those that need Docker, another computer or a program of the reader."""
     with open(os.path.join(os.path.dirname(TESTDATA), "README.md")) as file:
         blocks = re.findall(r"```sh\n(.*?)```", file.read(), re.S)
-    elsewhere = ("docker", "ws://robot")
+    elsewhere = ("docker", "ws://robot", "my_robot")
     serving_stdin = [block for block in blocks if re.search(r"foxglove-bridge serve -\s", block)]
     return [block for block in serving_stdin if not any(word in block for word in elsewhere)]
 
