@@ -49,7 +49,7 @@ function showMore() {
   $("address").replaceChildren(...hosts.map((host) => new Option(host)));
   $("address").parentElement.hidden = hosts.length < 2;
   for (const id of ["qr", "phone-url", "copy-phone"]) $(id).hidden = !hosts.length;
-  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "No address for other computers is known. The server listens for them with --host 0.0.0.0.");
+  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "The address for other computers is not known here. A server that was started with --host 0.0.0.0 listens for them: open this page by its address from outside, and that is offered.");
   if (hosts.length) showPhone();
   $("lichtblick-at").value = lichtblick();
   $("more").showModal();
@@ -71,7 +71,7 @@ function showCurl() {
   const lines = [
     ["What is served", `curl ${origin}/api/status`],
     ["Topics and their rates", `curl ${origin}/api/topics`],
-    ["The last message of a topic", `curl ${origin}/api/topics/${location.hash.slice(1) || "%2Ftopic"}/latest`],
+    ["The last message of a topic", `curl ${origin}/api/topics/${location.hash.slice(1) || encodeURIComponent(document.querySelector("#rows button")?.title || "/topic")}/latest`],
     ["All that this page is told", `curl -N ${origin}/api/events`],
     playback && ["Pause, play", post("/api/playback", '{"command":"toggle"}')],
     playback?.seekable && ["Seek, speed, a part to repeat", post("/api/playback", '{"seek":"+2s","rate":2,"range":["+1s","+5s"]}')],
