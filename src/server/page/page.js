@@ -16,7 +16,7 @@ function showStatus(status) {
   text($("name"), name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
   const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? mode;
-  text($("contents"), (inside === "live" && mode === "recording" ? "live input has ended, it plays as a recording" : inside) + (readOnly ? " · read-only" : ""));
+  text($("contents"), (inside === "live" && mode === "recording" ? "live input, ended" : inside) + (readOnly ? " · read-only" : ""));
   text($("version"), `foxglove-bridge ${version}`);
   text($("sent"), `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
   warnings.forEach(notice);

@@ -47,7 +47,7 @@ export function showPlayback(now) {
   $("ruler").classList.toggle("seekable", Boolean(maySeek()));
   $("ruler").ariaDisabled = String(!maySeek());
   if (!now) return text($("doing"), mode === "recording" ? "This recording has no messages" : "");
-  text($("doing"), { waiting: "waits for a viewer, or play", ended: "ended" }[now.state] ?? "");
+  text($("doing"), { waiting: readOnly ? "waits for a viewer" : "waits for a viewer, or play", ended: "ended" }[now.state] ?? "");
   const playing = now.state === "playing";
   $("play-icon").setAttribute("href", playing ? "#i-pause" : "#i-play");
   $("play").title = playing ? "Pause (space)" : now.state === "waiting" && !readOnly ? "Play now, before a viewer subscribes (space)" : "Play (space)";

@@ -76,7 +76,7 @@ export function showTopics({ topics }) {
   let previous = null;
   const place = (data) => places.get(keyOf(data)) ?? places.size;
   topics.sort((one, other) => place(one) - place(other));
-  document.documentElement.style.setProperty("--name", `${0.53 * Math.max(0, ...topics.map(({ topic }) => topic.length))}rem`);
+  document.documentElement.style.setProperty("--name", `${Math.max(0, ...topics.map(({ topic, schema_name: schema }) => Math.max(0.53 * topic.length, 0.43 * (schema?.length ?? 0))))}rem`);
   for (const data of topics) {
     const known = rows.get(keyOf(data));
     const row = known ?? add(data);
@@ -103,7 +103,7 @@ export function showTopics({ topics }) {
   const sum = (key) => topics.reduce((all, topic) => all + topic[key], 0);
   push(totals, sum("hz"));
   if (state.playback || state.status?.mode === "recording") return;
-  text($("doing"), topics.some(({ messages }) => messages) ? "" : "No message yet. Some sources send once somebody subscribes.");
+  text($("doing"), !sum("subscribers") && topics.some(({ messages }) => !messages) ? "Quiet topics may be sent once somebody subscribes" : "");
   text($("position"), `${short(totals.at(-1))} messages/s`);
   text($("duration"), `${bytes(sum("bytes_per_s"))}/s`);
   line($("overview"), totals, RATES, 18);
