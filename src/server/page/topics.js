@@ -132,17 +132,19 @@ export function choose(topic) {
   }
 }
 
-/** Sorts by what the heading tells, the most first; by nothing, in the order of the server. */
-function sortBy(key) {
+/** Sorts by what the heading tells, the most first; by name, as the server sends them. */
+function sortBy(heading) {
+  const key = heading.value;
+  for (const other of document.querySelectorAll(".labels button")) other.ariaPressed = String(other === heading);
   const all = [...rows.values()].map(({ data }) => data);
   if (key) all.sort((one, other) => other[key] - one[key]);
+  else all.sort((one, other) => (one.topic < other.topic ? -1 : 1));
   places = new Map(key && all.map((data, at) => [keyOf(data), at]));
-  const byName = (one, other) => (one.topic < other.topic ? -1 : 1);
-  for (const data of key ? all : all.sort(byName)) $("rows").append(rows.get(keyOf(data)).element);
+  for (const data of all) $("rows").append(rows.get(keyOf(data)).element);
 }
 
 export function startTopics(onChoose) {
-  for (const heading of document.querySelectorAll(".labels button")) heading.onclick = () => sortBy(heading.value);
+  for (const heading of document.querySelectorAll(".labels button")) heading.onclick = () => sortBy(heading);
   $("rows").addEventListener("click", ({ target }) => {
     const topic = rows.get(target.closest(".row")?.key)?.data.topic;
     if (topic !== undefined && !target.matches("canvas")) onChoose(topic === chosen ? null : topic);
