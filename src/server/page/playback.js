@@ -32,8 +32,13 @@ async function seek(offset) {
   }
   asking = false;
   quietUntil = performance.now() + STALE;
-  const { range, position_s: position } = state.playback ?? {};
-  if (drag.on || position === undefined) return;
+  if (!drag.on) settle(offset);
+}
+
+/** Shows where playback is after a seek to this offset. */
+function settle(offset) {
+  if (!state.playback) return;
+  const { range, position_s: position } = state.playback;
   showPosition(position);
   if (range && (offset < range.start_s || offset > range.end_s)) say(`A–B is repeated: the seek was held to ${clock(position)}`);
 }
@@ -167,7 +172,7 @@ export function dragsOn(element, trackOf = () => element) {
       if (drag.on === "range" && wide && type === "pointerup") await setRange(drag.from, drag.to);
       const sought = drag.on === "seek";
       drag.on = null;
-      if (sought && !asking) seek(drag.to);
+      if (sought && !asking) settle(drag.to);
       showRange(state.playback.range);
     };
     const ends = new AbortController();
