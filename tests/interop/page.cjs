@@ -13,6 +13,7 @@ const [chromium, trial] = process.argv.slice(2);
 const textOf = (page, id) => page.locator(`#${id}`).textContent();
 const topicRow = (page, topic) => page.locator("#rows .row", { has: page.locator(`button[title="${topic}"]`) });
 const openTopic = (page, topic) => page.locator(`#rows button[title="${topic}"]`).click();
+const seconds = (clock) => clock.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
 const state = async (server) => (await server.get("/api/playback")).state;
 /** What of a canvas is drawn, by sums of opacity in `parts` columns. */
 const ink = (canvas, parts = 1) =>
@@ -109,6 +110,13 @@ const TRIALS = {
     await page.mouse.up();
     const range = await until(async () => (await server.get("/api/playback")).range, "Shift chooses a part");
     assert.ok(Math.abs(range.start_s - 1.5) < 0.05 && Math.abs(range.end_s - 3) < 0.05, JSON.stringify(range));
+    // a seek out of it is held to it, and the page shows where
+    await page.keyboard.up("Shift");
+    await page.mouse.click(...at(0.9));
+    await until(async () => /held/.test(await textOf(page, "said")), "the page says that the seek was held");
+    const { position_s: held } = await server.get("/api/playback");
+    assert.ok(held <= range.end_s + 0.001, `${held}`);
+    await until(async () => Math.abs(seconds(await textOf(page, "position")) - held) < 0.002, "the page shows where it is");
   },
 
   async density({ open }) {
@@ -156,6 +164,13 @@ const TRIALS = {
     await server.post("/api/playback", { seek: "+2s" });
     await until(async () => (await textOf(page, "facts")) !== facts, "a newer message is shown");
     assert.ok(await page.locator("#tree details details[open]").count());
+    // of a long list the beginning is shown, and how many follow
+    await openTopic(page, "/scan");
+    const list = page.locator("#tree summary", { hasText: "ranges" });
+    const { json: scan } = await server.get("/api/topics/%2Fscan/latest");
+    await until(async () => (await list.count()) && (await list.textContent()) === `ranges [${scan.ranges.length}]`, "the length of a list is its own");
+    await list.click();
+    await page.locator("#tree .leaf", { hasText: `… ${scan.ranges.length - 10} more` }).waitFor();
     await page.keyboard.press("Escape");
     assert.ok(await page.locator("#message").isHidden());
   },
@@ -238,9 +253,18 @@ const TRIALS = {
     await page.locator('#rows button[title="/camera/front/image"]').tap();
     await until(() => page.locator("#picture img").count(), "the message is shown");
     assert.equal(await wide(), 390);
+    const away = await page.evaluate(() => document.querySelector("aside").getBoundingClientRect().top);
+    assert.ok(away > 844 / 3, `the timeline can be seen above the message, ${away}`);
     await page.locator("#message-close").tap();
     await page.locator("#play").tap();
     await until(async () => (await state(server)) === "playing", "it plays");
+    await page.evaluate(() => (window.viewer = new WebSocket(`ws://${location.host}`, "foxglove.sdk.v1")));
+    await page.locator("#tab-clients").tap();
+    const card = page.locator("#client-rows tr");
+    await card.waitFor();
+    assert.equal(await wide(), 390);
+    const cells = await card.locator("td").evaluateAll((all) => all.map((cell) => cell.clientWidth));
+    assert.ok(Math.min(...cells) > 100, `${cells}`);
   },
 
   async keyboard({ open }) {
@@ -248,9 +272,11 @@ const TRIALS = {
     const page = await open(server.url);
     await until(async () => (await page.locator("#rows .row").count()) === 12, "the topics are there");
     const press = (...keys) => keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+    await openTopic(page, "/vehicle/state");
     await press(" ");
-    await until(async () => (await state(server)) === "playing", "space plays");
-    await press(" ", "l", "ArrowUp");
+    await until(async () => (await state(server)) === "playing", "space plays after a click");
+    assert.ok(await page.locator("#message").isVisible(), "the click alone has opened the message");
+    await press("Escape", " ", "l", "ArrowUp");
     await until(async () => {
       const now = await server.get("/api/playback");
       return now.state === "paused" && now.loop && now.rate === 2;
@@ -316,6 +342,8 @@ const TRIALS = {
     await until(async () => (await textOf(page, "position")) === "0:01.000", "a page that is loaded again does not seek");
     await open(`${server.url}?t=%2B4.25s`);
     await until(async () => (await server.get("/api/playback")).position_s === 4.25, "an offset");
+    await page.evaluate(() => (location.hash = "#%2Ftf"));
+    await until(async () => (await textOf(page, "message-topic")) === "/tf", "the address is followed");
     const { start_ns: start } = await server.get("/api/playback");
     await open(`${server.url}?t=${BigInt(start) + 500_000_000n}`);
     await until(async () => (await server.get("/api/playback")).position_s === 0.5, "nanoseconds");

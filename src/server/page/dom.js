@@ -39,6 +39,14 @@ export function copy(value, what) {
   say(done ? `${what} copied` : value);
 }
 
+const drops = new Map();
+/** Whether this total of drops has grown in the last ten seconds. */
+export function recent(key, total) {
+  const known = drops.get(key);
+  if (total !== known?.total) drops.set(key, { total, at: total > known?.total ? performance.now() : -Infinity });
+  return performance.now() - drops.get(key).at < 10_000;
+}
+
 export const count = (value) => value.toLocaleString("en");
 
 /** Three digits. */

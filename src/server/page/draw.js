@@ -114,7 +114,8 @@ export function ruler(canvas, duration, timeline, label) {
   if (!(duration > 0)) return;
   pen.font = `11.5px ${style.fontFamily}`;
   pen.textBaseline = "top";
-  const step = STEPS.find((candidate) => x(candidate) >= 84) ?? 86400 * Math.ceil((duration * 84) / width / 86400);
+  const room = Math.max(84, pen.measureText(label(duration, 1)).width + 24);
+  const step = STEPS.find((candidate) => x(candidate) >= room) ?? 86400 * Math.ceil((duration * room) / width / 86400);
   for (let at = 0, index = 0; at <= duration; at = ++index * step) {
     pen.fillStyle = colour("line");
     pen.fillRect(Math.round(x(at)), 20, 1, base - 20);

@@ -49,7 +49,7 @@ function showMore() {
   $("address").replaceChildren(...hosts.map((host) => new Option(host)));
   $("address").parentElement.hidden = hosts.length < 2;
   for (const id of ["qr", "phone-url", "copy-phone"]) $(id).hidden = !hosts.length;
-  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "No address for other computers is known. The server listens for them with --host 0.0.0.0.");
+  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "The address for other computers is not known here. A server that was started with --host 0.0.0.0 listens for them: open this page by its address from outside, and that is offered.");
   if (hosts.length) showPhone();
   $("lichtblick-at").value = lichtblick();
   $("more").showModal();
@@ -70,7 +70,7 @@ function showCurl() {
   const quoted = (path) => `'${origin}${path.replaceAll("'", "%27")}'`;
   const post = (path, body) => `curl -X POST ${origin}${path} -H 'Content-Type: application/json' -d '${body}'`;
   const { playback, status } = state;
-  const topic = $("message").hidden ? "/topic" : $("message-topic").textContent;
+  const topic = $("message").hidden ? (document.querySelector("#rows button")?.title || "/topic") : $("message-topic").textContent;
   const lines = [
     ["What is served", `curl ${origin}/api/status`],
     ["Topics and their rates", `curl ${origin}/api/topics`],

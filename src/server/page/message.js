@@ -1,6 +1,6 @@
 // The last message of a topic, kept up to date: as a tree, as a picture, and its numbers as plots.
 
-import { $, bytes, date, el, svg, text } from "./dom.js";
+import { $, bytes, clock, count, date, el, svg, text } from "./dom.js";
 import { plot } from "./draw.js";
 import { control, get, state } from "./server.js";
 
@@ -8,8 +8,8 @@ import { control, get, state } from "./server.js";
 const [PAUSE, NONE_PAUSE, RAW_PAUSE] = [200, 1000, 500];
 /** Seconds of a plot. */
 const PLOT = 30;
-/** Entries of a list or an object that are shown. */
-const ENTRIES = 200;
+/** Entries of a list or an object that are shown, and of a list that the server sends. */
+const [ENTRIES, SENT] = [200, 10];
 
 const path = (topic) => `/api/topics/${encodeURIComponent(topic)}/latest`;
 
@@ -76,7 +76,8 @@ function leaf(key, at, topic, what) {
 function branch(key, at, topic) {
   const [note, inner, nodes] = [el("span", { className: "muted value" }), el("div"), new Map()];
   const element = el("details", {}, el("summary", { className: "muted" }, `${key} `, note), inner);
-  let entries;
+  const tail = el("div", { className: "leaf muted" });
+  let [entries, more] = [[], 0];
   const fill = () => {
     const before = new Map(nodes);
     nodes.clear();
@@ -84,6 +85,8 @@ function branch(key, at, topic) {
       nodes.set(name, node(before.get(name), name, value, [...at, name], topic));
     }
     const elements = [...nodes.values()].map((made) => made.element);
+    if (more) elements.push(tail);
+    text(tail, `… ${count(more)} more`);
     if (elements.length !== inner.childNodes.length || elements.some((child, index) => child !== inner.childNodes[index])) {
       inner.replaceChildren(...elements);
     }
@@ -93,8 +96,13 @@ function branch(key, at, topic) {
     element,
     show(value) {
       entries = Object.entries(value);
+      // of a long list the server sends the beginning, and how many follow
+      const left = Array.isArray(value) && value.length === SENT + 1 && /^… (\d+) more$/.exec(value[SENT]);
+      if (left) entries.pop();
+      const all = entries.length + (left ? Number(left[1]) : 0);
+      more = all - Math.min(entries.length, ENTRIES);
       const names = entries.slice(0, 4).map(([name]) => name);
-      text(note, Array.isArray(value) ? `[${entries.length}]` : `{${names.join(", ")}${entries.length > 4 ? ", …" : ""}}`);
+      text(note, Array.isArray(value) ? `[${all}]` : `{${names.join(", ")}${entries.length > 4 ? ", …" : ""}}`);
       if (element.open) fill();
     },
   };
@@ -170,7 +178,20 @@ export function openMessage(topic) {
   $("message-step").hidden = !state.playback;
   $("message-step").onclick = () => control({ step: 1, topic });
   shut = watch(topic, (message, error) => {
-    if (error) return text($("facts"), error.message);
+    if (error) {
+      text($("facts"), error.message);
+      if (!error.missing) return;
+      // nothing of before a seek, or of another run of the server
+      root = schema = null;
+      $("picture").hidden = true;
+      for (const id of ["message-schema", "tree"]) $(id).replaceChildren();
+      const { timeline, playback, status } = state;
+      const at = timeline?.topics.find((other) => other.topic === topic)?.counts.findIndex(Boolean) ?? -1;
+      if (at < 0 || !playback || status.read_only) return;
+      const first = `First at about ${clock((at / timeline.bins) * timeline.duration_s, 1)}`;
+      $("tree").append(el("button", { textContent: first, onclick: () => control({ step: 1, topic }) }));
+      return;
+    }
     const form = [message.schema_name, message.encoding].filter(Boolean).join(" · ");
     if (form !== schema) {
       text($("message-schema"), (schema = form));
@@ -205,7 +226,8 @@ function togglePin(topic, at) {
 function addPin(name, topic, at) {
   const [label, value, canvas] = [`${topic}.${at.join(".")}`, el("b"), el("canvas")];
   const away = el("button", { className: "quiet", textContent: "✕", ariaLabel: `Remove the plot of ${label}`, onclick: () => togglePin(topic, at) });
-  const element = el("div", { className: "pin" }, el("small", { className: "cut", title: label }, el("bdi", { textContent: label })), value, canvas, away);
+  const scale = el("small");
+  const element = el("div", { className: "pin" }, el("small", { className: "cut", title: label }, el("bdi", { textContent: label })), value, canvas, scale, away);
   $("pins").append(element);
   let points = [];
   const unwatch = watch(topic, (message) => {
@@ -215,7 +237,10 @@ function addPin(name, topic, at) {
     // none of after this time, which is before them after a seek
     points = points.filter(([earlier]) => earlier < time && earlier > time - PLOT);
     points.push([time, now]);
-    text(value, String(+now.toPrecision(7)));
+    const digits = (number) => String(+number.toPrecision(10));
+    const ys = points.map(([, y]) => y);
+    text(value, digits(now));
+    text(scale, `${digits(Math.min(...ys))} to ${digits(Math.max(...ys))}`);
     plot(canvas, points, PLOT);
   });
   pins.set(name, () => {

@@ -37,12 +37,12 @@ struct Page {
 
 macro_rules! files {
     ($($name:literal: $kind:expr),* $(,)?) => {
-        vec![$(File { name: $name, kind: $kind, content: compact($kind, include_str!($name)) }),*]
+        vec![$(File { name: $name, kind: $kind, content: compact(include_str!($name), $kind) }),*]
     };
 }
 
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    let index = File { name: "index.html", kind: HTML, content: compact(HTML, include_str!("index.html")) };
+    let index = File { name: "index.html", kind: HTML, content: compact(include_str!("index.html"), HTML) };
     let files = files! {
         "page.css": CSS,
         "page.js": SCRIPT,
@@ -63,13 +63,45 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page { index, files, etag: etag.unwrap_or(HeaderValue::from_static("\"page\"")) }
 });
 
-/// Without what only people read: comments that have a line of their own, indentation, and space around the braces of styles.
-/// No text of the page goes over several lines, a test sees to that.
-fn compact(kind: &str, source: &str) -> Bytes {
+/// Without what only people read: comments that have a line of their own, indentation, and spaces and ends of lines beside marks. No text of
+/// the page goes over several lines, a test sees to that.
+fn compact(source: &str, kind: &str) -> Bytes {
     let lines = source.lines().map(str::trim_start);
     let sent = lines.filter(|line| !(line.starts_with("//") || line.starts_with("/**") || line.is_empty()));
-    let sent = sent.collect::<Vec<_>>().join("\n");
-    if kind == CSS { sent.replace(" { ", "{").replace("; }", "}").into() } else { sent.into() }
+    let mut out = String::with_capacity(source.len());
+    for line in sent {
+        out.push_str(&tight(line, kind));
+        // a comment goes to the end of its line
+        let goes_on = kind != HTML && line.ends_with(['{', ',', ';']) && !line.contains("//");
+        out.push_str(if goes_on { "" } else { "\n" });
+    }
+    if kind == CSS { out.replace(";}", "}").into() } else { out.into() }
+}
+
+/// The line without spaces before and after marks where they mean nothing. Texts are kept, and lines that may hold a regular
+/// expression or a template.
+fn tight(line: &str, kind: &str) -> String {
+    let (before, after) = match kind {
+        SCRIPT => ("{}()[],;:=<>?&|*!", "{}()[],;:=<>?&|*!"),
+        // a space before a colon, or after a bracket, joins selectors
+        CSS => ("{};,>", "{};,>:"),
+        _ => return line.to_owned(),
+    };
+    if line.contains(['`', '/', '\\', '\'']) {
+        return line.to_owned();
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut quoted = false;
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        quoted ^= letter == '"';
+        let glued = out.ends_with(|mark| after.contains(mark))
+            || letters.peek().is_some_and(|&mark| before.contains(mark));
+        if quoted || letter != ' ' || !glued {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 /// The routes of what the page loads.

@@ -1,6 +1,6 @@
 // The page: joins what the server says with what is shown.
 
-import { $, bytes, clock, count, date, el, say, text } from "./dom.js";
+import { $, bytes, clock, count, date, el, recent, say, text } from "./dom.js";
 import { askedTime, showLinks, startLinks } from "./links.js";
 import { openMessage, startPlots } from "./message.js";
 import { dragsOn, key, loadTimeline, showPlayback, startPlayback } from "./playback.js";
@@ -15,7 +15,8 @@ function showStatus(status) {
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
   text($("name"), name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
-  text($("contents"), [contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? mode, readOnly && "read-only"].filter(Boolean).join(" · "));
+  const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? mode;
+  text($("contents"), (inside === "live" && mode === "recording" ? "live input, ended" : inside) + (readOnly ? " · read-only" : ""));
   text($("version"), `foxglove-bridge ${version}`);
   text($("sent"), `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
   warnings.forEach(notice);
@@ -39,7 +40,7 @@ function showKept(kept) {
   $("keep").hidden = !kept;
   if (!kept) return;
   const seconds = kept.start_ns ? Number(BigInt(kept.end_ns) - BigInt(kept.start_ns)) / 1e9 : 0;
-  text($("kept"), kept.saving ? "Saving…" : `${clock(seconds, 0)} · ${bytes(kept.bytes)}`);
+  text($("kept"), kept.saving ? "Saving…" : `${clock(seconds, 0)} · ${bytes(kept.bytes)} in memory`);
   $("save").disabled = !kept.messages || kept.saving || state.status.read_only;
 }
 
@@ -64,17 +65,20 @@ function showClients({ clients }) {
   const cell = (value, note = "", className = "", title = "") => el("td", { className, title }, value, el("small", { textContent: note }));
   const row = (client) => {
     const lost = Object.entries(client.dropped_by_topic).map(([topic, messages]) => `${topic}: ${messages}`);
-    return el(
+    const tr = el(
       "tr",
       {},
       cell(client.address ?? "–", `${program(client.agent)} · ${client.subprotocol}`, "", client.agent),
       cell(count(client.subscriptions.length), "", "n", client.subscriptions.join("\n")),
       cell(bytes(client.bytes_sent), `${count(client.messages_sent)} messages`, "n"),
       cell(bytes(client.queue_bytes), "", "n"),
-      cell(count(client.dropped), "", client.dropped ? "n lost" : "n", lost.join("\n")),
+      cell(count(client.dropped), "", recent(`client ${client.id}`, client.dropped) ? "n lost" : "n", lost.join("\n")),
       cell(client.slow_because ?? "–", "", client.slow_because ? "lost" : ""),
       cell(date(client.since_ns).slice(11, 19)),
     );
+    // a phone has cards in place of the table
+    [...tr.cells].forEach((td, at) => (td.dataset.name = $("client-table").rows[0].cells[at].textContent));
+    return tr;
   };
   if (!$("clients").hidden) $("client-rows").replaceChildren(...clients.map(row));
 }
@@ -97,16 +101,25 @@ function show(topic) {
   history.replaceState(null, "", topic === null ? location.pathname : `#${encodeURIComponent(topic)}`);
 }
 
+/** Whether the focus was last moved by pointer: space presses only what somebody moved to by keyboard. */
+let pointed = false;
+addEventListener("pointerdown", () => (pointed = true), true);
+
 document.addEventListener("keydown", (event) => {
   const { key: name, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
   if (name === "Escape") return target.id === "filter" ? target.blur() : show(null);
-  // space presses the button to which somebody moved by keyboard
-  if (target.matches("input, select") || (name === " " && target.matches("button:focus-visible, a:focus-visible, summary:focus-visible"))) return;
+  if (target.matches("input, select")) return;
+  if (name === "Tab") pointed = false;
+  if (name === " " && target.matches("button, a, summary")) {
+    if (!pointed) return;
+    target.blur();
+  }
   if (target.role === "tab" && name.startsWith("Arrow")) {
     const other = target.id === "tab-topics" ? "clients" : "topics";
     tab(other);
     $(`tab-${other}`).focus();
+    pointed = false;
   } else if (name === "/") $("filter").focus();
   else if (name === "?") $("keys").showModal();
   else if (!key(event)) return;
@@ -123,14 +136,16 @@ startTopics(show);
 startPlots();
 // fingers that scroll begin anywhere
 dragsOn($("rows"), ({ target, pointerType }) => (target.matches("canvas") && pointerType !== "touch" && state.timeline ? target : null));
-let asked = new URLSearchParams(`t=${location.hash.slice(1).replaceAll("+", "%2B")}`).get("t");
+const hashTopic = () => new URLSearchParams(`t=${location.hash.slice(1).replaceAll("+", "%2B")}`).get("t") || null;
+addEventListener("hashchange", () => show(hashTopic()));
+let asked = hashTopic();
 follow({
   status: showStatus,
   playback: (playback) => state.status && showPlayback(playback),
   topics(all) {
     showTopics(all);
     if (asked) show(asked);
-    asked = "";
+    asked = null;
   },
   clients(all) {
     lastClients = all;

@@ -13,9 +13,10 @@ const drag = { on: null, from: 0, to: 0 };
 /** A, while there is no B. */
 let a = null;
 let [waiting, asking, quietUntil, shown] = [null, false, 0, -1];
-let [onTimeline, loading] = [() => {}, false];
+let [onTimeline, loading, wanted] = [() => {}, false, null];
 
 const canSeek = () => state.playback?.seekable && state.playback.duration_s > 0;
+const maySeek = () => canSeek() && !state.status.read_only;
 /** The time of an offset, in nanoseconds. */
 export const timeAt = (offset) => BigInt(state.playback.start_ns) + BigInt(Math.round(offset * 1e6)) * 1000n;
 
@@ -25,27 +26,40 @@ async function seek(offset) {
   if (asking) return;
   asking = true;
   while (waiting !== null) {
-    const target = String(timeAt(waiting));
+    offset = waiting;
     waiting = null;
-    await control({ seek: target });
+    await control({ seek: String(timeAt(offset)) });
   }
   asking = false;
   quietUntil = performance.now() + STALE;
+  if (!drag.on) settle(offset);
+}
+
+/** Shows where playback is after a seek to this offset. */
+function settle(offset) {
+  if (!state.playback) return;
+  const { range, position_s: position } = state.playback;
+  showPosition(position);
+  if (range && (offset < range.start_s || offset > range.end_s)) say(`A–B is repeated: the seek was held to ${clock(position)}`);
 }
 
 export function showPlayback(now) {
   const before = state.playback;
   state.playback = now;
+  const { read_only: readOnly, mode } = state.status;
   $("transport").hidden = $("wall").hidden = $("ruler-head").hidden = !now;
-  $("ruler").classList.toggle("seekable", Boolean(canSeek()));
-  if (!now) return;
+  $("copy-link").hidden = readOnly;
+  $("ruler").classList.toggle("seekable", Boolean(maySeek()));
+  $("ruler").ariaDisabled = String(!maySeek());
+  if (!now) return text($("doing"), mode === "recording" ? "This recording has no messages" : "");
+  text($("doing"), { waiting: readOnly ? "waits for a viewer" : "waits for a viewer, or play", ended: "ended" }[now.state] ?? "");
   const playing = now.state === "playing";
   $("play-icon").setAttribute("href", playing ? "#i-pause" : "#i-play");
-  $("play").title = playing ? "Pause (space)" : now.state === "waiting" ? "Play now, before a viewer subscribes (space)" : "Play (space)";
+  $("play").title = playing ? "Pause (space)" : now.state === "waiting" && !readOnly ? "Play now, before a viewer subscribes (space)" : "Play (space)";
   $("loop").ariaPressed = String(now.loop);
   showRate(now.rate);
   showRange(now.range);
-  for (const id of ["play", "step", "loop", "rate", "range"]) $(id).disabled = state.status.read_only || (id === "range" && !now.seekable);
+  for (const id of ["play", "step", "loop", "rate", "range"]) $(id).disabled = readOnly || (id === "range" && !now.seekable);
   text($("duration"), `/ ${clock(now.duration_s)}`);
   document.title = `${playing ? "▶ " : ""}${state.status.name}`;
   if (!before || (drag.on !== "seek" && !asking && performance.now() > quietUntil)) showPosition(now.position_s);
@@ -90,6 +104,7 @@ function showRange(range) {
 
 function setRange(x, y) {
   a = null;
+  say("");
   return control({ range: [String(timeAt(Math.min(x, y))), String(timeAt(Math.max(x, y)))] });
 }
 
@@ -142,7 +157,7 @@ function hover(event, track) {
 export function dragsOn(element, trackOf = () => element) {
   element.addEventListener("pointerdown", (event) => {
     const track = trackOf(event);
-    if (!track || event.button || !canSeek() || state.status.read_only) return;
+    if (!track || event.button || !maySeek()) return;
     const other = state.playback.range?.[{ "span-a": "end_s", "span-b": "start_s" }[event.target.id]];
     element.setPointerCapture(event.pointerId);
     const move = (moved) => {
@@ -155,7 +170,9 @@ export function dragsOn(element, trackOf = () => element) {
       ends.abort();
       const wide = Math.abs(drag.to - drag.from) > (3 * state.playback.duration_s) / track.clientWidth;
       if (drag.on === "range" && wide && type === "pointerup") await setRange(drag.from, drag.to);
+      const sought = drag.on === "seek";
       drag.on = null;
+      if (sought && !asking) settle(drag.to);
       showRange(state.playback.range);
     };
     const ends = new AbortController();
@@ -168,9 +185,15 @@ export function dragsOn(element, trackOf = () => element) {
   element.addEventListener("pointerleave", (event) => hover(event, null));
 }
 
-function faster(factor) {
-  const { rate } = state.playback;
-  control({ rate: rate !== "max" ? Math.min(1000, Math.max(0.01, rate * factor)) : factor < 1 ? 1 : rate });
+/** The next speed of the menu, from the last one that was asked for. */
+async function faster(by) {
+  const speed = (rate) => by * (rate === "max" ? Infinity : rate);
+  const now = speed(wanted ?? state.playback.rate);
+  const rate = (by > 0 ? RATES : RATES.toReversed()).find((other) => speed(other) > now);
+  if (!rate) return;
+  wanted = rate;
+  await control({ rate });
+  if (wanted === rate) wanted = null;
 }
 
 /** What keys do, as in the terminal. */
@@ -179,8 +202,8 @@ const KEYS = {
   ".": () => control({ step: 1 }),
   ArrowLeft: () => control({ seek_by: -5 }),
   ArrowRight: () => control({ seek_by: 5 }),
-  ArrowUp: () => faster(2),
-  ArrowDown: () => faster(0.5),
+  ArrowUp: () => faster(1),
+  ArrowDown: () => faster(-1),
   l: () => control({ loop: !state.playback.loop }),
   a: cycleRange,
   Home: () => seek(0),

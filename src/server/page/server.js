@@ -17,17 +17,17 @@ async function ask(path, options) {
   if (!response) throw new Error("The server does not answer");
   if (response.ok) return parse(await response.text());
   const { error } = await response.json().catch(() => ({ error: response.statusText }));
-  throw new Error(error);
+  throw Object.assign(new Error(error), { missing: response.status === 404 });
 }
 
 /** The answer of a GET, or an error with what the server said. */
 export const get = (path) => ask(path, { cache: "no-store" });
 export const post = (path, body) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 
-let onPlayback;
+let [onPlayback, last] = [null, null];
 
-/** Asks playback for something, and shows the state after it. */
-export const control = (body) => post("/api/playback", body).then(onPlayback, (error) => say(error.message));
+/** Asks playback for something, one after the other, and shows the state after it. */
+export const control = (body) => (last = Promise.resolve(last).then(() => post("/api/playback", body)).then(onPlayback, (error) => say(error.message)));
 
 /** Follows the server's events as long as the page can be seen; comes back by itself. */
 export function follow(handlers) {

@@ -80,11 +80,23 @@ fn nothing_that_is_left_out_was_part_of_a_text() {
             assert_eq!(line.matches('`').count() % 2, 0, "{name}: {line}");
         }
     }
-    assert_eq!(
-        compact(CSS, "a { color: red; margin: 0; }\n@media (x) {\n  b { c: d; }\n}"),
-        "a{color: red; margin: 0}\n@media (x) {\nb{c: d}\n}"
-    );
-    assert_eq!(compact(SCRIPT, "// of people\n  a = `b // c`;\n\n    /** d */\n  // e\n"), "a = `b // c`;");
+    assert_eq!(compact("// of people\n  a = `b // c`;\n\n    /** d */\n  // e\n", SCRIPT), "a = `b // c`;\n");
+}
+
+#[test]
+fn spaces_stay_where_they_mean_something() {
+    for (line, kind, sent) in [
+        ("const [a, b] = [\" = x , \", -1 - +c];", SCRIPT, "const[a,b]=[\" = x , \",-1 - +c];"),
+        ("if (a) return { b: c ? 1 : 2 };", SCRIPT, "if(a)return{b:c?1:2};"),
+        ("a = b / 2, c = `, `;", SCRIPT, "a = b / 2, c = `, `;"),
+        (".a > b :is(c, d) { e: f(1) calc(1px + 2px); }", CSS, ".a>b :is(c,d){e:f(1) calc(1px + 2px);}"),
+        ("[a] b::before { content: \"● ; \"; }", CSS, "[a] b::before{content:\"● ; \";}"),
+        ("<p>a = b, c</p>", HTML, "<p>a = b, c</p>"),
+    ] {
+        assert_eq!(tight(line, kind), sent);
+    }
+    assert_eq!(compact("a {\n  b;\n  c; // d;\n}\ne", SCRIPT), "a{b;c; // d;\n}\ne\n");
+    assert_eq!(compact("a {\n  b: c;\n  d: e;\n}\n", CSS), "a{b:c;d:e}\n");
 }
 
 #[test]

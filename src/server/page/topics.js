@@ -1,6 +1,6 @@
 // The topics: one row each, with where its messages are on the timeline, or its rate in the last minute.
 
-import { $, bytes, count, el, short, text } from "./dom.js";
+import { $, bytes, count, el, recent, short, text } from "./dom.js";
 import { line, onLook, strip } from "./draw.js";
 import { state } from "./server.js";
 
@@ -11,6 +11,8 @@ const RATES = 60;
 const rows = new Map();
 const totals = [];
 let chosen = null;
+/** Places of topics, by key, of when somebody sorted them. */
+let places = new Map();
 
 /** Rows that can be seen are kept up to date, the others once they come into sight. */
 const sight = new IntersectionObserver(
@@ -30,7 +32,7 @@ const keyOf = ({ channel, topic }) => `${channel} ${topic}`;
 
 function add(data) {
   const [key, { topic }] = [keyOf(data), data];
-  const name = el("button", { textContent: topic || "(no name)", title: topic });
+  const name = el("button", { title: topic }, el("bdi", { dir: "ltr", textContent: topic || "(no name)" }));
   const note = el("small");
   const cells = [0, 1, 2, 3].map(() => el("span", { role: "cell" }));
   const canvas = el("canvas");
@@ -46,9 +48,11 @@ function show(row) {
   text(row.note, data.schema_name || data.encoding);
   row.note.title = `${data.schema_name} · ${data.encoding}${data.latched ? " · latched" : ""}`;
   const { hz, bytes_per_s: rate, subscribers, dropped } = data;
+  const losing = recent(keyOf(data), dropped);
+  cells[3].title = dropped ? `${count(dropped)} since the start` : "";
   [hz && short(hz), rate && `${bytes(rate)}/s`, subscribers && count(subscribers), dropped && count(dropped)].forEach((value, index) => {
     text(cells[index], value || "–");
-    cells[index].className = !value ? "zero" : index === 3 ? "lost" : "";
+    cells[index].className = !value ? "zero" : index === 3 && losing ? "lost" : index === 3 ? "muted" : "";
   });
   if (!state.timeline) line(canvas, row.rates, RATES);
   else if (row.drawn !== state.timeline || !canvas.width) {
@@ -70,6 +74,9 @@ function push(values, value) {
 
 export function showTopics({ topics }) {
   let previous = null;
+  const place = (data) => places.get(keyOf(data)) ?? places.size;
+  topics.sort((one, other) => place(one) - place(other));
+  document.documentElement.style.setProperty("--name", `${Math.max(0, ...topics.map(({ topic, schema_name: schema }) => Math.max(0.53 * topic.length, 0.43 * (schema?.length ?? 0))))}rem`);
   for (const data of topics) {
     const known = rows.get(keyOf(data));
     const row = known ?? add(data);
@@ -79,8 +86,8 @@ export function showTopics({ topics }) {
       row.counts = state.timeline?.topics.find(({ channel }) => channel === data.channel)?.counts;
     }
     push(row.rates, data.hz);
-    const place = previous ? previous.nextSibling : $("rows").firstChild;
-    if (place !== row.element) $("rows").insertBefore(row.element, place);
+    const next = previous ? previous.nextSibling : $("rows").firstChild;
+    if (next !== row.element) $("rows").insertBefore(row.element, next);
     previous = row.element;
     if (row.seen) show(row);
   }
@@ -95,7 +102,8 @@ export function showTopics({ topics }) {
   showEmpty();
   const sum = (key) => topics.reduce((all, topic) => all + topic[key], 0);
   push(totals, sum("hz"));
-  if (state.playback) return;
+  if (state.playback || state.status?.mode === "recording") return;
+  text($("doing"), !sum("subscribers") && topics.some(({ messages }) => !messages) ? "Quiet topics may be sent once somebody subscribes" : "");
   text($("position"), `${short(totals.at(-1))} messages/s`);
   text($("duration"), `${bytes(sum("bytes_per_s"))}/s`);
   line($("overview"), totals, RATES, 18);
@@ -124,7 +132,19 @@ export function choose(topic) {
   }
 }
 
+/** Sorts by what the heading tells, the most first; by name, as the server sends them. */
+function sortBy(heading) {
+  const key = heading.value;
+  for (const other of document.querySelectorAll(".labels button")) other.ariaPressed = String(other === heading);
+  const all = [...rows.values()].map(({ data }) => data);
+  if (key) all.sort((one, other) => other[key] - one[key]);
+  else all.sort((one, other) => (one.topic < other.topic ? -1 : 1));
+  places = new Map(key && all.map((data, at) => [keyOf(data), at]));
+  for (const data of all) $("rows").append(rows.get(keyOf(data)).element);
+}
+
 export function startTopics(onChoose) {
+  for (const heading of document.querySelectorAll(".labels button")) heading.onclick = () => sortBy(heading);
   $("rows").addEventListener("click", ({ target }) => {
     const topic = rows.get(target.closest(".row")?.key)?.data.topic;
     if (topic !== undefined && !target.matches("canvas")) onChoose(topic === chosen ? null : topic);
