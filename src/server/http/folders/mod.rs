@@ -103,7 +103,7 @@ pub struct Layout {
     pub url: String,
 }
 
-/// Layouts that lie in the folder itself, by name; at most [`LAYOUTS`].
+/// Layouts that lie in the folder itself, by name; at most a hundred.
 pub fn layouts(folder: &Path) -> Vec<Layout> {
     // a folder that is gone has none
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
