@@ -125,7 +125,7 @@ pub mod internals {
     pub use crate::playback::clock::Clock;
     pub use crate::printable::{SHORT, counted, is_harmless, printable};
     pub use crate::protocol::data::{message_data_header, time_frame};
-    pub use crate::server::computer_name;
+    pub use crate::server::{Layout, computer_name, layouts};
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};
     pub use crate::suggest::nearest;
     pub use crate::websocket;

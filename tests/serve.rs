@@ -75,6 +75,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
         false,
     ),
     ("the last message of a topic is decoded, as it is, or a picture", "http_latest", false),
+    ("an input that failed is told by /readyz while clients are served the rest", "http_not_ready", false),
+    ("what is kept is saved over HTTP and stays once the input has ended", "http_save", false),
     ("figures are read by the parser of Prometheus, also of thousands of topics", "http_metrics", false),
     ("layouts and a viewer are given out of their folders, and nothing beside those", "http_folders", false),
     (

@@ -58,6 +58,8 @@ pub struct TopicSnapshot {
     pub channel: Arc<Channel>,
     /// Clients that subscribe to it.
     pub subscribers: usize,
+    /// Whether clients publish it, and nobody else: the channel was advertised by a client.
+    pub from_client: bool,
     /// Whether its last message is kept for clients that subscribe later.
     pub latched: bool,
     /// Messages published on it.
@@ -123,6 +125,7 @@ impl Hub {
             TopicSnapshot {
                 channel: channel.clone(),
                 subscribers: self.subscriptions(channel.id),
+                from_client: state.nodes.is_of_clients(channel.id),
                 latched: state.latch.contains(channel.id),
                 messages: published.messages,
                 bytes: published.bytes,

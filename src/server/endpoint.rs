@@ -26,8 +26,7 @@ use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
 /// The routes of WebSocket connections. `/` without an upgrade is what a browser is shown.
-pub(super) fn router(api: Arc<Api>, options: Options) -> Router {
-    let places = Places::new(options.max_clients, options.max_clients_of_address);
+pub(super) fn router(api: Arc<Api>, options: Options, places: Arc<Places>) -> Router {
     let endpoint = Endpoint { api, options, places };
     Router::new().route("/", get(root)).route("/ws", get(root)).with_state(endpoint)
 }
@@ -48,7 +47,7 @@ struct Endpoint {
 
 async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
     if !is_for_websocket(&request) {
-        let text = || http::front(&endpoint.api);
+        let text = || http::front(&endpoint.api, endpoint.options.http);
         return match endpoint.options.http {
             Http::Full if request.uri().path() == "/" => page::front(request.headers(), text),
             Http::Full | Http::HealthOnly => text(),

@@ -41,9 +41,12 @@ pub use about::{About, Readiness, ServedSource, SourceKind};
 pub use computer::computer_name;
 pub use http::Http;
 use http::{Api, Offered};
+#[doc(hidden)]
+pub use http::{Layout, layouts};
 pub use metric::{Metric, MetricKind};
 use origin::Gate;
 pub use origin::{AllowedOrigin, BadOrigin, Origins};
+use places::Places;
 pub use running::{RunningServer, StartError};
 
 /// How long a client may take nothing and send nothing, unless [`Server::with_client_timeout`] sets another.
@@ -201,6 +204,12 @@ impl Server {
         Self { options: Options { http, ..self.options }, ..self }
     }
 
+    /// What is added to the answer to a request that [`Http::HealthOnly`] leaves out: the option that offers it, for example.
+    pub fn with_http_hint(mut self, hint: impl Into<String>) -> Self {
+        self.offered.http_hint = Some(hint.into());
+        self
+    }
+
     /// What is told of it over HTTP (`/api/status`).
     pub fn with_about(mut self, about: About) -> Self {
         self.offered.about = about;
@@ -256,7 +265,13 @@ impl Server {
         let over = CancellationToken::new();
         let _at_the_end = (stopping.clone().drop_guard(), over.clone().drop_guard());
         let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
-        let sockets = endpoint::router(api.clone(), options.clone());
+        let places = Places::new(options.max_clients, options.max_clients_of_address);
+        let sockets = endpoint::router(api.clone(), options.clone(), places.clone());
+        // a client that has just had its handshake answered is not in the hub yet, and is closed in good order too
+        let all_left = async || {
+            hub.all_left().await;
+            places.all_free().await;
+        };
         let router = http::router(api, options.http, sockets);
         let mut serving = pin!(accept::serve(listener, router, accept::Timeouts::default(), over));
         let mut shutdown = pin!(shutdown);
@@ -268,7 +283,7 @@ impl Server {
                 hub.close(1000, "everything was sent", true);
                 tokio::select! {
                     never = serving => match never {},
-                    _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, hub.all_left()) => {}
+                    _ = tokio::time::timeout(socket::DRAIN_TIMEOUT, all_left()) => {}
                     () = shutdown => {}
                 }
             }
@@ -277,7 +292,7 @@ impl Server {
         let status = Status { id: None, ..Status::info("the server stops".to_owned()) };
         hub.broadcast(&ServerMessage::Status(status));
         hub.close(1001, "the server stops", false);
-        if tokio::time::timeout(STOP_TIMEOUT, hub.all_left()).await.is_err() {
+        if tokio::time::timeout(STOP_TIMEOUT, all_left()).await.is_err() {
             tracing::debug!("some clients did not answer the close");
         }
     }

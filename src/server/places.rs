@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
+
 use crate::hub::lock;
 
 /// Places for clients, of all together and of each address.
@@ -12,6 +14,8 @@ pub(super) struct Places {
     all: usize,
     of_address: usize,
     taken: Mutex<Taken>,
+    /// The last place has become free.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +42,7 @@ pub(super) enum Full {
 
 impl Places {
     pub(super) fn new(all: usize, of_address: usize) -> Arc<Self> {
-        Arc::new(Self { all, of_address, taken: Mutex::default() })
+        Arc::new(Self { all, of_address, taken: Mutex::default(), freed: Notify::new() })
     }
 
     /// A place for a client of an address, if that is known.
@@ -59,12 +63,26 @@ impl Places {
         drop(taken);
         Ok(Place { places: self.clone(), address })
     }
+
+    /// Waits until no client is connected, nor about to join the hub: each has its place before its handshake is answered.
+    pub(super) async fn all_free(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if lock(&self.taken).all == 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.places.taken);
         taken.all -= 1;
+        if taken.all == 0 {
+            self.places.freed.notify_waiters();
+        }
         if let Some(address) = self.address
             && let Some(of_address) = taken.by_address.get_mut(&address)
         {
@@ -94,5 +112,21 @@ mod tests {
         assert!(places.take(None).is_err());
         drop(second);
         assert_eq!(lock(&places.taken).by_address.len(), 1, "addresses without clients are forgotten");
+    }
+
+    #[tokio::test]
+    async fn that_all_places_are_free_is_waited_for() {
+        let places = Places::new(2, 2);
+        places.all_free().await;
+        let (first, second) = (places.take(None).unwrap(), places.take(None).unwrap());
+        let waiting = tokio::spawn({
+            let places = places.clone();
+            async move { places.all_free().await }
+        });
+        drop(first);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert!(!waiting.is_finished());
+        drop(second);
+        waiting.await.unwrap();
     }
 }

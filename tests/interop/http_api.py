@@ -11,6 +11,8 @@ import tempfile
 import time
 import urllib.parse
 
+from mcap.reader import make_reader
+
 from bridge import OLD, TESTDATA, Client, check, equal, messages_in, serving, until
 
 
@@ -122,6 +124,53 @@ async def http_api():
         equal((status["mode"], status["playback"], status["files"]), ("live", None, []), "status")
         equal((await ask(server, "GET", "/api/playback")).status, 404, "playback of live input")
         equal((await ask(server, "POST", "/api/playback", {"command": "play"})).status, 404, "its control")
+
+
+async def http_not_ready():
+    """An input that failed is told while clients are still sent the rest."""
+    async with serving("-", "--strict", stdin="pipe") as server:
+        equal((await ask(server, "GET", "/readyz")).body, b"ok\n", "before")
+        # a client that does not answer the close
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as silent:
+            silent.sendall(f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                           f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+                           f"Sec-WebSocket-Protocol: {OLD}\r\n\r\n".encode())
+            check(silent.recv(100).startswith(b"HTTP/1.1 101 "), "no connection")
+            await until(lambda: len(ask_now(server.port, "GET", "/api/clients").json()["clients"]) == 1, "the client")
+            await server.write("this is no line")
+            await until(lambda: ask_now(server.port, "GET", "/readyz").status == 503, "not ready")
+            answer = await ask(server, "GET", "/readyz")
+            check(answer.body.startswith(b"the input failed: stdin"), answer.body)
+            equal((await ask(server, "GET", "/healthz")).status, 200, "healthz")
+        equal(await server.code(), 2, "exit code; " + server.said())
+
+
+async def http_save():
+    """What `--keep` holds is saved over HTTP, by who may ask; it stays once the input has ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ("-", "--keep", "1s", "--save-dir", folder, "--name", "robot")
+        async with serving(*arguments, stdin="pipe") as server:
+            viewer = await Client.connect(server, OLD, topics=None)
+            for number in range(10):
+                await server.write({"topic": "/n", "data": {"n": number}})
+            await viewer.until(lambda events: sum(e[0] == "message" for e in events) == 10, "messages")
+            server.stdin.close()
+            await server.says("the input has ended")
+            await asyncio.sleep(2)
+            kept = (await get(server, "/api/status"))["kept"]
+            equal((kept["messages"], kept["saving"]), (10, 0), "what is kept")
+            for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+                equal((await ask(server, "POST", "/api/save", {}, headers)).status, 403, f"{headers}")
+            equal(os.listdir(folder), [], "files")
+            answer = await ask(server, "POST", "/api/save", {})
+            equal(answer.status, 200, f"{answer.body}")
+            saved = answer.json()
+            equal((saved["messages"], saved["lost"], saved["bytes"]), (10, 0, os.path.getsize(saved["path"])), "saved")
+            equal((saved["start_ns"], saved["end_ns"]), (kept["start_ns"], kept["end_ns"]), "range")
+            with open(saved["path"], "rb") as file:
+                messages = list(make_reader(file, validate_crcs=True).iter_messages())
+            equal([json.loads(message.data)["n"] for _, _, message in messages], list(range(10)), "messages")
+            equal({channel.topic for _, channel, _ in messages}, {"/n"}, "topics")
 
 
 async def http_bodies():
@@ -406,5 +455,6 @@ async def http_origins():
 
 TRIALS = dict(
     http_api=http_api, http_bodies=http_bodies, http_events=http_events, http_latest=http_latest,
+    http_not_ready=http_not_ready, http_save=http_save,
     http_metrics=http_metrics, http_folders=http_folders, http_origins=http_origins,
 )

@@ -13,6 +13,7 @@ import websockets
 from mcap.reader import make_reader
 from mcap.writer import Writer
 
+import http_api
 from bridge import OLD, SDK, TESTDATA, Recording, check, equal, serving, until
 
 ENCODINGS = ["json", "protobuf", "ros1", "cdr", "flatbuffer"]
@@ -193,6 +194,9 @@ async def publish_forms():
             [status] = own.texts("status")
             check(status["level"] == 0 and status["message"].endswith("/log#2"), status)
             equal(viewer.texts("status"), [], "status of others")
+            told = await asyncio.to_thread(http_api.ask_now, server.port, "GET", "/api/topics")
+            from_client = {topic["topic"] for topic in told.json()["topics"] if topic["from_client"]}
+            equal(from_client, set(topics), "topics of clients")
             log, unknown, grid = (viewer.channels[viewer.offered(topic)] for topic in topics)
             equal((grid["schemaName"], grid["schemaEncoding"]), ("foxglove.Grid", "jsonschema"), "schema")
             check(json.loads(grid["schema"])["properties"], grid["schema"])

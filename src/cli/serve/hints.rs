@@ -27,6 +27,9 @@ pub(in crate::cli) fn of_origin(origin: &str) -> String {
     format!("--allow-origin {} lets them in", printable(origin, SHORT))
 }
 
+/// How the page and the API are offered, where they are not.
+pub(super) const PAGE: &str = "without --no-page it offers the page and the API";
+
 /// An error in files of types, with the flag that named them.
 pub(in crate::cli) fn of_types(error: &TypesError) -> anyhow::Error {
     match error.hint() {

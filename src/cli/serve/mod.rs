@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::config::{self, Built, ConfigError, ServeOptions};
 use crate::cli::logging::{Level, LogOutput};
 use foxglove_bridge::hub::Hub;
-use foxglove_bridge::internals::{counted, printable};
+use foxglove_bridge::internals::{counted, layouts, printable};
 use foxglove_bridge::server::{BindError, Http, Origins, Server};
 use foxglove_bridge::sink::{Keep, OnDisk, Recorded, Recorder, SinkError, WriterOptions};
 use foxglove_bridge::source;
@@ -109,7 +109,8 @@ async fn serve(
         .with_max_clients_of_address(options.max_clients_per_address.unwrap_or(usize::MAX))
         .with_client_timeout(options.client_timeout)
         .with_origins(origins(&options))
-        .with_http(options.web.http);
+        .with_http(options.web.http)
+        .with_http_hint(hints::PAGE);
     let mut server = offers::folders(server, &options.web).map_err(Failure::Input)?;
     if let Some(counts) = &inputs.lines {
         server = offers::count_lines(server, counts);
@@ -127,7 +128,11 @@ async fn serve(
     }
     let links = Links::new(server.address(), &Surroundings::look());
     let links = match options.web.http {
-        Http::Full => links.with_files(&inputs.offered_files()),
+        Http::Full => {
+            let links = if options.web.viewer.is_some() { links.with_viewer() } else { links };
+            let layouts = options.web.layouts.as_deref().map(layouts).unwrap_or_default();
+            links.with_files(&inputs.offered_files()).with_layouts(&layouts)
+        }
         Http::HealthOnly => links.without_page(),
     };
     let server = server.with_about(links.about(&inputs));

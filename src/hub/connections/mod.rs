@@ -33,6 +33,13 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
+    /// Whether clients publish a channel, and no input does.
+    pub(super) fn is_of_clients(&self, channel: ChannelId) -> bool {
+        let publishes = |(_, channels): &&(Who, BTreeSet<ChannelId>)| channels.contains(&channel);
+        let mut who = self.by_number.values().filter(publishes).map(|(who, _)| who).peekable();
+        who.peek().is_some() && who.all(|who| matches!(who, Who::Client(_)))
+    }
+
     /// Channels have ended.
     pub(super) fn retire(&mut self, channels: &[ChannelId]) {
         for (_, published) in self.by_number.values_mut() {

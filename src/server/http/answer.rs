@@ -18,7 +18,10 @@ pub(super) struct Json<T>(pub(super) T);
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response<Body> {
         match serde_json::to_vec(&self.0) {
-            Ok(json) => whole(StatusCode::OK, "application/json", json),
+            Ok(mut json) => {
+                json.push(b'\n');
+                whole(StatusCode::OK, "application/json", json)
+            }
             Err(error) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
         }
     }

@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 
-use super::Offered;
 use super::answer::whole;
+use super::folders::VIEWER;
+use super::{Http, Offered};
 
 /// Says what this is, and which addresses to open.
-pub(super) fn page(offered: &Offered) -> Response<Body> {
+pub(super) fn page(offered: &Offered, http: Http) -> Response<Body> {
     let mut text = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
         open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n"
         .to_owned();
@@ -16,8 +17,18 @@ pub(super) fn page(offered: &Offered) -> Response<Body> {
         text.push_str(&format!("\n  {address}{from}"));
     }
     text.push('\n');
-    if offered.folders.viewer.is_some() {
-        text.push_str("\nThere is a viewer here: open /viewer of this address in a browser.\n");
+    let url = offered.about.addresses.first().and_then(|address| address.strip_prefix("ws://"));
+    if let (Http::Full, Some(host)) = (http, url) {
+        let viewer = offered.folders.viewer.as_ref().map(|_folder| (VIEWER, "a viewer"));
+        let own = [
+            ("/", "a page, in a browser"),
+            ("/api/status", "what is served, as JSON"),
+            ("/files/", "recordings"),
+        ];
+        text.push_str("\nMore is answered over HTTP (docs/http.md):\n\n");
+        for (path, what) in own.into_iter().chain(viewer) {
+            text.push_str(&format!("  http://{host}{path}  {what}\n"));
+        }
     }
     whole(StatusCode::OK, "text/plain; charset=utf-8", text)
 }

@@ -22,6 +22,7 @@ use answer::Refusal;
 use counts::Counts;
 use events::Events;
 pub(super) use folders::Folders;
+pub use folders::{Layout, layouts};
 use latest::Messages;
 use waiting::Waiting;
 
@@ -77,6 +78,8 @@ pub(super) struct Offered {
     pub(super) readiness: Readiness,
     pub(super) metrics: Vec<Metric>,
     pub(super) folders: Folders,
+    /// How all of it is offered, where that is left out.
+    pub(super) http_hint: Option<String>,
 }
 
 impl Api {
@@ -124,25 +127,39 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
             .route("/viewer/{*path}", get(folders::viewer))
             .merge(page::routes()),
     };
+    let asked = api.clone();
+    let nothing = move |request: Request| async move {
+        nothing_there(request.uri().path(), http, asked.offered.http_hint.as_deref())
+    };
     health
         .merge(pages)
         .with_state(api.clone())
         .merge(sockets)
-        .fallback(nothing_there)
+        .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(api, guard::guard))
 }
 
 /// What who opens the port is shown, where that is no browser or there is no page.
-pub(super) fn front(api: &Api) -> Response<Body> {
-    front::page(&api.offered)
+pub(super) fn front(api: &Api, http: Http) -> Response<Body> {
+    front::page(&api.offered, http)
 }
 
-async fn nothing_there(request: Request) -> Refusal {
-    Refusal::new(
-        StatusCode::NOT_FOUND,
-        format!("there is no {}; docs/http.md names what there is", request.uri().path()),
-    )
+/// Why there is nothing at a path.
+fn nothing_there(path: &str, http: Http, hint: Option<&str>) -> Refusal {
+    let topic = path.strip_prefix("/api/topics/").and_then(|rest| rest.strip_suffix("/latest"));
+    let why = match (http, topic) {
+        (Http::HealthOnly, _) => {
+            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            format!("this server answers /healthz, /readyz and /metrics alone{hint}")
+        }
+        (Http::Full, Some(topic)) => {
+            let topic = topic.trim_start_matches('/').replace('/', "%2F");
+            format!("write the slashes of a topic as %2F: /api/topics/%2F{topic}/latest")
+        }
+        (Http::Full, None) => "docs/http.md names what there is".to_owned(),
+    };
+    Refusal::not_found(format!("there is no {path}; {why}"))
 }
 
 async fn wrong_method(request: Request) -> Refusal {

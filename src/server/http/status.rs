@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::Api;
 use super::answer::{Json, nanos};
-use super::folders::VIEWER;
+use super::folders::{self, Layout, VIEWER};
 use super::playback::Playback;
 use crate::hub::capability::recording::RecordedFile;
 use crate::hub::capability::save::Held;
 use crate::hub::{Access, HubSnapshot};
-use crate::server::about::{About, SourceKind};
+use crate::printable::counted;
+use crate::server::about::{About, ServedSource, SourceKind};
 
 /// Everything at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -34,6 +35,7 @@ pub(super) struct Status {
     read_only: bool,
     pub(super) playback: Option<Playback>,
     kept: Option<Kept>,
+    layouts: Vec<Layout>,
     /// Where a viewer is offered.
     viewer: Option<&'static str>,
 }
@@ -87,14 +89,25 @@ fn kind(kind: SourceKind) -> &'static str {
 }
 
 /// What all sources are together; `plays`: there is something that can be sought.
-fn mode(about: &About, plays: bool) -> &'static str {
-    let mut kinds = about.sources.iter().map(|source| source.kind);
+fn mode(sources: &[ServedSource], plays: bool) -> &'static str {
+    let mut kinds = sources.iter().map(|source| source.kind);
     match kinds.next() {
-        // stdin that has ended before anybody looked is played as a recording
-        None | Some(SourceKind::Live) if plays && about.sources.len() <= 1 => "recording",
+        None if plays => "recording",
         None => "live",
         Some(first) if kinds.all(|other| other == first) => kind(first),
         Some(_) => "mixed",
+    }
+}
+
+/// What is served now: stdin that has ended before anybody subscribed is played as a recording.
+fn now(about: &About, playback: Option<&Playback>, channels: usize) -> (Option<String>, Vec<ServedSource>) {
+    match (&about.sources[..], playback) {
+        ([ServedSource { name, kind: SourceKind::Live }], Some(playback)) => {
+            let channels = counted(channels as u64, "channel");
+            let contents = format!("{name} ({:.1} s, {channels})", playback.duration_s());
+            (Some(contents), vec![ServedSource { name: name.clone(), kind: SourceKind::Recording }])
+        }
+        _ => (about.contents.clone(), about.sources.clone()),
     }
 }
 
@@ -102,18 +115,16 @@ impl Api {
     /// Everything at a glance, given what the hub does now.
     pub(super) async fn status(&self, snapshot: &HubSnapshot) -> Status {
         let playback = self.playback().await;
+        let (contents, sources) = now(&self.offered.about, playback.as_ref(), snapshot.topics.len());
         let warning = |text: &String| Warning { level: "warning", text: text.clone() };
         Status {
             name: self.hub.name().to_owned(),
             version: env!("CARGO_PKG_VERSION"),
-            mode: mode(&self.offered.about, playback.is_some()),
-            contents: self.offered.about.contents.clone(),
-            sources: self
-                .offered
-                .about
-                .sources
-                .iter()
-                .map(|source| Source { name: source.name.clone(), kind: kind(source.kind) })
+            mode: mode(&sources, playback.is_some()),
+            contents,
+            sources: sources
+                .into_iter()
+                .map(|source| Source { name: source.name, kind: kind(source.kind) })
                 .collect(),
             addresses: self.offered.about.addresses.clone(),
             files: self.files().await,
@@ -126,8 +137,14 @@ impl Api {
             read_only: self.hub.access() == Access::ReadOnly,
             playback,
             kept: self.hub.saver().map(|saver| Kept::of(saver.held())),
+            layouts: self.layouts().await,
             viewer: self.offered.folders.viewer.as_ref().map(|_folder| VIEWER),
         }
+    }
+
+    async fn layouts(&self) -> Vec<Layout> {
+        let Some(folder) = self.offered.folders.layouts.clone() else { return Vec::new() };
+        tokio::task::spawn_blocking(move || folders::layouts(&folder)).await.unwrap_or_default()
     }
 
     async fn files(&self) -> Vec<File> {
@@ -146,7 +163,12 @@ pub(super) async fn answer(State(api): State<Arc<Api>>) -> Json<Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::about::ServedSource;
+    use crate::hub::stats::Snapshot;
+    use crate::time::{TimeRange, Timestamp};
+
+    fn source(kind: SourceKind) -> ServedSource {
+        ServedSource { name: "stdin".to_owned(), kind }
+    }
 
     #[test]
     fn the_mode_is_that_of_all_sources() {
@@ -156,14 +178,25 @@ mod tests {
             (&[], true, "recording"),
             (&[Recording], true, "recording"),
             (&[Live], false, "live"),
-            (&[Live], true, "recording"),
             (&[Live, Live], false, "live"),
             (&[Stream], false, "stream"),
-            (&[Recording, Live], false, "mixed"),
+            (&[Recording, Live], true, "mixed"),
         ] {
-            let source = |kind: &SourceKind| ServedSource { name: String::new(), kind: *kind };
-            let about = About { sources: kinds.iter().map(source).collect(), ..About::default() };
-            assert_eq!(mode(&about, plays), expected, "{kinds:?}");
+            let sources: Vec<_> = kinds.iter().map(|kind| source(*kind)).collect();
+            assert_eq!(mode(&sources, plays), expected, "{kinds:?}");
         }
+    }
+
+    #[test]
+    fn stdin_that_is_played_as_a_recording_is_one_in_every_key() {
+        let live = source(SourceKind::Live);
+        let contents = Some("stdin (live)".to_owned());
+        let about = About { contents: contents.clone(), sources: vec![live.clone()], ..About::default() };
+        assert_eq!(now(&about, None, 3), (contents, vec![live]));
+        let range = TimeRange { start: Timestamp(0), end: Timestamp(6_000_000_000) };
+        let playback = Playback::of(&Snapshot { range: Some(range), ..Snapshot::default() });
+        let (contents, sources) = now(&about, playback.as_ref(), 3);
+        assert_eq!(contents.as_deref(), Some("stdin (6.0 s, 3 channels)"));
+        assert_eq!(sources, [source(SourceKind::Recording)]);
     }
 }

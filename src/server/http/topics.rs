@@ -31,6 +31,7 @@ struct Topic {
     hz: f64,
     bytes_per_s: f64,
     subscribers: usize,
+    from_client: bool,
     latched: bool,
     dropped: u64,
 }
@@ -59,6 +60,7 @@ impl Topic {
             hz: rounded(topic.hertz),
             bytes_per_s: rounded(topic.bytes_per_second),
             subscribers: topic.subscribers,
+            from_client: topic.from_client,
             latched: topic.latched,
             dropped: topic.dropped,
         }

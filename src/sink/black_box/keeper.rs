@@ -180,7 +180,6 @@ impl Keeper {
     fn carry_out(&mut self) {
         for request in std::mem::take(&mut self.requests) {
             let mut ring = lock(&self.shared.ring);
-            ring.evict(request.at);
             let snapshot = ring.snapshot();
             ring.follow(true);
             let completed = ring.completed();

@@ -46,11 +46,11 @@ pub enum Keep {
 /// What is kept, and where it is saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlackBoxOptions {
-    /// What was published within this time is kept, by the time of its publishing. None: [`BlackBoxOptions::bytes`] alone
-    /// says how much. Default: 60 s.
+    /// What was published within this time before the newest message is kept, by the time of its publishing: when nothing
+    /// comes any more, what is kept stays. None: [`BlackBoxOptions::bytes`] alone says how much. Default: 60 s.
     pub window: Option<Duration>,
     /// The memory that is taken, in bytes. The oldest messages go before there is more. While files are written a
-    /// sixteenth may come to it; what latched topics had before the window does not count. Default: 500 MB.
+    /// sixteenth may come to it, and 9 MiB for each file; what latched topics had before the window does not count. Default: 500 MB.
     pub bytes: usize,
     /// Whose messages are kept. Default: [`Keep::Live`].
     pub keep: Keep,

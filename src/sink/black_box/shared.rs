@@ -78,10 +78,7 @@ impl Save for Asker {
     }
 
     fn held(&self) -> Held {
-        let mut ring = lock(&self.0.ring);
-        ring.evict(Instant::now());
-        let held = ring.held();
-        drop(ring);
+        let held = lock(&self.0.ring).held();
         Held { saving: lock(&self.0.inbox).saving, ..held }
     }
 }

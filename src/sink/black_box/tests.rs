@@ -89,6 +89,20 @@ fn a_file_has_what_was_latched_before_the_window_and_all_that_was_published_in_i
 }
 
 #[test]
+fn when_nothing_comes_any_more_what_is_kept_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, publisher) = hub();
+    let window = Some(Duration::from_millis(100));
+    let black_box = start(&hub, folder.path(), BlackBoxOptions { window, ..BlackBoxOptions::default() });
+    publish(&publisher, 1, 1);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(messages(&black_box.save().unwrap().path), expected(&[(1, 1)]));
+    assert_eq!(black_box.held().messages, 1);
+    publish(&publisher, 1, 2);
+    assert_eq!(messages(&black_box.save().unwrap().path), expected(&[(1, 2)]), "the window goes on");
+}
+
+#[test]
 fn what_follows_is_saved_with_it_and_the_end_completes_what_waits() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, publisher) = hub();

@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use foxglove_bridge::internals::{SHORT, computer_name, counted, printable};
+use foxglove_bridge::internals::{Layout, SHORT, computer_name, counted, printable};
 use foxglove_bridge::server::About;
 use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::duration_text;
 
 use crate::cli::logging::{Level, LogOutput};
 use crate::cli::progress::{columns, on_terminal};
+
+use super::inputs::Inputs;
 
 #[cfg(test)]
 mod tests;
@@ -20,8 +22,6 @@ const LINKED_FILES: usize = 8;
 
 /// A Lichtblick that runs on the same computer.
 const LICHTBLICK: &str = "http://localhost:8080/";
-
-use super::inputs::Inputs;
 
 /// Where viewers find this computer.
 #[derive(Debug, Default)]
@@ -73,12 +73,41 @@ pub(in crate::cli) struct Links {
     /// What a browser opens, where there is a page.
     page: Option<String>,
     foxglove: String,
-    lichtblick: String,
-    /// Opens the files that are played themselves.
-    files: Option<String>,
+    viewer: Viewer,
+    /// Opens it with the WebSocket.
+    viewer_link: String,
+    /// Opens the files that are played themselves, and how many those are.
+    files: Option<(String, usize)>,
+    /// The first layout, and how many there are.
+    layouts: Option<(String, usize)>,
     /// URLs for other computers.
     others: Vec<String>,
     in_container: bool,
+}
+
+/// The viewer that links open, beside Foxglove's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Viewer {
+    /// A Lichtblick that runs on this computer.
+    Lichtblick,
+    /// The one that this server offers.
+    Served,
+}
+
+impl Viewer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lichtblick => "Lichtblick",
+            Self::Served => "Viewer",
+        }
+    }
+
+    fn note(self) -> &'static str {
+        match self {
+            Self::Lichtblick => " (a Lichtblick running locally)",
+            Self::Served => "",
+        }
+    }
 }
 
 impl Links {
@@ -103,12 +132,32 @@ impl Links {
         Self {
             page: Some(format!("http://{host}:{port}/")),
             foxglove: format!("https://app.foxglove.dev/~/view{query}"),
-            lichtblick: format!("{LICHTBLICK}{query}"),
+            viewer: Viewer::Lichtblick,
+            viewer_link: format!("{LICHTBLICK}{query}"),
             files: None,
+            layouts: None,
             url,
             others,
             in_container: ip.is_unspecified() && surroundings.in_container,
         }
+    }
+
+    /// With links to the viewer that this server offers.
+    pub(super) fn with_viewer(self) -> Self {
+        match &self.page {
+            Some(page) => Self { viewer: Viewer::Served, viewer_link: format!("{page}viewer"), ..self },
+            None => self,
+        }
+    }
+
+    /// With a link to the first of these layouts.
+    pub(super) fn with_layouts(mut self, layouts: &[Layout]) -> Self {
+        let first = self.page.as_deref().zip(layouts.first());
+        self.layouts = first.map(|(page, first)| {
+            let url = format!("{}{}", page.trim_end_matches('/'), first.url);
+            (url, layouts.len())
+        });
+        self
     }
 
     /// With a link that opens these files, by the names under which they are offered; with very many of them there is none.
@@ -118,14 +167,18 @@ impl Links {
             let url =
                 |name: &String| format!("&ds.url={}", encoded(&format!("{page}files/{}", encoded(name))));
             let urls: String = names.iter().map(url).collect();
-            format!("{LICHTBLICK}?ds=remote-file{urls}")
+            let viewer = match self.viewer {
+                Viewer::Lichtblick => LICHTBLICK.to_owned(),
+                Viewer::Served => format!("{page}viewer/"),
+            };
+            (format!("{viewer}?ds=remote-file{urls}"), names.len())
         });
         self
     }
 
     /// Nothing but WebSocket connections is offered.
     pub(super) fn without_page(self) -> Self {
-        Self { page: None, files: None, ..self }
+        Self { page: None, ..self }
     }
 
     /// Where a viewer on this computer connects.
@@ -145,13 +198,15 @@ impl Links {
         let text = self.lines(contents, room);
         let message = text.lines().next().unwrap_or_default();
         let others = self.others.join(" ");
-        let mut fields = vec![
-            ("websocket", self.url.as_str()),
-            ("foxglove", self.foxglove.as_str()),
-            ("lichtblick", self.lichtblick.as_str()),
-        ];
+        let mut fields = vec![("websocket", self.url.as_str()), ("foxglove", self.foxglove.as_str())];
+        let (viewer, viewer_file) = match self.viewer {
+            Viewer::Lichtblick => ("lichtblick", "lichtblick_file"),
+            Viewer::Served => ("viewer", "viewer_file"),
+        };
+        fields.push((viewer, &self.viewer_link));
         fields.extend(self.page.as_deref().map(|page| ("page", page)));
-        fields.extend(self.files.as_deref().map(|files| ("lichtblick_file", files)));
+        fields.extend(self.files.iter().map(|(files, _)| (viewer_file, files.as_str())));
+        fields.extend(self.layouts.iter().map(|(layout, _)| ("layout", layout.as_str())));
         if !others.is_empty() {
             fields.push(("from_other_computers", &others));
         }
@@ -170,10 +225,22 @@ impl Links {
             lines.push(format!("{:13} or the address of the computer that publishes this port", ""));
         }
         lines.push(link("Foxglove", &self.foxglove, "", room));
-        lines.push(link("Lichtblick", &self.lichtblick, " (a Lichtblick running locally)", room));
-        let file =
-            self.files.iter().map(|file| link("Lichtblick", file, " (the file itself, to seek in it)", room));
-        lines.extend(file);
+        let viewer = self.viewer;
+        lines.push(link(viewer.name(), &self.viewer_link, viewer.note(), room));
+        lines.extend(self.files.iter().map(|(files, count)| {
+            let note = match count {
+                1 => " (the file itself, to seek in it)",
+                _ => " (the files themselves, to seek in them)",
+            };
+            link(viewer.name(), files, note, room)
+        }));
+        lines.extend(self.layouts.iter().map(|(layout, count)| {
+            let more = match count - 1 {
+                0 => String::new(),
+                more => format!(" and {more} more (/api/status has all)"),
+            };
+            link("Layouts", layout, &more, room)
+        }));
         lines.join("\n")
     }
 }

@@ -36,7 +36,7 @@ fn the_first_lines_say_what_is_served_and_link_to_viewers() {
 #[test]
 fn a_link_that_has_no_room_beside_its_name_has_a_line_of_its_own() {
     let links = Links::new("127.0.0.1:8765".parse().unwrap(), &Surroundings::default());
-    let [foxglove, lichtblick] = [&links.foxglove, &links.lichtblick];
+    let [foxglove, lichtblick] = [&links.foxglove, &links.viewer_link];
     let whole = links.lines("a", usize::MAX);
     assert_eq!(links.lines("a", 125), whole);
     let expected = format!(
@@ -101,7 +101,7 @@ fn files_have_a_link_and_without_a_page_there_is_none() {
     let links = || Links::new("127.0.0.1:8765".parse().unwrap(), &Surroundings::default());
     let file = |names: &[&str]| {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        links().with_files(&names).files
+        links().with_files(&names).files.map(|(link, _)| link)
     };
     let base = "http://localhost:8080/?ds=remote-file&ds.url=http%3A%2F%2Flocalhost%3A8765%2Ffiles%2F";
     assert_eq!(file(&["drive.mcap"]), Some(format!("{base}drive.mcap")));
@@ -114,4 +114,28 @@ fn files_have_a_link_and_without_a_page_there_is_none() {
     assert!(lines.ends_with("a.mcap (the file itself, to seek in it)"), "{lines}");
     let bare = links().without_page().with_files(&["a.mcap".to_owned()]).lines("a", usize::MAX);
     assert!(!bare.contains("Page") && !bare.contains("remote-file"), "{bare}");
+}
+
+#[test]
+fn a_viewer_and_layouts_of_this_server_are_linked() {
+    let links = || Links::new("127.0.0.1:8765".parse().unwrap(), &Surroundings::default());
+    let files = ["a.mcap", "b.mcap"].map(str::to_owned);
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["drive.json", "gps.json"] {
+        std::fs::write(folder.path().join(name), "{}").unwrap();
+    }
+    let layouts = foxglove_bridge::internals::layouts(folder.path());
+    let lines = links().with_viewer().with_files(&files).with_layouts(&layouts).lines("a", usize::MAX);
+    let lines: Vec<_> = lines.lines().skip(4).collect();
+    let [viewer, file, layout] = lines[..] else { panic!("{lines:?}") };
+    assert_eq!(viewer, "  Viewer      http://localhost:8765/viewer");
+    let of_files = "  Viewer      http://localhost:8765/viewer/?ds=remote-file&ds.url=http%3A%2F%2Flocalhost";
+    assert!(
+        file.starts_with(of_files) && file.ends_with(" (the files themselves, to seek in them)"),
+        "{file}"
+    );
+    let of_layouts = "http://localhost:8765/layouts/drive.json and 1 more (/api/status has all)";
+    assert_eq!(layout, format!("  Layouts     {of_layouts}"));
+    let one = links().with_layouts(&layouts[..1]).lines("a", usize::MAX);
+    assert!(one.ends_with("  Layouts     http://localhost:8765/layouts/drive.json"), "{one}");
 }

@@ -1,8 +1,8 @@
 //! Files that are given out as they are: layouts for viewers, and a viewer itself.
 //!
-//! Links are followed within a folder, none leads out of it. Nothing is listed.
+//! Links are followed within a folder, none leads out of it. Of layouts those that lie in the folder itself are listed.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::UNIX_EPOCH;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
+use serde::Serialize;
 
 use super::answer::{NO_SNIFF, Refusal};
 use super::file_body::FileBody;
@@ -25,6 +26,9 @@ pub(in crate::server) struct Folders {
     pub(in crate::server) layouts: Option<PathBuf>,
     pub(in crate::server) viewer: Option<PathBuf>,
 }
+
+/// Layouts that are listed at most.
+const LAYOUTS: usize = 100;
 
 /// Where the viewer is.
 pub(super) const VIEWER: &str = "/viewer";
@@ -41,7 +45,7 @@ pub(super) async fn layout(
     if !rest.ends_with(".json") {
         return Err(Refusal::not_found(format!("{} is no layout: those end in .json", uri.path())));
     }
-    file(folder, rest, &headers).await
+    file(folder, &uri, rest, &headers).await
 }
 
 /// A file of the viewer.
@@ -54,9 +58,9 @@ pub(super) async fn viewer(
     let folder = api.offered.folders.viewer.clone().ok_or_else(none)?;
     let rest = uri.path().strip_prefix(VIEWER).unwrap_or_default();
     if rest.ends_with('/') {
-        return file(folder, &format!("{rest}index.html"), &headers).await;
+        return file(folder, &uri, &format!("{rest}index.html"), &headers).await;
     }
-    file(folder, rest, &headers).await
+    file(folder, &uri, rest, &headers).await
 }
 
 /// Leads to the viewer, which connects to the host that was asked.
@@ -78,19 +82,47 @@ pub(super) async fn to_viewer(
 
 /// The viewer's address with the one that it connects to.
 fn link(host: &str) -> String {
-    let escaped: String = host
-        .bytes()
+    format!("{VIEWER}/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F{}", escaped(host))
+}
+
+/// Percent-encoded as a part of a URL.
+fn escaped(text: &str) -> String {
+    text.bytes()
         .map(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
             _ => format!("%{byte:02X}"),
         })
-        .collect();
-    format!("{VIEWER}/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F{escaped}")
+        .collect()
+}
+
+/// A layout that is offered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    name: String,
+    /// Its path on the server.
+    pub url: String,
+}
+
+/// Layouts that lie in the folder itself, by name; at most a hundred.
+pub fn layouts(folder: &Path) -> Vec<Layout> {
+    // a folder that is gone has none
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.filter(|entry| entry.path().is_file());
+    let names = files.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
+    names.sort();
+    names.truncate(LAYOUTS);
+    names.into_iter().map(|name| Layout { url: format!("/layouts/{}", escaped(&name)), name }).collect()
 }
 
 /// A file below a folder, unless who asks has it.
-async fn file(folder: PathBuf, rest: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
-    let refused = |reason: &str| Refusal::not_found(format!("the path {reason}"));
+async fn file(
+    folder: PathBuf,
+    asked: &Uri,
+    rest: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let refused = |reason: &str| Refusal::not_found(format!("{}: {reason}", asked.path()));
     let names = names::names(rest).map_err(refused)?;
     let kind = kinds::kind(names.last().map_or("", String::as_str));
     let opened = tokio::task::spawn_blocking(move || open(&folder, &names)).await;
@@ -138,5 +170,18 @@ mod tests {
         let expected = "/viewer/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F192.168.1.7%3A8765";
         assert_eq!(link("192.168.1.7:8765"), expected);
         assert!(link("a\r\nb&c").ends_with("a%0D%0Ab%26c"));
+    }
+
+    #[test]
+    fn layouts_are_listed_by_name_and_nothing_else_is() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.json", "a b.json", "c.txt"] {
+            fs::write(folder.path().join(name), "{}").unwrap();
+        }
+        fs::create_dir(folder.path().join("d.json")).unwrap();
+        let layout = |name: &str, url: &str| Layout { name: name.into(), url: url.into() };
+        let expected = [layout("a b.json", "/layouts/a%20b.json"), layout("b.json", "/layouts/b.json")];
+        assert_eq!(layouts(folder.path()), expected);
+        assert_eq!(layouts(&folder.path().join("none")), []);
     }
 }

@@ -132,7 +132,10 @@ pub(super) async fn answer(
     RawQuery(query): RawQuery,
 ) -> Result<Response<Body>, Refusal> {
     let Path(topic) = topic?;
-    let none = || Refusal::not_found(format!("there is no topic {topic}"));
+    let none = || {
+        let slash = api.hub.channel_on(&format!("/{topic}")).map(|_meant| "; write its slash as %2F");
+        Refusal::not_found(format!("there is no topic {topic}{}", slash.unwrap_or_default()))
+    };
     let channel = api.hub.channel_on(&topic).ok_or_else(none)?;
     let form = Form::of(query.as_deref().unwrap_or_default());
     let message = find(&api, &channel).await.ok_or_else(|| Refusal::not_found("no message yet"))?;

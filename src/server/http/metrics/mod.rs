@@ -146,6 +146,7 @@ mod tests {
         TopicSnapshot {
             channel: Arc::new(channel),
             subscribers: 0,
+            from_client: false,
             latched: false,
             messages: 2,
             bytes: 10,

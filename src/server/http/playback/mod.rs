@@ -57,7 +57,7 @@ enum Rate {
 
 impl Playback {
     /// None where nothing can be sought.
-    fn of(now: &Snapshot) -> Option<Self> {
+    pub(super) fn of(now: &Snapshot) -> Option<Self> {
         let range = now.range?;
         let position = now.position.unwrap_or(range.start);
         let seconds = |time: Timestamp| time.since(range.start).as_secs_f64();
@@ -83,6 +83,10 @@ impl Playback {
             looping: now.looping,
             seekable: true,
         })
+    }
+
+    pub(super) fn duration_s(&self) -> f64 {
+        self.duration_s
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a request asks of playback. Pure.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Deserializer};
 
 use crate::hub::capability::playback::{
@@ -23,7 +25,15 @@ pub(super) struct Wish {
     topic: Option<String>,
     /// `null` is all of it.
     #[serde(default, deserialize_with = "given")]
-    range: Option<Option<[String; 2]>>,
+    range: Option<Option<RangeWish>>,
+}
+
+/// A part of what is played: two times, or as the state has it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "a range is two times [\"+1s\",\"+5s\"], {\"start_s\":1,\"end_s\":5}, or null")]
+enum RangeWish {
+    Times([String; 2]),
+    Seconds { start_s: f64, end_s: f64 },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -62,14 +72,31 @@ impl Wish {
         let seek = match (&self.seek, self.seek_by) {
             (Some(_), Some(_)) => return Err("seek and seek_by exclude each other; leave one out".to_owned()),
             (Some(text), None) => Some(Seek::To(time("seek", text)?)),
-            (None, Some(seconds)) => Some(Seek::By(nanos(seconds)?)),
+            (None, Some(seconds)) => Some(Seek::By(nanos("seek_by", seconds)?)),
             (None, None) => None,
         };
         let range = match &self.range {
             None => None,
             Some(None) => Some(RangeChange::Whole),
-            Some(Some([from, to])) => {
-                let part = TimeRange { start: time("range", from)?, end: time("range", to)? };
+            Some(Some(wish)) => {
+                let (part, from, to) = match wish {
+                    RangeWish::Times([from, to]) => {
+                        let part = TimeRange { start: time("range", from)?, end: time("range", to)? };
+                        (part, from.clone(), to.clone())
+                    }
+                    RangeWish::Seconds { start_s, end_s } => {
+                        let at = |seconds| {
+                            let offset = nanos("range", seconds)?;
+                            let (away, is_after) = (Duration::from_nanos(offset.unsigned_abs()), offset >= 0);
+                            Ok::<_, String>(match is_after {
+                                true => start.saturating_add(away),
+                                false => start.saturating_sub(away),
+                            })
+                        };
+                        let part = TimeRange { start: at(*start_s)?, end: at(*end_s)? };
+                        (part, start_s.to_string(), end_s.to_string())
+                    }
+                };
                 if part.end < part.start {
                     return Err(format!("range: {to} lies before {from}; swap them"));
                 }
@@ -115,10 +142,10 @@ impl Wish {
 }
 
 /// Seconds as nanoseconds.
-fn nanos(seconds: f64) -> Result<i64, String> {
+fn nanos(key: &str, seconds: f64) -> Result<i64, String> {
     const MOST: f64 = 9e9;
     if !(-MOST..=MOST).contains(&seconds) {
-        return Err(format!("seek_by: {seconds} is no number of seconds from -9e9 to 9e9"));
+        return Err(format!("{key}: {seconds} is no number of seconds from -9e9 to 9e9"));
     }
     #[expect(clippy::cast_possible_truncation, reason = "it is within the bounds")]
     Ok((seconds * 1e9).round() as i64)
@@ -142,7 +169,7 @@ mod tests {
     }
 
     fn at(seconds: f64) -> Timestamp {
-        Timestamp(START.0 + u64::try_from(nanos(seconds).unwrap()).unwrap())
+        Timestamp(START.0 + u64::try_from(nanos("", seconds).unwrap()).unwrap())
     }
 
     #[test]
@@ -164,6 +191,10 @@ mod tests {
             (r#"{"step":3,"topic":"/t"}"#, step(3, Some("/t")).into()),
             (
                 r#"{"range":["+1s","+5s"]}"#,
+                RangeChange::To(TimeRange { start: at(1.0), end: at(5.0) }).into(),
+            ),
+            (
+                r#"{"range":{"start_s":1,"end_s":5.0}}"#,
                 RangeChange::To(TimeRange { start: at(1.0), end: at(5.0) }).into(),
             ),
             (r#"{"range":null}"#, RangeChange::Whole.into()),
@@ -206,7 +237,9 @@ mod tests {
             (r#"{"step":1,"command":"play"}"#, "exclude each other"),
             (r#"{"topic":"/t"}"#, "topic is for step"),
             (r#"{"range":["+5s","+1s"]}"#, "range: +1s lies before +5s; swap them"),
-            (r#"{"range":["+5s"]}"#, "invalid length 1"),
+            (r#"{"range":{"start_s":5,"end_s":1}}"#, "range: 1 lies before 5; swap them"),
+            (r#"{"range":{"start_s":0,"end_s":1e300}}"#, "range: 1"),
+            (r#"{"range":["+5s"]}"#, "a range is two times"),
         ] {
             let error = request(json).unwrap_err();
             assert!(error.contains(expected), "{json}: {error}");

@@ -65,7 +65,7 @@ impl Port {
         let api = Api::new(hub, offered, CancellationToken::new(), gate);
         let page = {
             let api = api.clone();
-            get(move || async move { front(&api) })
+            get(move || async move { front(&api, http) })
         };
         Self { router: router(api, http, Router::new().route("/", page)), _layouts: layouts }
     }
@@ -158,8 +158,10 @@ async fn what_is_wrong_is_said_as_json_with_a_fitting_status() {
         ("POST", "/api/playback", r#"{"step":1,"topic":"/a"}"#, 400, "topic: there is no topic /a"),
         ("GET", "/api/topics/%2Fa/latest", "", 404, "there is no topic /a"),
         ("GET", "/api/topics/%ff/latest", "", 400, "Invalid UTF-8"),
-        ("GET", "/layouts/b.json", "", 404, "there is no such file"),
-        ("GET", "/layouts/%2e%2e/a.json", "", 404, "leads out of its folder"),
+        ("GET", "/api/topics//gps/fix/latest", "", 404, "as %2F: /api/topics/%2Fgps%2Ffix/latest"),
+        ("GET", "/api/topics/gps/fix/latest", "", 404, "as %2F: /api/topics/%2Fgps%2Ffix/latest"),
+        ("GET", "/layouts/b.json", "", 404, "/layouts/b.json: there is no such file"),
+        ("GET", "/layouts/%2e%2e/a.json", "", 404, "/layouts/%2e%2e/a.json: leads out of its folder"),
         ("GET", "/layouts/a.txt", "", 404, "is no layout"),
         ("GET", "/viewer/", "", 404, "--ui DIR"),
         ("GET", "/viewer", "", 404, "--ui DIR"),
@@ -213,6 +215,8 @@ async fn a_read_only_server_shows_everything_and_changes_nothing() {
 #[tokio::test]
 async fn without_the_page_health_and_metrics_stay() {
     let port = Port::new(hub(HubOptions::default()), "127.0.0.1", "", Http::HealthOnly);
+    let status = port.send("GET", "/api/status", "").await.body;
+    assert!(status.contains("this server answers /healthz, /readyz and /metrics alone"), "{status}");
     for (path, status) in [
         ("/healthz", 200),
         ("/readyz", 200),
@@ -229,7 +233,7 @@ async fn what_an_embedder_plays_is_told_by_its_published_state() {
     let port = Port::local();
     let answered = port.send("POST", "/api/playback", r#"{"command":"pause"}"#).await;
     let expected = r#"{"state":"paused","position_ns":"5000000000","start_ns":"5000000000","end_ns":"15000000000","position_s":0.0,"duration_s":10.0,"range":null,"rate":1.0,"loop":false,"seekable":true}"#;
-    assert_eq!((answered.status, answered.body.as_str()), (200, expected));
+    assert_eq!((answered.status, answered.body), (200, format!("{expected}\n")));
 }
 
 #[tokio::test]

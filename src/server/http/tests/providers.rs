@@ -107,7 +107,7 @@ async fn what_is_kept_is_told_and_saved() {
     assert!(status.contains(kept), "{status}");
     let expected =
         r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
-    assert_eq!(port.send("POST", "/api/save", "{}").await.body, expected);
+    assert_eq!(port.send("POST", "/api/save", "{}").await.body, format!("{expected}\n"));
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);

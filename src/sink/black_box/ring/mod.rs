@@ -205,9 +205,9 @@ impl Ring {
         }
     }
 
-    /// Lets go what was published before the window.
-    pub(super) fn evict(&mut self, now: Instant) {
-        let Some(oldest) = self.window.and_then(|window| now.checked_sub(window)) else { return };
+    /// Lets go what was published before the window, which ends with the newest message.
+    pub(super) fn evict(&mut self, newest: Instant) {
+        let Some(oldest) = self.window.and_then(|window| newest.checked_sub(window)) else { return };
         let oldest = self.since_began(oldest);
         while let Some(first) = self.blocks.front() {
             let (at, gone) = self.skipped;
