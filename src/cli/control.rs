@@ -15,6 +15,9 @@ const STEP: &str = "/playback/step";
 const PLAY: &str = "/playback/play";
 const SET_RATE: &str = "/playback/set_rate";
 
+/// Nanoseconds since 1970 below which a time was probably meant from the start: 1971.
+const FIRST_YEAR: u64 = 365 * 24 * 3600 * 1_000_000_000;
+
 pub(crate) fn play(args: &ControlArgs) -> Result<(), Failure> {
     let change = PlaybackChange { command: Some(PlaybackCommand::Play), ..PlaybackChange::default() };
     once(&args.url, &args.server, async |client| {
@@ -75,8 +78,8 @@ pub(crate) fn seek(args: &SeekArgs) -> Result<(), Failure> {
             && !(start..=end).contains(&seek)
         {
             let seconds = match args.time {
-                TimeSpec::At(_) => "; +3s is 3 s from the start",
-                TimeSpec::FromStart(_) => "",
+                TimeSpec::At(time) if time.0 < FIRST_YEAR => "; +3s is 3 s from the start",
+                TimeSpec::At(_) | TimeSpec::FromStart(_) => "",
             };
             tracing::warn!("{seek} is outside of the data, {start} to {end}, and held to it{seconds}");
         }
