@@ -1,9 +1,10 @@
 //! `fetch`: copies an asset of a server to stdout or to a new file.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
+use foxglove_bridge::sink::SinkError;
 
 use super::args::FetchArgs;
 use super::remote::{answered, once};
@@ -13,10 +14,15 @@ pub(crate) fn run(args: &FetchArgs) -> Result<(), Failure> {
     once(&args.url, &args.server, async |client| {
         let asset = answered(&format!("fetching {}", args.asset), client.fetch_asset(&args.asset).await)?;
         let Some(path) = &args.output else { return print_bytes(&asset).map(drop) };
-        let opened = OpenOptions::new().write(true).create_new(true).open(path);
-        opened
-            .and_then(|mut file| file.write_all(&asset))
-            .with_context(|| format!("writing {}", path.display()))
-            .map_err(Failure::Runtime)
+        let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(Failure::Input(SinkError::Exists(path.clone()).into()));
+            }
+            opened => {
+                opened.with_context(|| format!("creating {}", path.display())).map_err(Failure::Input)?
+            }
+        };
+        let written = file.write_all(&asset).with_context(|| format!("writing {}", path.display()));
+        written.map_err(Failure::Runtime)
     })
 }

@@ -13,7 +13,7 @@ use foxglove_bridge::pattern::TopicPattern;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::EchoArgs;
-use super::remote::{is_url, with_client};
+use super::remote::{is_url, meant_as_address, with_client};
 use super::{Failure, Reader, printed, unmatched};
 
 mod csv;
@@ -55,6 +55,9 @@ pub(crate) fn run(args: &EchoArgs) -> Result<(), Failure> {
         return with_client(&args.source, &args.server, Reconnect::AfterLoss, |client| {
             from_server(client, args, topics, figure)
         });
+    }
+    if let Some(failure) = meant_as_address(&args.source) {
+        return Err(failure);
     }
     if figure.is_some() {
         return Err(Failure::Input(anyhow!(
