@@ -232,6 +232,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a server is measured by several clients", "client_bench", false),
     ("reports of rates are objects if asked for", "client_rates", false),
     ("a server is stepped, and says where it is", "client_step", false),
+    ("what a server refuses or does otherwise is told", "client_told", false),
     (
         "an stdout that is not read costs the oldest messages and no connection",
         "client_stalled_stdout",
@@ -291,6 +292,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
         false,
     ),
     ("an embedder's parameters are set within their bounds", "library_parameters", false),
+    ("a program's client subscribes, decodes and records", "library_client", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
     ("what a client publishes reaches the others at the time of what is served", "published", false),
     ("channels of clients are the server's, or beside them", "publish_forms", false),

@@ -121,7 +121,7 @@ async fn control(client: &Client, change: PlaybackChange) -> Result<PlaybackStat
 
 fn no_control() -> Failure {
     Failure::Runtime(anyhow!(
-        "the server does not offer playback control: its input is live, or it lets nobody control it (read-only)"
+        "the server does not offer playbackControl: its input is live, or it lets nobody control it (read-only)"
     ))
 }
 
