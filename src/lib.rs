@@ -123,7 +123,7 @@ pub mod internals {
     pub use crate::hub::subscriptions::ChannelSet;
     pub use crate::log_limit::LogLimit;
     pub use crate::playback::clock::Clock;
-    pub use crate::printable::{SHORT, counted, is_harmless, printable};
+    pub use crate::printable::{SHORT, bytes, counted, is_harmless, printable};
     pub use crate::protocol::data::{message_data_header, time_frame};
     pub use crate::server::{Layout, computer_name, layouts};
     pub use crate::source::mcap::merge::{Decoded, Extended, Merge, Place};

@@ -398,3 +398,68 @@ fn record_says_what_it_takes_and_makes_no_file_otherwise() {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(!new.exists());
 }
+
+#[test]
+fn echo_of_a_recording_that_is_cut_off_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cut.mcap");
+    let whole = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/drive.mcap")).unwrap();
+    std::fs::write(&path, &whole[..3_000_000]).unwrap();
+    let path = path.to_str().unwrap();
+    for (arguments, code) in [
+        (&["echo", path][..], 4),
+        (&["echo", path, "/map"], 4),
+        (&["echo", path, "--once"], 0),
+        (&["echo", path, "--end", "+1s"], 0),
+    ] {
+        let output = run(arguments, &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains("cut.mcap is damaged"), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_field_that_messages_lack_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.mcap");
+    std::fs::write(&path, small_recording()).unwrap();
+    let output = run(&["echo", path.to_str().unwrap(), "--field", "nope"], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("/odom: its message has no nope"), "{said}");
+}
+
+#[test]
+fn what_is_no_address_of_a_server_says_how_one_looks() {
+    for address in ["http://localhost:9", "localhost:9"] {
+        for command in [&["info"][..], &["echo"], &["record", "-o", "/nosuch/a.mcap"]] {
+            let message = refused(&[command, &[address]].concat(), &[]);
+            assert!(message.contains("ws://HOST:PORT"), "{command:?} {address}: {message}");
+        }
+    }
+}
+
+#[test]
+fn numbers_of_playback_and_parameters_are_checked() {
+    let url = "ws://localhost:1";
+    assert!(refused(&["step", url, "0"], &[]).contains("at least 1"));
+    assert!(refused(&["rate", url, "0"], &[]).contains("a number above zero, or max"));
+    for arguments in [
+        &["param", url, "set", "x", "-5"][..],
+        &["param", url, "list", "--timeout", "3s"],
+        &["param", "--timeout", "3s", url, "list"],
+        &["rate", url, "max"],
+    ] {
+        // understood: there is nobody to talk to
+        let output = run(arguments, &[]);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn record_of_an_empty_stdin_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["record", "-", "-o", folder.path().join("a.mcap").to_str().unwrap()], &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("there was no message on stdin"), "{said}");
+}

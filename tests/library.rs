@@ -237,6 +237,20 @@ fn the_program_of_the_readme_is_the_example_and_short() {
 }
 
 #[test]
+fn the_client_of_the_guide_is_the_example() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = std::fs::read_to_string(folder.join("examples/client.rs")).unwrap();
+    let guide = std::fs::read_to_string(folder.join("docs/library.md")).unwrap();
+    let shown = guide.split("## A client").nth(1).unwrap().split("```rust\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    let indented: String = shown
+        .lines()
+        .map(|line| if line.is_empty() { "\n".into() } else { format!("    {line}\n") })
+        .collect();
+    assert!(shown.lines().count() > 10 && example.contains(&indented), "it is not in the guide as it is");
+}
+
+#[test]
 fn the_library_alone_needs_nothing_of_the_program() {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--no-default-features", "--edges", "normal", "--prefix", "none", "--format", "{p}"])

@@ -236,6 +236,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("publishing to a server that leaves is no success", "client_odd_publish", false),
     ("a server is shown that leaves or is never quiet", "client_odd_info", false),
     ("a server is stepped, and says where it is", "client_step", false),
+    ("what a server refuses or does otherwise is told", "client_told", false),
     (
         "an stdout that is not read costs the oldest messages and no connection",
         "client_stalled_stdout",
@@ -295,6 +296,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
         false,
     ),
     ("an embedder's parameters are set within their bounds", "library_parameters", false),
+    ("a program's client subscribes, decodes and records", "library_client", false),
     ("an embedder's simulation is paused and sought in", "library_playback", false),
     ("what a client publishes reaches the others at the time of what is served", "published", false),
     ("channels of clients are the server's, or beside them", "publish_forms", false),

@@ -1,9 +1,10 @@
 //! `fetch`: copies an asset of a server to stdout or to a new file.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 
 use anyhow::Context;
+use foxglove_bridge::sink::SinkError;
 
 use super::args::FetchArgs;
 use super::remote::{answered, once};
@@ -13,14 +14,19 @@ pub(crate) fn run(args: &FetchArgs) -> Result<(), Failure> {
     once(&args.url, &args.server, async |client| {
         let asset = answered(&format!("fetching {}", args.asset), client.fetch_asset(&args.asset).await)?;
         let Some(path) = &args.output else { return print_bytes(&asset).map(drop) };
-        let written = File::create_new(path).and_then(|mut file| {
-            let written = file.write_all(&asset);
-            if written.is_err() {
-                // a part of it would be taken for the whole, and refused the next time
-                fs::remove_file(path).ok();
+        let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                return Err(Failure::Input(SinkError::Exists(path.clone()).into()));
             }
-            written
-        });
+            opened => {
+                opened.with_context(|| format!("creating {}", path.display())).map_err(Failure::Input)?
+            }
+        };
+        let written = file.write_all(&asset);
+        if written.is_err() {
+            // a part of it would be taken for the whole, and refused the next time
+            fs::remove_file(path).ok();
+        }
         written.with_context(|| format!("writing {}", path.display())).map_err(Failure::Runtime)
     })
 }

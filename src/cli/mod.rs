@@ -26,6 +26,7 @@ mod record;
 mod remote;
 mod serve;
 mod table;
+mod unmatched;
 
 use args::{Cli, Command};
 use foxglove_bridge::internals::printable;

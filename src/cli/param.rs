@@ -1,15 +1,19 @@
 //! `param`: parameters of a server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use foxglove_bridge::client::{Client, Event, Reconnect};
-use foxglove_bridge::protocol::{Parameter, ParameterType, ParameterValue};
+use foxglove_bridge::client::{Client, Event, Events, Reconnect};
+use foxglove_bridge::protocol::{Level, Parameter, ParameterType, ParameterValue};
 use serde_json::Value;
 
 use super::args::{ParamAction, ParamArgs};
 use super::remote::{answered, once, read_stdin, with_client};
 use super::{Failure, Reader, print};
+
+/// How long the reason of a refusal is waited for, after the answer or the last event.
+const REASONS: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &ParamArgs) -> Result<(), Failure> {
     let (url, server) = (&args.url, &args.server);
@@ -71,6 +75,8 @@ async fn get(client: Client, names: &[String]) -> Result<(), Failure> {
 /// Prints the values that the server has then.
 async fn set(client: Client, parameters: Vec<Parameter>) -> Result<(), Failure> {
     let wanted = parameters.clone();
+    let mut events = client.events();
+    while events.try_next().is_some() {}
     let now = values(answered("setting parameters", client.set_parameters(parameters).await)?);
     let text = match wanted.as_slice() {
         [one] => now.get(&one.name).map(json),
@@ -81,10 +87,40 @@ async fn set(client: Client, parameters: Vec<Parameter>) -> Result<(), Failure> 
     }
     // a server that refuses answers with what it has
     let refused =
-        wanted.iter().find(|parameter| now.contains_key(&parameter.name) != parameter.value.is_some());
-    match refused {
-        Some(parameter) => Err(Failure::Runtime(anyhow!("the server did not set '{}'", parameter.name))),
-        None => Ok(()),
+        wanted.iter().find(|parameter| !is_same(parameter.value.as_ref(), now.get(&parameter.name)));
+    let Some(parameter) = refused else { return Ok(()) };
+    let done = if parameter.value.is_some() { "set" } else { "unset" };
+    let reasons = reasons(&mut events).await;
+    let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
+    Err(Failure::Runtime(anyhow!("the server did not {done} '{}'{why}", parameter.name)))
+}
+
+/// What the server has to say on what it did not do. It comes close to the answer, before it or after it.
+async fn reasons(events: &mut Events) -> Vec<String> {
+    let mut reasons = Vec::new();
+    while let Ok(Some(event)) = tokio::time::timeout(REASONS, events.next()).await {
+        if let Event::Status(status) = event
+            && status.level != Level::Info
+        {
+            reasons.push(status.message);
+        }
+    }
+    reasons
+}
+
+/// Whether values are the same; numbers are by what they are worth: 1 and 1.0.
+fn is_same(wanted: Option<&ParameterValue>, now: Option<&ParameterValue>) -> bool {
+    match (wanted, now) {
+        (Some(ParameterValue::Number(a)), Some(ParameterValue::Number(b))) => {
+            a == b || a.as_f64() == b.as_f64()
+        }
+        (Some(ParameterValue::Array(a)), Some(ParameterValue::Array(b))) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(Some(a), Some(b)))
+        }
+        (Some(ParameterValue::Object(a)), Some(ParameterValue::Object(b))) => {
+            a.len() == b.len() && a.iter().all(|(name, a)| is_same(Some(a), b.get(name)))
+        }
+        (wanted, now) => wanted == now,
     }
 }
 
@@ -208,6 +244,22 @@ mod tests {
         assert_eq!(value_of("fast"), Value::String("fast".to_owned()));
         assert_eq!(value_of("\"3\""), Value::String("3".to_owned()));
         assert_eq!(value_of("3"), serde_json::json!(3));
+    }
+
+    #[test]
+    fn numbers_are_compared_by_what_they_are_worth() {
+        let same = |a: &str, b: &str| {
+            let value = |text| converted(value_of(text)).unwrap();
+            is_same(Some(&value(a)), Some(&value(b)))
+        };
+        for (a, b) in [("1", "1.0"), ("[1,{\"x\":2.0}]", "[1.0,{\"x\":2}]"), ("abc", "\"abc\"")] {
+            assert!(same(a, b), "{a} {b}");
+        }
+        for (a, b) in [("abc", "1"), ("1", "2"), ("[1]", "[1,2]"), ("{\"x\":1}", "{\"y\":1}"), ("1", "true")]
+        {
+            assert!(!same(a, b), "{a} {b}");
+        }
+        assert!(is_same(None, None) && !is_same(None, Some(&ParameterValue::Bool(true))));
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! `publish`: JSON lines from stdin, published as a client of a server that takes them.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use anyhow::anyhow;
 use bytes::Bytes;
 use foxglove_bridge::client::{Client, ClientTopic, Ended, Publication, RequestError};
+use foxglove_bridge::internals::counted;
 use foxglove_bridge::model::{Batch, Channel, ChannelId};
 use foxglove_bridge::payload::{JsonAs, Types};
 use foxglove_bridge::protocol::Capability;
@@ -39,6 +42,7 @@ async fn publish(client: Client, mut options: ServeOptions) -> Result<(), Failur
         options.types.json_as = JsonAs::Json;
     }
     let mut lines = open(&options).map_err(Failure::Input)?;
+    let counts = lines.counts();
     let (sender, mut batches) = mpsc::channel(AHEAD);
     std::thread::spawn(move || {
         loop {
@@ -63,13 +67,22 @@ async fn publish(client: Client, mut options: ServeOptions) -> Result<(), Failur
     client.close().await;
     drop(publications);
     match client.ended().await {
-        Ended::Closed => Ok(()),
+        Ended::Closed => {}
         // what had been handed over by then may not have been sent
-        ended => Err(Failure::Runtime(anyhow!("publishing: {ended}; not everything may have been sent"))),
+        ended => {
+            return Err(Failure::Runtime(anyhow!("publishing: {ended}; not everything may have been sent")));
+        }
+    }
+    match counts.bad.load(Ordering::Relaxed) {
+        0 => Ok(()),
+        bad => {
+            tracing::warn!("{} can't be used; the rest was sent", counted(bad, "line"));
+            Err(Failure::Damaged)
+        }
     }
 }
 
-fn open(options: &ServeOptions) -> anyhow::Result<impl Stream + use<>> {
+fn open(options: &ServeOptions) -> anyhow::Result<JsonLines<impl Read + Send + use<>>> {
     let types = Types::load(&options.types).map_err(|error| hints::of_types(&error))?;
     let (topics, lines) = (options.recording.topics.clone(), Arc::new(options.json_lines.clone()));
     let channels = LiveChannels::new(topics, Arc::new(types), &lines.schemas, Registry::default())?;

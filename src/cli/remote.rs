@@ -4,7 +4,9 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use foxglove_bridge::client::{Client, ClientOptions, ConnectError, Reconnect, RequestError, TIMEOUT, Trust};
+use foxglove_bridge::client::{
+    Client, ClientOptions, ConnectError, Reconnect, RequestError, ServerUrl, TIMEOUT, Trust,
+};
 
 use super::Failure;
 use super::args::ServerArgs;
@@ -16,6 +18,16 @@ const LARGEST_REQUEST: usize = 16 << 20;
 pub(super) fn is_url(text: &str) -> bool {
     text.split_once("://")
         .is_some_and(|(scheme, _)| matches!(scheme.to_ascii_lowercase().as_str(), "ws" | "wss"))
+}
+
+/// The failure of a text that names no file and looks like the address of a server, which it is not.
+pub(super) fn meant_as_address(text: &str) -> Option<Failure> {
+    let port = text.rsplit_once(':').map(|(_, port)| port.trim_end_matches('/'));
+    let is_address = text.contains("://") || port.is_some_and(|port| port.parse::<u16>().is_ok());
+    if !is_address || Path::new(text).exists() {
+        return None;
+    }
+    text.parse::<ServerUrl>().err().map(|error| Failure::Input(error.into()))
 }
 
 /// Connects, does the work, and closes the connection.
@@ -87,6 +99,7 @@ pub(super) fn failure(url: &str, error: ConnectError) -> Failure {
             "{url}: {error}; --ca-file names the certificate of its authority, --insecure believes any"
         )),
         ConnectError::Unreachable { .. }
+        | ConnectError::NoTls(_)
         | ConnectError::Refused { .. }
         | ConnectError::NotWebSocket(_)
         | ConnectError::Subprotocol(_)
@@ -98,7 +111,7 @@ pub(super) fn failure(url: &str, error: ConnectError) -> Failure {
 }
 
 fn names_no_port(url: &str) -> bool {
-    url.parse::<foxglove_bridge::client::ServerUrl>().is_ok_and(|url| matches!(url.port, 80 | 443))
+    url.parse::<ServerUrl>().is_ok_and(|url| matches!(url.port, 80 | 443))
 }
 
 /// What a request came to.
@@ -130,6 +143,17 @@ mod tests {
     fn addresses_of_servers_are_told_from_files() {
         for (text, is) in [("ws://a", true), ("WSS://a:1/x", true), ("http://a", false), ("ws.mcap", false)] {
             assert_eq!(is_url(text), is, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant_as_an_address_says_how_one_looks() {
+        for text in ["http://robot:8765", "robot:8765", "localhost:8765/", "ftp://robot"] {
+            let Some(Failure::Input(error)) = meant_as_address(text) else { panic!("{text}") };
+            assert!(error.to_string().contains("ws://HOST:PORT"), "{error}");
+        }
+        for text in ["a.mcap", "-", "a:b.mcap", "C:\\a.mcap"] {
+            assert!(meant_as_address(text).is_none(), "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Tables of text.
 
+use std::io::IsTerminal;
+
 use foxglove_bridge::internals::printable;
 
 /// Longest name or value shown in full, in characters; `--json` has all.
@@ -17,6 +19,12 @@ pub(crate) enum Align {
 /// A row of texts, whatever they hold: a file may contain anything.
 pub(crate) fn row<const N: usize>(cells: [&str; N]) -> Row {
     cells.map(|cell| printable(cell, CELL_LIMIT).to_string()).into()
+}
+
+/// The same, with cells of any length where stdout is no terminal.
+pub(crate) fn row_of<const N: usize>(cells: [&str; N]) -> Row {
+    let limit = if std::io::stdout().is_terminal() { CELL_LIMIT } else { usize::MAX };
+    cells.map(|cell| printable(cell, limit).to_string()).into()
 }
 
 /// A column with its name in the first cell.

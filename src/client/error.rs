@@ -31,6 +31,9 @@ pub enum ConnectError {
         /// What is wrong.
         error: io::Error,
     },
+    /// What answers a `wss://` address does not encrypt.
+    #[error("{0} speaks no TLS there; try ws://")]
+    NoTls(String),
     /// The server answers with an HTTP error.
     #[error("the server refuses: HTTP {status}: {text}")]
     Refused {

@@ -11,7 +11,9 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
+};
 
 use super::error::ConnectError;
 use super::options::Trust;
@@ -45,10 +47,18 @@ impl Tls {
         host: &str,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, ConnectError> {
-        let failed = |error: io::Error| ConnectError::Tls { host: host.to_owned(), error };
+        let failed = |error: io::Error| match speaks_no_tls(&error) {
+            true => ConnectError::NoTls(host.to_owned()),
+            false => ConnectError::Tls { host: host.to_owned(), error },
+        };
         let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(io::Error::other(error)))?;
         self.0.connect(name, tcp).await.map_err(failed)
     }
+}
+
+fn speaks_no_tls(error: &io::Error) -> bool {
+    let reason = error.get_ref().and_then(|reason| reason.downcast_ref());
+    matches!(reason, Some(Error::InvalidMessage(InvalidMessage::InvalidContentType)))
 }
 
 fn system_roots() -> Result<RootCertStore, ConnectError> {

@@ -138,7 +138,7 @@ async def sdk():
         await command("fetch", url, "package://robot/arm.stl", "-o", path)
         with open(path, "rb") as file:
             equal(file.read(), b"\x00\x01\xfe" * 50_000, "asset")
-        await command("fetch", url, "package://robot/arm.stl", "-o", path, code=1)
+        await command("fetch", url, "package://robot/arm.stl", "-o", path, code=2)
     await command("fetch", url, "package://none", code=1)
 
     lines = b'{"topic":"/cmd","data":{"go":1}}\n{"topic":"/cmd","data":{"go":2}}\n'

@@ -194,8 +194,7 @@ async def step():
             check(answer["success"], answer)
             after = json.loads(await command("pause", url))
             check(before["status"] == after["status"] == "paused" and before["time"] < after["time"], (before, after))
-            answer = json.loads(await command("step", url, "--topic", "/none"))
-            check(not answer["success"], answer)
+            check("/none is not offered" in await command("step", url, "--topic", "/none", code=1), "the reason")
             echo.kill()
 
 
@@ -371,8 +370,62 @@ async def relay_decoded():
     check({"json", "protobuf"} <= set(compared), compared)
 
 
+async def told():
+    """What our own server refuses or does otherwise is told, with an exit code."""
+    async with serving(DRIVE, "--start-paused") as server:
+        url = f"ws://127.0.0.1:{server.port}"
+        said = await command("param", url, "set", "playback.rate", "abc", code=1)
+        check("did not set 'playback.rate'" in said and "must be a number" in said, said)
+        said = await command("param", url, "set", "nope", "-5", code=1)
+        check("there is no parameter nope" in said, said)
+        equal(await command("param", url, "set", "playback.rate", "2"), "2.0\n", "the same number")
+
+        equal(json.loads(await command("rate", url, "max"))["success"], True, "rate max")
+        check("outside of the data" in await log_of("seek", url, "3"), "a time before the data")
+        check("outside" not in await log_of("seek", url, "+1s"), "a time within the data")
+        check("plays at 1000" in await log_of("rate", url, "5000"), "a rate that is held")
+        await command("seek", url, "+99s")
+        await command("play", url)
+        while json.loads((await command("call", url, "/playback/set_rate", '{"rate":1000}')))["status"] != "ended":
+            await asyncio.sleep(0.05)
+        check("at the end" in await command("play", url, code=1), "play at the end")
+
+        topics = "no topic matches /vehicle/stat;", "did you mean /vehicle/state?"
+        said = await command("echo", url, "/vehicle/stat", "--timeout", "2s", code=1)
+        check(all(part in said for part in topics), said)
+        said = await log_of("bench", url, "-t", "/vehicle/stat", "--duration", "2s")
+        check(all(part in said for part in topics), said)
+        with tempfile.TemporaryDirectory() as folder:
+            said = await log_of("record", url, "-t", "/vehicle/stat", "--duration", "2s", "-o", os.path.join(folder, "a.mcap"))
+            check(all(part in said for part in topics), said)
+
+        await command("rate", url, "1")
+        await command("call", url, "/playback/play")
+        said = await command("echo", url, "/vehicle/state", "--field", "nope", "--timeout", "1s", code=1)
+        check("its message has no nope" in said and "no message with nope" in said, said)
+        said = await command("publish", url, stdin=b'no line\n{"topic":"/a","data":{}}\n', code=4)
+        check("1 line can't be used" in said, said)
+        wss = url.replace("ws:", "wss:")
+        check("speaks no TLS" in await command("info", wss, code=1), "an address of the other kind")
+        info = (await command("info", url)).splitlines()
+        capabilities = next(line for line in info if "capabilities" in line)
+        check(capabilities.endswith("playbackControl"), capabilities)
+    async with serving("-", stdin="pipe") as server:
+        url = f"ws://127.0.0.1:{server.port}"
+        check("does not offer playbackControl" in await command("seek", url, "+1s", code=1), "live input")
+
+
+async def log_of(*arguments):
+    """What a command that succeeds prints on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        BRIDGE, *map(str, arguments), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, log = await asyncio.wait_for(process.communicate(), 60)
+    equal(process.returncode, 0, f"exit code of {arguments}: {log.decode()}")
+    return log.decode()
+
+
 TRIALS = dict(
     client_older_server=older_server, client_mcap_play=mcap_play, client_bench=bench, client_rates=rates,
-    client_step=step, client_stalled_stdout=stalled_stdout, client_stalled_pipe=stalled_pipe,
+    client_step=step, client_told=told, client_stalled_stdout=stalled_stdout, client_stalled_pipe=stalled_pipe,
     client_relay_all=relay_all, client_relay_decoded=relay_decoded,
 )

@@ -8,11 +8,13 @@ import os
 import re
 import struct
 import subprocess
+import tempfile
 
 import websockets
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from mcap.reader import make_reader
 
-from bridge import BRIDGE, OLD, PAUSE, PLAY, SDK, check, equal
+from bridge import BRIDGE, OLD, PAUSE, PLAY, SDK, TESTDATA, check, equal, serving
 
 EXAMPLES = os.path.join(os.path.dirname(BRIDGE), "examples")
 
@@ -237,7 +239,27 @@ async def playback():
         equal(len(viewer.texts["serverInfo"]), 1, "sessions")
 
 
+async def client():
+    """What a client subscribes to by a pattern is printed as JSON, and in its file."""
+    program = os.path.join(EXAMPLES, "client")
+    check(os.path.exists(program), program, "is missing: cargo build --examples makes it")
+    async with serving(os.path.join(TESTDATA, "drive.mcap"), "--loop") as server:
+        with tempfile.TemporaryDirectory() as folder:
+            file = os.path.join(folder, "a.mcap")
+            ran = await asyncio.to_thread(
+                subprocess.run, [program, f"ws://127.0.0.1:{server.port}", "/vehicle/*", file, "3"],
+                capture_output=True, text=True, timeout=60)
+            equal(ran.returncode, 0, ran.stderr)
+            *lines, last = ran.stdout.splitlines()
+            equal(last, f"3 messages in {file}", "the last line")
+            printed = [json.loads(line.split(" ", 2)[2]) for line in lines]
+            with open(file, "rb") as stream:
+                stored = [(c.topic, json.loads(m.data)) for _, c, m in make_reader(stream).iter_messages()]
+            equal(stored, [("/vehicle/state", message) for message in printed], "messages in the file")
+
+
 TRIALS = dict(
+    library_client=client,
     library_minimal=minimal, library_publish=publish, library_protobuf=protobuf, library_service=service,
     library_parameters=parameters, library_playback=playback,
 )

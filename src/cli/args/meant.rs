@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::CommandFactory;
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Cli;
@@ -47,10 +48,18 @@ pub(crate) fn with_what_was_meant(mut answer: clap::Error) -> clap::Error {
         ErrorKind::UnknownArgument => {
             let Some(given) = text(ContextKind::InvalidArg, &answer) else { return answer };
             let name = given.split('=').next().unwrap_or_default();
-            let of_serve = matches!(
-                answer.get(ContextKind::Usage),
-                Some(ContextValue::StyledStr(usage)) if usage.to_string().contains(" serve ")
-            );
+            let is_of = |command: &str| {
+                matches!(
+                    answer.get(ContextKind::Usage),
+                    Some(ContextValue::StyledStr(usage)) if usage.to_string().contains(command)
+                )
+            };
+            if is_of(" param ") && given.contains("://") {
+                let tip = format!("the address goes first: foxglove-bridge param {given} list");
+                answer.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(tip)]));
+                return answer;
+            }
+            let of_serve = is_of(" serve ");
             let meant = OTHER_NAMES.iter().find(|(other, _)| of_serve && *other == name);
             if let Some((_, meant)) = meant {
                 answer.insert(ContextKind::SuggestedArg, ContextValue::String((*meant).to_owned()));
@@ -115,6 +124,15 @@ mod tests {
             "{text}"
         );
         assert!(!said(&["info", "a.mcap", "--speed"]).contains("--rate"));
+    }
+
+    #[test]
+    fn an_address_after_the_action_is_answered_with_the_order() {
+        let text = said(&["param", "list", "ws://robot:8765"]);
+        assert!(
+            text.contains("the address goes first: foxglove-bridge param ws://robot:8765 list"),
+            "{text}"
+        );
     }
 
     #[test]

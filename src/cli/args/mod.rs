@@ -22,8 +22,8 @@ use lines::LineArgs;
 pub(crate) use meant::with_what_was_meant;
 pub(crate) use record::RecordArgs;
 pub(crate) use remote::{
-    CallArgs, ControlArgs, EchoArgs, FetchArgs, ParamAction, ParamArgs, PublishArgs, RateArgs, SeekArgs,
-    ServerArgs, StepArgs,
+    AskedRate, CallArgs, ControlArgs, EchoArgs, FetchArgs, ParamAction, ParamArgs, PublishArgs, RateArgs,
+    SeekArgs, ServerArgs, StepArgs,
 };
 #[cfg(test)]
 pub(crate) use serve::EXAMPLES as SERVE_EXAMPLES;

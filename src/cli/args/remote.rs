@@ -43,16 +43,16 @@ Examples:
 #[command(next_help_heading = "Connection")]
 pub(crate) struct ServerArgs {
     /// Longest wait for the connection and for an answer, as in 500ms or 1m [default: 10s]
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, global = true, value_name = "DURATION", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Sent as Authorization: Bearer; with ws:// everybody on the way can read it
-    #[arg(long, value_name = "TOKEN", env = "FOXGLOVE_BRIDGE_TOKEN", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "TOKEN", env = "FOXGLOVE_BRIDGE_TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
     /// File with the certificates of the authorities to believe with wss:// (PEM) [default: those of the system]
-    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "insecure")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Believe any certificate, for one that is self-signed: whoever sits in between can read and change everything
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub(crate) insecure: bool,
 }
 
@@ -150,6 +150,7 @@ pub(crate) enum ParamAction {
         /// Name of the parameter
         name: String,
         /// The value as JSON; what is no JSON is a string
+        #[arg(allow_negative_numbers = true)]
         value: String,
     },
     /// Remove a parameter
@@ -226,7 +227,7 @@ pub(crate) struct StepArgs {
     /// Address of the server
     pub(crate) url: String,
     /// Messages to go on by
-    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(default_value_t = 1, value_parser = steps, allow_negative_numbers = true)]
     pub(crate) count: u64,
     /// Count messages of this topic alone
     #[arg(long)]
@@ -239,14 +240,31 @@ pub(crate) struct StepArgs {
 pub(crate) struct RateArgs {
     /// Address of the server
     pub(crate) url: String,
-    /// Speed: 1 is that of the recording
-    #[arg(value_parser = rate)]
-    pub(crate) rate: f32,
+    /// Speed: 1 is that of the recording; foxglove-bridge serve takes 0.01 to 1000, and max: as fast as it can
+    #[arg(value_parser = rate, allow_negative_numbers = true)]
+    pub(crate) rate: AskedRate,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
 }
 
-fn rate(text: &str) -> Result<f32, String> {
+/// A speed that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum AskedRate {
+    /// Log time per wall time.
+    Times(f32),
+    /// As fast as the server can.
+    Max,
+}
+
+fn rate(text: &str) -> Result<AskedRate, String> {
+    if text == "max" {
+        return Ok(AskedRate::Max);
+    }
     let rate = text.trim_end_matches('x').parse().ok().filter(|rate: &f32| rate.is_finite() && *rate > 0.0);
-    rate.ok_or_else(|| "it must be a number above zero".to_owned())
+    rate.map(AskedRate::Times).ok_or_else(|| "it must be a number above zero, or max".to_owned())
+}
+
+fn steps(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "it must be a whole number of messages, at least 1".to_owned())
 }

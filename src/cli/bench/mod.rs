@@ -21,7 +21,7 @@ use super::args::BenchArgs;
 use super::logging::LogOutput;
 use super::remote::{failure, options};
 use super::serve::signals;
-use super::{Failure, print};
+use super::{Failure, print, unmatched};
 use progress::Progress;
 use report::Counts;
 use tally::{Conditions, Tally};
@@ -103,6 +103,9 @@ pub(crate) fn run(args: &BenchArgs, bar: Bar, log: &LogOutput) -> Result<(), Fai
             return Err(failure(&args.url, error));
         } else if refusals > 0 {
             tracing::warn!("{refusals} of {} clients could not connect", args.clients);
+        }
+        if let Some((client, _)) = connected.first() {
+            unmatched::watch(client, filter.include.clone(), None);
         }
         let outcome = measure(args, connected, filter, &stop, Progress::new(args, bar, log)).await;
         let report = match args.json {

@@ -4,14 +4,17 @@
 //! dropped and counted. A recording waits for stdout.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use foxglove_bridge::client::{Client, Ended, Event, Message, Messages, Overflow, Queue, Reconnect, Topics};
+use foxglove_bridge::internals::{SHORT, printable};
 use foxglove_bridge::pattern::TopicPattern;
+use tokio::time::{Instant, timeout_at};
 
 use super::args::EchoArgs;
-use super::remote::{is_url, with_client};
-use super::{Failure, Reader, printed};
+use super::remote::{is_url, meant_as_address, with_client};
+use super::{Failure, Reader, printed, unmatched};
 
 mod csv;
 mod decoded;
@@ -53,6 +56,9 @@ pub(crate) fn run(args: &EchoArgs) -> Result<(), Failure> {
             from_server(client, args, topics, figure)
         });
     }
+    if let Some(failure) = meant_as_address(&args.source) {
+        return Err(failure);
+    }
     if figure.is_some() {
         return Err(Failure::Input(anyhow!(
             "--hz, --bw and --delay are for servers; info shows the rates of a recording"
@@ -64,14 +70,15 @@ pub(crate) fn run(args: &EchoArgs) -> Result<(), Failure> {
 async fn from_server(
     client: Client,
     args: &EchoArgs,
-    topics: Vec<TopicPattern>,
+    patterns: Vec<TopicPattern>,
     figure: Option<Figure>,
 ) -> Result<(), Failure> {
     let mut events = client.events();
-    let topics = match topics.is_empty() {
+    let topics = match patterns.is_empty() {
         true => Topics::All,
-        false => Topics::Any(topics.into_iter().map(Topics::Matching).collect()),
+        false => Topics::Any(patterns.iter().cloned().map(Topics::Matching).collect()),
     };
+    let unmatched = unmatched::watch(&client, patterns, args.server.timeout);
     let mut messages = client.subscribe_with(topics, QUEUE);
     let watching = tokio::spawn(async move {
         while let Some(event) = events.next().await {
@@ -91,6 +98,7 @@ async fn from_server(
         }
     };
     watching.abort();
+    unmatched.abort();
     if messages.dropped() > 0 {
         tracing::warn!("{} messages were left out, since stdout takes them too slowly", messages.dropped());
     }
@@ -115,8 +123,9 @@ enum Done {
 async fn print_messages(
     messages: &mut Messages,
     printer: &mut Printer,
-    patience: Option<std::time::Duration>,
+    patience: Option<Duration>,
 ) -> Result<Done, Failure> {
+    let mut last = Instant::now();
     loop {
         let message = match messages.try_next() {
             Some(message) => message,
@@ -126,11 +135,10 @@ async fn print_messages(
                 }
                 let next = match patience {
                     None => messages.next().await,
-                    Some(patience) => {
-                        tokio::time::timeout(patience, messages.next()).await.map_err(|_elapsed| {
-                            Failure::Runtime(anyhow!("no message came within {} s", patience.as_secs_f32()))
-                        })?
-                    }
+                    // a message that is passed over does not count
+                    Some(patience) => timeout_at(last + patience, messages.next())
+                        .await
+                        .map_err(|_elapsed| printer.nothing_within(patience))?,
                 };
                 match next {
                     Some(message) => message,
@@ -138,8 +146,12 @@ async fn print_messages(
                 }
             }
         };
+        let printed = printer.printed;
         if printer.message(&message)? == Wanted::Nothing {
             return Ok(Done::Enough);
+        }
+        if printer.printed > printed {
+            last = Instant::now();
         }
     }
 }
@@ -162,6 +174,11 @@ struct Printer {
     form: Box<dyn Form>,
     left: Option<u64>,
     waiting: Vec<u8>,
+    /// Messages of which something was printed.
+    printed: u64,
+    /// The fields that messages must have, for people; empty if any will do.
+    fields: String,
+    has_passed_over: bool,
 }
 
 impl Printer {
@@ -175,15 +192,25 @@ impl Printer {
             (.., true) => Box::new(lines::Lines::new()?),
         };
         let left = if args.once { Some(1) } else { args.count };
-        Ok(Self { form, left, waiting: Vec::new() })
+        let fields = args.field.join(", ");
+        Ok(Self { form, left, waiting: Vec::new(), printed: 0, fields, has_passed_over: false })
     }
 
     /// Prints a message; whether another one is wanted.
     fn message(&mut self, message: &Message) -> Result<Wanted, Failure> {
         let before = self.waiting.len();
         self.form.write(message, &mut self.waiting);
+        let is_printed = self.waiting.len() > before;
+        self.printed += u64::from(is_printed);
+        if !is_printed && self.printed == 0 && !std::mem::replace(&mut self.has_passed_over, true) {
+            let topic = printable(&message.channel.topic, SHORT);
+            tracing::warn!(
+                "{topic}: its message has no {}; messages without it are passed over",
+                self.fields
+            );
+        }
         let is_last = match &mut self.left {
-            Some(left) if self.waiting.len() > before => {
+            Some(left) if is_printed => {
                 *left -= 1;
                 *left == 0
             }
@@ -192,6 +219,15 @@ impl Printer {
         let is_due = is_last || self.waiting.len() >= BUFFER;
         let is_read = !is_due || self.flush()? == Reader::Reads;
         Ok(if is_read && !is_last { Wanted::More } else { Wanted::Nothing })
+    }
+
+    /// The failure of having waited for so long.
+    fn nothing_within(&self, patience: Duration) -> Failure {
+        let with = match self.has_passed_over {
+            true => format!(" with {}", self.fields),
+            false => String::new(),
+        };
+        Failure::Runtime(anyhow!("no message{with} came within {} s", patience.as_secs_f32()))
     }
 
     fn flush(&mut self) -> Result<Reader, Failure> {

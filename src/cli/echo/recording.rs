@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use foxglove_bridge::client::Message;
+use foxglove_bridge::internals::printable;
 use foxglove_bridge::model::{Channel, ChannelId};
 use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
 use foxglove_bridge::payload::{TypeOptions, Types};
@@ -30,17 +31,17 @@ pub(super) fn print(
     let registry = Registry::default();
     let mut recording = open(&args.source, &options, &registry).map_err(Failure::Input)?;
     let mut channels: HashMap<ChannelId, Arc<Channel>> = HashMap::new();
-    let mut is_damaged = false;
+    for warning in &recording.info().warnings {
+        tracing::warn!("{}", printable(warning, LONGEST_ERROR));
+    }
+    let mut is_damaged = has_known_damage(&*recording, args);
     loop {
         let batch = match recording.next() {
             Ok(Some(batch)) => batch,
             Ok(None) => break,
             Err(error) if error.kind() == ErrorKind::Skipped => {
                 is_damaged = true;
-                tracing::warn!(
-                    "{}",
-                    foxglove_bridge::internals::printable(&error.to_string(), LONGEST_ERROR)
-                );
+                tracing::warn!("{}", printable(&error.to_string(), LONGEST_ERROR));
                 continue;
             }
             Err(error) => return Err(Failure::Runtime(hints::of_recording(error))),
@@ -57,6 +58,14 @@ pub(super) fn print(
     }
     printer.flush()?;
     if is_damaged { Err(Failure::Damaged) } else { Ok(()) }
+}
+
+/// Whether it was found to be damaged when it was opened, in the part that is printed.
+fn has_known_damage(recording: &dyn Recording, args: &EchoArgs) -> bool {
+    let Some((overview, whole)) = recording.overview().zip(recording.info().whole) else { return false };
+    let start = args.start.map_or(whole.start, |time| time.resolve(whole.start));
+    let end = args.end.map_or(whole.end, |time| time.resolve(whole.start));
+    overview.timeline(1).damaged.iter().any(|part| part.range.start <= end && part.range.end >= start)
 }
 
 /// An MCAP file, a folder of them, or a file of JSON lines.

@@ -10,7 +10,7 @@ use foxglove_bridge::source::summary::{RecordingSummary, ScanProgress};
 
 use super::args::InfoArgs;
 use super::progress::ScanBar;
-use super::remote::is_url;
+use super::remote::{is_url, meant_as_address};
 use super::{Failure, Reader, print, report};
 use crate::cli::config::{self, ServeOptions};
 use crate::cli::logging::LogOutput;
@@ -38,6 +38,9 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
             )));
         }
         return server::show(url, args);
+    }
+    if let Some(failure) = args.files.iter().filter_map(|file| file.to_str()).find_map(meant_as_address) {
+        return Err(failure);
     }
     let mut bars = Bars { is_wanted: progress, log };
     if let Some(attachment) = &args.attachment {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cli::args::InfoArgs;
 use crate::cli::remote::once;
-use crate::cli::table::{Align, row, section, table};
+use crate::cli::table::{Align, row_of, section, table};
 use crate::cli::{Failure, print};
 
 /// Channels and services come with the connection: once nothing new has come for so long they are taken to be all.
@@ -68,36 +68,42 @@ impl Offer {
         let names = |names: Vec<String>| if names.is_empty() { "-".to_owned() } else { names.join(", ") };
         let capabilities = names(self.info.capabilities.iter().map(ToString::to_string).collect());
         let mut rows = vec![
-            row(["server:", url]),
-            row(["name:", &self.info.name]),
-            row(["subprotocol:", self.subprotocol.map_or("-", Subprotocol::as_str)]),
-            row(["capabilities:", &capabilities]),
+            row_of(["server:", url]),
+            row_of(["name:", &self.info.name]),
+            row_of(["subprotocol:", self.subprotocol.map_or("-", Subprotocol::as_str)]),
+            row_of(["capabilities:", &capabilities]),
         ];
         if !self.info.supported_encodings.is_empty() {
-            rows.push(row(["encodings:", &self.info.supported_encodings.join(", ")]));
+            rows.push(row_of(["encodings:", &self.info.supported_encodings.join(", ")]));
         }
         if let Some(session) = &self.info.session_id {
-            rows.push(row(["session:", session]));
+            rows.push(row_of(["session:", session]));
         }
         for (key, value) in &self.info.metadata {
-            rows.push(row([&format!("{key}:"), value]));
+            rows.push(row_of([&format!("{key}:"), value]));
         }
         if let (Some(start), Some(end)) = (self.info.data_start_time, self.info.data_end_time) {
-            rows.push(row(["data:", &format!("{start} to {end}")]));
+            rows.push(row_of(["data:", &format!("{start} to {end}")]));
         }
         if let Some(state) = &self.playback {
-            rows.push(row(["playback:", &crate::cli::control::text(state)]));
+            rows.push(row_of(["playback:", &crate::cli::control::text(state)]));
         }
         let mut text = table(&rows, &[]);
-        let mut channels = vec![row(["id", "topic", "schema", "encoding"])];
+        let mut channels = vec![row_of(["id", "topic", "schema", "encoding"])];
         for channel in &self.channels {
             let schema = channel.schema.as_ref().map_or("-", |schema| schema.name.as_str());
-            channels.push(row([&channel.id.to_string(), &channel.topic, schema, &channel.message_encoding]));
+            channels.push(row_of([
+                &channel.id.to_string(),
+                &channel.topic,
+                schema,
+                &channel.message_encoding,
+            ]));
         }
         text.push_str(&section(&channels, &[Align::Right]));
         if !self.services.is_empty() {
-            let mut services = vec![row(["service", "type"])];
-            services.extend(self.services.iter().map(|service| row([&service.name, &service.service_type])));
+            let mut services = vec![row_of(["service", "type"])];
+            services
+                .extend(self.services.iter().map(|service| row_of([&service.name, &service.service_type])));
             text.push_str(&section(&services, &[]));
         }
         text

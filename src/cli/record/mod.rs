@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::RecordArgs;
 use super::config::{self, ServeOptions};
 use super::logging::LogOutput;
-use super::remote::{is_url, with_client};
+use super::remote::{is_url, meant_as_address, with_client};
 use super::serve::{self, signals};
 use super::{Failure, progress};
 use bar::{RecordBar, State};
@@ -64,6 +64,9 @@ pub(crate) fn run(
 
 fn options(args: &RecordArgs) -> anyhow::Result<ServeOptions> {
     let source = &args.source;
+    if !is_url(source) && meant_as_address(source).is_some() {
+        bail!("{source} is not the address of a server; write ws://HOST:PORT or wss://HOST:PORT");
+    }
     if source != STDIN && !is_url(source) {
         bail!(
             "{source} is neither the address of a server (ws://HOST:PORT) nor -; a file is read from stdin: \
@@ -147,7 +150,12 @@ impl Run<'_> {
         };
         self.bar = None;
         match recorded {
-            Ok(()) => file.finish()?,
+            Ok(()) => {
+                if file.messages == 0 && self.args.source == STDIN {
+                    tracing::warn!("there was no message on stdin");
+                }
+                file.finish()?;
+            }
             Err(Trouble::File(error)) => return Err(file.abandon(error)),
             Err(Trouble::Source(failure)) => {
                 file.finish_unless_empty()?;

@@ -12,7 +12,7 @@ use super::file::File;
 use super::merge::Merge;
 use super::missing::Missing;
 use super::{Came, Source, Trouble};
-use crate::cli::Failure;
+use crate::cli::{Failure, unmatched};
 
 /// What was received and waits to be written; then the server is held back.
 const QUEUE: Queue = Queue { bytes: 32 << 20, overflow: Overflow::Wait };
@@ -35,6 +35,7 @@ pub(super) struct Server {
 impl Server {
     /// Subscribes to the topics that a filter allows, also to those that come later.
     pub(super) fn subscribe(client: Client, filter: TopicFilter) -> Self {
+        unmatched::watch(&client, filter.include.clone(), None);
         Self {
             events: Some(client.events()),
             messages: client.subscribe_with(Topics::from(filter.clone()), QUEUE),

@@ -14,7 +14,7 @@ use super::shared::{Place, Shared};
 use crate::hub::capability::save::Saved;
 use crate::hub::responder::Responder;
 use crate::model::{Batch, Channel, ChannelId, Entry};
-use crate::printable::counted;
+use crate::printable::{bytes, counted};
 use crate::sink::{McapWriter, SinkError, WriterOptions, path_at};
 use crate::time::{TimeRange, Timestamp};
 
@@ -68,7 +68,7 @@ impl Job {
 
 fn log(saved: &Saved) {
     let (path, messages) = (saved.path.display(), counted(saved.messages, "message"));
-    tracing::info!("saved {messages}, {:.1} MB, in {path}", saved.bytes as f64 / 1e6);
+    tracing::info!("saved {messages}, {}, in {path}", bytes(saved.bytes));
     if saved.lost > 0 {
         let lost = counted(saved.lost, "message");
         tracing::warn!("{lost} not in {path}: there was no room in memory while it was written");

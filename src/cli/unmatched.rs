@@ -1,0 +1,84 @@
+//! Topics that were asked for and that a server does not have: mistyped, or not there yet.
+
+use std::time::Duration;
+
+use foxglove_bridge::client::Client;
+use foxglove_bridge::internals::{SHORT, nearest, printable};
+use foxglove_bridge::pattern::TopicPattern;
+use tokio::task::JoinHandle;
+
+/// Channels come with the connection: what is not there after so long may be mistyped.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Topics of the server that a warning lists.
+const MOST: usize = 6;
+
+/// Warns once, a second from now (or sooner, where nobody waits so long), of each pattern that matches no topic.
+pub(super) fn watch(
+    client: &Client,
+    patterns: Vec<TopicPattern>,
+    longest: Option<Duration>,
+) -> JoinHandle<()> {
+    let client = client.clone();
+    let wait = longest.map_or(PATIENCE, |longest| PATIENCE.min(longest / 2));
+    tokio::spawn(async move {
+        if patterns.is_empty() {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        let mut topics: Vec<_> =
+            client.channels().await.into_iter().map(|channel| channel.topic.clone()).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        for warning in warnings(&patterns, &topics) {
+            tracing::warn!("{warning}");
+        }
+    })
+}
+
+fn warnings(patterns: &[TopicPattern], topics: &[String]) -> Vec<String> {
+    let unmatched = |pattern: &&TopicPattern| !topics.iter().any(|topic| pattern.matches(topic));
+    patterns.iter().filter(unmatched).map(|pattern| warning(&pattern.to_string(), topics)).collect()
+}
+
+fn warning(pattern: &str, topics: &[String]) -> String {
+    let mut text = format!("no topic matches {}; ", printable(pattern, SHORT));
+    if topics.is_empty() {
+        return text + "the server has none so far; waiting for it";
+    }
+    let shown: Vec<String> =
+        topics.iter().take(MOST).map(|topic| printable(topic, SHORT).to_string()).collect();
+    text.push_str(&format!("the server has {}", shown.join(", ")));
+    if topics.len() > MOST {
+        text.push_str(&format!(" and {} more", topics.len() - MOST));
+    }
+    if let Some(meant) = nearest(pattern, topics.iter().map(String::as_str)) {
+        text.push_str(&format!("; did you mean {}?", printable(meant, SHORT)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_is_not_there_is_answered_with_the_likely_one() {
+        let topics: Vec<String> = ["/imu", "/tf", "/vehicle/state"].map(str::to_owned).into();
+        let patterns = ["/vehicle/stat", "/t*"].map(|text| text.parse().unwrap());
+        assert_eq!(
+            warnings(&patterns, &topics),
+            [
+                "no topic matches /vehicle/stat; the server has /imu, /tf, /vehicle/state; did you mean /vehicle/state?"
+            ]
+        );
+    }
+
+    #[test]
+    fn few_of_many_topics_are_listed() {
+        let topics: Vec<String> = (0..10).map(|number| format!("/topic{number}")).collect();
+        let text = warning("/q", &topics);
+        assert!(text.ends_with("/topic5 and 4 more"), "{text}");
+        assert!(warning("/q", &[]).contains("none so far"));
+    }
+}
