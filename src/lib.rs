@@ -118,6 +118,7 @@ pub use prost_reflect;
 /// Insides that the benches measure and the program shares. No part of the API: they change without notice.
 #[doc(hidden)]
 pub mod internals {
+    pub use crate::folder::names::encoded;
     pub use crate::hub::outbox::{Outbox, Progress, Sessions, Slice};
     pub use crate::hub::queue::{Feed, Item};
     pub use crate::hub::subscriptions::ChannelSet;

@@ -19,6 +19,15 @@ pub(crate) fn names(rest: &str) -> Result<Vec<String>, &'static str> {
     Ok(names)
 }
 
+/// Text as one segment of a path, or one value of a query: all but unreserved characters escaped (RFC 3986 section 2.3).
+pub fn encoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
 /// Text with its escapes decoded.
 pub(crate) fn decoded(text: &str) -> Result<Cow<'_, str>, &'static str> {
     if !text.contains('%') {

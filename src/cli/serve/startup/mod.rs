@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use foxglove_bridge::internals::{Layout, SHORT, computer_name, counted, printable};
+use foxglove_bridge::internals::{Layout, SHORT, computer_name, counted, encoded, printable};
 use foxglove_bridge::server::About;
 use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::duration_text;
@@ -269,18 +269,6 @@ pub(super) fn recording(info: &RecordingInfo) -> String {
     facts.push(counted(info.channels.len() as u64, "channel"));
     facts.extend(info.message_count.map(|messages| counted(messages, "message")));
     format!("{} ({})", info.name, facts.join(", "))
-}
-
-/// Percent-encoded as one value of a URL's query.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 /// For people, while they are read.

@@ -17,6 +17,7 @@ use tokio::task::spawn_blocking;
 use super::Api;
 use super::answer::{Json, NO_SNIFF, Refusal};
 use super::file_body::FileBody;
+use crate::folder::names::encoded;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings};
 use range::Part;
 use validator::{Answered, Validators};
@@ -82,15 +83,6 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Files>, Ref
         size: file.size,
     };
     Ok(Json(Files { files: files.into_iter().map(listed).collect() }))
-}
-
-/// Percent-encoded as one segment of a path.
-fn encoded(name: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(encoded).collect()
 }
 
 pub(super) async fn send(

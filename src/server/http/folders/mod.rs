@@ -82,17 +82,7 @@ pub(super) async fn to_viewer(
 
 /// The viewer's address with the one that it connects to.
 fn link(host: &str) -> String {
-    format!("{VIEWER}/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F{}", escaped(host))
-}
-
-/// Percent-encoded as a part of a URL.
-fn escaped(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
+    format!("{VIEWER}/?ds=foxglove-websocket&ds.url=ws%3A%2F%2F{}", names::encoded(host))
 }
 
 /// A layout that is offered.
@@ -112,7 +102,10 @@ pub fn layouts(folder: &Path) -> Vec<Layout> {
     let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
     names.sort();
     names.truncate(LAYOUTS);
-    names.into_iter().map(|name| Layout { url: format!("/layouts/{}", escaped(&name)), name }).collect()
+    names
+        .into_iter()
+        .map(|name| Layout { url: format!("/layouts/{}", names::encoded(&name)), name })
+        .collect()
 }
 
 /// A file below a folder, unless who asks has it.
