@@ -33,15 +33,22 @@ def upgrade(port, host, origin=None):
     return int(head.split()[1]), body[:length].decode()
 
 
-def rows():
-    """Those of the table in docs/security.md, with this computer's name for `robot`."""
+def security_table(columns):
+    """The rows of the tables in docs/security.md that have so many columns, with this computer's name for `robot`."""
     page = os.path.join(os.path.dirname(__file__), "../../docs/security.md")
     name = os.uname().nodename.split(".")[0]
     with open(page) as file:
         for line in file:
             cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
-            if len(cells) == 5 and cells[4] in ("101", "403"):
-                yield [re.sub(r"\brobot\b", name, cell) for cell in cells[:4]] + [int(cells[4])]
+            if len(cells) == columns:
+                yield [re.sub(r"\brobot\b", name, cell) for cell in cells]
+
+
+def rows():
+    """Those of the table of handshakes."""
+    for *cells, status in security_table(5):
+        if status in ("101", "403"):
+            yield cells + [int(status)]
 
 
 async def origins():

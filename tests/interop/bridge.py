@@ -35,6 +35,20 @@ def check(condition, *said):
         raise AssertionError(" ".join(str(part) for part in said))
 
 
+async def all_at(once, work, items):
+    """Does work for each item, so many at once; failures are named."""
+    gate, failed = asyncio.Semaphore(once), []
+
+    async def one(item):
+        async with gate:
+            try:
+                await work(item)
+            except (Exception, asyncio.TimeoutError) as error:
+                failed.append(f"{item}: {error!r:.300}")
+    await asyncio.gather(*map(one, items))
+    check(not failed, f"{len(failed)} of {len(items)} failed:\n", "\n".join(failed[:20]))
+
+
 def equal(got, expected, what):
     check(got == expected, f"{what}: got {got!r:.300}, expected {expected!r:.300}")
 

@@ -12,7 +12,7 @@ import tempfile
 from foxglove_websocket.server import FoxgloveServer, FoxgloveServerListener
 
 from bridge import (
-    BRIDGE, DATA, OLD, TESTDATA, Client, RawClient, Recording, check, equal, messages_in, serving, until,
+    BRIDGE, DATA, OLD, TESTDATA, Client, RawClient, Recording, all_at, check, equal, messages_in, serving, until,
     write_camera_recording)
 from client import command, example, line, running
 from live import decoded
@@ -302,20 +302,6 @@ def relayable():
             yield path
 
 
-async def all_at(once, work, paths):
-    """Does work for each path, so many at once; failures are named."""
-    gate, failed = asyncio.Semaphore(once), []
-
-    async def one(path):
-        async with gate:
-            try:
-                await asyncio.wait_for(work(path), 100)
-            except (Exception, asyncio.TimeoutError) as error:
-                failed.append(f"{path}: {error!r:.300}")
-    await asyncio.gather(*map(one, paths))
-    check(not failed, "\n".join(failed))
-
-
 async def relay_all():
     """`echo --raw | serve -` passes on every recording: topics, schemas, log times and payloads are the same."""
     async def one(path):
@@ -333,7 +319,7 @@ async def relay_all():
                     check((record.topic, schema.name, record.message_encoding) in schemas, record.topic, schemas)
     paths = list(relayable())
     check(len(paths) > 30, "only", len(paths), "recordings")
-    await all_at(2, one, paths)
+    await all_at(2, lambda path: asyncio.wait_for(one(path), 100), paths)
 
 
 async def relay_decoded():
@@ -366,7 +352,7 @@ async def relay_decoded():
                 equal([(time, as_after(data)) for time, data in sorted(got[record.topic])],
                       [(time, as_before(data)) for time, data in sorted(messages)], "messages of " + record.topic)
                 compared.append(record.message_encoding)
-    await all_at(3, one, [DRIVE, *(os.path.join(DATA, "real", name) for name in ("mouse_json_zstd.mcap", "camera_model_json.mcap"))])
+    await all_at(3, lambda path: asyncio.wait_for(one(path), 100), [DRIVE, *(os.path.join(DATA, "real", name) for name in ("mouse_json_zstd.mcap", "camera_model_json.mcap"))])
     check({"json", "protobuf"} <= set(compared), compared)
 
 

@@ -13,6 +13,7 @@ import urllib.parse
 
 from mcap.reader import make_reader
 
+from admission import security_table
 from bridge import OLD, TESTDATA, Client, check, equal, messages_in, serving, until
 
 
@@ -416,14 +417,10 @@ async def http_folders():
 
 
 def rows():
-    """Those of the second table in docs/security.md, with this computer's name for `robot`."""
-    page = os.path.join(os.path.dirname(__file__), "../../docs/security.md")
-    name = os.uname().nodename.split(".")[0]
-    with open(page) as file:
-        for line in file:
-            cells = [cell.strip().strip("`") for cell in line.strip().strip("|").split("|")]
-            if len(cells) == 7 and cells[5].isdigit():
-                yield [cell.replace("robot", name) for cell in cells[:5]] + [int(cells[5]), cells[6]]
+    """Those of the table of requests."""
+    for *cells, status, answer in security_table(7):
+        if status.isdigit():
+            yield cells + [int(status), answer]
 
 
 async def http_origins():

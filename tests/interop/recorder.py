@@ -16,7 +16,7 @@ from mcap.reader import make_reader
 from mcap.records import Schema
 from mcap.stream_reader import StreamReader
 
-from bridge import BRIDGE, DATA, PLAY, SDK, TESTDATA, Client, Recording, Server, check, equal, serving, until
+from bridge import BRIDGE, DATA, PLAY, SDK, TESTDATA, Client, Recording, Server, all_at, check, equal, serving, until
 from client import Sdk, command, example
 from program import terminal
 from record import check_complete, in_log_order, info, new_file, read
@@ -153,16 +153,7 @@ async def recordings():
     with open(os.path.join(DATA, "expected.json")) as file:
         names = [name for name in json.load(file) if not name.endswith("chunk_not_closed.mcap")]
     check(len(names) > 40, names)
-    few, failures = asyncio.Semaphore(6), []
-
-    async def run(name):
-        async with few:
-            try:
-                await one_recording(name)
-            except AssertionError as error:
-                failures.append(f"{name}: {error}")
-    await asyncio.gather(*map(run, names))
-    check(not failures, "\n".join(failures))
+    await all_at(6, one_recording, names)
 
 
 class Cut:

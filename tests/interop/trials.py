@@ -20,7 +20,7 @@ import websockets
 from mcap.writer import Writer
 
 from bridge import (
-    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TABLE, TESTDATA, Client, RawClient, Recording, Server, check, check_silence,
+    DATA, MILLISECOND, OLD, PAUSE, PLAY, SDK, TABLE, TESTDATA, Client, RawClient, Recording, Server, all_at, check, check_silence,
     check_times, equal, messages_in, serving, until, write_camera_recording,
 )
 import admission
@@ -122,16 +122,7 @@ async def recording(name):
 async def conformance():
     paths = sorted(glob.glob(os.path.join(DATA, "conformance", "**", "*.mcap"), recursive=True))
     equal(len(paths), 416, "conformance recordings")
-    few, failures = asyncio.Semaphore(6), []
-
-    async def play(path):
-        async with few:
-            try:
-                await plays_exactly(path)
-            except Exception as error:
-                failures.append(f"{os.path.relpath(path, DATA)}: {error!r}")
-    await asyncio.gather(*map(play, paths))
-    check(not failures, f"{len(failures)} of {len(paths)} failed:\n", "\n".join(failures[:20]))
+    await all_at(6, plays_exactly, paths)
 
 
 def together(paths):
