@@ -9,23 +9,17 @@
 )]
 #![allow(missing_docs, reason = "a program")]
 
+mod cpu;
+
 use std::time::{Duration, Instant};
 
+use cpu::cpu;
 use foxglove_bridge::model::ChannelId;
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::{Recording, RecordingOptions, open};
 use foxglove_bridge::time::Timestamp;
 
 const SEEKS: u64 = 300;
-
-/// CPU time of this process so far; zero where the system does not tell.
-fn cpu() -> Duration {
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
-    TICK * (ticks(11) + ticks(12))
-}
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3

@@ -9,12 +9,15 @@
 )]
 #![allow(missing_docs, reason = "a program")]
 
+mod cpu;
+
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use cpu::cpu;
 use foxglove_bridge::model::{Batch, Channel};
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::sink::{McapWriter, WriterOptions};
@@ -29,15 +32,6 @@ const ROUNDS: usize = 3;
 /// As in the files that are written.
 const CHUNK_SIZE: usize = 1 << 20;
 const LEVEL: i32 = 1;
-
-/// CPU time of this process so far; zero where the system does not tell.
-fn cpu() -> Duration {
-    const TICK: Duration = Duration::from_millis(10);
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
-    TICK * (ticks(11) + ticks(12))
-}
 
 struct Input {
     channels: Vec<Arc<Channel>>,
