@@ -1,5 +1,6 @@
 //! The TOML file: the same keys as the flags, values as numbers, texts or lists, errors with their line.
 
+use std::io::Read;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -8,8 +9,26 @@ use super::keys::{KEYS, Key, Reads};
 use super::{ConfigError, Origin, Setting, is_live, table};
 use foxglove_bridge::internals::{SHORT, nearest, printable};
 
+/// The largest file of settings: far more than all keys with long lists.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// The settings of a TOML file.
+pub(crate) fn file_settings(path: &Path) -> Result<Vec<Setting>, ConfigError> {
+    let failed = |source| ConfigError::File { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let length = file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(failed)?;
+    if length as u64 > LARGEST_FILE {
+        return Err(failed(std::io::Error::other(format!(
+            "has more than {} MiB, which is no file of settings",
+            LARGEST_FILE >> 20
+        ))));
+    }
+    settings(&text, path)
+}
+
 /// The settings in the text of a file; `path` is for error messages.
-pub(crate) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
+pub(super) fn settings(text: &str, path: &Path) -> Result<Vec<Setting>, ConfigError> {
     let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         path: path.to_owned(),

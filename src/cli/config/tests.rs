@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::keys::{KEYS, Key, split_list};
 use std::time::Duration;
