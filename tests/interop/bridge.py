@@ -228,6 +228,8 @@ class Client:
         check(not cls.offers_newest or socket.subprotocol == TABLE, socket.subprotocol)
         client = cls(socket)
         client.topics = topics
+        # those that connect later have higher numbers
+        await until(lambda: client.events, "the first frame")
         return client
 
     async def read(self):

@@ -729,7 +729,7 @@ async def mixed():
             writer.sendall(b'{"topic":"/n","schema":"N","log_time":1100.5,"data":{"n":7}}\n')
             writer.sendall(b'{"topic":"/line","log_time":2,"data":{}}\n')
             await client.until(
-                lambda events: len(messages_in(events)) >= 5, "messages of all inputs; " + server.said())
+                lambda events: len(messages_in(events)) >= 6, "messages of all inputs; " + server.said())
             # an input that ends takes nothing with it
             server.stdin.close()
             writer.close()
