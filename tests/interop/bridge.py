@@ -320,7 +320,7 @@ class Client:
         except asyncio.TimeoutError:
             raise AssertionError(f"{what}: not within {seconds} s; last: {str(self.events[-5:]):.800}") from None
 
-    async def closed(self, seconds=60):
+    async def closed(self, seconds=2 * PATIENCE):
         await asyncio.wait_for(self.task, seconds)
         errors = [event for event in self.events if event[0] == "error"]
         check(not errors, errors)

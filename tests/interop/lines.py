@@ -13,8 +13,6 @@ import tempfile
 import threading
 import time
 
-import websockets
-
 from bridge import OLD, SDK, TESTDATA, Client, Server, check, equal, messages_in, serving, shell, until
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")

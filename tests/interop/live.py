@@ -19,7 +19,7 @@ from mcap.writer import CompressionType, Writer
 from mcap_protobuf.decoder import DecoderFactory
 
 from bridge import (
-    BRIDGE, DATA, OLD, PATIENCE, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence, check_times, equal,
+    DATA, OLD, PATIENCE, SDK, TESTDATA, Client, RawClient, Recording, Server, check, check_silence, check_times, equal,
     messages_in, serving, shell, until,
 )
 
@@ -119,9 +119,8 @@ async def cat(name, stamp):
     check_times(client.events)
 
 
-async def cats(stamp):
-    names = ["real/mouse_json_zstd.mcap", "real/osi_moving_host_zstd.mcap", "made/drive_20s.mcap"]
-    for name in names:
+async def cats(stamp, *more):
+    for name in ("real/mouse_json_zstd.mcap", "made/drive_20s.mcap", *more):
         try:
             await cat(name, stamp)
         except Exception as error:
@@ -909,7 +908,7 @@ async def live_mcap():
 TRIALS = dict(
     unwatched=unwatched, unwatched_moment=unwatched_moment, watched=watched, lines_file=lines_file, beginnings=beginnings,
     no_whole_line=no_whole_line, paced_times=paced_times, web_page=web_page, long_lines=long_lines,
-    readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
+    readme=readme, eof_keeps=eof_keeps, silent=silent, live_mcap=live_mcap, cat_older=lambda: cats(older_time, "real/osi_moving_host_zstd.mcap"), cat_newer=lambda: cats(newer_time), looks=looks, bad_lines=bad_lines,
     strict=strict, raw=raw, changed_schema=changed_schema, live_rules=live_rules, static_live=static_live, time_anew=time_anew,
     sockets=sockets, mcap_stream=mcap_stream, not_a_stream=not_a_stream, follow=follow, mixed=mixed, shifted=shifted, dont_mix=dont_mix,
 )
