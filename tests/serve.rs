@@ -343,7 +343,9 @@ fn main() -> ExitCode {
     let code = libtest_mimic::run(&arguments, trials()).exit_code();
     let mut times = std::mem::take(&mut *TIMES.lock().unwrap_or_else(PoisonError::into_inner));
     times.sort_unstable_by(|one, other| other.cmp(one));
-    println!("the slowest trials:");
+    if !times.is_empty() {
+        println!("the slowest trials:");
+    }
     for (time, name) in times.iter().take(20) {
         println!("{:6.1} s  {name}", time.as_secs_f64());
     }
