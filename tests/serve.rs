@@ -4,10 +4,13 @@
 //! What a peer is asked to check is in `tests/interop`. Where peers or recordings are missing the trials that need
 //! them are ignored; with `CI=true` they fail.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a report of tests")]
 
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
@@ -328,18 +331,31 @@ const NODE_TRIALS: &[(&str, &str)] = &[
     ("demo and perf-test-client: it counts every topic", "example_perf"),
 ];
 
-/// Held for reading by most trials, and for writing by the one that needs the computer for itself.
-static COMPUTER: RwLock<()> = RwLock::new(());
+/// A trial that is still there after that has failed. Those in `trials.py` and `*.cjs` have limits of their own, which come
+/// first and say more.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// How long each trial took.
+static TIMES: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    libtest_mimic::run(&arguments, trials()).exit_code()
+    let code = libtest_mimic::run(&arguments, trials()).exit_code();
+    let mut times = std::mem::take(&mut *TIMES.lock().unwrap_or_else(PoisonError::into_inner));
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    if !times.is_empty() {
+        println!("the slowest trials:");
+    }
+    for (time, name) in times.iter().take(20) {
+        println!("{:6.1} s  {name}", time.as_secs_f64());
+    }
+    code
 }
 
 /// A trial that runs a command; where something it needs is missing it is ignored, in CI it fails.
 fn trial(name: String, needs: Result<Vec<PathBuf>, String>) -> Trial {
     let ignored = needs.is_err() && !ci();
-    Trial::test(name, move || run(&needs?)).with_ignored_flag(ignored)
+    Trial::test(name.clone(), move || run(&name, &needs?)).with_ignored_flag(ignored)
 }
 
 /// The trial in a network namespace of its own; where none is permitted it is ignored, also in CI.
@@ -351,7 +367,7 @@ fn vanished(needs: Result<Vec<PathBuf>, String>) -> Trial {
         if let Err(reason) = namespaces() {
             return Ok(Completion::ignored_with(reason));
         }
-        run(&[vec!["unshare".into(), "-Urn".into()], command].concat())?;
+        run(name, &[vec!["unshare".into(), "-Urn".into()], command].concat())?;
         Ok(Completion::Completed)
     });
     trial.with_ignored_flag(ignored)
@@ -439,11 +455,13 @@ fn node() -> Result<PathBuf, String> {
     }
 }
 
-fn run(command: &[PathBuf]) -> Result<(), Failed> {
+fn run(name: &str, command: &[PathBuf]) -> Result<(), Failed> {
     let mut child = Command::new(&command[0]);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FOXGLOVE_BRIDGE_")) {
         child.env_remove(name);
     }
+    // no pipe: a process that a trial leaves behind would hold it open
+    let mut said = tempfile::tempfile()?;
     child
         .args(&command[1..])
         .env_remove("RUST_LOG")
@@ -452,18 +470,37 @@ fn run(command: &[PathBuf]) -> Result<(), Failed> {
         .env("BRIDGE_TESTDATA", Path::new(ROOT).join("testdata"))
         .env("NODE_PATH", modules())
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .stdin(Stdio::null());
-    let alone = command.get(2).is_some_and(|name| name == Path::new("stalled"));
-    let output = if alone {
-        let _computer = COMPUTER.write().unwrap_or_else(PoisonError::into_inner);
-        child.output()?
-    } else {
-        let _computer = COMPUTER.read().unwrap_or_else(PoisonError::into_inner);
-        child.output()?
-    };
-    if output.status.success() {
+        .env("PYTHONUTF8", "1")
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(said.try_clone()?)
+        .stderr(said.try_clone()?);
+    let begin = Instant::now();
+    let status = wait(child)?;
+    let took = begin.elapsed();
+    TIMES.lock().unwrap_or_else(PoisonError::into_inner).push((took, name.to_owned()));
+    if status.is_some_and(|status| status.success()) {
         return Ok(());
     }
-    let said = [&output.stdout[..], &output.stderr[..]].concat();
-    Err(format!("{}\n{}", output.status, String::from_utf8_lossy(&said)).into())
+    let status = status.map_or("it is still there".to_owned(), |status| status.to_string());
+    let mut text = Vec::new();
+    said.rewind()?;
+    said.read_to_end(&mut text)?;
+    Err(format!("{status}, after {:.1} s\n{}", took.as_secs_f64(), String::from_utf8_lossy(&text)).into())
+}
+
+/// The exit status of a command, or nothing if it had to be killed.
+fn wait(mut command: Command) -> std::io::Result<Option<ExitStatus>> {
+    let (mut child, begin) = (command.spawn()?, Instant::now());
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if begin.elapsed() > LIMIT {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

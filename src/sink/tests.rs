@@ -104,13 +104,11 @@ fn what_was_published_a_second_ago_can_be_read_although_nothing_was_completed() 
     hub.publisher().announce(&[channel(1, "/a")]);
     let recorder = Recorder::start(&path, &hub, &[]).unwrap();
     publish(&hub, &batch(&[(1, 5, 4, 3, b"{}".to_vec())]));
-    let published = Instant::now();
     let got = wait_for("the message in the file", || {
         let got = messages(&fs::read(&path).unwrap());
         (!got.is_empty()).then_some(got)
     });
     assert_eq!(got, [("/a".to_owned(), 5, 4, 3, b"{}".to_vec())]);
-    assert!(published.elapsed() < Duration::from_secs(5), "{:?}", published.elapsed());
     drop(recorder);
 }
 

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 
-from bridge import OLD, PAUSE, TABLE, TESTDATA, Client, check, equal, messages_in, serving, until
+from bridge import OLD, PATIENCE, PAUSE, TABLE, TESTDATA, Client, check, equal, messages_in, serving, until
 
 DEMO = os.path.join(TESTDATA, "ros1_demo_zstd.mcap")
 
@@ -21,7 +21,7 @@ def upgrade(port, host, origin=None):
     ]
     if origin is not None:
         lines.append(f"Origin: {origin}")
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b""
         while b"\r\n\r\n" not in answer:

@@ -105,12 +105,12 @@ async def ten_viewers(server):
 
 
 async def window():
-    """A live source of 20 MB/s is saved five times while ten viewers watch."""
-    bound, keep, after = 150_000_000, 5, 2
+    """A live source of 10 MB/s is saved five times while ten viewers watch."""
+    bound, keep, after, buffered = 75_000_000, 5, 2, 32 << 20
     async def run(folder, *options):
-        arguments = ("-", "--live", "--latch", "/map", "--client-buffer", "64MiB", *options)
+        arguments = ("-", "--live", "--latch", "/map", "--client-buffer", f"{buffered}B", *options)
         async with serving(*arguments, stdin="pipe", cwd=folder) as server:
-            source = Source(server.stdin)
+            source = Source(server.stdin, pictures=50)
             source.start()
             await until(lambda: len(source.sent["/picture"]) > 10, "a source")
             viewers = await ten_viewers(server)
@@ -119,7 +119,7 @@ async def window():
                 answers = []
                 for _ in range(5 if options else 0):
                     asked = time.time_ns()
-                    answer = await viewers[0].call("/recording/save", {}, 60)
+                    answer = await viewers[0].call("/recording/save", {})
                     answers.append((asked, time.time_ns(), answer))
                 return answers
             saving = asyncio.create_task(save())
@@ -127,7 +127,7 @@ async def window():
             source.stop()
             last = source.sent["/state"][-1]
             for viewer in viewers:
-                await viewer.until(lambda events: any(e[0] == "message" and e[2] == last for e in events), "all", 60)
+                await viewer.until(lambda events: any(e[0] == "message" and e[2] == last for e in events), "all")
                 got = [event[1:] for event in viewer.events if event[0] == "message"]
                 for topic in {"/state"} | ({"/picture"} if viewer is viewers[-1] else set()):
                     check_contiguous(numbers(got, topic), f"what a viewer got of {topic}")
@@ -151,14 +151,14 @@ async def window():
                 got = numbers(messages, topic)
                 check_contiguous(got, f"saved of {topic}")
                 equal([t for name, t, _ in messages if name == topic], times[got[0]:got[-1] + 1], "log times")
-                # what is on its way takes a moment
-                slack, first, end = SECOND // 2, times[got[0]], times[got[-1]]
+                # what is on its way takes a moment, a longer one on a busy computer
+                slack, first, end = SECOND * 3 // 2, times[got[0]], times[got[-1]]
                 begin = asked - keep * SECOND
                 check(begin - slack < first < begin + slack, topic, "begins", (first - begin) / SECOND, "s too late")
                 check(abs(end - asked - after * SECOND) < slack, topic, "ends after", (end - asked) / SECOND, "s")
         equal(files(folder), sorted(os.path.basename(answer["path"]) for _, _, answer in answers), "files")
-        # a file in the making has 8 MiB besides
-        check(memory - base < 1.1 * bound + (8 << 20), "memory:", memory - base, "B more than without --keep")
+        # a file in the making has 8 MiB besides, and a viewer that is late its buffer
+        check(memory - base < 1.1 * bound + (8 << 20) + buffered, "memory:", memory - base, "B more than without --keep")
 
 
 async def bound():
@@ -171,7 +171,7 @@ async def bound():
             source = Source(server.stdin, pictures=300)
             source.start()
             viewer = await Viewer.connect(server, OLD, topics=set())
-            await until(lambda: len(source.sent["/picture"]) > 600, "three times the bound", 60)
+            await until(lambda: len(source.sent["/picture"]) > 600, "three times the bound")
             saving = asyncio.create_task(viewer.call("/recording/save", {}))
             memory = await peak(server, 2, saving)
             source.stop()
@@ -189,6 +189,7 @@ async def bound():
 async def killed():
     """`kill -9` in the middle of a save leaves no half file under a name that looks whole."""
     with tempfile.TemporaryDirectory() as folder:
+        parts = []
         for number in range(2):
             arguments = ("-", "--live", "--keep", "60s", "--save-after", "1h", "--save-dir", folder)
             async with serving(*arguments, stdin="pipe") as server:
@@ -196,8 +197,9 @@ async def killed():
                 source.start()
                 await until(lambda: len(source.sent["/picture"]) > 100, "a source")
                 server.process.send_signal(signal.SIGUSR1)
-                await until(lambda: len(files(folder)) > number, "a file")
-                await asyncio.sleep(1)
+                part = await until(lambda: [one.path for one in os.scandir(folder) if one.path not in parts], "a file")
+                await until(lambda: os.path.getsize(part[0]) > 30_000_000, "the begin of a save")
+                parts += part
                 server.process.kill()
                 await server.code()
                 source.stop()
@@ -253,9 +255,9 @@ async def asked():
     """Who can ask, and what fits to what is served."""
     with tempfile.TemporaryDirectory() as folder:
         async with serving("-", "--keep", "60s", "--save-dir", folder, "--name", "robot", stdin="pipe") as server:
+            viewer = await Viewer.connect(server, OLD, topics=None)
             for number in range(10):
                 await server.write({"topic": "/n", "data": {"n": number}})
-            viewer = await Viewer.connect(server, OLD, topics=None)
             await viewer.until(lambda events: sum(e[0] == "message" for e in events) == 10, "messages")
             answer = await viewer.call("/recording/save", {})
             equal([json.loads(data)["n"] for _, _, data in saved_messages(answer["path"])], list(range(10)), "saved")
@@ -271,8 +273,8 @@ async def asked():
     with tempfile.TemporaryDirectory() as folder:
         arguments = ("-", "--keep", "60s", "--save-after", "1h", "--save-dir", folder)
         async with serving(*arguments, stdin="pipe") as server:
-            await server.write({"topic": "/n", "data": {"n": 1}})
             viewer = await Client.connect(server, OLD, topics=None)
+            await server.write({"topic": "/n", "data": {"n": 1}})
             await viewer.until(lambda events: any(e[0] == "message" for e in events), "a message")
             server.process.send_signal(signal.SIGUSR1)
             await until(lambda: files(folder), "a file")
@@ -314,7 +316,7 @@ def key():
         one.type("while sleep 0.1 && echo '{\"topic\":\"/a\",\"data\":{}}'; do :; done 2>/dev/null | " + serve + "\n")
         one.until("keeping the last")
         one.until("1 topic|live")
-        one.read(1)
+        one.read(3)
         one.type("s")
         one.until(r"saved \d+ messages")
         one.type("q")

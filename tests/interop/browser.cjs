@@ -43,7 +43,7 @@ async function main() {
     }
     const refusals = () => said.match(/--allow-origin http:\/\/evil\.example/g)?.length ?? 0;
     for (let waited = 0; refusals() < 3; waited += 10) {
-      assert.ok(waited < 10_000, said);
+      assert.ok(waited < 60_000, said);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     await page.goto(`http://127.0.0.1:${port}/`);
@@ -82,7 +82,7 @@ async function main() {
   }
 }
 
-setTimeout(() => assert.fail("took too long"), 100_000).unref();
+setTimeout(() => assert.fail("took too long"), 240_000).unref();
 main().then(
   () => process.exit(0),
   (error) => {

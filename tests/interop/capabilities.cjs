@@ -7,7 +7,7 @@ const { FoxgloveClient } = require("@foxglove/ws-protocol");
 const WebSocket = require("ws");
 
 const [port, subprotocol, access] = process.argv.slice(2);
-setTimeout(() => assert.fail(`waits for: ${[...waiting].join(", ")}`), 50_000).unref();
+setTimeout(() => assert.fail(`waits for: ${[...waiting].join(", ")}`), 150_000).unref();
 
 const waiting = new Set();
 /** The first event of a kind for which `is` holds, and what is done once it is awaited. */

@@ -303,7 +303,7 @@ async def node(server, *arguments):
     process = await asyncio.create_subprocess_exec(
         "node", script, str(server.port), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), 60)
+        said, _ = await asyncio.wait_for(process.communicate(), 180)
         equal(process.returncode, 0, f"{arguments}: {said.decode()} {server.said()}; exit code")
     finally:
         if process.returncode is None:

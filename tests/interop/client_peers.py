@@ -12,9 +12,10 @@ import tempfile
 from foxglove_websocket.server import FoxgloveServer, FoxgloveServerListener
 
 from bridge import (
-    BRIDGE, DATA, OLD, TESTDATA, Client, RawClient, Recording, all_at, check, equal, messages_in, serving, until,
+    BRIDGE, DATA, OLD, PATIENCE, TESTDATA, Client, RawClient, Recording, all_at, check, equal, messages_in, serving, until,
     write_camera_recording)
 from client import command, example, line, running
+from http_api import ask_now
 from live import decoded
 from program import Address, port_of
 
@@ -144,18 +145,19 @@ async def bench():
             "bench", url, "--clients", 3, "--duration", "4s", "--exclude", "/camera/**", "--topics", "--json"))
         equal(report["clients"], {"asked": 3, "connected": 3, "lost": 0}, "clients")
         equal((report["missed"], report["closed_by_server"]), (0, False), "missed")
-        check(1.0 < report["seconds"] <= 4.1, report["seconds"])
+        check(0.5 < report["seconds"] <= 4.5, report["seconds"])
         check(report["latency"] and report["jitter"] is None, "log times are of this computer's clock")
-        check(0 < report["latency"]["p50"] <= report["latency"]["p99"] <= report["latency"]["max"] < 2, report["latency"])
+        check(0 < report["latency"]["p50"] <= report["latency"]["p99"] <= report["latency"]["max"] < 10, report["latency"])
         topics = {topic["topic"]: topic for topic in report["topics"]}
         check("/tf" in topics and not any(topic.startswith("/camera") for topic in topics), topics.keys())
         equal(sum(topic["messages"] for topic in topics.values()), report["messages"], "messages of all topics")
         check(report["messages"] > 100, report["messages"])
         process = await asyncio.create_subprocess_exec(
             BRIDGE, "bench", url, "--clients", "2", "--duration", "30s", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        await asyncio.sleep(1.5)
+        await until(lambda: len(ask_now(server.port, "GET", "/api/clients").json()["clients"]) == 2, "the clients")
+        await asyncio.sleep(0.5)
         server.process.kill()
-        out, log = await asyncio.wait_for(process.communicate(), 20)
+        out, log = await asyncio.wait_for(process.communicate(), PATIENCE)
         equal(process.returncode, 1, "exit code: " + log.decode())
         check(b"2 of 2 connections ended" in log and b"2 of 2, 2 lost" in out, (out, log))
     recording = Recording(DRIVE)
@@ -165,7 +167,7 @@ async def bench():
         equal(report["closed_by_server"], True, "the server has closed")
         equal(report["messages"], 2 * len(recording.messages), "messages")
         equal(report["bytes"], 2 * sum(len(message.data) for message in recording.messages), "bytes")
-        check(report["latency"] is None and report["jitter"]["p50"] < 0.1, report["jitter"])
+        check(report["latency"] is None and report["jitter"]["p50"] < 0.5, report["jitter"])
         equal(report["missed"], 0, "missed")
     await command("bench", "ws://127.0.0.1:1", code=1)
     await command("bench", "http://127.0.0.1:1", code=2)
@@ -204,13 +206,13 @@ async def stalled_stdout():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "camera.mcap")
         sent = [message for message in write_camera_recording(path, 5) if message[0] == "/camera"]
-        async with serving(path, "--client-timeout", "2s", "--start-on", "client", "--at-end", "exit") as server:
+        async with serving(path, "--client-timeout", "2s", "--on-slow-client", "wait", "--start-on", "client", "--at-end", "exit") as server:
             echo = subprocess.Popen(
                 [BRIDGE, "echo", "--raw", f"ws://127.0.0.1:{server.port}", "/camera"], stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE)
             try:
                 # all has been sent by then, although nothing was read for five seconds
-                equal(await server.code(60), 0, "exit code of the server: " + server.said())
+                equal(await server.code(), 0, "exit code of the server: " + server.said())
                 out, log = await asyncio.to_thread(echo.communicate, None, 60)
             finally:
                 echo.kill()
@@ -234,12 +236,15 @@ async def stalled_pipe():
         viewer = await Client.connect(server, OLD, topics=None)
         stalled = await asyncio.to_thread(RawClient, server.port, 4096)
         stalled.subscribe()
-        await asyncio.sleep(0.3)
+
+        def subscribers():
+            return [topic["subscribers"] for topic in ask_now(server.port, "GET", "/api/topics").json()["topics"]]
+        await until(lambda: subscribers() == [2], "both subscriptions")
         writing = asyncio.create_task(server.write(lines))
         done, _ = await asyncio.wait([writing], timeout=1.5)
         check(not done, "the pipe is not read")
-        await asyncio.wait_for(writing, 30)
-        await viewer.until(lambda events: len(messages_in(events)) == count, "all messages", 30)
+        await asyncio.wait_for(writing, PATIENCE)
+        await viewer.until(lambda events: len(messages_in(events)) == count, "all messages")
         await server.says("it took nothing and sent nothing")
 
 
@@ -279,7 +284,7 @@ async def relayed(path, *form, rate=("--rate", "max"), part=()):
                 serve.stdin.close()
                 equal(await asyncio.to_thread(echo.wait, 60), 0, "exit code of echo")
                 count = len(recording.messages)
-                await client.until(lambda events: len(messages_in(events)) >= count, f"{count} messages", 60)
+                await client.until(lambda events: len(messages_in(events)) >= count, f"{count} messages")
                 yield recording, channels, client
             finally:
                 for process in filter(None, (echo, serve)):
@@ -387,7 +392,7 @@ async def told():
 
         await command("rate", url, "1")
         await command("call", url, "/playback/play")
-        said = await command("echo", url, "/vehicle/state", "--field", "nope", "--timeout", "1s", code=1)
+        said = await command("echo", url, "/vehicle/state", "--field", "nope", "--timeout", "4s", code=1)
         check("its message has no nope" in said and "no message with nope" in said, said)
         said = await command("publish", url, stdin=b'no line\n{"topic":"/a","data":{}}\n', code=4)
         check("1 line can't be used" in said, said)

@@ -10,12 +10,11 @@ import signal
 import socket
 import struct
 import subprocess
-import tempfile
 
 from mcap.records import Schema
 from mcap_protobuf.decoder import DecoderFactory
 
-from bridge import BRIDGE, OLD, SDK, Client, Server, check, equal
+from bridge import BRIDGE, OLD, PATIENCE, SDK, Client, Server, check, equal
 from program import Address
 
 NAMES = ["drive", "sysmon", "json", "protobuf", "image", "params", "services", "playback"]
@@ -25,11 +24,7 @@ class Demo(Server):
     """A demo that listens on a free port."""
 
     def __init__(self, *arguments, port=0):
-        self.log = tempfile.TemporaryFile()
-        self.stdin = self.port = None
-        self.process = subprocess.Popen(
-            [BRIDGE, "demo", *arguments, "--port", str(port)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.log)
+        self.start(["demo", *arguments, "--port", str(port)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 class Viewer(Client):
@@ -64,7 +59,7 @@ class Viewer(Client):
     async def send(self, **text):
         await self.socket.send(json.dumps(text))
 
-    async def until(self, done, what, seconds=30):
+    async def until(self, done, what, seconds=PATIENCE):
         def look(_):
             self.take()
             return done()
@@ -87,8 +82,9 @@ class Viewer(Client):
         return self.factory.decoder_for("protobuf", schema)
 
     async def call(self, name, request, number):
-        services = [s for text in self.texts("advertiseServices") for s in text["services"]]
-        service = next(s for s in services if s["name"] == name)
+        def offered():
+            return [s for text in self.texts("advertiseServices") for s in text["services"] if s["name"] == name]
+        service = (await self.until(offered, name))[0]
         for part in ("request", "response"):
             equal(service[part]["schemaEncoding"], "jsonschema", name)
             equal(json.loads(service[part]["schema"])["type"], "object", name)
@@ -123,13 +119,13 @@ async def demo(name, protocol=OLD):
         yield server, viewer
         server.process.send_signal(signal.SIGINT)
         equal(await server.code(), 0, "exit code; " + server.said())
-        equal(await viewer.closed(10), 1001, "close code")
+        equal(await viewer.closed(), 1001, "close code")
         check(not re.search("ERROR|WARN|panicked", server.said()), server.said())
     finally:
         server.stop()
 
 
-async def everything(viewer, least, seconds=30):
+async def everything(viewer, least, seconds=PATIENCE):
     """Waits for messages of each topic: `least` of those that are not named in it."""
     def missing():
         return [topic for topic in (channel["topic"] for channel in viewer.channels.values())
@@ -292,7 +288,7 @@ async def playback():
                            viewer.messages["/pendulum"][-1][0] == target, "the backfill")
         state = await control(0, 4.0, None, "faster")
         equal((state["status"], state["speed"]), (0, 4.0), "after the change")
-        await viewer.until(lambda: viewer.messages["/pendulum"][-1][0] > target + 4 * 10**9, "playing", 20)
+        await viewer.until(lambda: viewer.messages["/pendulum"][-1][0] > target + 4 * 10**9, "playing")
 
 
 TRIALS = dict(

@@ -10,7 +10,7 @@ import tempfile
 from mcap.reader import make_reader
 from mcap_protobuf.decoder import DecoderFactory
 
-from bridge import TESTDATA, Recording, check, equal, serving, until
+from bridge import PATIENCE, TESTDATA, Recording, check, equal, serving, until
 from lines import talking
 
 PROGRAM = os.path.join(os.environ.get("NODE_PATH", ""), ".bin", "ws-protocol-examples")
@@ -28,17 +28,16 @@ class Example:
         while data := await self.process.stdout.read(65536):
             self.text += data.decode(errors="replace")
 
-    async def says(self, pattern, seconds=30):
-        for _ in range(seconds * 50):
-            if found := re.search(pattern, self.text):
-                return found
-            await asyncio.sleep(0.02)
-        raise AssertionError(f"it does not say {pattern!r}, but: {self.text[-2000:]}")
+    async def says(self, pattern):
+        try:
+            return await until(lambda: re.search(pattern, self.text), f"{pattern!r} of the example")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says: {self.text[-2000:]}") from None
 
     async def ends(self, with_signal=None):
         if with_signal:
             self.process.send_signal(with_signal)
-        await asyncio.wait_for(self.task, 30)
+        await asyncio.wait_for(self.task, PATIENCE)
         equal(await self.process.wait(), 0, "exit code of the example; " + self.text[-2000:])
 
 
@@ -60,7 +59,7 @@ async def pause_after_handshake(port):
     moment after its connection is open: what arrives together with the handshake's answer is lost to it."""
     async def connect(reader, writer):
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer, 0.3))
+        await asyncio.gather(pass_on(reader, far_writer), pass_on(far_reader, writer, 1.5))
         writer.close()
         far_writer.close()
     async with await asyncio.start_server(connect, "127.0.0.1", 0) as proxy:

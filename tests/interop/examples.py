@@ -63,10 +63,14 @@ async def publish():
 
 async def record():
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "drive.mcap")
-        async with example("drive", "mcap-record", "-o", path, way=pause_after_handshake) as (_, client):
+        path, often = os.path.join(folder, "drive.mcap"), ("/tf", "/lidar/points", "/camera/image", "/gps")
+        async with example("drive", "mcap-record", "-o", path, way=pause_after_handshake) as (server, client):
             await client.says("subscribing to /log ")
-            await asyncio.sleep(5)
+            viewer = await Viewer.connect(server.port, OLD)
+            # the slowest ones are sent twice a second
+            await viewer.until(lambda: all(len(viewer.messages.get(topic, [])) > 12 for topic in often), "messages")
+            await viewer.socket.close()
+            await asyncio.sleep(2)
             await client.ends(signal.SIGINT)
         counts = {}
         with open(path, "rb") as file:
@@ -74,7 +78,7 @@ async def record():
                     topics=["/tf", "/tf_static", "/lidar/points", "/camera/image", "/gps", "/map", "/log"]):
                 counts[channel.topic] = counts.get(channel.topic, 0) + 1
                 check(message.ByteSize() > 0, channel.topic)
-        check(all(counts[topic] > 2 for topic in ("/tf", "/lidar/points", "/camera/image", "/gps")), counts)
+        check(all(counts[topic] > 2 for topic in often), counts)
         check(counts["/tf_static"] == 1 and counts["/map"] == 1 and counts["/log"] >= 1, counts)
 
 

@@ -17,7 +17,7 @@ import urllib.parse
 from mcap.reader import make_reader
 from mcap.writer import CompressionType, Writer
 
-from bridge import TESTDATA, check, equal, serving
+from bridge import PATIENCE, TESTDATA, check, equal, serving, until
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
 PAGE = "http://localhost:8080"
@@ -25,7 +25,7 @@ PAGE = "http://localhost:8080"
 
 def ask(port, path, method="GET", **headers):
     """Status, headers by lower-case name, body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     with contextlib.closing(connection):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, headers=named)
@@ -150,7 +150,7 @@ class Remote(io.RawIOBase):
     """A file that is read by ranges over one connection."""
 
     def __init__(self, port, path):
-        self.connection, self.path, self.at = http.client.HTTPConnection("127.0.0.1", port, timeout=30), path, 0
+        self.connection, self.path, self.at = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE), path, 0
         self.size = int(self.request("HEAD")[1]["Content-Length"])
 
     def request(self, method, **headers):
@@ -252,11 +252,7 @@ async def file_aborted():
                     # a reset
                     one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 one.close()
-            for _ in range(100):
-                if descriptors(server.process) == kept:
-                    break
-                await asyncio.sleep(0.1)
-            equal(descriptors(server.process), kept, "descriptors of files that nobody reads")
+            await until(lambda: descriptors(server.process) == kept, "the close of the files that nobody reads")
             status, _, body = await get(server, "/files/large.mcap")
             equal((status, hashlib.sha256(body).hexdigest()),
                   (200, hashlib.sha256(open(path, "rb").read()).hexdigest()), "the whole file")

@@ -10,7 +10,7 @@ import zlib
 import websockets
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from bridge import MESSAGE, OLD, TESTDATA, Client, Recording, check, equal, read_frame, serving
+from bridge import MESSAGE, OLD, PATIENCE, TESTDATA, Client, Recording, check, equal, read_frame, serving
 
 FIN, RSV1 = 0x80, 0x40
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
@@ -59,7 +59,7 @@ class Raw:
     """A bare connection."""
 
     def __init__(self, server, **changed):
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         self.socket.sendall(request(**changed))
         self.buffered, self.taken = b"", 0
         while b"\r\n\r\n" not in self.buffered:

@@ -14,7 +14,7 @@ import urllib.parse
 from mcap.reader import make_reader
 
 from admission import security_table
-from bridge import OLD, TESTDATA, Client, check, equal, messages_in, serving, until
+from bridge import OLD, PATIENCE, TESTDATA, Client, check, equal, messages_in, serving, until
 
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
@@ -29,7 +29,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask_now(port, method, path, body=None, headers=(), timeout=30):
+def ask_now(port, method, path, body=None, headers=(), timeout=PATIENCE):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         headers = dict(headers)
@@ -58,7 +58,7 @@ async def control(server, expected=200, **wish):
     return answer.json()
 
 
-def raw(port, data, wait=10):
+def raw(port, data, wait=PATIENCE):
     """Sends bytes; what comes back until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
         connection.sendall(data)
@@ -79,12 +79,17 @@ async def http_api():
         equal(status["playback"]["state"], "waiting", "state")
         viewer = await Client.connect(server, OLD, topics=None)
         await viewer.until(messages_in, "messages")
-        await asyncio.sleep(2)
-        topics = {topic["topic"]: topic for topic in (await get(server, "/api/topics"))["topics"]}
+        def topics_now():
+            return {topic["topic"]: topic for topic in ask_now(server.port, "GET", "/api/topics").json()["topics"]}
+
+        def much_of_fix():
+            fix = topics_now()["/gps/fix"]
+            return fix["messages"] > 10 and fix["hz"] > 5 and fix
+        fix = await until(much_of_fix, "messages, and their rate")
+        topics = topics_now()
         equal(list(topics), sorted(topics), "order")
-        fix = topics["/gps/fix"]
         equal((fix["subscribers"], fix["encoding"]), (1, "protobuf"), "fix")
-        check(fix["messages"] > 10 and fix["bytes"] > fix["messages"] and fix["hz"] > 5, fix)
+        check(fix["bytes"] > fix["messages"], fix)
         (client,) = (await get(server, "/api/clients"))["clients"]
         equal((client["subprotocol"], client["dropped"], client["slow_because"]), (OLD, 0, None), "client")
         check(set(client["subscriptions"]) == set(topics) and client["messages_sent"] > 50, client)
@@ -132,17 +137,19 @@ async def http_not_ready():
     async with serving("-", "--strict", stdin="pipe") as server:
         equal((await ask(server, "GET", "/readyz")).body, b"ok\n", "before")
         # a client that does not answer the close
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as silent:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as silent:
             silent.sendall(f"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
                            f"Sec-WebSocket-Protocol: {OLD}\r\n\r\n".encode())
             check(silent.recv(100).startswith(b"HTTP/1.1 101 "), "no connection")
             await until(lambda: len(ask_now(server.port, "GET", "/api/clients").json()["clients"]) == 1, "the client")
             await server.write("this is no line")
-            await until(lambda: ask_now(server.port, "GET", "/readyz").status == 503, "not ready")
-            answer = await ask(server, "GET", "/readyz")
-            check(answer.body.startswith(b"the input failed: stdin"), answer.body)
-            equal((await ask(server, "GET", "/healthz")).status, 200, "healthz")
+            def not_ready():
+                answers = [ask_now(server.port, "GET", path) for path in ("/readyz", "/healthz")]
+                return answers[0].status == 503 and answers
+            ready, healthy = await until(not_ready, "not ready")
+            check(ready.body.startswith(b"the input failed: stdin"), ready.body)
+            equal(healthy.status, 200, "healthz")
         equal(await server.code(), 2, "exit code; " + server.said())
 
 
@@ -192,8 +199,8 @@ async def http_bodies():
         wish = b'{"command":"pause"}'
         # a body that stops in its middle is waited for 10 s
         begin = time.monotonic()
-        slow = await asyncio.to_thread(raw, server.port, head(len(wish)) + wish[:5], 30)
-        check(b" 408 " in slow and 8 < time.monotonic() - begin < 20, slow, time.monotonic() - begin)
+        slow = await asyncio.to_thread(raw, server.port, head(len(wish)) + wish[:5], 60)
+        check(b" 408 " in slow and 8 < time.monotonic() - begin < 40, slow, time.monotonic() - begin)
         # one that is promised to be huge is refused before it comes
         huge = await asyncio.to_thread(raw, server.port, head(10**12))
         check(b" 413 " in huge and b"connection: close" in huge, huge)
@@ -217,7 +224,7 @@ class Listener:
     """Reads server-sent events on a connection of its own."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self.socket.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.file = self.socket.makefile("rb")
         self.status = int(self.file.readline().split()[1])
@@ -275,8 +282,9 @@ async def http_events():
                 kinds[listener.event()[0]] += 1
             return kinds
         kinds = await asyncio.to_thread(count)
-        check(20 <= kinds["playback"] <= 33, kinds)
-        check(1 <= kinds["topics"] <= 4 and kinds["clients"] <= 4 and kinds["status"] <= 4, kinds)
+        # ten and one a second; the drive has 150 messages a second
+        check(5 <= kinds["playback"] <= 60, kinds)
+        check(1 <= kinds["topics"] <= 9 and kinds["clients"] <= 9 and kinds["status"] <= 9, kinds)
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
@@ -307,7 +315,7 @@ async def http_events():
                     pass
             except (OSError, ValueError):
                 pass
-        await asyncio.wait_for(asyncio.to_thread(rest), 10)
+        await asyncio.wait_for(asyncio.to_thread(rest), PATIENCE)
 
 
 def jpeg(data):
@@ -319,7 +327,8 @@ async def http_latest():
     def path(topic, query=""):
         return f"/api/topics/{urllib.parse.quote(topic, safe='')}/latest{query}"
     async with serving(DRIVE, "--start-on", "launch", "--loop") as server:
-        await asyncio.sleep(1)
+        for topic in ("/gps/fix", "/camera/front/image"):
+            await until(lambda: ask_now(server.port, "GET", path(topic)).status == 200, f"a message of {topic}")
         fix = await get(server, path("/gps/fix"))
         equal((fix["topic"], fix["encoding"]), ("/gps/fix", "protobuf"), "message")
         check(isinstance(fix["json"], dict) and fix["size"] > 10 and int(fix["log_time_ns"]) > 10**18, fix)

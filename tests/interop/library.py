@@ -14,7 +14,7 @@ import websockets
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from mcap.reader import make_reader
 
-from bridge import BRIDGE, OLD, PAUSE, PLAY, SDK, TESTDATA, check, equal, serving
+from bridge import BRIDGE, OLD, PATIENCE, PAUSE, PLAY, SDK, TESTDATA, check, equal, serving
 
 EXAMPLES = os.path.join(os.path.dirname(BRIDGE), "examples")
 
@@ -43,7 +43,7 @@ class Viewer:
                 self.binary.append(frame)
             self.changed.set()
 
-    async def until(self, value, what, seconds=30):
+    async def until(self, value, what, seconds=PATIENCE):
         """Waits until `value()` is true; its value."""
         async def wait():
             while not (found := value()):

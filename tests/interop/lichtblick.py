@@ -1,8 +1,6 @@
 """Rules of the viewer Lichtblick that no other trial asks for: see docs/conformance.md."""
 
-import asyncio
-
-from bridge import OLD, SDK, Client, check, equal, serving, until
+from bridge import OLD, SDK, Client, check, equal, serving
 from capabilities import DRIVE, Asking
 from lines import call, failure, response, service, talking
 

@@ -13,8 +13,6 @@ import tempfile
 import threading
 import time
 
-import websockets
-
 from bridge import OLD, SDK, TESTDATA, Client, Server, check, equal, messages_in, serving, shell, until
 
 DRIVE = os.path.join(TESTDATA, "drive.mcap")
@@ -38,10 +36,10 @@ class Heard(threading.Thread):
     def of(self, op):
         return [line for _, line in list(self.lines) if line.get("op") == op]
 
-    async def until(self, op, number=1, seconds=30):
+    async def until(self, op, number=1):
         """So many lines of this op."""
         try:
-            return await until(lambda: self.of(op) if len(self.of(op)) >= number else None, f"{number} of {op}", seconds)
+            return await until(lambda: self.of(op) if len(self.of(op)) >= number else None, f"{number} of {op}")
         except AssertionError as error:
             raise AssertionError(f"{error}; heard: {str(self.lines[-5:]):.600}") from None
 
@@ -84,33 +82,33 @@ async def call(client, service, call_id, data=b"{}", encoding=b"json"):
     await client.socket.send(struct.pack("<BIII", 2, service, call_id, len(encoding)) + encoding + data)
 
 
-async def response(client, call_id, seconds=30):
+async def response(client, call_id):
     """The JSON of the response to a call."""
     def find(events):
         return [event for event in events if event[0] == "response" and event[1] == call_id]
-    found = (await client.until(find, f"the response to {call_id}", seconds))[0]
+    found = (await client.until(find, f"the response to {call_id}"))[0]
     equal(found[2], "json", "encoding")
     return json.loads(found[3])
 
 
-async def failure(client, call_id, seconds=30):
+async def failure(client, call_id):
     """The message of the failure of a call."""
     def find(_):
         return [text for text in client.texts("serviceCallFailure") if text["callId"] == call_id]
-    return (await client.until(find, f"the failure of {call_id}", seconds))[0]["message"]
+    return (await client.until(find, f"the failure of {call_id}"))[0]["message"]
 
 
-async def values(client, name, value, seconds=30):
+async def values(client, name, value):
     """Waits until a parameter has a value, as the client is told."""
     def find(_):
         told = [one for text in client.texts("parameterValues") for one in text["parameters"] if one["name"] == name]
         return told and told[-1].get("value") == value
-    await client.until(find, f"parameter {name} = {value}", seconds)
+    await client.until(find, f"parameter {name} = {value}")
 
 
 async def services():
     """A script on stdin provides a service: answers, errors, refusals, bad commands, a thousand calls at once."""
-    async with talking("-", "--call-timeout", "4s") as server:
+    async with talking("-", "--call-timeout", "1m") as server:
         client = await Client.connect(server, OLD)
         await client.until(lambda _: client.texts("serverInfo"), "the server's info")
         info, = client.texts("serverInfo")
@@ -132,23 +130,17 @@ async def services():
         equal(await failure(client, 2), "not now", "failure")
         await call(client, id, 3, encoding=b"cdr")
         equal(await failure(client, 3), "/set takes requests as json, not as 'cdr'", "failure")
-        # no answer in time; a late one is nobody's
-        begin = time.monotonic()
-        await call(client, id, 4)
-        equal(await failure(client, 4), "/set gave no answer within 4s", "failure")
-        check(3.9 < time.monotonic() - begin < 15, "after", time.monotonic() - begin)
-        await server.write({"op": "response", "id": server.heard.of("call")[-1]["id"], "data": {}})
         # what a line lacks is named
         await server.write({"op": "service"}, {"op": "response", "data": {}}, {"op": "response", "id": 1},
                            {"op": "parameter", "name": "x"}, {"op": "response", "id": 999, "data": {}})
         for reason in ("op service needs a name", "op response needs the id", "op response needs data or error",
-                       "op parameter needs a value", "line 9: there is no call 999"):
+                       "op parameter needs a value", "line 8: there is no call 999"):
             await server.says(reason)
         # as many as one client may have
         calls = range(1000, 2000)
         for number in calls:
             await call(client, id, number, {"n": number})
-        lines = (await server.heard.until("call", 3 + 1000))[3:]
+        lines = (await server.heard.until("call", 2 + 1000))[2:]
         equal(len({line["id"] for line in lines}), 1000, "ids")
         await server.write(*({"op": "response", "id": line["id"], "data": {"n": line["data"]["n"] + 1}}
                              for line in reversed(lines)))
@@ -157,22 +149,35 @@ async def services():
         equal(len([event for event in client.events if event[0] == "response"]), 1001, "responses")
         # the service goes with its script, at once
         await call(client, id, 5)
-        await server.heard.until("call", 1004)
-        begin = time.monotonic()
+        await server.heard.until("call", 1003)
         server.stdin.close()
         equal(await failure(client, 5), "the program that provides /set has gone", "failure")
-        check(time.monotonic() - begin < 3.5, "after", time.monotonic() - begin)
         await client.until(lambda _: client.texts("unadvertiseServices"), "the end of the service")
         await call(client, id, 6)
         check("there is no service" in await failure(client, 6), "a service that is gone")
     equal([line for _, line in server.heard.lines if line.get("op") != "call"], [], "nothing else on stdout")
+    async with talking("-", "--call-timeout", "1s") as server:
+        client = await Client.connect(server, OLD)
+        await server.write({"op": "service", "name": "/set"})
+        id = await service(client, "/set")
+        # no answer in time; a late one is nobody's
+        begin = time.monotonic()
+        await call(client, id, 1)
+        equal(await failure(client, 1), "/set gave no answer within 1s", "failure")
+        check(time.monotonic() - begin > 0.9, "after", time.monotonic() - begin)
+        await server.write({"op": "response", "id": server.heard.of("call")[-1]["id"], "data": {}})
+        await call(client, id, 2)
+        line = (await server.heard.until("call", 2))[1]
+        await server.write({"op": "response", "id": line["id"], "data": {"ok": True}})
+        equal(await response(client, 2), {"ok": True}, "response")
+        equal(len([event for event in client.events if event[0] == "response"]), 1, "responses")
 
 
 async def sockets_services():
     """Writers on sockets provide services; one that leaves, or does not read, hurts no other."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "robot")
-        async with serving(f"unix-listen://{path}", "tcp-listen://127.0.0.1:0", "--call-timeout", "20s") as server:
+        async with serving(f"unix-listen://{path}", "tcp-listen://127.0.0.1:0", "--call-timeout", "1m") as server:
             client, other = [await Client.connect(server, SDK) for _ in range(2)]
             arm, leg = Writer(path), Writer(path)
             arm.write({"op": "service", "name": "/arm"}, {"op": "parameter", "name": "arm.speed", "value": 1})
@@ -204,10 +209,8 @@ async def sockets_services():
             # a provider that leaves: its calls fail at once
             await call(client, arm_id, 2)
             await arm.heard.until("call", 2)
-            begin = time.monotonic()
             arm.close()
             equal(await failure(client, 2), "the program that provides /arm has gone", "failure")
-            check(time.monotonic() - begin < 10, "after", time.monotonic() - begin)
             await client.until(lambda _: client.texts("unadvertiseServices"), "the end of the service")
             # its name is free again, here for one that never reads
             deaf = socket.socket(socket.AF_UNIX)
@@ -222,7 +225,7 @@ async def sockets_services():
             # the others go on: its own lines, and other services
             await client.until(lambda _: client.channels, "the channel")
             await client.subscribe(client.channels.values())
-            await asyncio.sleep(0.2)
+            await client.fence()
             deaf.sendall(b'{"topic":"/a","data":{"n":1}}\n')
             await client.until(messages_in, "a message of who does not read")
             await call(client, leg_id, 3)
@@ -232,7 +235,7 @@ async def sockets_services():
             deaf.close()
             equal(await failure(client, 100), "the program that provides /arm has gone", "failure")
             server.process.send_signal(signal.SIGTERM)
-            equal(await server.code(5), 0, "exit code; " + server.said())
+            equal(await server.code(), 0, "exit code; " + server.said())
 
 
 async def parameters():
@@ -294,7 +297,7 @@ async def events():
         equal((gone["client"], gone["reason"], gone["dropped"]), (0, "it closed the connection", 0), "disconnect")
         check(gone["messages"] > 0 and gone["bytes"] > 0, gone)
         server.process.send_signal(signal.SIGTERM)
-        equal(await server.code(5), 0, "exit code")
+        equal(await server.code(), 0, "exit code")
         await until(lambda: server.heard.ended, "the end of stdout")
         check("code 1001" in server.heard.of("disconnect")[-1]["reason"], server.heard.of("disconnect"))
         equal(len(server.heard.of("disconnect")), 2, "disconnects")
@@ -321,7 +324,7 @@ async def events_with_script():
         client = await Client.connect(again, OLD, topics=None)
         await again.write({"op": "channel", "topic": "/a"})
         await client.until(lambda _: client.subscribed, "the channel")
-        await asyncio.sleep(0.2)
+        await client.fence()
         await again.write(*lines)
         await client.until(messages_in, "the message")
         equal(again.heard.lines, [], "what comes of events")
@@ -349,14 +352,16 @@ async def events_stalled():
         await churn(busy, rounds)
         await (await busy.socket.ping())
         await server.write({"topic": topic, "data": {"n": 1}})
-        await viewer.until(messages_in, "a message", 5)
+        await viewer.until(messages_in, "a message")
         # a script that does not read its calls can't be called
         id = await service(viewer, "/s")
         await call(viewer, id, 1, {"x": "y" * 10_000})
-        equal(await failure(viewer, 1, 5), "the program that provides /s does not read what it is sent", "failure")
+        equal(await failure(viewer, 1), "the program that provides /s does not read what it is sent", "failure")
         heard = Heard(server.process.stdout)
         await until(lambda: len(heard.lines) > 7_000, "what was kept")
-        await asyncio.sleep(1)
+        # all of it
+        while time.monotonic() - heard.lines[-1][0] < 1:
+            await asyncio.sleep(0.1)
         last = await Client.connect(server, OLD)
         dropped = await heard.until("dropped")
         equal(len(dropped), 1, "one count")
@@ -370,7 +375,7 @@ async def events_stalled():
         await busy.until(lambda _: busy.channels, "the channel")
         await churn(busy, 2_000)
         server.process.send_signal(signal.SIGTERM)
-        equal(await server.code(5), 0, "exit code while stdout takes nothing")
+        equal(await server.code(), 0, "exit code while stdout takes nothing")
 
 
 async def events_closed():
@@ -385,7 +390,7 @@ async def events_closed():
         await (await Client.connect(server, OLD)).socket.close()
         equal(server.said().count("stdout"), 1, "one line of the log")
         server.process.send_signal(signal.SIGTERM)
-        equal(await server.code(5), 0, "exit code; " + server.said())
+        equal(await server.code(), 0, "exit code; " + server.said())
 
 
 async def beside_recording():
@@ -410,7 +415,7 @@ async def beside_recording():
         await client.answer(await client.control(0, seek=messages_in(client.events)[0][1]))
         await client.until(lambda events: len(messages_in(events)) > 20, "the recording goes on")
     async with serving("-", DRIVE, "--rate", "max", "--start-on", "launch", "--at-end", "exit", stdin="pipe") as server:
-        equal(await server.code(20), 0, "stdin that stays open does not hold the end: " + server.said())
+        equal(await server.code(), 0, "stdin that stays open does not hold the end: " + server.said())
     for arguments, data, hints in (
             (("-", DRIVE), open(DRIVE, "rb").read(4096), ["stdin: is MCAP", "--shift now"]),
             (("-", DRIVE, "--strict"), b'{"topic":"/a","data":{}}\n', ["line 1", "--shift now"]),
@@ -439,6 +444,7 @@ async def commands_in_files():
             async with serving(*arguments) as server:
                 client = await Client.connect(server, OLD, topics=None)
                 await client.until(messages_in, "the message") if "--follow" not in arguments else await server.says("skipped")
+                await server.says("commands (op service")
                 await asyncio.sleep(0.3)
                 offered = [service["name"] for message in client.texts("advertiseServices") for service in message["services"]]
                 check("/s" not in offered, offered)

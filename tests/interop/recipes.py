@@ -9,7 +9,6 @@ import os
 import pty
 import re
 import shutil
-import socket
 import struct
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from rosbags.rosbag1 import Writer as Bag1
 from rosbags.rosbag2 import StoragePlugin, Writer as Bag2
 from rosbags.typesys import Stores, get_typestore
 
-from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, messages_in, serving, shell
+from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, free_port, messages_in, serving, shell
 from lines import whole_server
 from live import SECOND, decoded, offered, payloads
 
@@ -63,7 +62,7 @@ async def gets(server, client, topics, number=3):
     """Waits for so many messages of each of these topics, in a log without a bad line."""
     await client.until(
         lambda _: all(len(payloads(client, topic)) >= number for topic in topics),
-        f"{number} messages of each of {topics}; log: {server.said()}", 20)
+        f"{number} messages of each of {topics}; log: {server.said()}")
     check("line is skipped" not in server.said() and "bad line" not in server.said(), server.said())
     equal({channel["topic"] for channel in client.channels.values()}, set(topics), "topics")
 
@@ -163,7 +162,7 @@ async def camera(script, command):
             for image in known(client, "/camera", "foxglove.CompressedImage"):
                 check(image.data.startswith(b"\xff\xd8") and image.data.endswith(b"\xff\xd9"), image.data)
                 equal((len(image.data), image.format), (165, "jpeg"), "length and format")
-                check(abs(image.timestamp.ToNanoseconds() - time.time_ns()) < 20 * SECOND, image.timestamp)
+                check(abs(image.timestamp.ToNanoseconds() - time.time_ns()) < 100 * SECOND, image.timestamp)
 
 
 async def point_cloud(script, command):
@@ -226,7 +225,7 @@ async def log_file(command):
         log("from before")
         async with running(command, folder) as (server, client):
             await client.until(lambda _: client.subscribed, "the channel")
-            await asyncio.sleep(0.2)
+            await client.fence()
             log(*lines[:2])
             await gets(server, client, {"/log"}, 2)
             # it is rotated
@@ -236,7 +235,7 @@ async def log_file(command):
             logged = known(client, "/log", "foxglove.Log")[-len(lines):]
     equal([entry.message for entry in logged], lines, "messages")
     equal([entry.level for entry in logged], [1, 2, 3, 4, 5], "levels")
-    check(all(abs(entry.timestamp.ToNanoseconds() - time.time_ns()) < 20 * SECOND for entry in logged), "times")
+    check(all(abs(entry.timestamp.ToNanoseconds() - time.time_ns()) < 100 * SECOND for entry in logged), "times")
 
 
 async def journal(command):
@@ -262,7 +261,7 @@ async def mqtt_json(command):
         await client.until(lambda _: len(payloads(client, "/home/kitchen")) > 2, "messages; " + server.said())
         equal(values(client, "/home/kitchen")[0], {"temperature": 21.5}, "payload")
         late = max(time.time_ns() - log_time for _, log_time, _ in messages_in(client.events))
-        check(0 < late < 20 * SECOND, "times", late)
+        check(0 < late < 100 * SECOND, "times", late)
         # words and numbers are skipped, with what to do
         said = server.said()
         check("expected value; the line is skipped" in said and 'write {"value":…}' in said, said)
@@ -321,11 +320,9 @@ async def over_ssh(command):
 
 
 async def several(serve, *writers):
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+    with tempfile.TemporaryDirectory() as folder:
         programs(folder)
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
+        port = free_port()
 
         def here(command):
             changed = re.sub(r"(127\.0\.0\.1[: /])9000", rf"\g<1>{port}", command)
@@ -355,7 +352,7 @@ async def cron(table, folder, path):
     own["PATH"] = os.pathsep.join([*path, own["PATH"]])
     process = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", command.replace("\\%", "%"), cwd=folder, env=own, stderr=asyncio.subprocess.PIPE)
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     equal(process.returncode, 0, "exit code: " + said.decode())
 
 
@@ -365,7 +362,7 @@ async def every_night(table, serve):
         os.symlink(BRIDGE, os.path.join(folder, "foxglove-bridge"))
         nights = os.path.join(folder, "nights")
         os.mkdir(nights)
-        here = table.replace("/home/me/nights", nights).replace("8h", "2s")
+        here = table.replace("/home/me/nights", nights).replace("8h", "4s")
         for _ in range(2):
             await cron(here, folder, [folder])
         names = os.listdir(nights)
@@ -383,7 +380,7 @@ async def every_hour(table, serve):
         await cron(table, folder, [])
         with open(path) as file:
             line = json.loads(file.read())
-        check(0 <= line["data"]["percent"] <= 100 and abs(line["log_time"] - time.time()) < 20, line)
+        check(0 <= line["data"]["percent"] <= 100 and abs(line["log_time"] - time.time()) < 100, line)
         with open(path, "w") as file:
             for hour in range(2):
                 later = {**line, "log_time": line["log_time"] + 3600 * hour}
@@ -392,7 +389,7 @@ async def every_hour(table, serve):
             await client.until(messages_in, "the first line")
             begin = time.monotonic()
             await gets(server, client, {"/disk"}, 2)
-            check(3.3 < time.monotonic() - begin < 8, "an hour took", time.monotonic() - begin)
+            check(2 < time.monotonic() - begin < 40, "an hour took", time.monotonic() - begin)
             first, second = (log_time for _, log_time, _ in messages_in(client.events))
             equal(second - first, 3600 * SECOND, "between the times")
 
@@ -434,7 +431,7 @@ async def contents():
 async def nothing_arrives():
     """A pipe from which nothing comes is told of once, with the usual cause; it is read all the same."""
     async with serving("-", stdin="pipe") as server:
-        await server.says("--unbuffered", 15)
+        await server.says("--unbuffered")
         client = await Client.connect(server, OLD, topics=None)
         await server.write({"op": "channel", "topic": "/a"})
         await client.until(lambda _: client.subscribed, "the channel; " + server.said())

@@ -118,16 +118,17 @@ async def sigterm():
 
 async def killed():
     with new_file() as path:
-        async with serving(DRIVE, "--rate", "1", "--record", path) as server:
+        async with serving(DRIVE, "--rate", "0.5", "--record", path) as server:
             client = await Client.connect(server, OLD, topics=None)
             await client.until(lambda _: len(got(client)) > 150, "messages")
             before = len(got(client))
-            await asyncio.sleep(1.5)
+            # it writes every second, but computers are busy
+            await asyncio.sleep(4)
             server.process.kill()
             await server.code()
         messages, damaged = read(path)
         check(damaged, "a killed recorder completed its file")
-        check(before <= len(messages), len(messages), "messages, but", before, "were sent 1.5 s before the end")
+        check(before <= len(messages), len(messages), "messages, but", before, "were sent 4 s before the end")
         equal(messages, in_log_order(DRIVE)[:len(messages)], "messages")
         # it is cut off
         summary = info(path, code=4)

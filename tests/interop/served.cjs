@@ -3,9 +3,11 @@
 
 const assert = require("node:assert/strict");
 const { spawn } = require("node:child_process");
+const fs = require("node:fs");
+const net = require("node:net");
 const { chromium } = require("playwright-core");
 
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 const ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP evil.example 127.0.0.1"];
 
 /** Waits until it holds; `what` is said if it does not. */
@@ -19,6 +21,27 @@ async function until(holds, what) {
   }
 }
 
+/** A port that a server can listen on again: none that the system gives to connections, or to who asks for any. */
+async function freePort() {
+  const lowest = parseInt(fs.readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8"));
+  for (;;) {
+    const port = Math.floor((lowest / 2) * (1 + Math.random()));
+    const listens = new Promise((resolve) => {
+      const listener = net.createServer();
+      listener.once("error", () => resolve(false));
+      listener.listen(port, "127.0.0.1", () => listener.close(() => resolve(true)));
+    });
+    if (await listens) return port;
+  }
+}
+
+const servers = [];
+
+/** For who looks for the cause of a failure. */
+function logs() {
+  return servers.map(({ sources, said }) => `---- serve ${sources.join(" ")}, its log:\n${said()}`).join("\n");
+}
+
 /** A server of these sources; `input` is written to its stdin, which stays open. */
 async function serve(sources, { port = 0, input = null } = {}) {
   const child = spawn(process.env.BRIDGE, ["serve", ...sources, "--no-progress", "--port", String(port)], {
@@ -26,6 +49,7 @@ async function serve(sources, { port = 0, input = null } = {}) {
   });
   process.on("exit", () => child.kill("SIGKILL"));
   let said = "";
+  servers.push({ sources, said: () => said });
   child.stderr.on("data", (data) => (said += data));
   if (input !== null) child.stdin.write(input);
   const found = await until(() => /WebSocket +ws:\/\/localhost:(\d+)/.exec(said), "the server listens");
@@ -53,6 +77,7 @@ async function browse(executablePath) {
     /** Opens a page; `tolerates` tells complaints that are meant to come. */
     async open(url, options = {}, tolerates = () => false) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+      context.setDefaultTimeout(PATIENCE);
       const page = await context.newPage();
       // trials look at canvases, which the page does not
       const fault = (text) => tolerates(text) || text.includes("willReadFrequently") || faults.push(text);
@@ -72,4 +97,4 @@ async function browse(executablePath) {
   };
 }
 
-module.exports = { browse, serve, until };
+module.exports = { browse, freePort, logs, serve, until };

@@ -96,17 +96,17 @@ async def viewer_vanishes(link):
                 await until(lambda: len(lost.messages) > 20, f"messages, {policy}")
                 link.down()
                 begin = time.monotonic()
-                lines = await until(lambda: closed(server), f"the close, {policy}; {server.said()}", 10)
-                check(time.monotonic() - begin < 3.5, "closed after", time.monotonic() - begin, "s")
+                lines = await until(lambda: closed(server), f"the close, {policy}; {server.said()}")
+                check(time.monotonic() - begin < 8, "closed after", time.monotonic() - begin, "s")
                 (client, silent, queued), = lines
                 equal(client, 0, "who was closed")
-                check(2 <= silent < 3.5, "closed after", silent, "s")
+                check(2 <= silent < 8, "closed after", silent, "s")
                 check(queued > 0, "nothing was queued")
                 await until(lambda: good.messages and good.messages[-1] == sent[-1], f"the end, {policy}")
                 equal(good.messages, sent, f"what the other client got, {policy}")
                 times = [event[0] for event in good.events if event[1] == "message" and event[0] > begin - 0.5]
                 pause = max(later - earlier for earlier, later in zip(times, times[1:]))
-                check(pause < longest + 1.5, "the others stood for", pause, "s,", policy)
+                check(pause < longest + 1.8, "the others stood for", pause, "s,", policy)
             link.up()
 
 
@@ -127,8 +127,8 @@ async def viewer_of_little_vanishes(link):
             if not begin and lost.messages:
                 link.down()
                 begin = time.monotonic()
-            check(not begin or time.monotonic() - begin < 15, "not closed:", server.said())
-        check(6 <= closed(server)[0][1] < 7.5, closed(server))
+            check(not begin or time.monotonic() - begin < 50, "not closed:", server.said())
+        check(6 <= closed(server)[0][1] < 15, closed(server))
         def got():
             return [json.loads(data)["n"] for _, _, data in messages_in(good.events)]
         await good.until(lambda _: got()[-1] == number - 1, "all messages")

@@ -22,7 +22,7 @@ fn updates(viewer: &mut Viewer) -> Vec<ConnectionGraphUpdate> {
 fn wait_for_updates(viewer: &mut Viewer) -> Vec<ConnectionGraphUpdate> {
     let start = Instant::now();
     let mut all = Vec::new();
-    while all.is_empty() && start.elapsed() < Duration::from_secs(10) {
+    while all.is_empty() && start.elapsed() < Duration::from_secs(30) {
         std::thread::sleep(INTERVAL / 4);
         all = updates(viewer);
     }
@@ -123,7 +123,7 @@ fn who_follows_no_more_is_sent_nothing_and_the_thread_ends() {
     }
     updates(&mut viewer);
     viewer.subscribe(topic.id);
-    for _ in 0..100 {
+    for _ in 0..600 {
         if !*lock(&keeper.is_attended) {
             break;
         }
@@ -139,8 +139,11 @@ fn who_follows_no_more_is_sent_nothing_and_the_thread_ends() {
     assert_eq!(wait_for_updates(&mut viewer)[0].removed_topics, ["/a"]);
     let weak = hub.downgrade();
     drop((viewer, keeper, hub));
-    std::thread::sleep(PATIENCE + 3 * INTERVAL);
-    assert!(weak.upgrade().is_none(), "the thread keeps the hub");
+    let begin = Instant::now();
+    while weak.upgrade().is_some() {
+        assert!(begin.elapsed() < 30 * PATIENCE, "the thread keeps the hub");
+        std::thread::sleep(INTERVAL);
+    }
 }
 
 #[test]

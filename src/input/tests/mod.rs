@@ -8,13 +8,15 @@ mod sockets;
 
 /// Reads until something has been sent; a test that waits for ever is ended by its runner.
 async fn until(viewer: &mut Viewer, wanted: &Sent) {
-    loop {
-        read(&viewer.client, &mut viewer.sent);
-        if viewer.sent.contains(wanted) {
-            return;
-        }
+    while !is_sent(viewer, wanted) {
         viewer.client.wake().await;
     }
+}
+
+/// Whether something has been sent.
+fn is_sent(viewer: &mut Viewer, wanted: &Sent) -> bool {
+    read(&viewer.client, &mut viewer.sent);
+    viewer.sent.contains(wanted)
 }
 
 /// Subscribes to channels once all of them are advertised, and forgets what was sent before.

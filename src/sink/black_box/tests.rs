@@ -67,11 +67,11 @@ fn a_file_has_what_was_latched_before_the_window_and_all_that_was_published_in_i
     let (hub, publisher) = hub();
     // before there is a black box
     publish(&publisher, 2, 1);
-    let window = Some(Duration::from_millis(500));
+    let window = Some(Duration::from_millis(1500));
     let black_box = start(&hub, folder.path(), BlackBoxOptions { window, ..BlackBoxOptions::default() });
     assert!(hub.saver().is_some());
     publish(&publisher, 1, 2);
-    std::thread::sleep(Duration::from_millis(700));
+    std::thread::sleep(Duration::from_millis(1800));
     publish(&publisher, 1, 3);
     publish(&publisher, 2, 4);
     let saved = black_box.save().unwrap();
@@ -113,7 +113,7 @@ fn what_follows_is_saved_with_it_and_the_end_completes_what_waits() {
         saver.save(Responder::new(move |saved: Result<_, NoAnswer>| sender.send(saved.unwrap()).unwrap()));
         saved
     };
-    let one = black_box(Duration::from_millis(600));
+    let one = black_box(Duration::from_secs(2));
     let saver = hub.saver().unwrap();
     publish(&publisher, 1, 1);
     let saved = save(&saver);

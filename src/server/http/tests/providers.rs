@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -113,18 +113,20 @@ async fn what_is_kept_is_told_and_saved() {
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
 }
 
-/// A recording on a slow disk, that knows how many look at it at once.
+/// A recording on a disk that takes its time until it is released, and knows how many look at it at once.
 #[derive(Default)]
 struct Slow {
     now: AtomicUsize,
-    most: AtomicUsize,
+    is_released: AtomicBool,
 }
 
 impl Slow {
     fn look(&self) {
-        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        std::thread::sleep(Duration::from_millis(200));
-        self.now.fetch_sub(1, Ordering::SeqCst);
+        self.now.fetch_add(1, Ordering::SeqCst);
+        let begin = Instant::now();
+        while !self.is_released.load(Ordering::SeqCst) && begin.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -159,7 +161,13 @@ async fn who_leaves_while_a_disk_is_read_does_not_make_room_for_others() {
             let asked = port.send("GET", path, "");
             assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err(), "it waits");
         }
-        assert_eq!(slow.most.load(Ordering::SeqCst), most, "{path}");
+        let begin = Instant::now();
+        while slow.now.load(Ordering::SeqCst) < most && begin.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(slow.now.load(Ordering::SeqCst), most, "{path}");
+        slow.is_released.store(true, Ordering::SeqCst);
     }
 }
 
