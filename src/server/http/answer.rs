@@ -2,15 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
 use crate::time::Timestamp;
-
-/// Browsers take an answer for what it says it is, and for nothing else.
-pub(super) const NO_SNIFF: (HeaderName, HeaderValue) =
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
 /// An answer in JSON, which is of this moment.
 pub(super) struct Json<T>(pub(super) T);
@@ -67,15 +63,11 @@ impl IntoResponse for Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InMemory;
 
-/// A complete answer that is not kept by anybody.
+/// A complete answer.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let (name, value) = NO_SNIFF;
-    headers.insert(name, value);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response.extensions_mut().insert(InMemory);
     response
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Api;
 use super::answer::{Json, Refusal, nanos};
-use super::playback::json_body;
+use super::body;
 use crate::hub::capability::save::Saved;
 use crate::hub::responder::Responder;
 
@@ -44,7 +44,7 @@ struct Nothing {}
 
 pub(super) async fn answer(State(api): State<Arc<Api>>, request: Request) -> Result<Json<Answer>, Refusal> {
     api.may_act()?;
-    let Nothing {} = json_body(request).await?;
+    let Nothing {} = body::json(request, "{}").await?;
     let none =
         || Refusal::not_found("nothing is kept of what is served; foxglove-bridge serve --keep does it");
     let saver = api.hub.saver().ok_or_else(none)?;

@@ -106,7 +106,11 @@ impl Collector for Figures {
         let queues = || hub.clients.iter().map(|client| client.bytes_queued as u64);
         let (queued, most): (u64, _) = (queues().sum(), queues().max().unwrap_or_default());
         let subscriptions: usize = hub.topics.iter().map(|topic| topic.subscribers).sum();
-        to.info("build", "The version of the program, as a label", &[("version", env!("CARGO_PKG_VERSION"))])?;
+        to.info(
+            "build",
+            "The version of the program, as a label",
+            &[("version", env!("CARGO_PKG_VERSION"))],
+        )?;
         to.gauge("clients", "Clients that are connected", hub.clients.len() as u64)?;
         to.counter("messages_sent", "Messages written to clients, each client counted", hub.messages_sent)?;
         to.counter("bytes_sent", "Bytes of payload written to clients", hub.bytes_sent)?;
