@@ -26,13 +26,29 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// Why a request is not carried out, and the way out: `{"error": …}`.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     pub(super) text: String,
+    retry: Retry,
 }
+
+/// Whether who asks is told to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    Later,
+    Unsaid,
+}
+
+/// Seconds after which to try again.
+const LATER: HeaderValue = HeaderValue::from_static("5");
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), retry: Retry::Unsaid }
+    }
+
+    /// There is no room now, but soon.
+    pub(super) fn later(text: impl Into<String>) -> Self {
+        Self { retry: Retry::Later, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     pub(super) fn not_found(text: impl Into<String>) -> Self {
@@ -55,7 +71,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response<Body> {
         let mut json = serde_json::json!({ "error": self.text }).to_string();
         json.push('\n');
-        whole(self.status, "application/json", json)
+        let mut response = whole(self.status, "application/json", json);
+        if self.retry == Retry::Later {
+            response.headers_mut().insert(header::RETRY_AFTER, LATER);
+        }
+        response
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use super::Api;
 use super::answer::{Json, Refusal, nanos};
 use super::body;
-use crate::hub::capability::save::Saved;
+use crate::hub::capability::save::{NotSaved, Saved};
 use crate::hub::responder::Responder;
 
 #[derive(Debug, Serialize)]
@@ -53,9 +53,15 @@ pub(super) async fn answer(State(api): State<Arc<Api>>, request: Request) -> Res
     saver.save(Responder::new(move |saved| drop(answer.send(saved))));
     match saved.await {
         Ok(Ok(Ok(saved))) => Ok(Json(saved.into())),
-        Ok(Ok(Err(reason))) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason)),
-        Ok(Err(_)) | Err(_) => {
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "what was kept is gone: the server ends"))
-        }
+        Ok(Ok(Err(why))) => Err(refusal(why)),
+        Ok(Err(_)) | Err(_) => Err(refusal(NotSaved::Ends)),
+    }
+}
+
+fn refusal(why: NotSaved) -> Refusal {
+    match why {
+        NotSaved::Busy(_) => Refusal::later(why.to_string()),
+        NotSaved::Ends => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string()),
+        NotSaved::Failed(_) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
     }
 }

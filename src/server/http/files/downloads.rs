@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -44,7 +43,7 @@ impl Downloads {
     pub(super) fn place(&self) -> Result<Place, Refusal> {
         let Ok(permit) = self.places.clone().try_acquire_owned() else {
             let text = format!("{AT_ONCE} files are being sent, and no more at once; try again in a while");
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
+            return Err(Refusal::later(text));
         };
         Ok(Place { permit, within: self.within })
     }
