@@ -16,8 +16,8 @@ pub(super) struct Lag {
 /// What was counted so far: groups of messages that are due together.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LagSnapshot {
-    /// Upper bounds in seconds, and how many were at most so late; the last bound is infinite, its count that of all.
-    pub(crate) at_most: Vec<(f64, u64)>,
+    /// Upper bounds in seconds, the last one infinite, and how many were so late but later than the bound before.
+    pub(crate) buckets: Vec<(f64, u64)>,
     /// The sum of all, in seconds.
     pub(crate) sum: f64,
 }
@@ -31,13 +31,9 @@ impl Lag {
 
     pub(super) fn snapshot(&self) -> LagSnapshot {
         let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6).chain([f64::INFINITY]);
-        let mut sum = 0;
-        let mut at_most = |bucket: &AtomicU64| {
-            sum += bucket.load(Ordering::Relaxed);
-            sum
-        };
+        let counts = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
         LagSnapshot {
-            at_most: bounds.zip(self.buckets.iter().map(&mut at_most)).collect(),
+            buckets: bounds.zip(counts).collect(),
             sum: self.nanos.load(Ordering::Relaxed) as f64 / 1e9,
         }
     }
@@ -48,15 +44,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_counted_up_to_its_bound_and_beyond() {
+    fn each_is_counted_below_its_bound() {
         let lag = Lag::default();
         for micros in [0, 100, 101, 800, 99_999, 2_000_000] {
             lag.count(Duration::from_micros(micros));
         }
-        let LagSnapshot { at_most, sum } = lag.snapshot();
-        let counts: Vec<u64> = at_most.iter().map(|(_, count)| *count).collect();
-        assert_eq!(counts, [2, 3, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6]);
-        assert_eq!((at_most[0].0, at_most[11].0), (0.0001, f64::INFINITY));
+        let LagSnapshot { buckets, sum } = lag.snapshot();
+        let counts: Vec<u64> = buckets.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, [2, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1]);
+        assert_eq!((buckets[0].0, buckets[11].0), (0.0001, f64::INFINITY));
         assert!((sum - 2.101).abs() < 1e-9, "{sum}");
     }
 }

@@ -39,9 +39,7 @@ pub struct ServedSource {
 pub enum SourceKind {
     /// It can be sought.
     Recording,
-    /// Read once, and played by its times.
-    Stream,
-    /// Sent as it comes.
+    /// Read once: sent as it comes, or, an MCAP stream, by its times.
     Live,
 }
 

@@ -38,6 +38,16 @@ impl Default for Timeouts {
     }
 }
 
+/// Ends the connection of a request at once, whatever is being written. Requests have it as an extension.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hangup(CancellationToken);
+
+impl Hangup {
+    pub(super) fn hang_up(&self) {
+        self.0.cancel();
+    }
+}
+
 /// Bytes of the headers of a request. Cookies of other servers on the same computer may come along.
 const MAX_HEADERS: usize = 64 << 10;
 
@@ -56,7 +66,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const UNSENT: u32 = 256 << 10;
 
 /// Accepts connections for ever, and serves each in a task, which ends after `over`: then nobody is answered any more on a
-/// connection that was kept. Requests have the `SocketAddr` of their peer as an extension.
+/// connection that was kept. Requests have the `SocketAddr` of their peer and a [`Hangup`] as extensions.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -75,10 +85,12 @@ pub(super) async fn serve(
                 }
                 let router = router.clone();
                 let (said, silence) = (Arc::new(AtomicBool::new(false)), silence.clone());
-                let asks = said.clone();
+                let (asks, hangup) = (said.clone(), Hangup::default());
+                let given_up = hangup.0.clone();
                 let service = service_fn(move |mut request: Request<Incoming>| {
                     asks.store(true, Ordering::Relaxed);
                     request.extensions_mut().insert(peer);
+                    request.extensions_mut().insert(hangup.clone());
                     TowerToHyperService::new(router.clone()).call(request)
                 });
                 let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
@@ -87,6 +99,7 @@ pub(super) async fn serve(
                     let mut connection = pin!(connection);
                     let ended = tokio::select! {
                         ended = connection.as_mut() => ended,
+                        () = given_up.cancelled() => return,
                         () = over.cancelled() => {
                             connection.as_mut().graceful_shutdown();
                             let Ok(ended) = timeout(LAST_ANSWERS, connection).await else { return };

@@ -7,15 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
-use axum::routing::get;
+use axum::middleware::{self, Next};
 use bytes::Bytes;
 use hyper::upgrade::Parts;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
-use super::http::{self, Api, Http};
-use super::page;
+use super::http::{self, Api};
 use super::places::Places;
 use super::session::Session;
 use super::socket;
@@ -25,15 +24,17 @@ use crate::protocol::{Offer, Subprotocol};
 use crate::websocket::handshake::{self, VERSION, accept_key, is_request_key};
 use crate::websocket::negotiation::negotiate;
 
-/// The routes of WebSocket connections. `/` without an upgrade is what a browser is shown.
+/// All that the port answers: WebSocket handshakes, and what is asked over HTTP.
 pub(super) fn router(api: Arc<Api>, options: Options, places: Arc<Places>) -> Router {
+    let http = http::router(api.clone());
     let endpoint = Endpoint { api, options, places };
-    Router::new().route("/", get(root)).route("/ws", get(root)).with_state(endpoint)
+    http.layer(middleware::from_fn_with_state(endpoint, answer))
 }
 
 /// Whether a request begins a WebSocket connection, or tries to.
-pub(super) fn is_for_websocket(request: &Request) -> bool {
+fn is_for_websocket(request: &Request) -> bool {
     matches!(request.uri().path(), "/" | "/ws")
+        && matches!(*request.method(), Method::GET | Method::HEAD)
         && handshake::has_token(values(request.headers(), header::UPGRADE), "websocket")
 }
 
@@ -45,13 +46,13 @@ struct Endpoint {
     places: Arc<Places>,
 }
 
-async fn root(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
+/// A handshake is answered here, since a refused one has its own form; all else goes on.
+async fn answer(State(endpoint): State<Endpoint>, request: Request, next: Next) -> Response<Body> {
     if !is_for_websocket(&request) {
-        let text = || http::front(&endpoint.api, endpoint.options.http);
-        return match endpoint.options.http {
-            Http::Full if request.uri().path() == "/" => page::front(request.headers(), text),
-            Http::Full | Http::HealthOnly => text(),
-        };
+        return next.run(request).await;
+    }
+    if let Some(refusal) = http::malformed(&request) {
+        return refusal;
     }
     let api = endpoint.api.clone();
     match upgrade(endpoint, request) {

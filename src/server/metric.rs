@@ -26,15 +26,15 @@ pub enum MetricKind {
 /// ```
 #[derive(Clone)]
 pub struct Metric {
-    pub(super) name: String,
+    name: String,
     pub(super) kind: MetricKind,
     pub(super) help: String,
     read: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
 
 impl Metric {
-    /// `name`: of letters, digits and `_`, that of a counter ends in `_total`. `read` is called at each request, and must
-    /// return at once.
+    /// `name`: of letters, digits and `_`, that of a counter ends in `_total`, which is added if it does not. `help`: one line.
+    /// `read` is called at each request, and must return at once.
     ///
     /// # Panics
     ///
@@ -48,7 +48,17 @@ impl Metric {
         let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         assert!(is_name, "'{name}' is no name of a metric");
-        Self { name: name.to_owned(), kind, help: help.to_owned(), read: Arc::new(read) }
+        // OpenMetrics has lines, and the encoder puts the text into one as it is
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { name: name.to_owned(), kind, help, read: Arc::new(read) }
+    }
+
+    /// The name without what tells a counter.
+    pub(super) fn family(&self) -> &str {
+        match self.kind {
+            MetricKind::Counter => self.name.strip_suffix("_total").unwrap_or(&self.name),
+            MetricKind::Gauge => &self.name,
+        }
     }
 
     pub(super) fn read(&self) -> f64 {

@@ -257,6 +257,7 @@ impl Server {
     pub async fn run(self, hub: Hub, shutdown: impl Future<Output = ()>) {
         let Self { listener, address, options, origins, mut offered, finished } = self;
         hub.reopen();
+        offered.http = options.http;
         if offered.about.addresses.is_empty() {
             offered.about.addresses.push(format!("ws://{address}"));
         }
@@ -266,13 +267,12 @@ impl Server {
         let _at_the_end = (stopping.clone().drop_guard(), over.clone().drop_guard());
         let api = Api::new(hub.clone(), offered, stopping.clone(), gate);
         let places = Places::new(options.max_clients, options.max_clients_of_address);
-        let sockets = endpoint::router(api.clone(), options.clone(), places.clone());
+        let router = endpoint::router(api, options.clone(), places.clone());
         // a client that has just had its handshake answered is not in the hub yet, and is closed in good order too
         let all_left = async || {
             hub.all_left().await;
             places.all_free().await;
         };
-        let router = http::router(api, options.http, sockets);
         let mut serving = pin!(accept::serve(listener, router, accept::Timeouts::default(), over));
         let mut shutdown = pin!(shutdown);
         tokio::select! {

@@ -179,19 +179,31 @@ async def http_save():
                 messages = list(make_reader(file, validate_crcs=True).iter_messages())
             equal([json.loads(message.data)["n"] for _, _, message in messages], list(range(10)), "messages")
             equal({channel.topic for _, channel, _ in messages}, {"/n"}, "topics")
+    # a file waits for what comes after its request, so that more than four are asked for at once
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = ("-", "--keep", "10s", "--save-after", "2s", "--save-dir", folder)
+        async with serving(*arguments, stdin="pipe") as server:
+            await server.write({"topic": "/n", "data": {}})
+            await until(lambda: ask_now(server.port, "GET", "/api/topics").json()["topics"], "the topic")
+            answers = await asyncio.gather(*(ask(server, "POST", "/api/save", {}) for _ in range(6)))
+            equal(sorted(answer.status for answer in answers), [200] * 4 + [503] * 2, "answers")
+            for answer in answers:
+                if answer.status == 503:
+                    check(int(answer.headers["Retry-After"]) > 0, answer.headers)
+                    check("4 files are being saved already" in answer.json()["error"], answer.body)
 
 
 async def http_bodies():
     """Bodies that are too large, slow, cut off, no JSON; requests one after the other on a connection."""
     async with serving(DRIVE) as server:
         for body, kind, status in (
-            ("{", "application/json", 400), ("[]", "application/json", 400), ('{"rate":"fast"}', "application/json", 400),
+            ("{", "application/json", 400), ("[]", "application/json", 400), ("null", "application/json", 400), ('{"rate":"fast"}', "application/json", 400),
             ("\xff".encode("latin-1"), "application/json", 400), ('{"command":"play"}', "text/plain", 415),
             ('{"command":"play"}', "application/x-www-form-urlencoded", 415), (b" " * 70_000, "application/json", 413),
         ):
             answer = await ask(server, "POST", "/api/playback", body, {"Content-Type": kind})
             equal(answer.status, status, f"{body[:20]!r} as {kind}")
-            check(answer.json()["error"], answer.body)
+            check(answer.json()["error"] and "struct" not in answer.json()["error"], answer.body)
 
         def head(length, more=""):
             return (f"POST /api/playback HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -356,21 +368,46 @@ async def http_latest():
         equal((await get(server, path("/a")))["json"], {"x": 2}, "the message")
 
 
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+# what Prometheus 3 sends
+ASKS_FOR_OPENMETRICS = {"Accept": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+                                  "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1"}
+
+
 async def http_metrics():
-    """Figures as the parser of Prometheus' own client reads them."""
-    from prometheus_client.parser import text_string_to_metric_families as parse
+    """Figures as the parsers of Prometheus' own client read them, in both texts."""
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+    from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
+
+    def values_of(families):
+        return {(s.name, *s.labels.values()): s.value for f in families.values() for s in f.samples}
 
     async def figures(server):
+        """By either text; what goes on meanwhile makes them differ in values alone."""
         answer = await ask(server, "GET", "/metrics")
-        equal(answer.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8", "content type")
-        families = {family.name: family for family in parse(answer.body.decode())}
-        return families, {(s.name, *s.labels.values()): s.value for f in families.values() for s in f.samples}
+        equal(answer.headers["Content-Type"], PROMETHEUS, "content type")
+        plain = {family.name: family for family in parse_prometheus(answer.body.decode())}
+        answer = await ask(server, "GET", "/metrics", headers=ASKS_FOR_OPENMETRICS)
+        equal(answer.headers["Content-Type"], OPENMETRICS, "content type")
+        check(answer.body.endswith(b"\n# EOF\n"), answer.body[-100:])
+        families = {family.name: family for family in parse_openmetrics(answer.body.decode())}
+        # OpenMetrics writes whole bounds of buckets as 1.0
+        equal({tuple("1.0" if label == "1" else label for label in series) for series in values_of(plain)},
+              set(values_of(families)), "series")
+        for name, family in families.items():
+            as_plain = plain[name + "_info" if family.type == "info" else name]
+            equal((as_plain.documentation, as_plain.type), (family.documentation, family.type.replace("info", "gauge")), name)
+        return families, values_of(families)
     async with serving(DRIVE, "--loop") as server:
         viewer = await Client.connect(server, OLD, topics=None)
         await viewer.until(lambda events: len(messages_in(events)) > 100, "messages")
         families, values = await figures(server)
         check(all(family.documentation for family in families.values()), families)
         equal(families["foxglove_bridge_playback_lag_seconds"].type, "histogram", "type")
+        equal(families["foxglove_bridge_messages_sent"].type, "counter", "type")
+        equal(families["foxglove_bridge_build"].samples[0].labels,
+              {"version": (await get(server, "/api/status"))["version"]}, "version")
         equal(values["foxglove_bridge_clients",], 1, "clients")
         check(values["foxglove_bridge_messages_sent_total",] >= 100, values)
         check(values["foxglove_bridge_topic_messages_total", "/gps/fix"] > 5, values)

@@ -36,11 +36,25 @@ pub struct Held {
     pub saving: usize,
 }
 
+/// Why nothing was saved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotSaved {
+    /// So many files are being written already.
+    #[error("{0} files are being saved already; ask again when one of them is complete")]
+    Busy(usize),
+    /// Nothing is kept any more.
+    #[error("nothing is kept any more: the program ends")]
+    Ends,
+    /// The file could not be written, for this reason.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Keeps what was published last.
 pub trait Save: Send + Sync {
     /// Saves what is kept into a new file, on another thread; returns at once. The answer is given when the file is
     /// complete, with what went wrong otherwise.
-    fn save(&self, answer: Responder<Result<Saved, String>>);
+    fn save(&self, answer: Responder<Result<Saved, NotSaved>>);
 
     /// What would be saved now.
     fn held(&self) -> Held;

@@ -2,15 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 
 use crate::time::Timestamp;
-
-/// Browsers take an answer for what it says it is, and for nothing else.
-pub(super) const NO_SNIFF: (HeaderName, HeaderValue) =
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
 /// An answer in JSON, which is of this moment.
 pub(super) struct Json<T>(pub(super) T);
@@ -30,13 +26,29 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// Why a request is not carried out, and the way out: `{"error": …}`.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+    status: StatusCode,
     pub(super) text: String,
+    retry: Retry,
 }
+
+/// Whether who asks is told to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    Later,
+    Unsaid,
+}
+
+/// Seconds after which to try again.
+const LATER: HeaderValue = HeaderValue::from_static("5");
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), retry: Retry::Unsaid }
+    }
+
+    /// There is no room now, but soon.
+    pub(super) fn later(text: impl Into<String>) -> Self {
+        Self { retry: Retry::Later, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, text) }
     }
 
     pub(super) fn not_found(text: impl Into<String>) -> Self {
@@ -59,7 +71,11 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response<Body> {
         let mut json = serde_json::json!({ "error": self.text }).to_string();
         json.push('\n');
-        whole(self.status, "application/json", json)
+        let mut response = whole(self.status, "application/json", json);
+        if self.retry == Retry::Later {
+            response.headers_mut().insert(header::RETRY_AFTER, LATER);
+        }
+        response
     }
 }
 
@@ -67,15 +83,11 @@ impl IntoResponse for Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct InMemory;
 
-/// A complete answer that is not kept by anybody.
+/// A complete answer.
 pub(super) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let (name, value) = NO_SNIFF;
-    headers.insert(name, value);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     response.extensions_mut().insert(InMemory);
     response
 }

@@ -1,14 +1,26 @@
-//! What a browser that opens the port is shown where there is no page.
+//! `/`: the page for browsers, and text for others, and where there is no page.
+
+use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{Response, StatusCode};
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, StatusCode};
 
 use super::answer::whole;
 use super::folders::VIEWER;
-use super::{Http, Offered};
+use super::{Api, Http, Offered};
+use crate::server::page;
+
+pub(super) async fn page(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response<Body> {
+    page::front(&headers, || about(&api.offered))
+}
+
+pub(super) async fn text(State(api): State<Arc<Api>>) -> Response<Body> {
+    about(&api.offered)
+}
 
 /// Says what this is, and which addresses to open.
-pub(super) fn page(offered: &Offered, http: Http) -> Response<Body> {
+fn about(offered: &Offered) -> Response<Body> {
     let mut text = "This is foxglove-bridge. It speaks the Foxglove WebSocket protocol:\n\
         open this address in Foxglove or Lichtblick with \"Open connection\", \"Foxglove WebSocket\".\n"
         .to_owned();
@@ -18,7 +30,7 @@ pub(super) fn page(offered: &Offered, http: Http) -> Response<Body> {
     }
     text.push('\n');
     let url = offered.about.addresses.first().and_then(|address| address.strip_prefix("ws://"));
-    if let (Http::Full, Some(host)) = (http, url) {
+    if let (Http::Full, Some(host)) = (offered.http, url) {
         let viewer = offered.folders.viewer.as_ref().map(|_folder| (VIEWER, "a viewer"));
         let own = [
             ("/", "a page, in a browser"),

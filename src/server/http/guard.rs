@@ -9,51 +9,36 @@ use axum::middleware::Next;
 use axum::response::IntoResponse;
 
 use super::answer::Refusal;
+use super::body::LARGEST_BODY;
 use super::{Api, changes, header_text, is_api};
-use crate::server::endpoint::is_for_websocket;
 
-/// The largest body of a request, in bytes.
-pub(super) const LARGEST_BODY: u64 = 64 << 10;
-
-/// How long a browser may remember what it may ask, in seconds.
-const PREFLIGHT_LASTS: HeaderValue = HeaderValue::from_static("600");
-
-/// Answers what HTTP/1.1 or `docs/security.md` forbids; the rest goes on, and pages that may read the answer are told so.
+/// Answers what HTTP/1.1 or `docs/security.md` forbids; the rest goes on.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response<Body> {
-    if let Err(refusal) = well_formed(&request) {
-        let mut response = refusal.into_response();
-        // what follows may be a body
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return response;
+    if let Some(refusal) = malformed(&request) {
+        return refusal;
     }
-    if is_for_websocket(&request) {
-        // it looks for itself, since a refused handshake is answered in its own form
-        return next.run(request).await;
+    if let Err(reason) = admit(&api, &request) {
+        api.refusals.log(format_args!("{} {} refused", request.method(), request.uri().path()), &reason);
+        return Refusal::new(StatusCode::FORBIDDEN, reason).into_response();
     }
-    let allowed_origin = match admit(&api, &request) {
-        Ok(origin) => origin,
-        Err(reason) => {
-            api.refusals.log(format_args!("{} {} refused", request.method(), request.uri().path()), &reason);
-            return Refusal::new(StatusCode::FORBIDDEN, reason).into_response();
-        }
-    };
-    let preflight = (request.method() == Method::OPTIONS).then(|| request.headers().clone());
-    let mut response = match &preflight {
-        Some(asked) if asked.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) => {
-            allow(asked, is_api(request.uri().path()))
-        }
-        _ => api.waiting.admit(next.run(request).await).await,
-    };
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = allowed_origin {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    let is_preflight = request.method() == Method::OPTIONS;
+    let mut response = api.waiting.admit(next.run(request).await).await;
+    if is_preflight {
+        // it has no content, though the layer of `cors.rs` says 200
+        *response.status_mut() = StatusCode::NO_CONTENT;
     }
     response
 }
 
-/// What HTTP/1.1 forbids (RFC 9112 sections 3.2 and 6.1), and bodies where none is taken. hyper drops a Content-Length beside a
-/// Transfer-Encoding, so that both are refused by the latter.
+/// The answer to what HTTP/1.1 forbids, after which the connection ends, since what follows may be a body.
+pub(in crate::server) fn malformed(request: &Request) -> Option<Response<Body>> {
+    let mut response = well_formed(request).err()?.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    Some(response)
+}
+
+/// RFC 9112 sections 3.2 and 6.1, and bodies where none is taken. hyper drops a Content-Length beside a Transfer-Encoding, so
+/// that both are refused by the latter.
 fn well_formed(request: &Request) -> Result<(), Refusal> {
     let headers = request.headers();
     let hosts = headers.get_all(header::HOST).iter().count();
@@ -84,35 +69,25 @@ fn well_formed(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether who asks may; then the origin that is told that it may read the answer, if a page asks. Err: why not.
-fn admit(api: &Api, request: &Request) -> Result<Option<HeaderValue>, String> {
+/// Whether who asks may; else why not.
+fn admit(api: &Api, request: &Request) -> Result<(), String> {
     let (headers, path) = (request.headers(), request.uri().path());
-    let host = header_text(headers, header::HOST).unwrap_or_default();
-    let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
-    let admitted = api.gate.admit(origins, host);
-    let is_strict = changes(request.method()) || is_api(path);
-    match admitted {
-        Ok(()) => Ok(headers.get(header::ORIGIN).cloned()),
+    match admit_page(api, headers) {
+        Ok(()) => Ok(()),
         // probes of whatever watches this computer
-        Err(_) if path == "/healthz" => Ok(None),
-        Err(reason) if is_strict => Err(reason),
+        Err(_) if path == "/healthz" => Ok(()),
+        Err(reason) if changes(request.method()) || is_api(path) => Err(reason),
         // the answer is not for the page that asks, which a browser sees to
-        Err(_) => api.gate.admit_host(host).map(|()| None),
+        Err(_) => api.gate.admit_host(host(headers)),
     }
 }
 
-/// Answers a browser that asks what a page may ask (the Fetch standard, "CORS-preflight request").
-fn allow(asked: &HeaderMap, is_api: bool) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    let methods = if is_api { "GET, HEAD, POST" } else { "GET, HEAD" };
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    let allowed = HeaderValue::from_static("Content-Type, Range, If-Range, If-None-Match");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_LASTS);
-    if asked.contains_key("access-control-request-private-network") {
-        headers.insert("access-control-allow-private-network", HeaderValue::from_static("true"));
-    }
-    response
+/// Whether the page that asks, if one does, may read the answer; else why not.
+pub(super) fn admit_page(api: &Api, headers: &HeaderMap) -> Result<(), String> {
+    let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
+    api.gate.admit(origins, host(headers))
+}
+
+fn host(headers: &HeaderMap) -> &str {
+    header_text(headers, header::HOST).unwrap_or_default()
 }

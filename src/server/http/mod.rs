@@ -1,16 +1,16 @@
 //! Plain HTTP on the port: what is served, as JSON, playback control, and what operators ask for. See `docs/http.md`.
 //!
-//! Requests pass the [`guard`] first. What can take long, a disk or a large message, is done on threads that may block.
+//! Requests pass the [`guard`] first, then the layer of [`cors`]. What can take long, a disk or a large message, is done on threads that may block.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::about::{About, Readiness};
 use super::metric::Metric;
@@ -23,11 +23,14 @@ use counts::Counts;
 use events::Events;
 pub(super) use folders::Folders;
 pub use folders::{Layout, layouts};
+pub(super) use guard::malformed;
 use latest::Messages;
 use waiting::Waiting;
 
 mod answer;
+mod body;
 mod clients;
+mod cors;
 mod counts;
 mod events;
 mod file_body;
@@ -43,6 +46,7 @@ mod save;
 mod status;
 mod timeline;
 mod topics;
+mod validator;
 mod waiting;
 
 /// What is offered over HTTP, beside WebSocket connections.
@@ -74,6 +78,7 @@ pub(super) struct Api {
 /// What a server is told to offer.
 #[derive(Default)]
 pub(super) struct Offered {
+    pub(super) http: Http,
     pub(super) about: About,
     pub(super) readiness: Readiness,
     pub(super) metrics: Vec<Metric>,
@@ -102,15 +107,17 @@ impl Api {
     }
 }
 
-/// All routes of the port: `sockets` are those of WebSocket connections.
-pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
+/// All routes of the port, but for WebSocket connections.
+pub(super) fn router(api: Arc<Api>) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::lives))
         .route("/readyz", get(health::is_ready))
-        .route("/metrics", get(metrics::answer));
-    let pages = match http {
-        Http::HealthOnly => Router::new(),
+        .route("/metrics", get(metrics::answer))
+        .route("/ws", get(front::text));
+    let pages = match api.offered.http {
+        Http::HealthOnly => Router::new().route("/", get(front::text)),
         Http::Full => Router::new()
+            .route("/", get(front::page))
             .route("/api/status", get(status::answer))
             .route("/api/topics", get(topics::answer))
             .route("/api/topics/{topic}/latest", get(latest::answer))
@@ -128,29 +135,27 @@ pub(super) fn router(api: Arc<Api>, http: Http, sockets: Router) -> Router {
             .merge(page::routes()),
     };
     let asked = api.clone();
-    let nothing = move |request: Request| async move {
-        nothing_there(request.uri().path(), http, asked.offered.http_hint.as_deref())
-    };
+    let nothing = move |request: Request| async move { nothing_there(request.uri().path(), &asked.offered) };
+    // unless an answer says otherwise, it is of this moment, and browsers take it for what it says it is and nothing else
+    let by_default =
+        |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     health
         .merge(pages)
         .with_state(api.clone())
-        .merge(sockets)
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
+        .layer(cors::layer(api.clone()))
         .layer(middleware::from_fn_with_state(api, guard::guard))
-}
-
-/// What who opens the port is shown, where that is no browser or there is no page.
-pub(super) fn front(api: &Api, http: Http) -> Response<Body> {
-    front::page(&api.offered, http)
+        .layer(by_default(header::CACHE_CONTROL, "no-store"))
+        .layer(by_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
 
 /// Why there is nothing at a path.
-fn nothing_there(path: &str, http: Http, hint: Option<&str>) -> Refusal {
+fn nothing_there(path: &str, offered: &Offered) -> Refusal {
     let topic = path.strip_prefix("/api/topics/").and_then(|rest| rest.strip_suffix("/latest"));
-    let why = match (http, topic) {
+    let why = match (offered.http, topic) {
         (Http::HealthOnly, _) => {
-            let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint = offered.http_hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             format!("this server answers /healthz, /readyz and /metrics alone{hint}")
         }
         (Http::Full, Some(topic)) => {

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::Api;
 use super::answer::{Json, Refusal, nanos};
-use super::playback::json_body;
-use crate::hub::capability::save::Saved;
+use super::body;
+use crate::hub::capability::save::{NotSaved, Saved};
 use crate::hub::responder::Responder;
 
 #[derive(Debug, Serialize)]
@@ -44,7 +44,7 @@ struct Nothing {}
 
 pub(super) async fn answer(State(api): State<Arc<Api>>, request: Request) -> Result<Json<Answer>, Refusal> {
     api.may_act()?;
-    let Nothing {} = json_body(request).await?;
+    let Nothing {} = body::json(request, "{}").await?;
     let none =
         || Refusal::not_found("nothing is kept of what is served; foxglove-bridge serve --keep does it");
     let saver = api.hub.saver().ok_or_else(none)?;
@@ -53,9 +53,15 @@ pub(super) async fn answer(State(api): State<Arc<Api>>, request: Request) -> Res
     saver.save(Responder::new(move |saved| drop(answer.send(saved))));
     match saved.await {
         Ok(Ok(Ok(saved))) => Ok(Json(saved.into())),
-        Ok(Ok(Err(reason))) => Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason)),
-        Ok(Err(_)) | Err(_) => {
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "what was kept is gone: the server ends"))
-        }
+        Ok(Ok(Err(why))) => Err(refusal(why)),
+        Ok(Err(_)) | Err(_) => Err(refusal(NotSaved::Ends)),
+    }
+}
+
+fn refusal(why: NotSaved) -> Refusal {
+    match why {
+        NotSaved::Busy(_) => Refusal::later(why.to_string()),
+        NotSaved::Ends => Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string()),
+        NotSaved::Failed(_) => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why.to_string()),
     }
 }

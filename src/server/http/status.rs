@@ -83,7 +83,6 @@ impl Kept {
 fn kind(kind: SourceKind) -> &'static str {
     match kind {
         SourceKind::Recording => "recording",
-        SourceKind::Stream => "stream",
         SourceKind::Live => "live",
     }
 }
@@ -172,14 +171,13 @@ mod tests {
 
     #[test]
     fn the_mode_is_that_of_all_sources() {
-        use SourceKind::{Live, Recording, Stream};
+        use SourceKind::{Live, Recording};
         for (kinds, plays, expected) in [
             (&[][..], false, "live"),
             (&[], true, "recording"),
             (&[Recording], true, "recording"),
             (&[Live], false, "live"),
             (&[Live, Live], false, "live"),
-            (&[Stream], false, "stream"),
             (&[Recording, Live], true, "mixed"),
         ] {
             let sources: Vec<_> = kinds.iter().map(|kind| source(*kind)).collect();

@@ -39,7 +39,7 @@ impl Waiting {
         let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(MOST).min(MOST);
         let Ok(place) = self.0.clone().try_acquire_many_owned(units) else {
             let text = "too many large answers wait for those who asked; take them, or try again in a while";
-            return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+            return Refusal::later(text).into_response();
         };
         let (head, body) = response.into_parts();
         match to_bytes(body, usize::MAX).await {

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{FINISH_LIMIT, QUEUE_LIMIT};
-use crate::hub::capability::save::{Held, Save, Saved};
+use crate::hub::capability::save::{Held, NotSaved, Save, Saved};
 use crate::hub::capability::services::{NameTaken, ServiceHandle};
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::hub::{AlreadyProvided, Hub};
@@ -148,12 +148,12 @@ impl BlackBox {
     }
 
     /// Saves what is kept into a new file, and blocks until that is complete. An error has been logged.
-    pub fn save(&self) -> Result<Saved, String> {
+    pub fn save(&self) -> Result<Saved, NotSaved> {
         let (sender, saved) = sync_channel(1);
         Asker(self.shared.clone()).save(Responder::new(move |answer: Result<_, NoAnswer>| {
-            sender.send(answer.unwrap_or_else(|none| Err(none.to_string()))).ok();
+            sender.send(answer.unwrap_or_else(|none| Err(NotSaved::Failed(none.to_string())))).ok();
         }));
-        saved.recv().unwrap_or_else(|_gone| Err(NoAnswer.to_string()))
+        saved.recv().unwrap_or_else(|_gone| Err(NotSaved::Failed(NoAnswer.to_string())))
     }
 
     /// What would be saved now.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::block::{Block, joined};
 use super::shared::{Place, Shared};
-use crate::hub::capability::save::Saved;
+use crate::hub::capability::save::{NotSaved, Saved};
 use crate::hub::responder::Responder;
 use crate::model::{Batch, Channel, ChannelId, Entry};
 use crate::printable::{bytes, counted};
@@ -40,7 +40,7 @@ pub(super) enum Piece {
 pub(super) struct Job {
     pub(super) shared: Arc<Shared>,
     pub(super) pieces: Receiver<Piece>,
-    pub(super) answer: Responder<Result<Saved, String>>,
+    pub(super) answer: Responder<Result<Saved, NotSaved>>,
     pub(super) place: Place,
 }
 
@@ -56,7 +56,7 @@ impl Job {
                 Err(error) => tracing::error!("not saved: {error}"),
             }
             drop(pieces);
-            answer.respond(saved);
+            answer.respond(saved.map_err(NotSaved::Failed));
             drop(place);
         };
         // without a thread the responder tells that nobody answers

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::hub::Hub;
-use crate::hub::capability::save::{Save, Saved};
+use crate::hub::capability::save::{NotSaved, Save, Saved};
 use crate::hub::capability::services::{NameTaken, Service, ServiceCall, ServiceHandle, ServiceSpec};
 use crate::hub::responder::{NoAnswer, Responder};
 use crate::protocol::ServiceMessage;
@@ -46,8 +46,8 @@ struct Response {
     bytes: u64,
 }
 
-impl From<Result<Saved, String>> for Response {
-    fn from(saved: Result<Saved, String>) -> Self {
+impl From<Result<Saved, NotSaved>> for Response {
+    fn from(saved: Result<Saved, NotSaved>) -> Self {
         match saved {
             Ok(Saved { path, messages, bytes, lost, .. }) => {
                 let message = match lost {
@@ -57,7 +57,7 @@ impl From<Result<Saved, String>> for Response {
                 let path = Some(path.to_string_lossy().into_owned());
                 Self { success: true, message, path, messages, bytes }
             }
-            Err(message) => Self { message, ..Self::default() },
+            Err(why) => Self { message: why.to_string(), ..Self::default() },
         }
     }
 }
@@ -73,7 +73,7 @@ impl Service for Saving {
         };
         match serde_json::from_slice(request) {
             Ok(Request {}) => self.0.save(Responder::new(move |saved: Result<_, NoAnswer>| {
-                let saved = saved.unwrap_or_else(|none| Err(none.to_string()));
+                let saved = saved.unwrap_or_else(|none| Err(NotSaved::Failed(none.to_string())));
                 answer.respond(respond(saved.into()));
             })),
             Err(error) => {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::ring::Ring;
 use super::{BlackBoxOptions, SAVES};
-use crate::hub::capability::save::{Held, Save, Saved};
+use crate::hub::capability::save::{Held, NotSaved, Save, Saved};
 use crate::hub::responder::Responder;
 use crate::hub::{Wake, lock};
 
@@ -32,7 +32,7 @@ struct Inbox {
 /// A file that is asked for.
 pub(super) struct Request {
     pub(super) at: Instant,
-    pub(super) answer: Responder<Result<Saved, String>>,
+    pub(super) answer: Responder<Result<Saved, NotSaved>>,
     pub(super) place: Place,
 }
 
@@ -57,11 +57,11 @@ impl Drop for Place {
 pub(super) struct Asker(pub(super) Arc<Shared>);
 
 impl Save for Asker {
-    fn save(&self, answer: Responder<Result<Saved, String>>) {
+    fn save(&self, answer: Responder<Result<Saved, NotSaved>>) {
         let mut inbox = lock(&self.0.inbox);
         let refused = match inbox.saving {
-            _ if inbox.is_ending => "nothing is kept any more: the program ends".to_owned(),
-            SAVES => format!("{SAVES} files are being saved already; ask again when one of them is complete"),
+            _ if inbox.is_ending => NotSaved::Ends,
+            SAVES => NotSaved::Busy(SAVES),
             _ => {
                 inbox.saving += 1;
                 let place = Place(self.0.clone());

@@ -79,7 +79,7 @@ impl Events {
 pub(super) async fn answer(State(api): State<Arc<Api>>) -> Result<Response<Body>, Refusal> {
     let full = |_none_left| {
         let text = format!("{LISTENERS} listen to events, and no more may; try again later");
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text)
+        Refusal::later(text)
     };
     let place = api.events.places.clone().try_acquire_owned().map_err(full)?;
     let mut board = Events::listen(&api);

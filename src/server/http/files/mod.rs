@@ -1,57 +1,30 @@
 //! `/files/`: the recordings that are played, as they are, whole or by ranges of bytes (RFC 9110 section 14).
 //!
-//! Bound: [`AT_ONCE`] files are open, and of each a piece or two are in memory.
+//! Bound: as many files are open as [`Downloads`] has places, and of each a piece or two are in memory.
 
-use std::io::{self, Read, SeekFrom};
+use std::io::{self, SeekFrom};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
-use super::Api;
-use super::answer::{Json, NO_SNIFF, Refusal};
+use super::answer::{Json, Refusal};
 use super::file_body::FileBody;
+use super::validator::{Answered, Validators};
+use super::{Api, header_text};
 use crate::folder::names::encoded;
-use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings};
+use crate::hub::capability::recording::{RecordedFile, Recordings};
+use crate::server::accept::Hangup;
+pub(super) use downloads::Downloads;
 use range::Part;
-use validator::{Answered, Validators};
 
+mod downloads;
 mod range;
-mod validator;
-
-/// Files that are sent at once.
-const AT_ONCE: usize = 64;
-
-/// What pages of other origins may see of an answer, beside its body.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag, Last-Modified");
-
-/// Places for those who are sent a file.
-pub(super) struct Downloads(Arc<Semaphore>);
-
-impl Default for Downloads {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
-    }
-}
-
-/// A file, and the place of who is sent it.
-struct Download {
-    file: Box<dyn ReadSeek>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Read for Download {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.file.read(into)
-    }
-}
 
 #[derive(Debug, Serialize)]
 pub(super) struct Files {
@@ -88,15 +61,11 @@ pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Files>, Ref
 pub(super) async fn send(
     State(api): State<Arc<Api>>,
     name: Result<Path<String>, PathRejection>,
-    method: Method,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Response<Body>, Refusal> {
     let Path(name) = name?;
     let recordings = recordings(&api)?;
-    let Ok(place) = api.downloads.0.clone().try_acquire_owned() else {
-        let text = format!("{AT_ONCE} files are being sent, and no more at once; try again in a while");
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text));
-    };
+    let place = api.downloads.place()?;
     let asked = name.clone();
     // the place stays taken if who asked leaves meanwhile
     let opened = spawn_blocking(move || (recordings.open(&asked), place)).await;
@@ -105,11 +74,12 @@ pub(super) async fn send(
         io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),
         _ => Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("{name} can't be opened: {error}")),
     })?;
-    let validators = Validators::of(&file, SystemTime::now());
-    let part = match validators.answer(&headers) {
+    let validators = Validators::of(file.size, file.modified, SystemTime::now());
+    let headers = request.headers();
+    let part = match validators.answer(headers) {
         Answered::Whole => Part::Whole,
-        Answered::AsAsked if method == Method::GET => {
-            Part::asked(super::header_text(&headers, header::RANGE), file.size)
+        Answered::AsAsked if request.method() == Method::GET => {
+            Part::asked(header_text(headers, header::RANGE), file.size)
         }
         Answered::AsAsked => Part::Whole,
         Answered::NotModified => return Ok(about(StatusCode::NOT_MODIFIED, &validators)),
@@ -131,10 +101,11 @@ pub(super) async fn send(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, length.into());
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    if method != Method::HEAD {
+    if request.method() != Method::HEAD {
         // it moves no disk
         read.seek(SeekFrom::Start(from)).map_err(|_failed| broken())?;
-        *response.body_mut() = Body::new(FileBody::new(Download { file: read, _place: place }, length));
+        let hangup = request.extensions().get::<Hangup>().cloned().unwrap_or_default();
+        *response.body_mut() = Body::new(FileBody::new(place.of(read, hangup), length));
     }
     Ok(response)
 }
@@ -143,18 +114,8 @@ pub(super) async fn send(
 fn about(status: StatusCode, validators: &Validators) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    // it may be kept, but is to be asked for again: the file can change
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    let (name, value) = NO_SNIFF;
-    headers.insert(name, value);
-    for (name, value) in [(header::ETAG, &validators.etag), (header::LAST_MODIFIED, &validators.modified)] {
-        if let Some(value) = value {
-            insert(&mut response, name, value);
-        }
-    }
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    validators.tell(&mut response);
     response
 }
 

@@ -6,15 +6,16 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use serde::Serialize;
 
-use super::answer::{NO_SNIFF, Refusal};
+use super::answer::Refusal;
 use super::file_body::FileBody;
+use super::validator::{Answered, Validators};
 use super::{Api, header_text};
 use crate::folder::{self, names};
 
@@ -121,34 +122,26 @@ async fn file(
     let opened = tokio::task::spawn_blocking(move || open(&folder, &names)).await;
     let opened =
         opened.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
-    let (file, size, tag) = opened.map_err(|reason| refused(&reason))?;
-    let known = header_text(headers, header::IF_NONE_MATCH).unwrap_or_default();
-    let is_known = known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag);
-    let mut response = match is_known {
-        true => Response::new(Body::empty()),
-        false => Response::new(Body::new(FileBody::new(file, size))),
+    let (file, size, modified) = opened.map_err(|reason| refused(&reason))?;
+    let validators = Validators::of(size, modified, SystemTime::now());
+    let (status, body) = match validators.answer(headers) {
+        Answered::Whole | Answered::AsAsked => (StatusCode::OK, Body::new(FileBody::new(file, size))),
+        Answered::NotModified => (StatusCode::NOT_MODIFIED, Body::empty()),
+        Answered::Failed => (StatusCode::PRECONDITION_FAILED, Body::empty()),
     };
-    if is_known {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    }
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
-        headers.insert(header::ETAG, tag);
-    }
-    let (name, value) = NO_SNIFF;
-    headers.insert(name, value);
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    validators.tell(&mut response);
     Ok(response)
 }
 
-/// The file, its size, and what tells it from what it was before.
-fn open(folder: &Path, names: &[String]) -> Result<(File, u64, String), String> {
+/// The file, its size, and when it was changed.
+fn open(folder: &Path, names: &[String]) -> Result<(File, u64, Option<SystemTime>), String> {
     let facts = |file: File| {
         let metadata = file.metadata()?;
-        let changed = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let tag = format!("\"{:x}-{:x}\"", metadata.len(), changed.as_nanos());
-        Ok::<_, io::Error>((file, metadata.len(), tag))
+        let modified = metadata.modified().ok();
+        Ok::<_, io::Error>((file, metadata.len(), modified))
     };
     let file = folder::open(folder, names).map_err(|refused| refused.to_string())?;
     facts(file).map_err(|error| folder::reading(&error))

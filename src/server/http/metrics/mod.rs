@@ -1,182 +1,147 @@
 //! `/metrics`: figures for Prometheus. Counters count from the start of the server.
 //!
-//! Bound: [`TOPICS`] topics have series of their own; the others are one, under an empty name.
+//! The hub keeps the figures; they are read when somebody asks. Bound: [`topics::OWN_SERIES`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, prometheus_text, text};
+use prometheus_client::registry::Registry;
 
 use super::Api;
-use super::answer::whole;
-use crate::hub::{HubSnapshot, LagSnapshot, TopicSnapshot};
-use crate::server::metric::MetricKind;
-use text::Text;
+use super::answer::{Refusal, whole};
+use crate::hub::{HubSnapshot, LagSnapshot};
+use crate::server::metric::{Metric, MetricKind};
+use families::Families;
 
-mod text;
+mod families;
+mod topics;
 
-/// Topics with series of their own: those that were offered first, so that a series goes on.
-const TOPICS: usize = 200;
-
-pub(super) async fn answer(State(api): State<Arc<Api>>) -> Response<Body> {
-    let mut text = Text::default();
-    let snapshot = api.hub.snapshot();
-    build(&mut text);
-    clients(&mut text, &snapshot);
-    topics(&mut text, &snapshot.topics);
-    lag(&mut text, &api.hub.lag());
-    api_itself(&mut text, &api);
-    for metric in &api.offered.metrics {
-        text.family(&metric.name, metric.kind, &metric.help);
-        text.sample(&[], metric.read());
-    }
-    whole(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text.into_string())
+/// The texts in which figures are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// OpenMetrics 1.0, for who names it.
+    OpenMetrics,
+    /// That of Prometheus, version 0.0.4.
+    Prometheus,
 }
 
-fn build(text: &mut Text) {
-    text.family("foxglove_bridge_build_info", MetricKind::Gauge, "The version of the program, as a label");
-    text.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
-}
-
-fn clients(text: &mut Text, snapshot: &HubSnapshot) {
-    let queued = || snapshot.clients.iter().map(|client| client.bytes_queued);
-    for (name, kind, help, value) in [
-        ("clients", MetricKind::Gauge, "Clients that are connected", snapshot.clients.len() as f64),
-        (
-            "messages_sent_total",
-            MetricKind::Counter,
-            "Messages written to clients, each client counted",
-            snapshot.messages_sent as f64,
-        ),
-        (
-            "bytes_sent_total",
-            MetricKind::Counter,
-            "Bytes of payload written to clients",
-            snapshot.bytes_sent as f64,
-        ),
-        (
-            "messages_dropped_total",
-            MetricKind::Counter,
-            "Messages that slow clients did not get",
-            snapshot.messages_dropped as f64,
-        ),
-        ("queue_bytes", MetricKind::Gauge, "Bytes that wait for all clients", queued().sum::<usize>() as f64),
-        (
-            "largest_queue_bytes",
-            MetricKind::Gauge,
-            "Bytes that wait for the client for which most do",
-            queued().max().unwrap_or(0) as f64,
-        ),
-        ("topics", MetricKind::Gauge, "Topics that are offered", snapshot.topics.len() as f64),
-        (
-            "subscriptions",
-            MetricKind::Gauge,
-            "Subscriptions of all clients",
-            snapshot.topics.iter().map(|topic| topic.subscribers).sum::<usize>() as f64,
-        ),
-    ] {
-        text.family(&format!("foxglove_bridge_{name}"), kind, help);
-        text.sample(&[], value);
-    }
-}
-
-fn topics(text: &mut Text, topics: &[TopicSnapshot]) {
-    type Figure = fn(&TopicSnapshot) -> u64;
-    // a topic without a name is one of the others, since a series may be there once
-    let (mut own, mut others) = (Vec::new(), Vec::new());
-    for topic in topics {
-        let has_own = own.len() < TOPICS && !topic.channel.topic.is_empty();
-        if has_own { own.push(topic) } else { others.push(topic) }
-    }
-    let figures: [(&str, &str, Figure); 3] = [
-        ("topic_messages_total", "Messages published on a topic", |topic| topic.messages),
-        ("topic_bytes_total", "Bytes of payload published on a topic", |topic| topic.bytes),
-        ("topic_messages_dropped_total", "Messages of a topic that slow clients did not get", |topic| {
-            topic.dropped
-        }),
-    ];
-    for (name, help, figure) in figures {
-        text.family(&format!("foxglove_bridge_{name}"), MetricKind::Counter, help);
-        for topic in &own {
-            text.sample(&[("topic", &topic.channel.topic)], figure(topic) as f64);
+impl Format {
+    /// What Prometheus asks for begins with the formats that it likes best; others name none.
+    fn asked(headers: &HeaderMap) -> Self {
+        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        match accepted.flat_map(|value| value.split(',')).any(is_openmetrics) {
+            true => Self::OpenMetrics,
+            false => Self::Prometheus,
         }
-        if !others.is_empty() {
-            text.sample(&[("topic", "")], others.iter().map(|topic| figure(topic)).sum::<u64>() as f64);
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => prometheus_text::CONTENT_TYPE,
+        }
+    }
+
+    fn write(self, registry: &Registry) -> Result<String, fmt::Error> {
+        let mut out = String::new();
+        match self {
+            Self::OpenMetrics => text::encode(&mut out, registry)?,
+            Self::Prometheus => prometheus_text::encode(&mut out, registry)?,
+        }
+        Ok(out)
+    }
+}
+
+/// Whether an element of a header `Accept` names OpenMetrics, and does not exclude it.
+fn is_openmetrics(kind: &str) -> bool {
+    let mut parts = kind.split(';').map(str::trim);
+    parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case("application/openmetrics-text"))
+        && !parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+}
+
+pub(super) async fn answer(
+    State(api): State<Arc<Api>>,
+    headers: HeaderMap,
+) -> Result<Response<Body>, Refusal> {
+    let format = Format::asked(&headers);
+    let mut registry = Registry::default();
+    registry.sub_registry_with_prefix("foxglove_bridge").register_collector(Box::new(Figures::of(&api)));
+    registry.register_collector(Box::new(Added(api.offered.metrics.clone())));
+    let text = format
+        .write(&registry)
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    Ok(whole(StatusCode::OK, format.content_type(), text))
+}
+
+/// What the server knows at the moment.
+#[derive(Debug)]
+struct Figures {
+    hub: HubSnapshot,
+    lag: LagSnapshot,
+    is_ready: bool,
+    listeners: usize,
+    decode_errors: u64,
+}
+
+impl Figures {
+    fn of(api: &Api) -> Self {
+        Self {
+            hub: api.hub.snapshot(),
+            lag: api.hub.lag(),
+            is_ready: api.not_ready().is_none(),
+            listeners: api.events.listeners(),
+            decode_errors: api.messages.decode_errors(),
         }
     }
 }
 
-fn lag(text: &mut Text, lag: &LagSnapshot) {
-    let help = "How late messages of a recording are handed out, after they were due";
-    text.histogram("foxglove_bridge_playback_lag_seconds", help, &lag.at_most, lag.sum);
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (to, hub) = (&mut Families(encoder), &self.hub);
+        let queues = || hub.clients.iter().map(|client| client.bytes_queued as u64);
+        let (queued, most): (u64, _) = (queues().sum(), queues().max().unwrap_or_default());
+        let subscriptions: usize = hub.topics.iter().map(|topic| topic.subscribers).sum();
+        to.info(
+            "build",
+            "The version of the program, as a label",
+            &[("version", env!("CARGO_PKG_VERSION"))],
+        )?;
+        to.gauge("clients", "Clients that are connected", hub.clients.len() as u64)?;
+        to.counter("messages_sent", "Messages written to clients, each client counted", hub.messages_sent)?;
+        to.counter("bytes_sent", "Bytes of payload written to clients", hub.bytes_sent)?;
+        to.counter("messages_dropped", "Messages that slow clients did not get", hub.messages_dropped)?;
+        to.gauge("queue_bytes", "Bytes that wait for all clients", queued)?;
+        to.gauge("largest_queue_bytes", "Bytes that wait for the client for which most do", most)?;
+        to.gauge("topics", "Topics that are offered", hub.topics.len() as u64)?;
+        to.gauge("subscriptions", "Subscriptions of all clients", subscriptions as u64)?;
+        topics::encode(&hub.topics, to)?;
+        let help = "How late messages of a recording are handed out, after they were due";
+        to.histogram("playback_lag_seconds", help, &self.lag)?;
+        to.gauge("ready", "1 if /readyz says that the server can be used", u64::from(self.is_ready))?;
+        to.gauge("event_listeners", "Who listens to /api/events", self.listeners as u64)?;
+        let help = "Messages that could not be shown over HTTP as JSON";
+        to.counter("decode_errors", help, self.decode_errors)
+    }
 }
 
-fn api_itself(text: &mut Text, api: &Api) {
-    text.family("foxglove_bridge_ready", MetricKind::Gauge, "1 if /readyz says that the server can be used");
-    text.sample(&[], f64::from(u8::from(api.not_ready().is_none())));
-    text.family("foxglove_bridge_event_listeners", MetricKind::Gauge, "Who listens to /api/events");
-    text.sample(&[], api.events.listeners() as f64);
-    text.family(
-        "foxglove_bridge_decode_errors_total",
-        MetricKind::Counter,
-        "Messages that could not be shown over HTTP as JSON",
-    );
-    text.sample(&[], api.messages.decode_errors() as f64);
+/// Figures of the program that embeds the server.
+#[derive(Debug)]
+struct Added(Vec<Metric>);
+
+impl Collector for Added {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut to = Families(encoder);
+        self.0.iter().try_for_each(|metric| match metric.kind {
+            MetricKind::Counter => to.counter(metric.family(), &metric.help, metric.read()),
+            MetricKind::Gauge => to.gauge(metric.family(), &metric.help, metric.read()),
+        })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Channel, ChannelId};
-
-    fn topic(number: u32) -> TopicSnapshot {
-        named(number, format!("/\"{number}\""))
-    }
-
-    fn named(number: u32, topic: String) -> TopicSnapshot {
-        let channel = Channel {
-            id: ChannelId(number),
-            topic,
-            message_encoding: "json".into(),
-            schema: None,
-            metadata: Default::default(),
-            latched: false,
-        };
-        TopicSnapshot {
-            channel: Arc::new(channel),
-            subscribers: 0,
-            from_client: false,
-            latched: false,
-            messages: 2,
-            bytes: 10,
-            hertz: 0.0,
-            bytes_per_second: 0.0,
-            dropped: 1,
-        }
-    }
-
-    #[test]
-    fn ten_thousand_topics_have_a_bounded_number_of_series() {
-        let mut text = Text::default();
-        let all: Vec<_> = (0..10_000).map(topic).collect();
-        topics(&mut text, &all);
-        let text = text.into_string();
-        assert_eq!(text.lines().filter(|line| !line.starts_with('#')).count(), 3 * (TOPICS + 1));
-        assert!(text.contains("foxglove_bridge_topic_messages_total{topic=\"\"} 19600\n"), "{text}");
-        assert!(text.contains("foxglove_bridge_topic_bytes_total{topic=\"/\\\"7\\\"\"} 10\n"));
-    }
-
-    #[test]
-    fn a_topic_without_a_name_counts_among_the_others() {
-        let mut text = Text::default();
-        let all: Vec<_> = [named(0, String::new())].into_iter().chain((1..300).map(topic)).collect();
-        topics(&mut text, &all);
-        let text = text.into_string();
-        let total = "foxglove_bridge_topic_messages_total{topic=\"\"} ";
-        assert_eq!(
-            text.lines().filter(|line| line.starts_with(total)).collect::<Vec<_>>(),
-            [format!("{total}200")]
-        );
-    }
-}
+mod tests;

@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::answer::{Json, Refusal, nanos};
-use super::guard::LARGEST_BODY;
-use super::{Api, header_text};
+use super::{Api, body};
 use crate::hub::Access;
 use crate::hub::responder::Responder;
 use crate::hub::stats::{Activity, Snapshot};
@@ -20,7 +18,7 @@ use crate::time::{TimeRange, Timestamp};
 
 mod request;
 
-/// A body has come in full after this time, and a request was carried out.
+/// A request was carried out after this time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What playback is doing.
@@ -130,7 +128,7 @@ pub(super) async fn control(
     request: Request,
 ) -> Result<Json<Playback>, Refusal> {
     api.may_act()?;
-    let wish: request::Wish = json_body(request).await?;
+    let wish: request::Wish = body::json(request, r#"{"command":"pause"}"#).await?;
     let playback = api.hub.playback().ok_or_else(none)?;
     let now = api.look().await.ok_or_else(none)?;
     if let Some(topic) = wish.topic()
@@ -146,20 +144,4 @@ pub(super) async fn control(
         Ok(Ok(_state)) => api.playback().await.map(Json).ok_or_else(none),
         Ok(Err(_)) | Err(_) => Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "playback has stopped")),
     }
-}
-
-/// The body of a request, which is JSON; none is an empty object.
-pub(super) async fn json_body<T: DeserializeOwned>(request: Request) -> Result<T, Refusal> {
-    let kind = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let text = "the body must be JSON: send the header Content-Type: application/json";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
-    }
-    let limit = usize::try_from(LARGEST_BODY).unwrap_or(usize::MAX);
-    let body = timeout(PATIENCE, axum::body::to_bytes(request.into_body(), limit)).await;
-    let late = |_elapsed| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body has not come within 10 s");
-    let body = body.map_err(late)?.map_err(|error| Refusal::bad_request(format!("the body: {error}")))?;
-    let body = if body.trim_ascii().is_empty() { &b"{}"[..] } else { &body[..] };
-    serde_json::from_slice(body).map_err(|error| Refusal::bad_request(format!("the body: {error}")))
 }

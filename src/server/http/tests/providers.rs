@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::hub::SlowClient;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings, Timeline, TopicTimeline};
-use crate::hub::capability::save::{Held, Save, Saved};
+use crate::hub::capability::save::{Held, NotSaved, Save, Saved};
 use crate::model::{Batch, ChannelId, Entry};
 use crate::registry::ChannelSpec;
 
@@ -74,13 +74,16 @@ async fn a_recording_has_files_counts_and_last_messages() {
     assert_eq!(port.send("GET", "/api/topics/%2Fa/latest?image", "").await.status, 415);
 }
 
-/// Saves once, then there is no room.
-struct Kept(std::sync::atomic::AtomicBool);
+/// Saves once, then there is no room, then too many ask.
+#[derive(Default)]
+struct Kept(AtomicUsize);
 
 impl Save for Kept {
-    fn save(&self, answer: Responder<Result<Saved, String>>) {
-        if self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
-            return answer.respond(Err("no space left on device".into()));
+    fn save(&self, answer: Responder<Result<Saved, NotSaved>>) {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => {}
+            1 => return answer.respond(Err(NotSaved::Failed("no space left on device".into()))),
+            _ => return answer.respond(Err(NotSaved::Busy(4))),
         }
         let range = Some(TimeRange { start: Timestamp(1), end: Timestamp(2) });
         answer.respond(Ok(Saved {
@@ -100,7 +103,7 @@ impl Save for Kept {
 #[tokio::test]
 async fn what_is_kept_is_told_and_saved() {
     let hub = hub(HubOptions::default());
-    hub.provide_save(Arc::new(Kept(false.into()))).unwrap();
+    hub.provide_save(Arc::new(Kept::default())).unwrap();
     let port = Port::new(hub, "127.0.0.1", "", Http::Full);
     let status = port.send("GET", "/api/status", "").await.body;
     let kept = r#""kept":{"start_ns":null,"end_ns":null,"messages":3,"bytes":100,"saving":1}"#;
@@ -110,6 +113,9 @@ async fn what_is_kept_is_told_and_saved() {
     assert_eq!(port.send("POST", "/api/save", "{}").await.body, format!("{expected}\n"));
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
+    let busy = port.send("POST", "/api/save", "").await;
+    assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
+    assert!(busy.body.contains("4 files are being saved already; ask again"), "{}", busy.body);
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
 }
 

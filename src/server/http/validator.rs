@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-use crate::hub::capability::recording::RecordedFile;
+use super::header_text;
 
 /// A file that was changed so lately can change again without another time.
 const UNSETTLED: Duration = Duration::from_secs(2);
@@ -13,9 +13,9 @@ const UNSETTLED: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Validators {
     /// By size and time of the last change; weak while it may still be written to.
-    pub(super) etag: Option<String>,
-    /// When it was changed, in seconds.
-    pub(super) modified: Option<String>,
+    etag: Option<String>,
+    /// When it was changed, in seconds; None while that may be said of several states of it.
+    modified: Option<String>,
 }
 
 /// What the conditions of a request come to.
@@ -32,21 +32,33 @@ pub(super) enum Answered {
 }
 
 impl Validators {
-    pub(super) fn of(file: &RecordedFile, now: SystemTime) -> Self {
-        let Some(modified) = file.modified else { return Self { etag: None, modified: None } };
+    /// Of a file of this size, and when it was changed last.
+    pub(super) fn of(size: u64, modified: Option<SystemTime>, now: SystemTime) -> Self {
+        let Some(modified) = modified else { return Self { etag: None, modified: None } };
         let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let is_settled = now.duration_since(modified).is_ok_and(|age| age >= UNSETTLED);
         let weak = if is_settled { "" } else { "W/" };
-        let date = jiff::Timestamp::try_from(modified).ok();
+        let date = jiff::Timestamp::try_from(modified).ok().filter(|_date| is_settled);
         Self {
-            etag: Some(format!("{weak}\"{:x}-{nanos:x}\"", file.size)),
+            etag: Some(format!("{weak}\"{size:x}-{nanos:x}\"")),
             modified: date.map(|date| date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()),
+        }
+    }
+
+    /// Tells them in an answer, which may be kept but is to be asked for again, since the file can change.
+    pub(super) fn tell<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        for (name, value) in [(header::ETAG, &self.etag), (header::LAST_MODIFIED, &self.modified)] {
+            if let Some(value) = value.as_ref().and_then(|value| HeaderValue::from_str(value).ok()) {
+                headers.insert(name, value);
+            }
         }
     }
 
     /// What the conditions of a request say, in the order of RFC 9110 section 13.2.2. Dates are compared as they are written.
     pub(super) fn answer(&self, headers: &HeaderMap) -> Answered {
-        let one = |name: HeaderName| super::super::header_text(headers, name);
+        let one = |name: HeaderName| header_text(headers, name);
         if headers.contains_key(header::IF_MATCH)
             && !self.is_any_of(headers, header::IF_MATCH, Self::is_strongly)
         {
@@ -89,8 +101,7 @@ mod tests {
 
     fn validators(age: u64) -> Validators {
         let modified = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_000_000_001);
-        let file = RecordedFile { name: "a.mcap".into(), size: 255, modified: Some(modified) };
-        Validators::of(&file, modified + Duration::from_secs(age))
+        Validators::of(255, Some(modified), modified + Duration::from_secs(age))
     }
 
     const ETAG: &str = "\"ff-17979cfe362a0001\"";
@@ -108,9 +119,8 @@ mod tests {
     fn a_file_is_known_by_size_and_time_once_it_is_settled() {
         let settled = validators(2);
         assert_eq!((settled.etag.as_deref(), settled.modified.as_deref()), (Some(ETAG), Some(DATE)));
-        assert_eq!(validators(1).etag, Some(format!("W/{ETAG}")));
-        let unknown = RecordedFile { name: "a.mcap".into(), size: 255, modified: None };
-        assert_eq!(Validators::of(&unknown, UNIX_EPOCH).etag, None);
+        assert_eq!(validators(1), Validators { etag: Some(format!("W/{ETAG}")), modified: None });
+        assert_eq!(Validators::of(255, None, UNIX_EPOCH), Validators { etag: None, modified: None });
     }
 
     #[test]
@@ -140,6 +150,7 @@ mod tests {
         }
         // what may still be written to is never continued
         assert_eq!(answer(&validators(0), &[(IF_RANGE, weak.as_str())]), Answered::Whole);
+        assert_eq!(answer(&validators(0), &[(IF_RANGE, DATE)]), Answered::Whole);
         assert_eq!(answer(&validators(0), &[(IF_NONE_MATCH, ETAG)]), Answered::NotModified);
     }
 }
