@@ -49,7 +49,7 @@ function showMore() {
   $("address").replaceChildren(...hosts.map((host) => new Option(host)));
   $("address").parentElement.hidden = hosts.length < 2;
   for (const id of ["qr", "phone-url", "copy-phone"]) $(id).hidden = !hosts.length;
-  put("phone-note", hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "The address for other computers is not known here. A server that was started with --host 0.0.0.0 listens for them: open this page by its address from outside, and that is offered.");
+  put("phone-note", hosts.length ? "This page, for a phone or another computer in the same network." : "No address for other computers is known. Start the server with --host 0.0.0.0, and open this page by its address from outside.");
   if (hosts.length) showPhone();
   $("lichtblick-at").value = lichtblick();
   $("more").showModal();

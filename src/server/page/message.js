@@ -185,7 +185,6 @@ export function openMessage(topic) {
       root = schema = null;
       $("picture").hidden = true;
       for (const id of ["message-schema", "tree"]) $(id).replaceChildren();
-      if (state.playback && !state.status.read_only) $("tree").append(el("button", { onclick: $("message-step").onclick }, "Go to its next message"));
       return;
     }
     const form = [message.schema_name, message.encoding].filter(Boolean).join(" · ");

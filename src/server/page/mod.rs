@@ -76,8 +76,11 @@ fn compact(source: &str, kind: &str) -> Bytes {
     let mut out = String::with_capacity(source.len());
     for line in sent {
         out.push_str(&tight(line, kind));
-        // a comment goes to the end of its line
-        let goes_on = kind != HTML && line.ends_with(['{', '}', ',', ';']) && !line.contains("//");
+        let goes_on = match kind {
+            HTML => line.ends_with('>'),
+            // a comment goes to the end of its line
+            _ => line.ends_with(['{', '}', ',', ';']) && !line.contains("//"),
+        };
         out.push_str(if goes_on { "" } else { "\n" });
     }
     // the last of a block needs no end of its own

@@ -15,7 +15,7 @@ function showStatus(status) {
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
   put("name", name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
-  const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replace(/\d{4,}/, count).replaceAll(", ", " · ") ?? mode;
+  const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replace(/\d{4,}/, (digits) => count(+digits)).replaceAll(", ", " · ") ?? mode;
   put("contents", (inside === "live" && mode === "recording" ? "live input, ended" : inside) + (readOnly ? " · read-only" : ""));
   put("version", `foxglove-bridge ${version}`);
   put("sent", `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);

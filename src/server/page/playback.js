@@ -307,7 +307,6 @@ export function startPlayback(whenTimeline) {
   $("range").onclick = cycleRange;
   $("rate").onchange = ({ target: { value } }) => control({ rate: value === "max" ? value : Number(value) });
   $("whole").onclick = lookAtAll;
-  $("ruler").ondblclick = lookAtAll;
   $("ruler").addEventListener("wheel", wheel, { passive: false });
   dragsOn($("ruler"));
   onLook($("ruler"), drawRuler);

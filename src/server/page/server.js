@@ -38,7 +38,7 @@ export function follow(handlers) {
     document.body.className = isThere ? "live" : "gone";
     $("gone").hidden = isThere;
     put("state", isThere ? "Connected" : "No answer");
-    if (!isThere) put("gone", `The server at ${location.host} does not answer. This page comes back by itself as soon as it does.`);
+    if (!isThere) put("gone", `The server at ${location.host} does not answer. The page goes on as soon as it does.`);
   }
   function close() {
     clearTimeout(timer);

@@ -116,7 +116,7 @@ export function showTopics({ topics }) {
 
 function showEmpty() {
   $("no-topics").hidden = [...rows.values()].some(({ element }) => !element.hidden);
-  put("no-topics", rows.size ? "No topic has this in its name or schema." : "No topics yet.");
+  put("no-topics", rows.size ? "No topic has this in its name or schema." : "There are no topics.");
 }
 
 /** There is another timeline, or none any more. */
