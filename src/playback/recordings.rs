@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings};
 use crate::model::{Batch, ChannelId, Timeline};
 use crate::source::Overview;
-use crate::time::Timestamp;
+use crate::time::{TimeRange, Timestamp};
 
 /// What the names of files end with, so that viewers take them.
 const EXTENSION: &str = ".mcap";
@@ -78,8 +78,8 @@ impl Recordings for Played {
         Ok((described(name, &file.metadata()?)?, Box::new(file)))
     }
 
-    fn timeline(&self, bins: usize) -> Result<Timeline, String> {
-        Ok(self.overview.timeline(bins.max(1)))
+    fn timeline(&self, within: TimeRange, bins: usize) -> Result<Timeline, String> {
+        Ok(self.overview.timeline_within(within, bins.max(1)))
     }
 
     fn latest(&self, channel: ChannelId, at: Timestamp) -> Result<Batch, String> {
@@ -99,7 +99,7 @@ mod tests {
             self.0.clone()
         }
 
-        fn timeline(&self, _bins: usize) -> Timeline {
+        fn timeline_within(&self, _within: TimeRange, _bins: usize) -> Timeline {
             Timeline::default()
         }
 

@@ -74,6 +74,12 @@ impl TimeRange {
         self.start <= time && time <= self.end
     }
 
+    /// What lies in both ranges, ends included; None if nothing does.
+    pub(crate) fn intersection(&self, other: &Self) -> Option<Self> {
+        let (start, end) = (self.start.max(other.start), self.end.min(other.end));
+        (start <= end).then_some(Self { start, end })
+    }
+
     /// The nearest time within the range.
     pub fn clamp(&self, time: Timestamp) -> Timestamp {
         time.clamp(self.start, self.end)

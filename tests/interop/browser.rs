@@ -18,6 +18,8 @@ pub(crate) const TRIALS: &[(&str, &str, &str)] = &[
     ("the page fits a phone", "page.cjs", "phone"),
     ("the page is used by keyboard alone", "page.cjs", "keyboard"),
     ("the page draws of a thousand topics those in sight", "page.cjs", "topics"),
+    ("the page stays where it is, whatever comes and goes", "page.cjs", "still"),
+    ("the page's timeline is zoomed and moved", "page.cjs", "zooms"),
     ("a link to the page seeks once", "page.cjs", "links"),
     ("pages of other sites change nothing, by no name", "page.cjs", "strangers"),
 ];

@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const http = require("node:http");
+const { tmpdir } = require("node:os");
 const path = require("node:path");
 const { browse, freePort, logs, serve, until } = require("./served.cjs");
 
@@ -331,7 +332,101 @@ const TRIALS = {
     await page.locator("#filter").fill("");
     await page.locator("#rows .row").last().scrollIntoViewIfNeeded();
     await until(drawn, "what came into sight is drawn");
+    const [deck, labels] = [await page.locator("#deck").boundingBox(), await page.locator(".labels").boundingBox()];
+    assert.ok(deck.y === 0 && Math.abs(labels.y - deck.height) < 2, `the heading stays: ${JSON.stringify([deck, labels])}`);
     assert.ok((await drawn()) < 120, `${await drawn()} are drawn`);
+  },
+
+  async still({ open }) {
+    for (const viewport of [{ width: 1280, height: 800 }, { width: 390, height: 844 }]) {
+      // what Chromium calls a layout shift, after a click too
+      const watched = async (url) => {
+        const page = await open(url, { viewport }, (text) => /ERR_|Failed to load/.test(text));
+        await until(async () => (await page.locator("#rows .row").count()) > 0, "the topics are there");
+        await page.waitForTimeout(500);
+        await page.evaluate(() => {
+          window.shifts = [];
+          new PerformanceObserver((list) => list.getEntries().forEach(({ value, sources }) => window.shifts.push(`${value} ${sources.map(({ node }) => node?.id || node?.className)}`))).observe({ type: "layout-shift" });
+        });
+        return page;
+      };
+      const isStill = async (page, what) => {
+        await page.waitForTimeout(300);
+        assert.deepEqual(await page.evaluate(() => window.shifts.splice(0)), [], `${viewport.width} px: ${what}`);
+      };
+      let server = await serve([recording, "--start-paused"]);
+      const page = await watched(server.url);
+      await server.stop("SIGKILL");
+      await page.locator("#gone").waitFor();
+      await isStill(page, "the server is gone");
+      server = await serve([recording, "--start-paused"], { port: server.port });
+      await page.locator("#gone").waitFor({ state: "hidden" });
+      await server.post("/api/playback", { seek: "+1s" });
+      await isStill(page, "the server is back");
+      await openTopic(page, "/vehicle/state");
+      await page.locator("#tree .leaf button").first().click();
+      await page.locator(".pin b:not(:empty)").waitFor();
+      await isStill(page, "a message and a plot");
+      await page.locator(".pin button").click();
+      await page.locator("#message-close").click();
+      await isStill(page, "neither");
+
+      const line = (topic) => `${JSON.stringify({ topic, data: { n: 1 } })}\n`;
+      const live = await serve(["-", "--keep", "60s", "--save-dir", tmpdir()], { input: line("/b") + line("/d") });
+      const other = await watched(live.url);
+      await other.locator("#save:enabled").click();
+      await until(async () => (await textOf(other, "notices-count")) === "1", "what was saved is a notice");
+      assert.match(await textOf(other, "said"), /^Saved /);
+      await isStill(other, "a notice");
+      await other.waitForTimeout(6500);
+      assert.equal(await textOf(other, "said"), "");
+      live.write(line("/c/of/a/name/that/is/longer/than/all/others"));
+      await until(async () => (await other.locator("#rows .row").count()) === 3, "a topic comes");
+      await isStill(other, "a topic that comes");
+      assert.match(await other.locator("#rows .row").last().textContent(), /^\/c\/of/);
+      if (viewport.width < 700) continue;
+      await other.locator(".labels button").first().click();
+      await until(async () => /^\/c\/of/.test(await other.locator("#rows .row").nth(1).textContent()), "the heading sorts");
+    }
+  },
+
+  async zooms({ open }) {
+    const server = await serve([recording, "--start-paused"]);
+    const page = await open(server.url);
+    const asked = [];
+    page.on("request", (request) => request.url().includes("/api/timeline") && asked.push(new URL(request.url()).searchParams));
+    await page.locator("#ruler.seekable").waitFor();
+    const { x, y, width, height } = await page.locator("#ruler").boundingBox();
+    const hovered = async (share) => {
+      await page.mouse.move(x + share * width, y + height / 2);
+      return seconds((await textOf(page, "hover-text")).split(" ")[0]);
+    };
+    const at = await hovered(0.25);
+    await page.mouse.wheel(0, -700);
+    await page.locator("#whole").waitFor();
+    await until(async () => (await hovered(0.999)) - (await hovered(0)) < 2, "less is shown");
+    assert.ok(Math.abs((await hovered(0.25)) - at) < 0.01, "what is below the pointer stays there");
+    const part = await until(() => asked.find((query) => query.has("start")), "its counts are asked for");
+    const { start_ns: start } = await server.get("/api/playback");
+    const offset = (key) => Number(BigInt(part.get(key)) - BigInt(start)) / 1e9;
+    assert.ok(offset("start") < at && at < offset("end") && offset("end") - offset("start") < 4, `${part}`);
+    const from = await hovered(0);
+    await page.keyboard.down("Shift");
+    await page.mouse.wheel(0, 200);
+    await page.keyboard.up("Shift");
+    await until(async () => (await hovered(0)) > from + 0.2, "Shift moves it");
+    // a click seeks to the time that is shown there, and playback stays in sight
+    const wanted = await hovered(0.5);
+    await page.mouse.click(x + width / 2, y + height / 2);
+    await until(async () => Math.abs((await server.get("/api/playback")).position_s - wanted) < 0.01, "a click seeks");
+    await server.post("/api/playback", { seek: "+5s" });
+    await until(async () => (await hovered(0)) < 5 && (await hovered(0.999)) > 5, "what is shown goes with playback");
+    await page.keyboard.press("0");
+    assert.ok(await page.locator("#whole").isHidden());
+    assert.ok((await hovered(0.999)) > 5.99, "all is shown");
+    await page.keyboard.press("+");
+    await page.locator("#whole").click();
+    assert.ok(await page.locator("#whole").isHidden());
   },
 
   async links({ open }) {

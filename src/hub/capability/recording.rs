@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::hub::{AlreadyProvided, Hub, lock};
 use crate::model::{Batch, ChannelId};
-use crate::time::Timestamp;
+use crate::time::{TimeRange, Timestamp};
 
 pub use crate::model::{DamagedPart, Timeline, TopicTimeline};
 
@@ -41,13 +41,14 @@ pub trait Recordings: Send + Sync {
     /// [`io::ErrorKind::NotFound`] if there is no file of this name, or it is gone; what the system says.
     fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)>;
 
-    /// Counts of messages in `bins` (at least 1) equal parts of what is played. Of a recording with so many channels that
-    /// the answer would have more than a million numbers, in fewer parts.
+    /// Counts of messages in `bins` (at least 1) equal parts of what is played within a range ([`TimeRange::ALL`]: of all
+    /// that is played). Of a recording with so many channels that the answer would have more than a million numbers, in
+    /// fewer parts.
     ///
     /// # Errors
     ///
     /// What is wrong, for people.
-    fn timeline(&self, bins: usize) -> Result<Timeline, String>;
+    fn timeline(&self, within: TimeRange, bins: usize) -> Result<Timeline, String>;
 
     /// The last message of the channel at or before a time; a batch without messages if there is none.
     ///

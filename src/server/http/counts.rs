@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use crate::hub::Hub;
 use crate::hub::capability::recording::{Recordings, TopicTimeline};
 use crate::model::ChannelId;
+use crate::time::TimeRange;
 
 /// How long an answer waits for the counts. Who asks later has them.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -33,7 +34,7 @@ impl Counts {
 }
 
 async fn count(recordings: Arc<dyn Recordings>) -> Result<Arc<BTreeMap<ChannelId, u64>>, String> {
-    let timeline = tokio::task::spawn_blocking(move || recordings.timeline(1)).await;
+    let timeline = tokio::task::spawn_blocking(move || recordings.timeline(TimeRange::ALL, 1)).await;
     let timeline = timeline.map_err(|error| error.to_string())??;
     let exact = timeline.topics.iter().filter(|topic| !topic.estimated);
     Ok(Arc::new(exact.map(|topic| (topic.channel, sum(topic))).collect()))

@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 
 use super::Api;
 use super::answer::{Json, Refusal, nanos};
+use crate::folder::names::decoded;
 use crate::hub::Hub;
 use crate::hub::capability::recording::Timeline;
-use crate::time::{TimeRange, Timestamp};
+use crate::time::{ParseTimeError, TimeRange, TimeSpec, Timestamp};
 
 /// Timelines that are made at once; further requests wait.
 const AT_ONCE: usize = 2;
@@ -100,27 +101,60 @@ fn rounded(count: f32) -> f32 {
     (count * 100.0).round() / 100.0
 }
 
+/// What a query has for a key, the last if it has several.
+fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
+    query.split('&').filter_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).next_back()
+}
+
 /// The number of parts that a query asks for.
 fn bins(query: &str) -> Result<usize, Refusal> {
-    let asked = query.split('&').filter_map(|key| key.strip_prefix("bins=")).next_back();
-    let Some(asked) = asked else { return Ok(BINS) };
+    let Some(asked) = value(query, "bins") else { return Ok(BINS) };
     let number = asked.parse().ok().filter(|bins| (1..=MOST_BINS).contains(bins));
     number.ok_or_else(|| Refusal::bad_request(format!("bins must be a number from 1 to {MOST_BINS}")))
+}
+
+/// The time that a query has for a key. A `+` is one, and no space.
+fn time(query: &str, key: &str) -> Result<Option<TimeSpec>, Refusal> {
+    let Some(asked) = value(query, key) else { return Ok(None) };
+    let wrong = |reason: String| Refusal::bad_request(format!("{key}: {reason}"));
+    let text = decoded(asked).map_err(|reason| wrong(reason.to_owned()))?;
+    text.parse().map(Some).map_err(|error: ParseTimeError| wrong(error.to_string()))
+}
+
+impl Api {
+    /// The range that a query asks for: all, without `start` and `end`.
+    async fn asked_range(&self, query: &str) -> Result<TimeRange, Refusal> {
+        let (start, end) = (time(query, "start")?, time(query, "end")?);
+        if start.is_none() && end.is_none() {
+            return Ok(TimeRange::ALL);
+        }
+        let first = self.look().await.and_then(|now| now.range).map_or(Timestamp::MIN, |range| range.start);
+        let range = TimeRange {
+            start: start.map_or(Timestamp::MIN, |start| start.resolve(first)),
+            end: end.map_or(Timestamp::MAX, |end| end.resolve(first)),
+        };
+        if range.start > range.end {
+            return Err(Refusal::bad_request("end must not be before start".to_owned()));
+        }
+        Ok(range)
+    }
 }
 
 pub(super) async fn answer(
     State(api): State<Arc<Api>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Answer>, Refusal> {
-    let bins = bins(query.as_deref().unwrap_or_default())?;
+    let query = query.as_deref().unwrap_or_default();
+    let bins = bins(query)?;
     let none = || Refusal::not_found("no recording is played: live topics have no timeline");
     let recordings = api.hub.recordings().ok_or_else(none)?;
+    let within = api.asked_range(query).await?;
     let failed = |reason: String| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason);
     let turn = api.timelines.0.clone().acquire_owned().await.map_err(|closed| failed(closed.to_string()))?;
     // it goes on if who asked leaves, and so does its turn
     let made = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        recordings.timeline(bins)
+        recordings.timeline(within, bins)
     });
     let made = made.await;
     let timeline = made.map_err(|panicked| failed(panicked.to_string()))?.map_err(failed)?;
@@ -139,6 +173,20 @@ mod tests {
         for query in ["bins=0", "bins=4001", "bins=", "bins=-1", "bins=1e3", "bins=99999999999999999999"] {
             let refusal = bins(query).unwrap_err();
             assert_eq!(refusal.text, "bins must be a number from 1 to 4000", "{query}");
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_a_seek() {
+        let start = |query| time(query, "start").map_err(|refusal| refusal.text);
+        let offset = TimeSpec::FromStart(std::time::Duration::from_millis(12_500));
+        for query in ["start=%2B12.5s", "bins=7&start=+12.5s&end=5", "start=3&start=+12.5s"] {
+            assert_eq!(start(query), Ok(Some(offset)), "{query}");
+        }
+        assert_eq!(start("start=17"), Ok(Some(TimeSpec::At(Timestamp(17)))));
+        assert_eq!(start("started=17&bins=4"), Ok(None));
+        for query in ["start=", "start=soon", "start=%ZZ"] {
+            assert!(start(query).unwrap_err().starts_with("start: "), "{query}");
         }
     }
 }

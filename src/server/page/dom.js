@@ -1,10 +1,14 @@
 // Elements, and how numbers and times are written. Names of topics can be anything, so text only ever becomes text.
 
 export const $ = (id) => document.getElementById(id);
+export const { abs, ceil, floor, max, min, round } = Math;
+/** In ms, of a clock that nobody sets. */
+export const uptime = () => performance.now();
 
-/** An element with properties and children; strings become text. */
+/** An element, `tag.class`, with properties and children; strings become text. */
 export function el(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
+  const [name, ...classes] = tag.split(".");
+  const element = Object.assign(document.createElement(name), { className: classes.join(" ") }, properties);
   element.append(...children);
   return element;
 }
@@ -21,10 +25,16 @@ export function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
+/** The text of the element with this id. */
+export const put = (id, value) => text($(id), value);
+
+/** A variable of the style. */
+export const variable = (name, value) => document.documentElement.style.setProperty(`--${name}`, value);
+
 let timer;
 /** One line at the bottom, for a while. */
 export function say(line) {
-  text($("said"), line);
+  put("said", line);
   clearTimeout(timer);
   timer = setTimeout(text, 6000, $("said"), "");
 }
@@ -43,27 +53,27 @@ const drops = new Map();
 /** Whether this total of drops has grown in the last ten seconds. */
 export function recent(key, total) {
   const known = drops.get(key);
-  if (total !== known?.total) drops.set(key, { total, at: total > known?.total ? performance.now() : -Infinity });
-  return performance.now() - drops.get(key).at < 10_000;
+  if (total !== known?.total) drops.set(key, { total, at: total > known?.total ? uptime() : -Infinity });
+  return uptime() - drops.get(key).at < 10_000;
 }
 
 export const count = (value) => value.toLocaleString("en");
 
 /** Three digits. */
-export const short = (value) => (value >= 99.95 ? count(Math.round(value)) : value.toFixed(value >= 9.995 ? 1 : 2));
+export const short = (value) => (value >= 99.95 ? count(round(value)) : value.toFixed(value >= 9.995 ? 1 : 2));
 
 export function bytes(value) {
   const power = value < 1000 ? 0 : value < 999.5e3 ? 1 : value < 999.5e6 ? 2 : 3;
   value /= 1000 ** power;
-  return `${power && value < 9.95 ? value.toFixed(1) : count(Math.round(value))} ${["B", "kB", "MB", "GB"][power]}`;
+  return `${power && value < 9.95 ? value.toFixed(1) : count(round(value))} ${["B", "kB", "MB", "GB"][power]}`;
 }
 
 /** Seconds as `m:ss.mmm`, with hours and days where there are any. */
 export function clock(seconds, digits = 3) {
   const two = (value) => String(value).padStart(2, "0");
-  const total = Math.round(seconds * 10 ** digits);
-  const whole = Math.floor(total / 10 ** digits);
-  const [s, m, h, d] = [whole % 60, Math.floor(whole / 60) % 60, Math.floor(whole / 3600) % 24, Math.floor(whole / 86400)];
+  const total = round(seconds * 10 ** digits);
+  const whole = floor(total / 10 ** digits);
+  const [s, m, h, d] = [whole % 60, floor(whole / 60) % 60, floor(whole / 3600) % 24, floor(whole / 86400)];
   const fraction = digits ? "." + String(total % 10 ** digits).padStart(digits, "0") : "";
   return `${d ? `${d}d ` : ""}${d || h ? `${h}:${two(m)}` : m}:${two(s)}${fraction}`;
 }

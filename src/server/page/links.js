@@ -1,6 +1,6 @@
 // Links that open viewers, a QR code for a phone, links to a time, and the same from a shell.
 
-import { $, copy, el, svg, text } from "./dom.js";
+import { $, copy, el, put, svg } from "./dom.js";
 import { timeAt } from "./playback.js";
 import { modules } from "./qr.js";
 import { state } from "./server.js";
@@ -32,13 +32,13 @@ export function showLinks() {
   $("lichtblick").href = `${lichtblick()}/${query}`;
   $("lichtblick-file").href = `${lichtblick()}/?ds=remote-file${sources.join("")}`;
   $("lichtblick-file").hidden = !files.length;
-  text($("url"), socket(here()));
+  put("url", socket(here()));
 }
 
 function showPhone() {
   const page = `${protocol}//${$("address").value}/`;
   const grid = modules(page);
-  text($("phone-url"), page);
+  put("phone-url", page);
   const dots = grid.flatMap((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : "")));
   const shape = svg("path", { d: dots.join(""), "shape-rendering": "crispEdges" });
   $("qr").replaceChildren(svg("svg", { viewBox: `-2 -2 ${grid.length + 4} ${grid.length + 4}` }, shape));
@@ -49,7 +49,7 @@ function showMore() {
   $("address").replaceChildren(...hosts.map((host) => new Option(host)));
   $("address").parentElement.hidden = hosts.length < 2;
   for (const id of ["qr", "phone-url", "copy-phone"]) $(id).hidden = !hosts.length;
-  text($("phone-note"), hosts.length ? "This page, for a phone or another computer in the same network. Viewers are a tap away from there." : "The address for other computers is not known here. A server that was started with --host 0.0.0.0 listens for them: open this page by its address from outside, and that is offered.");
+  put("phone-note", hosts.length ? "This page, for a phone or another computer in the same network." : "No address for other computers is known. Start the server with --host 0.0.0.0, and open this page by its address from outside.");
   if (hosts.length) showPhone();
   $("lichtblick-at").value = lichtblick();
   $("more").showModal();
@@ -81,9 +81,7 @@ function showCurl() {
     status?.kept && ["Save what was kept", post("/api/save", "{}")],
     status?.files[0] && ["The recording", `curl -O ${quoted(`/files/${encodeURIComponent(status.files[0].name)}`)}`],
   ].filter(Boolean);
-  $("curl-lines").replaceChildren(
-    ...lines.map(([what, command]) => el("div", { className: "shell" }, el("div", {}, what, el("pre", { textContent: command })), el("button", { textContent: "Copy", ariaLabel: `Copy: ${what}`, onclick: () => copy(command, "Command") }))),
-  );
+  $("curl-lines").replaceChildren(...lines.flatMap(([what, command]) => [what, el("pre", {}, command)]));
   $("curl").showModal();
 }
 

@@ -1,6 +1,6 @@
 // The last message of a topic, kept up to date: as a tree, as a picture, and its numbers as plots.
 
-import { $, bytes, clock, count, date, el, svg, text } from "./dom.js";
+import { $, bytes, count, date, el, max, min, put, svg, text, uptime } from "./dom.js";
 import { plot } from "./draw.js";
 import { control, get, state } from "./server.js";
 
@@ -21,31 +21,31 @@ function watch(topic, handle) {
   entry.handles.add(handle);
   Object.assign(entry, { asked: null, next: 0 });
   watched.set(topic, entry);
-  ask(topic, entry);
+  update(topic, entry);
   return () => {
     entry.handles.delete(handle);
     if (!entry.handles.size) watched.delete(topic);
   };
 }
 
-async function ask(topic, entry) {
+async function update(topic, entry) {
   // a recording that stands has no newer message
   const position = state.status?.mode === "recording" ? state.playback?.position_ns : null;
-  if (entry.busy || performance.now() < entry.next || (position && position === entry.asked)) return;
+  if (entry.busy || uptime() < entry.next || (position && position === entry.asked)) return;
   Object.assign(entry, { busy: true, asked: position });
   let [message, error] = [null, null];
   try {
     message = await get(`${path(topic)}?short`);
   } catch (failed) {
     error = failed;
-    Object.assign(entry, { next: performance.now() + NONE_PAUSE, asked: null });
+    Object.assign(entry, { next: uptime() + NONE_PAUSE, asked: null });
   }
   entry.busy = false;
   for (const handle of entry.handles) handle(message, error);
 }
 
 setInterval(() => {
-  if (!document.hidden && !document.body.classList.contains("gone")) watched.forEach((entry, topic) => ask(topic, entry));
+  if (!document.hidden && !document.body.classList.contains("gone")) watched.forEach((entry, topic) => update(topic, entry));
 }, PAUSE);
 
 // the tree
@@ -62,10 +62,10 @@ function node(old, key, value, at, topic) {
 }
 
 function leaf(key, at, topic, what) {
-  const value = el("span", { className: `value ${what === "bigint" ? "number" : what}` });
-  const element = el("div", { className: "leaf" }, el("span", { className: "muted", textContent: key }), value);
+  const value = el(`span.value.${what === "bigint" ? "number" : what}`);
+  const element = el("div.leaf", {}, el("span.muted", {}, key), value);
   if (what === "number") {
-    const pin = el("button", { className: "quiet", title: "Plot it", ariaLabel: `Plot ${at.join(".")}`, name: pinName(topic, at) }, svg("svg", { class: "icon" }, svg("use", { href: "#i-pin" })));
+    const pin = el("button.quiet", { title: "Plot it", ariaLabel: `Plot ${at.join(".")}`, name: pinName(topic, at) }, svg("svg", { class: "icon" }, svg("use", { href: "#i-pin" })));
     pin.onclick = () => togglePin(topic, at);
     pin.ariaPressed = String(pins.has(pin.name));
     element.append(pin);
@@ -74,9 +74,9 @@ function leaf(key, at, topic, what) {
 }
 
 function branch(key, at, topic) {
-  const [note, inner, nodes] = [el("span", { className: "muted value" }), el("div"), new Map()];
-  const element = el("details", {}, el("summary", { className: "muted" }, `${key} `, note), inner);
-  const tail = el("div", { className: "leaf muted" });
+  const [note, inner, nodes] = [el("span.muted.value"), el("div"), new Map()];
+  const element = el("details", {}, el("summary.muted", {}, `${key} `, note), inner);
+  const tail = el("div.leaf.muted");
   let [entries, more] = [[], 0];
   const fill = () => {
     const before = new Map(nodes);
@@ -100,7 +100,7 @@ function branch(key, at, topic) {
       const left = Array.isArray(value) && value.length === SENT + 1 && /^… (\d+) more$/.exec(value[SENT]);
       if (left) entries.pop();
       const all = entries.length + (left ? Number(left[1]) : 0);
-      more = all - Math.min(entries.length, ENTRIES);
+      more = all - min(entries.length, ENTRIES);
       const names = entries.slice(0, 4).map(([name]) => name);
       text(note, Array.isArray(value) ? `[${all}]` : `{${names.join(", ")}${entries.length > 4 ? ", …" : ""}}`);
       if (element.open) fill();
@@ -118,7 +118,7 @@ function drawRaw(canvas, { width, height, encoding, step, data }) {
   const [size, ...places] = PIXELS[encoding];
   const source = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   // what a message says of itself need not be true
-  const line = Math.max(step || 0, width * size);
+  const line = max(step || 0, width * size);
   if (!(source.length >= line * (height - 1) + width * size)) throw new RangeError("a picture without its pixels");
   const image = new ImageData(width, height);
   for (let y = 0, out = 0; y < height; y++) {
@@ -136,11 +136,11 @@ function pictureOf(topic, schema) {
   if (!compressed && !raw) return null;
   const name = `The picture of ${topic}`;
   const element = compressed ? el("img", { alt: name }) : el("canvas", { role: "img", ariaLabel: name });
-  const note = el("p", { className: "muted", textContent: "The picture can't be shown here.", hidden: true });
+  const note = el("p.muted", { hidden: true }, "The picture can't be shown here.");
   let [busy, shown, next] = [false, null, 0];
   $("picture").replaceChildren(element, note);
   return async ({ log_time_ns: time }) => {
-    if (busy || time === shown || performance.now() < next) return;
+    if (busy || time === shown || uptime() < next) return;
     [busy, shown] = [true, time];
     let fails = false;
     try {
@@ -150,7 +150,7 @@ function pictureOf(topic, schema) {
         element.src = src;
       } else {
         drawRaw(element, (await get(path(topic))).json);
-        next = performance.now() + RAW_PAUSE;
+        next = uptime() + RAW_PAUSE;
       }
     } catch {
       fails = true;
@@ -173,32 +173,27 @@ export function openMessage(topic) {
   if (topic === null) return;
   let [root, picture, schema] = [null, null, null];
   for (const id of ["message-schema", "facts", "tree"]) $(id).replaceChildren();
-  text($("message-topic"), topic);
+  put("message-topic", topic);
   $("picture").hidden = true;
   $("message-step").hidden = !state.playback;
   $("message-step").onclick = () => control({ step: 1, topic });
   shut = watch(topic, (message, error) => {
     if (error) {
-      text($("facts"), error.message);
+      put("facts", error.message);
       if (!error.missing) return;
       // nothing of before a seek, or of another run of the server
       root = schema = null;
       $("picture").hidden = true;
       for (const id of ["message-schema", "tree"]) $(id).replaceChildren();
-      const { timeline, playback, status } = state;
-      const at = timeline?.topics.find((other) => other.topic === topic)?.counts.findIndex(Boolean) ?? -1;
-      if (at < 0 || !playback || status.read_only) return;
-      const first = `First at about ${clock((at / timeline.bins) * timeline.duration_s, 1)}`;
-      $("tree").append(el("button", { textContent: first, onclick: () => control({ step: 1, topic }) }));
       return;
     }
     const form = [message.schema_name, message.encoding].filter(Boolean).join(" · ");
     if (form !== schema) {
-      text($("message-schema"), (schema = form));
+      put("message-schema", (schema = form));
       picture = pictureOf(topic, message.schema_name ?? "");
       $("picture").hidden = !picture;
     }
-    text($("facts"), `${date(message.log_time_ns)} UTC · ${bytes(message.size)} · no. ${message.sequence}`);
+    put("facts", `${date(message.log_time_ns)} UTC · ${bytes(message.size)} · no. ${message.sequence}`);
     const { json, error: why, base64 } = message;
     const made = node(root, "", json === undefined ? { "not decoded": why, base64 } : json, [], topic);
     if (made !== root) {
@@ -225,9 +220,9 @@ function togglePin(topic, at) {
 
 function addPin(name, topic, at) {
   const [label, value, canvas] = [`${topic}.${at.join(".")}`, el("b"), el("canvas")];
-  const away = el("button", { className: "quiet", textContent: "✕", ariaLabel: `Remove the plot of ${label}`, onclick: () => togglePin(topic, at) });
+  const away = el("button.quiet", { ariaLabel: `Remove the plot of ${label}`, onclick: () => togglePin(topic, at) }, "✕");
   const scale = el("small");
-  const element = el("div", { className: "pin" }, el("small", { className: "cut", title: label }, el("bdi", { textContent: label })), value, canvas, scale, away);
+  const element = el("div.pin", {}, el("small.cut", { title: label }, el("bdi", {}, label)), value, canvas, scale, away);
   $("pins").append(element);
   let points = [];
   const unwatch = watch(topic, (message) => {
@@ -237,10 +232,10 @@ function addPin(name, topic, at) {
     // none of after this time, which is before them after a seek
     points = points.filter(([earlier]) => earlier < time && earlier > time - PLOT);
     points.push([time, now]);
-    const digits = (number) => String(+number.toPrecision(10));
+    const digits = (number) => String(+number.toPrecision(6));
     const ys = points.map(([, y]) => y);
     text(value, digits(now));
-    text(scale, `${digits(Math.min(...ys))} to ${digits(Math.max(...ys))}`);
+    text(scale, `${digits(min(...ys))} to ${digits(max(...ys))}`);
     plot(canvas, points, PLOT);
   });
   pins.set(name, () => {

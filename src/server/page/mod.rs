@@ -35,26 +35,29 @@ struct Page {
     etag: HeaderValue,
 }
 
-macro_rules! files {
-    ($($name:literal: $kind:expr),* $(,)?) => {
-        vec![$(File { name: $name, kind: $kind, content: compact(include_str!($name), $kind) }),*]
-    };
+/// Modules, each after those that it needs while it is loaded. They are sent as one script, without their imports, so that
+/// nothing waits for a second request: no name is that of two things.
+macro_rules! modules {
+    ($($name:literal),* $(,)?) => { [$(include_str!($name)),*] };
 }
 
+const MODULES: [&str; 9] = modules![
+    "dom.js",
+    "draw.js",
+    "qr.js",
+    "server.js",
+    "playback.js",
+    "links.js",
+    "message.js",
+    "topics.js",
+    "page.js",
+];
+
 static PAGE: LazyLock<Page> = LazyLock::new(|| {
-    let index = File { name: "index.html", kind: HTML, content: compact(include_str!("index.html"), HTML) };
-    let files = files! {
-        "page.css": CSS,
-        "page.js": SCRIPT,
-        "dom.js": SCRIPT,
-        "draw.js": SCRIPT,
-        "links.js": SCRIPT,
-        "message.js": SCRIPT,
-        "playback.js": SCRIPT,
-        "qr.js": SCRIPT,
-        "server.js": SCRIPT,
-        "topics.js": SCRIPT,
-    };
+    let file = |name, kind, source| File { name, kind, content: compact(source, kind) };
+    let index = file("index.html", HTML, include_str!("index.html"));
+    let files =
+        vec![file("page.css", CSS, include_str!("page.css")), file("page.js", SCRIPT, &MODULES.concat())];
     let mut sum = crc32fast::Hasher::new();
     for file in [&index].into_iter().chain(&files) {
         sum.update(&file.content);
@@ -63,41 +66,60 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     Page { index, files, etag: etag.unwrap_or(HeaderValue::from_static("\"page\"")) }
 });
 
-/// Without what only people read: comments that have a line of their own, indentation, and spaces and ends of lines beside marks. No text of
-/// the page goes over several lines, a test sees to that.
+/// Without what only people read: comments that have a line of their own, indentation, and spaces and ends of lines beside marks; and without
+/// what joins modules. No text of the page goes over several lines, a test sees to that.
 fn compact(source: &str, kind: &str) -> Bytes {
     let lines = source.lines().map(str::trim_start);
-    let sent = lines.filter(|line| !(line.starts_with("//") || line.starts_with("/**") || line.is_empty()));
+    let left_out = |line: &&str| ["//", "/**", "import "].iter().any(|start| line.starts_with(start));
+    let sent = lines.filter(|line| !(line.is_empty() || left_out(line)));
+    let sent = sent.map(|line| line.strip_prefix("export ").unwrap_or(line));
     let mut out = String::with_capacity(source.len());
     for line in sent {
         out.push_str(&tight(line, kind));
-        // a comment goes to the end of its line
-        let goes_on = kind != HTML && line.ends_with(['{', ',', ';']) && !line.contains("//");
+        let goes_on = match kind {
+            HTML => line.ends_with('>'),
+            // a comment goes to the end of its line
+            _ => line.ends_with(['{', '}', ',', ';']) && !line.contains("//"),
+        };
         out.push_str(if goes_on { "" } else { "\n" });
     }
-    if kind == CSS { out.replace(";}", "}").into() } else { out.into() }
+    // the last of a block needs no end of its own
+    if kind == HTML { out.into() } else { out.replace(";}", "}").into() }
 }
 
 /// The line without spaces before and after marks where they mean nothing. Texts are kept, and lines that may hold a regular
-/// expression or a template.
+/// expression (a slash that does not divide), or a template within another.
 fn tight(line: &str, kind: &str) -> String {
     let (before, after) = match kind {
-        SCRIPT => ("{}()[],;:=<>?&|*!", "{}()[],;:=<>?&|*!"),
+        SCRIPT => ("{}()[],;:=<>?&|*!/+-%\"'`", "{}()[],;:=<>?&|*!/+-%\"'`"),
         // a space before a colon, or after a bracket, joins selectors
         CSS => ("{};,>", "{};,>:"),
         _ => return line.to_owned(),
     };
-    if line.contains(['`', '/', '\\', '\'']) {
+    let mut quote = None;
+    let mut quoted = |letter: char| {
+        let within = quote.is_some();
+        match quote {
+            None if "\"'`".contains(letter) => quote = Some(letter),
+            Some(opened) if opened == letter => quote = None,
+            _ => {}
+        }
+        within || quote.is_some()
+    };
+    let letters: Vec<_> = line.chars().map(|letter| (letter, quoted(letter))).collect();
+    let code: String = letters.iter().filter(|(_, quoted)| !quoted).map(|(letter, _)| *letter).collect();
+    let has_expression = kind == SCRIPT && code.replace(" / ", "").contains('/');
+    let has_template_within = line.contains("${") && line.matches('`').count() > 2;
+    if line.contains('\\') || has_expression || has_template_within {
         return line.to_owned();
     }
     let mut out = String::with_capacity(line.len());
-    let mut quoted = false;
-    let mut letters = line.chars().peekable();
-    while let Some(letter) = letters.next() {
-        quoted ^= letter == '"';
-        let glued = out.ends_with(|mark| after.contains(mark))
-            || letters.peek().is_some_and(|&mark| before.contains(mark));
-        if quoted || letter != ' ' || !glued {
+    for (at, &(letter, quoted)) in letters.iter().enumerate() {
+        let next = letters.get(at + 1).map_or(' ', |(next, _)| *next);
+        // `a + +b` is not `a ++ b`
+        let signs = out.ends_with(['+', '-']) && "+-".contains(next);
+        let glued = out.ends_with(|mark| after.contains(mark)) || before.contains(next);
+        if quoted || letter != ' ' || signs || !glued {
             out.push(letter);
         }
     }

@@ -1,6 +1,6 @@
 // The page: joins what the server says with what is shown.
 
-import { $, bytes, clock, count, date, el, recent, say, text } from "./dom.js";
+import { $, bytes, clock, count, date, el, put, recent, say } from "./dom.js";
 import { askedTime, showLinks, startLinks } from "./links.js";
 import { openMessage, startPlots } from "./message.js";
 import { dragsOn, key, loadTimeline, showPlayback, startPlayback } from "./playback.js";
@@ -11,14 +11,14 @@ function showStatus(status) {
   const before = state.status;
   state.status = status;
   // after a server was gone all is new
-  if (document.body.className === "gone") state.playback = null;
+  if (document.body.className === "gone") state.playback = state.since = null;
   const { name, contents, mode, read_only: readOnly, version, warnings, kept, playback, messages_dropped: dropped } = status;
-  text($("name"), name);
+  put("name", name);
   // without the name: (20.0 s, 12 channels, 2885 messages)
-  const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replaceAll(", ", " · ") ?? mode;
-  text($("contents"), (inside === "live" && mode === "recording" ? "live input, ended" : inside) + (readOnly ? " · read-only" : ""));
-  text($("version"), `foxglove-bridge ${version}`);
-  text($("sent"), `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
+  const inside = contents?.match(/\(([^()]*)\)$/)?.[1].replace(/\d{4,}/, (digits) => count(+digits)).replaceAll(", ", " · ") ?? mode;
+  put("contents", (inside === "live" && mode === "recording" ? "live input, ended" : inside) + (readOnly ? " · read-only" : ""));
+  put("version", `foxglove-bridge ${version}`);
+  put("sent", `${count(status.messages_sent)} messages, ${bytes(status.bytes_sent)} sent${dropped ? `, ${count(dropped)} dropped` : ""}`);
   warnings.forEach(notice);
   // damage is found while a recording plays
   if (before && before.warnings.length !== warnings.length && state.timeline) loadTimeline();
@@ -40,7 +40,7 @@ function showKept(kept) {
   $("keep").hidden = !kept;
   if (!kept) return;
   const seconds = kept.start_ns ? Number(BigInt(kept.end_ns) - BigInt(kept.start_ns)) / 1e9 : 0;
-  text($("kept"), kept.saving ? "Saving…" : `${clock(seconds, 0)} · ${bytes(kept.bytes)} in memory`);
+  put("kept", kept.saving ? "Saving…" : `${clock(seconds, 0)} · ${bytes(kept.bytes)} in memory`);
   $("save").disabled = !kept.messages || kept.saving || state.status.read_only;
 }
 
@@ -59,13 +59,13 @@ async function save() {
 const program = (agent) => /(foxglove|lichtblick)[\w-]*\/[\d.]+/i.exec(agent)?.[0] ?? /(Edg|Firefox|Chrome|Safari)\/\d+/.exec(agent)?.[0] ?? agent;
 
 function showClients({ clients }) {
-  text($("clients-count"), count(clients.length));
+  put("clients-count", count(clients.length));
   $("no-clients").hidden = clients.length;
   $("client-table").hidden = !clients.length;
-  const cell = (value, note = "", className = "", title = "") => el("td", { className, title }, value, el("small", { textContent: note }));
+  const cell = (value, note = "", className = "", title = "") => el("td", { className, title }, value, el("small", {}, note));
   const row = (client) => {
     const lost = Object.entries(client.dropped_by_topic).map(([topic, messages]) => `${topic}: ${messages}`);
-    const tr = el(
+    return el(
       "tr",
       {},
       cell(client.address ?? "–", `${program(client.agent)} · ${client.subprotocol}`, "", client.agent),
@@ -76,26 +76,25 @@ function showClients({ clients }) {
       cell(client.slow_because ?? "–", "", client.slow_because ? "lost" : ""),
       cell(date(client.since_ns).slice(11, 19)),
     );
-    // a phone has cards in place of the table
-    [...tr.cells].forEach((td, at) => (td.dataset.name = $("client-table").rows[0].cells[at].textContent));
-    return tr;
   };
   if (!$("clients").hidden) $("client-rows").replaceChildren(...clients.map(row));
 }
 
+const TABS = ["topics", "clients", "notices"];
 let lastClients = { clients: [] };
 
 function tab(name) {
-  for (const other of ["topics", "clients"]) {
+  for (const other of TABS) {
     $(other).hidden = other !== name;
     Object.assign($(`tab-${other}`), { ariaSelected: String(other === name), tabIndex: other === name ? 0 : -1 });
   }
   $("filter").hidden = name !== "topics";
+  if (name === "notices") $("notices-count").className = "";
   showClients(lastClients);
 }
 
 /** Shows the last message of a topic, or none; the address keeps it. */
-function show(topic) {
+function showTopic(topic) {
   choose(topic);
   openMessage(topic);
   history.replaceState(null, "", topic === null ? location.pathname : `#${encodeURIComponent(topic)}`);
@@ -108,7 +107,7 @@ addEventListener("pointerdown", () => (pointed = true), true);
 document.addEventListener("keydown", (event) => {
   const { key: name, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  if (name === "Escape") return target.id === "filter" ? target.blur() : show(null);
+  if (name === "Escape") return target.id === "filter" ? target.blur() : showTopic(null);
   if (target.matches("input, select")) return;
   if (name === "Tab") pointed = false;
   if (name === " " && target.matches("button, a, summary")) {
@@ -116,9 +115,9 @@ document.addEventListener("keydown", (event) => {
     target.blur();
   }
   if (target.role === "tab" && name.startsWith("Arrow")) {
-    const other = target.id === "tab-topics" ? "clients" : "topics";
-    tab(other);
-    $(`tab-${other}`).focus();
+    const at = TABS.findIndex((of) => target.id === `tab-${of}`) + (name === "ArrowRight" ? 1 : 2);
+    $(`tab-${TABS[at % 3]}`).focus();
+    tab(TABS[at % 3]);
     pointed = false;
   } else if (name === "/") $("filter").focus();
   else if (name === "?") $("keys").showModal();
@@ -126,25 +125,25 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-for (const name of ["topics", "clients"]) $(`tab-${name}`).onclick = () => tab(name);
+for (const name of TABS) $(`tab-${name}`).onclick = () => tab(name);
 $("show-keys").onclick = () => $("keys").showModal();
-$("message-close").onclick = () => show(null);
+$("message-close").onclick = () => showTopic(null);
 $("save").onclick = save;
 startLinks();
 startPlayback(timelineChanged);
-startTopics(show);
+startTopics(showTopic);
 startPlots();
 // fingers that scroll begin anywhere
 dragsOn($("rows"), ({ target, pointerType }) => (target.matches("canvas") && pointerType !== "touch" && state.timeline ? target : null));
 const hashTopic = () => new URLSearchParams(`t=${location.hash.slice(1).replaceAll("+", "%2B")}`).get("t") || null;
-addEventListener("hashchange", () => show(hashTopic()));
+addEventListener("hashchange", () => showTopic(hashTopic()));
 let asked = hashTopic();
 follow({
   status: showStatus,
   playback: (playback) => state.status && showPlayback(playback),
   topics(all) {
     showTopics(all);
-    if (asked) show(asked);
+    if (asked) showTopic(asked);
     asked = null;
   },
   clients(all) {

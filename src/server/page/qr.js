@@ -1,5 +1,7 @@
 // A QR code (ISO/IEC 18004) of up to 106 bytes: byte mode, error correction L, versions 1 to 5, mask 0.
 
+import { abs, max } from "./dom.js";
+
 /** By version: bytes of data, and of error correction. */
 const VERSIONS = [[0, 0], [19, 7], [34, 10], [55, 15], [80, 20], [108, 26]];
 const [EXP, LOG] = [[], []];
@@ -38,7 +40,7 @@ export function modules(text) {
     const reach = rings.length - 1;
     for (let y = -reach; y <= reach; y++) {
       for (let x = -reach; x <= reach; x++) {
-        if (grid[row + y]?.[column + x] !== undefined) grid[row + y][column + x] = rings[Math.max(Math.abs(x), Math.abs(y))] === "1";
+        if (grid[row + y]?.[column + x] !== undefined) grid[row + y][column + x] = rings[max(abs(x), abs(y))] === "1";
       }
     }
   };

@@ -1,9 +1,9 @@
 // The server's API: what it says, what is asked of it, and whether it is there.
 
-import { $, el, say, text } from "./dom.js";
+import { $, count, el, min, put, say } from "./dom.js";
 
-/** What the server said last. */
-export const state = { status: null, playback: null, timeline: null };
+/** What the server said last, and when topics were first shown, in ms. */
+export const state = { status: null, playback: null, timeline: null, since: null };
 
 /** Between attempts to reach a server that is gone, in ms. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [500, 5000];
@@ -37,8 +37,8 @@ export function follow(handlers) {
   function show(isThere) {
     document.body.className = isThere ? "live" : "gone";
     $("gone").hidden = isThere;
-    text($("state"), isThere ? "Connected" : "No answer");
-    if (!isThere) text($("gone"), `The server at ${location.host} does not answer. This page comes back by itself as soon as it does.`);
+    put("state", isThere ? "Connected" : "No answer");
+    if (!isThere) put("gone", `The server at ${location.host} does not answer. The page goes on as soon as it does.`);
   }
   function close() {
     clearTimeout(timer);
@@ -57,7 +57,7 @@ export function follow(handlers) {
       close();
       show(false);
       timer = setTimeout(connect, pause);
-      pause = Math.min(2 * pause, LONGEST_PAUSE);
+      pause = min(2 * pause, LONGEST_PAUSE);
     };
   }
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : connect()));
@@ -66,16 +66,14 @@ export function follow(handlers) {
 
 const notices = new Set();
 
-/** Warnings that are shown at once; of more the oldest is put away. */
-const SHOWN = 20;
-
-/** A warning of the server, until it is put away. */
+/** A warning of the server, or what was done: in the list of notices, and for a while at the bottom. */
 export function notice({ level, text: line }) {
   if (notices.has(line)) return;
   notices.add(line);
-  const away = el("button", { className: "quiet", textContent: "✕", ariaLabel: "Put this away" });
-  const row = el("p", { className: level }, line, away);
-  away.onclick = () => row.remove();
-  $("notices").append(row);
-  if ($("notices").childElementCount > SHOWN) $("notices").firstElementChild.remove();
+  const row = el(`p.${level}`, {}, el("small", {}, new Date().toTimeString().slice(0, 8)), line);
+  $("notices").prepend(row);
+  put("notices-count", count(notices.size));
+  // until somebody looks
+  if (level !== "info" && $("notices").hidden) $("notices-count").className = "lost";
+  say(line);
 }

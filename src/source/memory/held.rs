@@ -58,12 +58,13 @@ impl Overview for Held {
         Vec::new()
     }
 
-    fn timeline(&self, bins: usize) -> Timeline {
+    fn timeline_within(&self, within: TimeRange, bins: usize) -> Timeline {
+        let Some(range) = self.range.intersection(&within) else { return Timeline::default() };
         if self.entries.is_empty() || self.extent == Extent::LastMessages {
             return Timeline::default();
         }
-        let mut density = Density::new(self.range, bins, self.channels);
-        for entry in &self.entries[self.from(self.range.start)..self.after(self.range.end)] {
+        let mut density = Density::new(range, bins, self.channels);
+        for entry in &self.entries[self.from(range.start)..self.after(range.end)] {
             density.add(entry.channel, entry.log_time.0);
             density.cover(entry.log_time.0, entry.log_time.0);
         }

@@ -107,6 +107,8 @@ fn what_is_asked_while_it_plays_is_what_plays() {
     assert_eq!((counts, timeline.range), (vec![3.0, 1.0], recording.info().range));
     let gap = |from: u64, to: u64| TimeRange { start: Timestamp(from), end: Timestamp(to) };
     assert_eq!(timeline.gaps, [gap(2_000_000_000, 9_000_000_000)]);
+    let part = overview.timeline_within(gap(1_000_000_001, 5_000_000_000), 9);
+    assert_eq!((part.topics.len(), part.topics[0].counts.iter().sum::<f32>()), (1, 1.0));
     let latest =
         |id: ChannelId, second: u64| texts(&overview.latest(id, Timestamp(second * 1_000_000_000)).unwrap());
     let [a, b] = ids(&recording)[..] else { panic!() };

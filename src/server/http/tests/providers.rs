@@ -24,7 +24,7 @@ impl Recordings for Recorded {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn timeline(&self, bins: usize) -> Result<Timeline, String> {
+    fn timeline(&self, _within: TimeRange, bins: usize) -> Result<Timeline, String> {
         assert_eq!(bins, 1);
         let topic = |channel, estimated| TopicTimeline { channel, counts: vec![800.0], estimated };
         let topics = vec![topic(ChannelId(1), false), topic(ChannelId(2), true)];
@@ -145,7 +145,7 @@ impl Recordings for Slow {
         Err(io::ErrorKind::NotFound.into())
     }
 
-    fn timeline(&self, _bins: usize) -> Result<Timeline, String> {
+    fn timeline(&self, _within: TimeRange, _bins: usize) -> Result<Timeline, String> {
         self.look();
         Ok(Timeline::default())
     }

@@ -39,8 +39,8 @@ pub(super) struct FilesOverview {
     damaged: Mutex<BTreeSet<(u64, u64, String)>>,
     pool: Arc<ChunkPool>,
     search: Mutex<Opened>,
-    /// The last that was counted, for so many bins.
-    counted: Mutex<Option<(usize, Timeline)>>,
+    /// The last that was counted, of this range for so many bins.
+    counted: Mutex<Option<(TimeRange, usize, Timeline)>>,
 }
 
 /// What stays open for the next search.
@@ -94,8 +94,11 @@ impl FilesOverview {
         let mut budget = INDEX_BYTES;
         for (number, file) in (0..).zip(&files) {
             let Some((start, end)) = file.span else { continue };
+            if start > range.end.0 || end < range.start.0 {
+                continue;
+            }
             match file.open_beside(number, &self.pool, Arc::default()) {
-                Ok(open) => add_file(&mut density, &open, &file.selection, &mut budget),
+                Ok(open) => add_file(&mut density, range, &open, &file.selection, &mut budget),
                 Err(error) => {
                     let range = TimeRange { start: Timestamp(start), end: Timestamp(end.max(start)) };
                     self.damaged(DamagedPart { range, text: error.to_string() });
@@ -111,22 +114,25 @@ impl Overview for FilesOverview {
         lock(&self.files).iter().map(|file| file.path().to_owned()).collect()
     }
 
-    fn timeline(&self, bins: usize) -> Timeline {
-        let Some(range) = self.range else { return Timeline::default() };
+    fn timeline_within(&self, within: TimeRange, bins: usize) -> Timeline {
+        let Some(range) = self.range.and_then(|range| range.intersection(&within)) else {
+            return Timeline::default();
+        };
         let mut counted = lock(&self.counted);
         let mut timeline = match &*counted {
-            Some((of, timeline)) if *of == bins => timeline.clone(),
+            Some((of, parts, timeline)) if (*of, *parts) == (range, bins) => timeline.clone(),
             _ => {
                 let timeline = self.count(range, bins);
-                counted.insert((bins, timeline)).1.clone()
+                counted.insert((range, bins, timeline)).2.clone()
             }
         };
         drop(counted);
         let damaged = lock(&self.damaged);
-        timeline.damaged.extend(damaged.iter().map(|(start, end, text)| DamagedPart {
+        let parts = damaged.iter().map(|(start, end, text)| DamagedPart {
             range: TimeRange { start: Timestamp(*start), end: Timestamp(*end) },
             text: text.clone(),
-        }));
+        });
+        timeline.damaged.extend(parts.filter(|part| part.range.intersection(&range).is_some()));
         timeline
     }
 
@@ -160,10 +166,16 @@ impl Opened {
     }
 }
 
-/// Counts the messages of a file.
-fn add_file(density: &mut Density, open: &OpenFile, selection: &Selection, budget: &mut u64) {
+/// Counts the messages of a file in a range.
+fn add_file(
+    density: &mut Density,
+    range: TimeRange,
+    open: &OpenFile,
+    selection: &Selection,
+    budget: &mut u64,
+) {
     let index = &*open.index;
-    let exact = read_times(density.resolution(), open, budget);
+    let exact = read_times(density.resolution(), range, open, budget);
     for (number, segment) in index.segments.iter().enumerate() {
         match exact.get(&number) {
             Some(times) => add_times(density, index, segment, selection, times),
@@ -173,12 +185,19 @@ fn add_file(density: &mut Density, open: &OpenFile, selection: &Selection, budge
     Estimate::of(index).add_to(density, index, selection);
 }
 
-/// The times of all messages in chunks that are longer than `resolution`, as far as the budget goes: the longest first.
-fn read_times(resolution: u64, open: &OpenFile, budget: &mut u64) -> BTreeMap<usize, Vec<Vec<u64>>> {
+/// The times of all messages in chunks of a range that are longer than `resolution`, as far as the budget goes: the
+/// longest first.
+fn read_times(
+    resolution: u64,
+    range: TimeRange,
+    open: &OpenFile,
+    budget: &mut u64,
+) -> BTreeMap<usize, Vec<Vec<u64>>> {
     let index = &*open.index;
     let length = |segment: &Segment| segment.end.saturating_sub(segment.start);
     let mut long: Vec<_> = index.segments.iter().enumerate().collect();
-    long.retain(|(_, segment)| segment.indexed && length(segment) > resolution);
+    let is_within = |segment: &Segment| segment.start <= range.end.0 && segment.end >= range.start.0;
+    long.retain(|(_, segment)| segment.indexed && length(segment) > resolution && is_within(segment));
     long.sort_by_key(|(_, segment)| std::cmp::Reverse(length(segment)));
     let mut exact = BTreeMap::new();
     for (number, segment) in long {

@@ -14,7 +14,7 @@ use crate::model::{Batch, ChannelId, Timeline};
 use crate::pattern::TopicFilter;
 use crate::registry::Registry;
 use crate::source::{Overview, Recording, RecordingOptions, TopicRules};
-use crate::time::{TimeSpec, Timestamp};
+use crate::time::{TimeRange, TimeSpec, Timestamp};
 
 const S: u64 = 1_000_000_000;
 
@@ -122,6 +122,33 @@ fn counts_gaps_and_last_messages_are_those_that_play() {
 }
 
 #[test]
+fn a_part_has_the_counts_of_its_messages() {
+    let folder = tempfile::tempdir().unwrap();
+    // three files, so that some are before the part, and some after it
+    let messages = with_a_pause();
+    let paths: Vec<PathBuf> = (0..3).map(|number| folder.path().join(format!("{number}.mcap"))).collect();
+    for (path, part) in paths.iter().zip(messages.chunks(messages.len().div_ceil(paths.len()))) {
+        write(path, part, 1 << 20);
+    }
+    let mut recording = open(&paths, &RecordingOptions::default());
+    let overview = recording.overview().unwrap();
+    let played = played(&mut *recording);
+    let (first, last) = (played[0].1, played[played.len() - 1].1);
+    for (start, end) in [(first, first + 2 * S), (105 * S, 131 * S), (last - S, last + 9 * S), (0, last)] {
+        let within = TimeRange { start: Timestamp(start), end: Timestamp(end) };
+        let timeline = overview.timeline_within(within, 7);
+        let mut expected = played.clone();
+        expected.retain(|(_, time)| within.contains(Timestamp(*time)));
+        assert_eq!(totals(&timeline), counted(&expected), "{within:?}");
+        let range = (Timestamp(start.max(first)), Timestamp(end.min(last)));
+        assert_eq!(timeline.range.map(|range| (range.start, range.end)), Some(range));
+        assert!(timeline.topics.iter().all(|topic| topic.counts.len() == 7));
+    }
+    let after = TimeRange { start: Timestamp(last + 1), end: Timestamp::MAX };
+    assert_eq!(overview.timeline_within(after, 7), Timeline::default());
+}
+
+#[test]
 fn files_are_one_timeline_of_what_is_chosen() {
     let folder = tempfile::tempdir().unwrap();
     let messages = with_a_pause();
@@ -201,6 +228,9 @@ fn a_chunk_that_could_not_be_played_is_damaged() {
     let damaged = overview.timeline(10).damaged;
     assert_eq!(damaged.len(), 1, "{damaged:?}");
     assert_eq!(damaged[0].range.start.0, 100 * S);
+    // of a part only its own
+    let later = TimeRange { start: Timestamp(120 * S), end: Timestamp::MAX };
+    assert!(overview.timeline_within(later, 10).damaged.is_empty());
     assert!(overview.latest(recording.info().channels[0].id, Timestamp(100 * S)).unwrap().is_empty());
 }
 
