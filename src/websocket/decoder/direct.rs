@@ -56,7 +56,7 @@ mod tests {
     }
 
     fn payload(seed: u8, length: usize) -> Vec<u8> {
-        (0..length).map(|at| (at % 251) as u8 ^ seed).collect()
+        (0..251).cycle().take(length).map(|byte: u8| byte ^ seed).collect()
     }
 
     /// Reads as from a connection that has `CUT` bytes at a time; the messages, and bytes that were read without a copy.
