@@ -2,8 +2,8 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -193,10 +193,19 @@ impl Connection {
         let mut input = before;
         let decoded = self.decoder.decode(&mut input);
         self.left.start = self.left.end - input.len();
-        match decoded {
-            Ok(event) => event.map(Incoming::Event),
-            Err(violation) => Some(Incoming::Violation(violation)),
+        incoming(decoded)
+    }
+
+    /// Reads what is there: to where it belongs, or what is to be decoded. How many bytes, and what they complete.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(usize, Option<Incoming>)>> {
+        if let Some(mut space) = self.decoder.space() {
+            let count = ready!(pin!(self.io.read_buf(&mut space)).poll(cx))?;
+            return Poll::Ready(Ok((count, incoming(self.decoder.filled(count)))));
         }
+        let mut buffer = ReadBuf::new(&mut self.space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer))?;
+        self.left = 0..buffer.filled().len();
+        Poll::Ready(Ok((self.left.len(), None)))
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>, reading: Reading) -> Poll<Incoming> {
@@ -212,17 +221,17 @@ impl Connection {
             if let Some(incoming) = self.decoded() {
                 return Poll::Ready(incoming);
             }
-            let mut buffer = ReadBuf::new(&mut self.space);
-            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Incoming::Lost(error.to_string())),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => {
+            match ready!(self.poll_read(cx)) {
+                Err(error) => return Poll::Ready(Incoming::Lost(error.to_string())),
+                Ok((0, _)) => {
                     let text = "the server ended the connection without closing it";
                     return Poll::Ready(Incoming::Lost(text.to_owned()));
                 }
-                Poll::Ready(Ok(())) => {
-                    self.left = 0..buffer.filled().len();
+                Ok((_, completed)) => {
                     self.heard = Instant::now();
+                    if let Some(completed) = completed {
+                        return Poll::Ready(completed);
+                    }
                 }
             }
         }
@@ -254,6 +263,14 @@ impl Connection {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         self.must_flush = flushed.is_pending();
         flushed.map_ok(|()| true)
+    }
+}
+
+/// What was decoded.
+fn incoming(decoded: Result<Option<Event>, Violation>) -> Option<Incoming> {
+    match decoded {
+        Ok(event) => event.map(Incoming::Event),
+        Err(violation) => Some(Incoming::Violation(violation)),
     }
 }
 

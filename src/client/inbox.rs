@@ -32,6 +32,20 @@ struct Held<T> {
     abandoned: bool,
 }
 
+/// Whether more is to be put in for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    Some,
+    None,
+}
+
+impl<T> Held<T> {
+    fn room(&self, queue: Queue) -> Room {
+        let is_full = queue.overflow == Overflow::Wait && !self.abandoned && self.bytes > queue.bytes;
+        if is_full { Room::None } else { Room::Some }
+    }
+}
+
 impl<T> Inbox<T> {
     pub(super) fn new(queue: Queue) -> Self {
         let held = Held { items: VecDeque::new(), bytes: 0, dropped: 0, ended: false, abandoned: false };
@@ -45,10 +59,10 @@ impl<T> Inbox<T> {
 
     /// Puts something in that takes so many bytes. It replaces the last one that waits if `replaces` says so. Who waits for
     /// it does not notice before [`Inbox::wake`].
-    pub(super) fn push(&self, item: T, bytes: usize, replaces: impl FnOnce(&T, &T) -> bool) {
+    pub(super) fn push(&self, item: T, bytes: usize, replaces: impl FnOnce(&T, &T) -> bool) -> Room {
         let mut held = self.held();
         if held.abandoned || held.ended {
-            return;
+            return Room::Some;
         }
         if let Some((last, size)) = held.items.back_mut()
             && replaces(last, &item)
@@ -68,6 +82,7 @@ impl<T> Inbox<T> {
                 }
             }
         }
+        held.room(self.queue)
     }
 
     /// Wakes who waits for what was put in.
@@ -77,8 +92,7 @@ impl<T> Inbox<T> {
 
     /// Whether nothing more is to be put in for now.
     pub(super) fn is_full(&self) -> bool {
-        let held = self.held();
-        self.queue.overflow == Overflow::Wait && !held.abandoned && held.bytes > self.queue.bytes
+        self.held().room(self.queue) == Room::None
     }
 
     /// Waits until it may not be full any more.
@@ -166,7 +180,9 @@ mod tests {
     #[test]
     fn the_oldest_are_dropped_and_counted() {
         let inbox = inbox(10, Overflow::DropOldest);
-        (0..5).for_each(|item| inbox.push(item, 4, never));
+        for item in 0..5 {
+            inbox.push(item, 4, never);
+        }
         assert_eq!((inbox.dropped(), inbox.is_full()), (3, false));
         assert_eq!((taken(&inbox), taken(&inbox)), ([3, 4].into(), [].into()));
     }
@@ -182,7 +198,9 @@ mod tests {
     #[test]
     fn a_queue_that_waits_is_full_until_there_is_room() {
         let inbox = inbox(2 * SHARE, Overflow::Wait);
-        (0..5).for_each(|item| inbox.push(item, SHARE / 2, never));
+        for item in 0..5 {
+            inbox.push(item, SHARE / 2, never);
+        }
         assert!(inbox.is_full());
         assert_eq!(taken(&inbox), [0, 1]);
         assert!(!inbox.is_full());
@@ -195,7 +213,9 @@ mod tests {
     fn the_last_one_is_replaced_where_it_counts_no_more() {
         let inbox = inbox(10, Overflow::Wait);
         let even = |last: &u32, new: &u32| last.is_multiple_of(2) && new.is_multiple_of(2);
-        [1, 2, 4, 6, 7].into_iter().for_each(|item| inbox.push(item, 2, even));
+        for item in [1, 2, 4, 6, 7] {
+            inbox.push(item, 2, even);
+        }
         assert_eq!(taken(&inbox), [1, 6, 7]);
     }
 

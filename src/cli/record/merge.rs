@@ -19,8 +19,8 @@ const COMPARED: usize = 512;
 pub(super) struct Merge {
     /// By their ids at the server.
     subscribed: HashMap<ChannelId, Subscribed>,
-    /// By their ids in the file.
-    stored: HashMap<ChannelId, Past>,
+    /// By their ids in the file, which are counted from 0.
+    stored: Vec<Past>,
     /// Messages that were sent again and not stored again.
     pub(super) repeated: u64,
 }
@@ -63,7 +63,7 @@ impl Merge {
             self.subscribe(&message.channel, file)?;
         }
         let Some(subscribed) = self.subscribed.get_mut(&message.channel.id) else { return Ok(()) };
-        let past = self.stored.entry(subscribed.id).or_default();
+        let past = &mut self.stored[subscribed.id.0 as usize];
         let print = Print::of(message);
         if let Some(left) = subscribed.compared.checked_sub(1) {
             subscribed.compared = left;
@@ -78,7 +78,10 @@ impl Merge {
 
     fn subscribe(&mut self, channel: &Arc<Channel>, file: &mut File) -> Result<(), SinkError> {
         let id = self.add(channel, file)?;
-        let compared = if self.stored.contains_key(&id) { COMPARED } else { 0 };
+        if self.stored.len() <= id.0 as usize {
+            self.stored.resize_with(id.0 as usize + 1, Past::default);
+        }
+        let compared = if self.stored[id.0 as usize].is_empty() { 0 } else { COMPARED };
         self.subscribed.insert(channel.id, Subscribed { channel: channel.clone(), id, compared });
         Ok(())
     }

@@ -32,6 +32,10 @@ pub(super) struct Past {
 }
 
 impl Past {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
     pub(super) fn note(&mut self, message: Print) {
         if self.first.len() < KNOWN {
             return self.first.push(message);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::super::event::{Arrival, Event, Message};
-use super::super::inbox::Inbox;
+use super::super::inbox::{Inbox, Room};
 use super::super::state::TakerId;
 
 /// What a message that waits takes beside its payload.
@@ -51,20 +51,26 @@ impl Takers {
 
     /// Hands on a message of which `length` bytes of payload arrived at this time.
     pub(super) fn deliver(&mut self, ids: &[TakerId], message: Message, length: usize, at: Instant) {
-        for id in ids {
-            match self.takers.get_mut(id) {
-                Some(Taker::Inbox(inbox)) => {
-                    inbox.push(message.clone(), message.payload.len() + PER_MESSAGE, |_, _| false);
-                    self.is_new = true;
-                    if inbox.is_full() {
-                        self.full = Some(inbox.clone());
-                    }
+        let Some((last, others)) = ids.split_last() else { return };
+        for id in others {
+            self.hand(id, message.clone(), length, at);
+        }
+        self.hand(last, message, length, at);
+    }
+
+    fn hand(&mut self, id: &TakerId, message: Message, length: usize, at: Instant) {
+        match self.takers.get_mut(id) {
+            Some(Taker::Inbox(inbox)) => {
+                let bytes = message.payload.len() + PER_MESSAGE;
+                if inbox.push(message, bytes, |_, _| false) == Room::None {
+                    self.full = Some(inbox.clone());
                 }
-                Some(Taker::Meter(meter)) => {
-                    meter(Arrival { channel: &message.channel, log_time: message.log_time, length, at });
-                }
-                None => {}
+                self.is_new = true;
             }
+            Some(Taker::Meter(meter)) => {
+                meter(Arrival { channel: &message.channel, log_time: message.log_time, length, at });
+            }
+            None => {}
         }
     }
 

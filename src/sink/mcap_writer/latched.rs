@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::chunk::Sealed;
 use super::definitions::{Definition, LatchedBy};
 use super::records::MESSAGE_HEAD;
+use super::sealed::Sealed;
 use crate::payload::latest::Latest;
 use crate::payload::transforms::Transforms;
 

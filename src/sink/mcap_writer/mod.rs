@@ -22,6 +22,7 @@ mod part_file;
 mod parts;
 mod pipeline;
 mod records;
+mod sealed;
 mod span;
 mod summary;
 mod sync;

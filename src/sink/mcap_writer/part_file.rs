@@ -1,15 +1,15 @@
 //! One MCAP file in the making. Each write is of whole records; what the system has of one that failed is cut off.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
 use mcap::records::{Metadata, op};
 use mcap::{Attachment, MAGIC};
 
 use super::super::SinkError;
-use super::chunk::Sealed;
 use super::records::{HEAD, begin, end, put_text, put_texts, put_u64, record};
+use super::sealed::Sealed;
 use super::summary::{Known, Summary};
 
 /// See the module's documentation.
@@ -83,7 +83,8 @@ impl PartFile {
             return self.write(&[chunk.records()]);
         }
         let at = self.bytes;
-        self.write(&[chunk.bytes()])?;
+        self.append(&chunk.bytes()).map_err(|error| self.failed(&error))?;
+        self.crc.combine(chunk.crc());
         self.summary.add_chunk(at, chunk);
         Ok(())
     }
@@ -96,28 +97,33 @@ impl PartFile {
 
     /// How large the file is at most with this chunk in it, once it is complete.
     pub(super) fn size_with(&self, chunk: &Sealed, known: &Known) -> u64 {
-        let more = chunk.bytes().len() + Summary::most_bytes_of(chunk) + self.summary.most_bytes(known);
+        let more = chunk.size() + Summary::most_bytes_of(chunk) + self.summary.most_bytes(known);
         self.bytes + more as u64
     }
 
     fn write(&mut self, records: &[&[u8]]) -> Result<(), SinkError> {
-        let written = self.write_records(records);
-        written.map_err(|error| SinkError::Write { path: self.path.clone(), reason: error.to_string() })
+        self.write_records(records).map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> SinkError {
+        SinkError::Write { path: self.path.clone(), reason: error.to_string() }
     }
 
     fn write_records(&mut self, records: &[&[u8]]) -> io::Result<()> {
-        for part in records {
-            if let Err(error) = self.file.write_all(part) {
-                if let Err(error) = self.file.set_len(self.bytes) {
-                    tracing::debug!("{}: the end can't be cut off: {error}", self.path.display());
-                }
-                return Err(error);
+        self.append(records)?;
+        records.iter().for_each(|part| self.crc.update(part));
+        Ok(())
+    }
+
+    /// Writes what counts in the checksum after that.
+    fn append(&mut self, records: &[&[u8]]) -> io::Result<()> {
+        if let Err(error) = write_all(&mut self.file, records) {
+            if let Err(error) = self.file.set_len(self.bytes) {
+                tracing::debug!("{}: the end can't be cut off: {error}", self.path.display());
             }
+            return Err(error);
         }
-        for part in records {
-            self.crc.update(part);
-            self.bytes += part.len() as u64;
-        }
+        self.bytes += records.iter().map(|part| part.len() as u64).sum::<u64>();
         Ok(())
     }
 
@@ -152,4 +158,20 @@ impl PartFile {
     pub(super) fn is_removed(&self) -> bool {
         false
     }
+}
+
+/// Writes parts in one go where the system takes them.
+fn write_all(file: &mut File, parts: &[&[u8]]) -> io::Result<()> {
+    let mut slices: Vec<_> = parts.iter().copied().map(IoSlice::new).collect();
+    let mut left = slices.as_mut_slice();
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match file.write_vectored(left) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }

@@ -11,10 +11,11 @@ use zstd::bulk::Compressor;
 use super::super::mcap_kept::Kept;
 use super::super::{Part, SinkError};
 use super::Split;
-use super::chunk::{Chunk, Sealed};
+use super::chunk::Chunk;
 use super::latched::Latched;
 use super::names::Names;
 use super::part_file::PartFile;
+use super::sealed::Sealed;
 use super::summary::Known;
 use crate::time::Timestamp;
 
@@ -156,7 +157,7 @@ impl Parts {
             first.push_again(message);
         }
         if first.len() > 0 {
-            let sealed = first.seal(&mut self.compressor, Vec::new());
+            let sealed = Sealed::of(first, &mut self.compressor, Vec::new());
             self.make_room(&sealed);
             self.current.write_chunk(&sealed)?;
         }

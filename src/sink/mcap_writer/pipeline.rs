@@ -11,8 +11,9 @@ use std::time::Duration;
 use zstd::bulk::Compressor;
 
 use super::super::SinkError;
-use super::chunk::{COMPRESSION_LEVEL, Chunk, Sealed};
+use super::chunk::Chunk;
 use super::parts::{Ended, Parts};
+use super::sealed::{COMPRESSION_LEVEL, Sealed};
 
 /// Bytes of chunks that are with the threads, for each that compresses, before they are compressed.
 const IN_FLIGHT: usize = 4 << 20;
@@ -152,7 +153,7 @@ fn compress(taken: &Mutex<Receiver<Job>>, shared: &Shared, mut compressor: Compr
         let Ok(Job { chunk, sealed }) = job else { return };
         let buffer = lock(&shared.spare).buffers.pop().unwrap_or_default();
         // after an error of the disk nobody wants it
-        sealed.send(chunk.seal(&mut compressor, buffer)).ok();
+        sealed.send(Sealed::of(chunk, &mut compressor, buffer)).ok();
     }
 }
 

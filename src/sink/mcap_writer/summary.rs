@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use mcap::records::op;
 use mcap::{Attachment, MAGIC};
 
-use super::chunk::Sealed;
 use super::definitions::Definition;
 use super::records::{begin, end, put_map, put_text, put_u16, put_u32, put_u64, record};
+use super::sealed::Sealed;
 use crate::time::{TimeRange, Timestamp};
 
 /// Records of one kind, one after the other.
@@ -77,14 +77,15 @@ impl Summary {
             put_u64(out, start);
             put_u64(out, last);
             put_u64(out, at);
-            put_u64(out, chunk.length as u64);
+            put_u64(out, chunk.length() as u64);
             put_map(out, &indexes, |out, channel, at| {
                 put_u16(out, *channel);
                 put_u64(out, *at);
             });
-            put_u64(out, (chunk.bytes().len() - chunk.length) as u64);
-            put_text(out, chunk.compression);
-            put_u64(out, chunk.compressed as u64);
+            put_u64(out, (chunk.size() - chunk.length()) as u64);
+            let (compression, compressed) = chunk.compression();
+            put_text(out, compression);
+            put_u64(out, compressed as u64);
             put_u64(out, chunk.records().len() as u64);
         });
     }

@@ -1,20 +1,24 @@
 //! WebSocket frames to messages (RFC 6455 section 5, and RFC 7692 for compressed ones).
 //!
 //! Bytes come in as they were read, cut anywhere; what breaks a rule ends the connection with the close code that
-//! belongs to it. A message, compressed or not, has a largest size, and memory is taken only for what has arrived. Of
-//! text that is longer than the other end may send nothing is kept, and the connection goes on.
+//! belongs to it. A message, compressed or not, has a largest size, and memory is taken only for what has arrived, or a
+//! little ahead of that where a large message is read to its place ([`direct`]). Of text that is longer than the other end
+//! may send nothing is kept, and the connection goes on.
 
 use bytes::Bytes;
 
 use self::budget::Charge;
 use self::head::{Head, MAX_CONTROL, MAX_HEAD, Opcode, TOO_LARGE, invalid, protocol};
+use self::small::{Small, is_small};
 use super::Role;
 use super::deflate::{Context, InflateError, Inflater};
 use super::mask::{self, Mask};
 use super::negotiation::Agreement;
 
 mod budget;
+mod direct;
 mod head;
+mod small;
 
 pub use budget::Budget;
 pub use head::Violation;
@@ -139,6 +143,7 @@ pub struct Decoder {
     head_length: usize,
     frame: Option<Frame>,
     message: Option<Message>,
+    small: Small,
     control: Vec<u8>,
     /// How the other end compresses, if that was agreed on.
     compression: Option<Context>,
@@ -160,6 +165,7 @@ impl Decoder {
             head_length: 0,
             frame: None,
             message: None,
+            small: Small::default(),
             control: Vec::new(),
             compression: agreement.map(|agreement| match role {
                 Role::Server => agreement.context(Role::Client),
@@ -273,29 +279,41 @@ impl Decoder {
         let (now, later) = input.split_at(input.len().min(left));
         *input = later;
         let is_control = head.opcode.is_control();
+        if is_small(head) && frame.arrived == 0 && now.len() == head.length && self.heads.is_none() {
+            (self.frame, self.message) = (None, None);
+            return Ok(Some(Event::Binary(self.small.copy(now))));
+        }
         match (&mut self.message, is_control) {
             (_, true) => append(&mut self.control, now, head.mask, frame.arrived, MAX_CONTROL),
             (Some(message), false) if message.compressed => {
-                message.arrived += now.len();
                 let context = self.compression.unwrap_or(Context::Alone);
                 let inflater = self.inflater.get_or_insert_with(|| Inflater::new(context));
                 let room = message.room(self.max_message);
                 inflate(inflater, &mut message.data, now, head.mask, frame.arrived, room)?;
             }
-            (Some(message), false) => {
-                message.arrived += now.len();
-                message.append(now, head.mask, frame.arrived, left, self.heads);
-            }
+            (Some(message), false) => message.append(now, head.mask, frame.arrived, left, self.heads),
             (None, false) => {}
         }
         if let (Some(message), false) = (&mut self.message, is_control) {
             message.discard(self.max_text, self.heads);
+        }
+        self.arrived(now.len())
+    }
+
+    /// Payload of the frame has been taken; an event if the frame is complete and ends something.
+    fn arrived(&mut self, bytes: usize) -> Result<Option<Event>, Violation> {
+        let Some(frame) = &mut self.frame else { return Ok(None) };
+        let head = frame.head;
+        let is_control = head.opcode.is_control();
+        frame.arrived += bytes;
+        let is_complete = frame.arrived == head.length;
+        if let (Some(message), false) = (&mut self.message, is_control) {
+            message.arrived += bytes;
             if let Some(charge) = &mut self.charge {
                 charge.set(message.data.capacity())?;
             }
         }
-        frame.arrived += now.len();
-        if frame.arrived < head.length {
+        if !is_complete {
             return Ok(None);
         }
         self.frame = None;

@@ -56,6 +56,9 @@ fn messages(path: &Path) -> Vec<Sent> {
         messages
     };
     assert!(sorted(linear.clone()) == sorted(indexed), "the index has other messages");
+    // the end of the data, before the summary: opcode, length, checksum
+    let data = usize::try_from(mcap::read::footer(&file).unwrap().summary_start).unwrap() - 13;
+    assert_eq!(file[data + 9..data + 13], crc32fast::hash(&file[..data]).to_le_bytes());
     let seen = recording_summary(path, &mut |_progress| {}).unwrap();
     assert_eq!((seen.complete, seen.warnings.as_slice()), (true, &[][..]));
     linear
