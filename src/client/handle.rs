@@ -111,16 +111,18 @@ impl Client {
         };
         let client = Self { shared: Arc::new(shared), timeout: request_timeout };
         let mut events = client.events();
+        let timed_out = || ConnectError::TimedOut { what: "serverInfo", within };
         let ready = async {
             while let Some(event) = events.next().await {
                 if matches!(event, Event::Connected { .. }) {
                     return Ok(());
                 }
             }
-            Err(ConnectError::Ended(client.ended().await.to_string()))
+            let ended = client.ended().await.to_string();
+            // the task gives up waiting at about the same time
+            Err(if Instant::now() < until { ConnectError::Ended(ended) } else { timed_out() })
         };
-        let timed_out = |_elapsed| ConnectError::TimedOut { what: "serverInfo", within };
-        timeout_at(until, ready).await.map_err(timed_out)??;
+        timeout_at(until, ready).await.map_err(|_elapsed| timed_out())??;
         Ok(client)
     }
 

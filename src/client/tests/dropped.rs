@@ -95,14 +95,14 @@ async fn what_can_be_looked_at_is_seen_after_a_look_that_is_dropped() {
 
 #[tokio::test]
 async fn waiting_for_messages_and_events_again_and_again_loses_none() {
-    const MESSAGES: u64 = 300;
+    let all: Vec<u64> = (0..300).collect();
     let fake = Fake::start().await;
     let (client, mut peer) = fake.client().await;
     let (mut messages, mut events) = (client.subscribe("/a"), client.events());
     peer.text(&advertise(1, "/a")).await;
     let (id, _) = peer.subscription().await;
     let sending = async {
-        for time in 0..MESSAGES {
+        for time in all.iter().copied() {
             peer.data(id, time, "x").await;
             peer.text(&format!(r#"{{"op":"status","level":0,"message":"{time}"}}"#)).await;
             if time % 7 == 0 {
@@ -112,7 +112,7 @@ async fn waiting_for_messages_and_events_again_and_again_loses_none() {
     };
     let taking = async {
         let (mut times, mut statuses) = (Vec::new(), Vec::new());
-        while times.len() < MESSAGES as usize || statuses.len() < MESSAGES as usize {
+        while times.len() < all.len() || statuses.len() < all.len() {
             // each round drops at least one of the three
             tokio::select! {
                 message = messages.next() => times.push(message.unwrap().log_time.nanos()),
@@ -125,8 +125,7 @@ async fn waiting_for_messages_and_events_again_and_again_loses_none() {
         (times, statuses)
     };
     let (_, (times, statuses)) = soon(async { tokio::join!(sending, taking) }).await;
-    let all: Vec<u64> = (0..MESSAGES).collect();
-    assert_eq!((times, statuses), (all.clone(), all));
+    assert_eq!((&times, &statuses), (&all, &all));
 }
 
 #[tokio::test]
