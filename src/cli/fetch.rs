@@ -3,8 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 
-use anyhow::Context;
-use foxglove_bridge::sink::SinkError;
+use anyhow::{Context, anyhow};
 
 use super::args::FetchArgs;
 use super::remote::{answered, once};
@@ -16,7 +15,10 @@ pub(crate) fn run(args: &FetchArgs) -> Result<(), Failure> {
         let Some(path) = &args.output else { return print_bytes(&asset).map(drop) };
         let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                return Err(Failure::Input(SinkError::Exists(path.clone()).into()));
+                let shown = path.display();
+                return Err(Failure::Input(anyhow!(
+                    "{shown}: exists already and is not overwritten; choose another name"
+                )));
             }
             opened => {
                 opened.with_context(|| format!("creating {}", path.display())).map_err(Failure::Input)?

@@ -1,4 +1,4 @@
-//! Topics that were asked for and that a server does not have: mistyped, or not there yet.
+//! Topics that were asked for and that a server or a recording does not have: mistyped, or not there yet.
 
 use std::time::Duration;
 
@@ -30,25 +30,41 @@ pub(super) fn watch(
             client.channels().await.into_iter().map(|channel| channel.topic.clone()).collect();
         topics.sort_unstable();
         topics.dedup();
-        for warning in warnings(&patterns, &topics) {
-            tracing::warn!("{warning}");
-        }
+        warn(&patterns, &topics, Where::Server);
     })
 }
 
-fn warnings(patterns: &[TopicPattern], topics: &[String]) -> Vec<String> {
-    let unmatched = |pattern: &&TopicPattern| !topics.iter().any(|topic| pattern.matches(topic));
-    patterns.iter().filter(unmatched).map(|pattern| warning(&pattern.to_string(), topics)).collect()
+/// Where topics were looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Where {
+    Server,
+    Recording,
 }
 
-fn warning(pattern: &str, topics: &[String]) -> String {
-    let mut text = format!("no topic matches {}; ", printable(pattern, SHORT));
-    if topics.is_empty() {
-        return text + "the server has none so far; waiting for it";
+/// Warns of each pattern that matches none of all topics.
+pub(super) fn warn(patterns: &[TopicPattern], topics: &[String], place: Where) {
+    for warning in warnings(patterns, topics, place) {
+        tracing::warn!("{warning}");
     }
+}
+
+fn warnings(patterns: &[TopicPattern], topics: &[String], place: Where) -> Vec<String> {
+    let unmatched = |pattern: &&TopicPattern| !topics.iter().any(|topic| pattern.matches(topic));
+    patterns.iter().filter(unmatched).map(|pattern| warning(&pattern.to_string(), topics, place)).collect()
+}
+
+fn warning(pattern: &str, topics: &[String], place: Where) -> String {
+    let mut text = format!("no topic matches {}; ", printable(pattern, SHORT));
+    let place = match place {
+        Where::Server if topics.is_empty() => {
+            return text + "the server has none so far; waiting for it";
+        }
+        Where::Server => "server",
+        Where::Recording => "recording",
+    };
     let shown: Vec<String> =
         topics.iter().take(MOST).map(|topic| printable(topic, SHORT).to_string()).collect();
-    text.push_str(&format!("the server has {}", shown.join(", ")));
+    text.push_str(&format!("the {place} has {}", shown.join(", ")));
     if topics.len() > MOST {
         text.push_str(&format!(" and {} more", topics.len() - MOST));
     }
@@ -67,7 +83,7 @@ mod tests {
         let topics: Vec<String> = ["/imu", "/tf", "/vehicle/state"].map(str::to_owned).into();
         let patterns = ["/vehicle/stat", "/t*"].map(|text| text.parse().unwrap());
         assert_eq!(
-            warnings(&patterns, &topics),
+            warnings(&patterns, &topics, Where::Server),
             [
                 "no topic matches /vehicle/stat; the server has /imu, /tf, /vehicle/state; did you mean /vehicle/state?"
             ]
@@ -77,8 +93,9 @@ mod tests {
     #[test]
     fn few_of_many_topics_are_listed() {
         let topics: Vec<String> = (0..10).map(|number| format!("/topic{number}")).collect();
-        let text = warning("/q", &topics);
+        let text = warning("/q", &topics, Where::Recording);
+        assert!(text.contains("; the recording has /topic0, "), "{text}");
         assert!(text.ends_with("/topic5 and 4 more"), "{text}");
-        assert!(warning("/q", &[]).contains("none so far"));
+        assert!(warning("/q", &[], Where::Server).contains("none so far"));
     }
 }

@@ -11,15 +11,31 @@
 //! }
 //! # Ok::<(), foxglove_bridge::client::ConnectError>(())
 //! ```
+//!
+//! A test that expects a message within a second:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use foxglove_bridge::client::blocking::Client;
+//!
+//! let client = Client::connect("ws://localhost:8765")?;
+//! let message = client.subscribe("/imu").recv_timeout(Duration::from_secs(1))?;
+//! assert_eq!(message.channel.message_encoding, "json");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::time::timeout;
 
 use super::error::{ConnectError, Ended, RequestError};
-use super::event::{Event, Message};
+use super::event::{Arrival, Event, Message};
 use super::options::{ClientOptions, Queue};
 use super::publication::ClientTopic;
 use super::state::{PlaybackChange, ServiceResponse};
@@ -27,9 +43,18 @@ use super::topics::Topics;
 use crate::model::Channel;
 use crate::protocol::{Parameter, PlaybackState, ServerInfo, Service};
 
-/// Runs the task of a client on a thread of its own.
-#[derive(Debug)]
-struct Background(Option<Runtime>);
+/// Runs the task of a client on a thread of its own, and waits for its end.
+struct Background {
+    runtime: Option<Runtime>,
+    /// Without a handle, which would keep the connection open.
+    end: Option<Pin<Box<dyn Future<Output = Ended> + Send + Sync>>>,
+}
+
+impl fmt::Debug for Background {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Background").finish_non_exhaustive()
+    }
+}
 
 impl Background {
     fn start() -> Result<Self, ConnectError> {
@@ -37,24 +62,51 @@ impl Background {
             Builder::new_multi_thread().worker_threads(1).thread_name("client").enable_all().build();
         let failed =
             |error| ConnectError::Options(format!("a thread for the client can't be started: {error}"));
-        Ok(Self(Some(runtime.map_err(failed)?)))
+        Ok(Self { runtime: Some(runtime.map_err(failed)?), end: None })
     }
 
     fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        self.0.as_ref().map(|runtime| runtime.block_on(work))
+        self.runtime.as_ref().map(|runtime| runtime.block_on(work))
     }
-}
 
-impl Drop for Background {
-    fn drop(&mut self) {
-        // dropped within another runtime it must not wait
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
+    fn wait_within<T>(
+        &self,
+        within: Duration,
+        next: impl Future<Output = Option<T>>,
+    ) -> Result<T, RecvTimeoutError> {
+        // a timer can only be made within the runtime
+        let next = self.wait(async { timeout(within, next).await });
+        match next {
+            Some(Ok(Some(item))) => Ok(item),
+            Some(Ok(None)) | None => Err(RecvTimeoutError::Disconnected),
+            Some(Err(_elapsed)) => Err(RecvTimeoutError::Timeout),
         }
     }
 }
 
-/// A connection to a server; see [`client::Client`](super::Client), whose methods these are.
+impl Drop for Background {
+    /// All handles are gone: the connection is closed in good order, which takes a few seconds at most.
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        // None: there was no connection
+        let end = self.end.take();
+        let finish = move || {
+            if let Some(end) = end {
+                runtime.block_on(end);
+            }
+            runtime.shutdown_background();
+        };
+        if Handle::try_current().is_err() {
+            finish();
+        } else {
+            // dropped within another runtime it must not wait
+            std::thread::spawn(finish);
+        }
+    }
+}
+
+/// A connection to a server; see [`client::Client`](super::Client), whose methods these are. Where the last handle is dropped
+/// what was published is sent first, for as long as the server takes of it.
 #[derive(Debug, Clone)]
 pub struct Client {
     inner: super::Client,
@@ -69,10 +121,11 @@ impl Client {
 
     /// Connects to `ws://HOST:PORT` or `wss://HOST:PORT`.
     pub fn connect_with(url: &str, options: ClientOptions) -> Result<Self, ConnectError> {
-        let background = Arc::new(Background::start()?);
+        let mut background = Background::start()?;
         let connected = background.wait(super::Client::connect_with(url, options));
         let inner = connected.unwrap_or_else(|| Err(ConnectError::Ended(Ended::Closed.to_string())))?;
-        Ok(Self { inner, background })
+        background.end = Some(Box::pin(inner.end()));
+        Ok(Self { inner, background: Arc::new(background) })
     }
 
     fn request<T>(&self, work: impl Future<Output = Result<T, RequestError>>) -> Result<T, RequestError> {
@@ -121,6 +174,15 @@ impl Client {
         Messages { inner, background: self.background.clone() }
     }
 
+    /// Calls a function for each message as it arrives, on the thread of the connection, which waits for it.
+    pub fn measure(
+        &self,
+        topics: impl Into<Topics>,
+        meter: impl FnMut(Arrival<'_>) + Send + 'static,
+    ) -> Measuring {
+        Measuring { _inner: self.inner.measure(topics, meter), _background: self.background.clone() }
+    }
+
     /// Takes what happens beside messages.
     pub fn events(&self) -> Events {
         Events { inner: self.inner.events(), background: self.background.clone() }
@@ -147,14 +209,37 @@ impl Client {
         self.request(self.inner.follow_parameters(names))
     }
 
+    /// Ends [`Client::follow_parameters`] for some, or for all.
+    pub fn unfollow_parameters<N: Into<String>>(
+        &self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<(), RequestError> {
+        self.request(self.inner.unfollow_parameters(names))
+    }
+
     /// Asks to be told of changes of the connection graph.
     pub fn follow_graph(&self) -> Result<(), RequestError> {
         self.request(self.inner.follow_graph())
     }
 
+    /// Ends [`Client::follow_graph`].
+    pub fn unfollow_graph(&self) -> Result<(), RequestError> {
+        self.request(self.inner.unfollow_graph())
+    }
+
     /// Calls a service with a request in the encoding that the service names.
     pub fn call(&self, service: &str, request: impl Into<Bytes>) -> Result<ServiceResponse, RequestError> {
         self.request(self.inner.call(service, request))
+    }
+
+    /// Calls a service with a request in this encoding, one that the server supports.
+    pub fn call_as(
+        &self,
+        service: &str,
+        encoding: &str,
+        request: impl Into<Bytes>,
+    ) -> Result<ServiceResponse, RequestError> {
+        self.request(self.inner.call_as(service, encoding, request))
     }
 
     /// Fetches a file.
@@ -187,6 +272,16 @@ pub struct Messages {
 }
 
 impl Messages {
+    /// The next message, if it comes within this time; else whether it may still come.
+    pub fn recv_timeout(&mut self, within: Duration) -> Result<Message, RecvTimeoutError> {
+        self.background.wait_within(within, self.inner.next())
+    }
+
+    /// The next message if one waits.
+    pub fn try_next(&mut self) -> Option<Message> {
+        self.inner.try_next()
+    }
+
     /// How many messages were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.inner.dropped()
@@ -201,11 +296,36 @@ impl Iterator for Messages {
     }
 }
 
+/// See [`Client::measure`]. Dropped, it ends the subscription.
+#[derive(Debug)]
+pub struct Measuring {
+    _inner: super::Measuring,
+    /// The connection lasts as long as something is measured.
+    _background: Arc<Background>,
+}
+
 /// What happens beside messages. It ends once the client has ended.
 #[derive(Debug)]
 pub struct Events {
     inner: super::Events,
     background: Arc<Background>,
+}
+
+impl Events {
+    /// The next event, if it comes within this time; else whether it may still come.
+    pub fn recv_timeout(&mut self, within: Duration) -> Result<Event, RecvTimeoutError> {
+        self.background.wait_within(within, self.inner.next())
+    }
+
+    /// The next event if one waits.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.inner.try_next()
+    }
+
+    /// How many events were dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.inner.dropped()
+    }
 }
 
 impl Iterator for Events {

@@ -37,7 +37,8 @@ const PER_REQUEST: usize = 256;
 /// when the last of them, of its [`Messages`], [`Events`] and [`Publication`]s is dropped.
 ///
 /// All methods can be called on any thread, and all futures can be dropped at any time: a request that was sent is carried
-/// out even so.
+/// out even so, and a channel whose [`Client::advertise`] was dropped is taken back. While a server takes nothing of what is
+/// sent, requests and changes wait for as long as their time-out, all else for a minute at most: the connection is lost then.
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -110,16 +111,18 @@ impl Client {
         };
         let client = Self { shared: Arc::new(shared), timeout: request_timeout };
         let mut events = client.events();
+        let timed_out = || ConnectError::TimedOut { what: "serverInfo", within };
         let ready = async {
             while let Some(event) = events.next().await {
                 if matches!(event, Event::Connected { .. }) {
                     return Ok(());
                 }
             }
-            Err(ConnectError::Ended(client.ended().await.to_string()))
+            let ended = client.ended().await.to_string();
+            // the task gives up waiting at about the same time
+            Err(if Instant::now() < until { ConnectError::Ended(ended) } else { timed_out() })
         };
-        let timed_out = |_elapsed| ConnectError::TimedOut { what: "serverInfo", within };
-        timeout_at(until, ready).await.map_err(timed_out)??;
+        timeout_at(until, ready).await.map_err(|_elapsed| timed_out())??;
         Ok(client)
     }
 
@@ -131,10 +134,17 @@ impl Client {
 
     /// Waits until the client has ended for good, and says why. Cancel safe.
     pub async fn ended(&self) -> Ended {
+        self.end().await
+    }
+
+    /// The same without a handle, which would keep the connection open.
+    pub(super) fn end(&self) -> impl Future<Output = Ended> + Send + use<> {
         let mut ended = self.shared.ended.clone();
-        match ended.wait_for(Option::is_some).await {
-            Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
-            Err(_) => Ended::Closed,
+        async move {
+            match ended.wait_for(Option::is_some).await {
+                Ok(ended) => ended.clone().unwrap_or(Ended::Closed),
+                Err(_) => Ended::Closed,
+            }
         }
     }
 
@@ -322,8 +332,10 @@ impl Client {
     pub async fn advertise(&self, topic: &ClientTopic) -> Result<Publication, RequestError> {
         let id = ClientChannelId(self.shared.next_channel.fetch_add(1, Ordering::Relaxed));
         let channel = topic.to_channel(id).map_err(|error| RequestError::Failed(error.to_string()))?;
+        // made first: if this call is dropped or runs out of time, the channel is taken back
+        let publication = Publication { id, client: self.clone() };
         self.change(Change::Advertise(channel)).await?;
-        Ok(Publication { id, client: self.clone() })
+        Ok(publication)
     }
 
     pub(super) async fn publish(&self, id: ClientChannelId, payload: Bytes) -> Result<(), RequestError> {
@@ -359,9 +371,14 @@ impl Client {
     }
 
     async fn change(&self, change: Change) -> Result<(), RequestError> {
-        let (reply, answer) = reply();
-        self.command(Command::Change(change, reply));
-        answer.await.unwrap_or(Err(RequestError::Closed))
+        let (sender, answer) = oneshot::channel();
+        // nobody may wait for it any more
+        self.command(Command::Change(change, Box::new(move |changed| drop(sender.send(changed)))));
+        // the task may not get to it, since the connection takes nothing
+        match timeout(self.timeout, answer).await {
+            Ok(answered) => answered.unwrap_or(Err(RequestError::Closed)),
+            Err(_) => Err(RequestError::TimedOut(self.timeout)),
+        }
     }
 
     async fn request<T: Send + 'static>(
@@ -371,9 +388,13 @@ impl Client {
     ) -> Result<T, RequestError> {
         let deadline = Deadline { at: (Instant::now() + self.timeout).into_std(), after: self.timeout };
         let timed_out = || RequestError::TimedOut(self.timeout);
-        // given back with the answer: so many requests at once are bounded
-        let _permit = timeout(self.timeout, self.permit(bytes)).await.map_err(|_elapsed| timed_out())??;
-        let (reply, answer) = reply();
+        let permit = timeout(self.timeout, self.permit(bytes)).await.map_err(|_elapsed| timed_out())??;
+        let (sender, answer) = oneshot::channel();
+        // given back with the answer, also if nobody waits for it any more: so many requests at once are bounded
+        let reply = Box::new(move |answer| {
+            drop(permit);
+            drop(sender.send(answer));
+        });
         self.command(Command::Request(request(reply), deadline));
         // also where the task does not get to it, since the connection takes nothing
         match timeout_at(deadline.at.into(), answer).await {
@@ -381,11 +402,4 @@ impl Client {
             Err(_) => Err(timed_out()),
         }
     }
-}
-
-/// A reply, and where its answer arrives; an error there: it was dropped with the client.
-fn reply<T: Send + 'static>() -> (Reply<T>, oneshot::Receiver<Result<T, RequestError>>) {
-    let (sender, receiver) = oneshot::channel();
-    // nobody may wait for it any more
-    (Box::new(move |answer| drop(sender.send(answer))), receiver)
 }

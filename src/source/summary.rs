@@ -1,7 +1,9 @@
 //! What `info` shows of one recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
+use crate::model::Schema;
 use crate::time::{TimeRange, Timestamp};
 
 /// How far a scan of a file without an index has come.
@@ -46,8 +48,12 @@ pub struct RecordingSummary {
     pub message_count: u64,
     /// Channels, by id.
     pub channels: Vec<ChannelSummary>,
+    /// The schemas of the channels, each once, in the order of the channels.
+    pub schemas: Vec<Arc<Schema>>,
     /// Chunks, by compression; empty for a file without chunks.
     pub chunks: Vec<ChunkSummary>,
+    /// Chunks that have messages, as they lie in the file; empty for a stream.
+    pub chunk_index: Vec<ChunkPlace>,
     /// Attached files.
     pub attachments: Vec<AttachmentSummary>,
     /// Metadata records.
@@ -57,6 +63,12 @@ pub struct RecordingSummary {
     /// What is damaged, place by place (the first hundred); empty if nothing was found to be. Files that lack an index on
     /// purpose are not damaged.
     pub damage: Vec<String>,
+}
+
+/// Schemas, each once.
+pub(super) fn distinct<'a>(schemas: impl Iterator<Item = &'a Arc<Schema>>) -> Vec<Arc<Schema>> {
+    let mut known = HashSet::new();
+    schemas.filter(|schema| known.insert(*schema)).cloned().collect()
 }
 
 /// A channel of a recording, as it stands in the file.
@@ -97,6 +109,21 @@ pub struct ChunkSummary {
     pub compressed_bytes: u64,
     /// Bytes once decompressed.
     pub uncompressed_bytes: u64,
+}
+
+/// One chunk of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// Where its record begins.
+    pub offset: u64,
+    /// Bytes of its record.
+    pub length_bytes: u64,
+    /// Bytes of its content once decompressed.
+    pub uncompressed_bytes: u64,
+    /// Log times of its first and last message.
+    pub range: TimeRange,
+    /// Its messages; None where its index does not tell.
+    pub message_count: Option<u64>,
 }
 
 /// A file that is attached to a recording.

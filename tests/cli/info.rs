@@ -57,6 +57,47 @@ fn info_on_a_missing_file_names_it() {
 }
 
 #[test]
+fn info_shows_definitions_and_chunks_if_asked() {
+    let asked = parsed(&run(&["info", DRIVE, "--json", "--schemas", "--chunks"], &[]));
+    let messages: Option<u64> =
+        asked["chunk_index"].as_array().unwrap().iter().map(|chunk| chunk["message_count"].as_u64()).sum();
+    assert_eq!(messages, asked["message_count"].as_u64());
+    assert_eq!(asked["chunk_index"][0]["first_log_time"], asked["start_time"]);
+    let schemas = asked["schemas"].as_array().unwrap();
+    let vehicle = schemas.iter().find(|schema| schema["name"] == "VehicleState").unwrap();
+    assert!(vehicle["data"].as_str().unwrap().starts_with('{'), "{vehicle}");
+    assert!(
+        schemas.iter().any(|schema| schema["name"] == "foxglove.Log" && schema["data_base64"].is_string())
+    );
+    let text = stdout(&run(&["info", DRIVE, "--schemas", "--chunks"], &[]));
+    assert!(
+        text.contains("\nschema VehicleState (jsonschema)\n{") && text.contains("\nchunk at byte "),
+        "{text}"
+    );
+    let plain = parsed(&run(&["info", DRIVE, "--json"], &[]));
+    assert_eq!((plain.get("schemas"), plain.get("chunk_index")), (None, None));
+}
+
+#[test]
+fn echo_prints_what_is_asked_of_a_recording() {
+    let echo = |arguments: &[&str]| run(&[&["echo", DRIVE][..], arguments].concat(), &[]);
+    let table = stdout(&echo(&["/localization/pose", "--csv", "--count", "2"]));
+    let header = table.lines().next().unwrap();
+    let fields = "pose.position.x,pose.position.y,pose.position.z,pose.orientation.x,pose.orientation.y";
+    assert!(header.contains(fields), "{header}");
+    let short = stdout(&echo(&["/scan", "--short", "--once"]));
+    assert!(short.len() < 1000 && short.contains(" more\"]"), "{short}");
+    let mixed = echo(&["/tf", "/log", "--csv", "--field", "message"]);
+    assert!(stdout(&mixed).lines().skip(1).all(|line| line.contains(",/log,")), "rows without the field");
+    let missing = echo(&["/tf", "/gps/fxi", "--once"]);
+    assert!(said(&missing).contains("no topic matches /gps/fxi; the recording has "), "{}", said(&missing));
+    assert!(said(&missing).contains("did you mean /gps/fix?"), "{}", said(&missing));
+    let none = refused(&["echo", DRIVE, "/nope"], &[]);
+    assert!(none.ends_with("; name one of them, or none for all\n"), "{none}");
+    assert!(refused(&["echo", DRIVE, "--raw", "--short"], &[]).contains("cannot be used with"));
+}
+
+#[test]
 fn info_tells_counts_times_and_with_check_sizes() {
     let quick = run(&["info", DRIVE, "--json"], &[]);
     assert_eq!((code(&quick), said(&quick).as_str()), (0, ""));

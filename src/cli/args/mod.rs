@@ -202,8 +202,14 @@ pub(crate) struct InfoArgs {
     /// Read all of it: find damage by every checksum, and count the bytes of each topic
     #[arg(long)]
     pub(crate) check: bool,
+    /// Show the definitions of the schemas too
+    #[arg(long)]
+    pub(crate) schemas: bool,
+    /// Show each chunk too: where it lies, its sizes, messages and times
+    #[arg(long)]
+    pub(crate) chunks: bool,
     /// Write an attachment to stdout instead; of several with one name, NAME#2 is the second
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["json", "check"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["json", "check", "schemas", "chunks"])]
     pub(crate) attachment: Option<String>,
     /// Write the attachment to a new file; one that exists is not replaced
     #[arg(short, long, value_name = "FILE", requires = "attachment")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use foxglove_bridge::payload::{JsonOptions, Length, NanPolicy};
 use foxglove_bridge::time::{TimeSpec, parse_duration};
 
 use super::lines::LineArgs;
@@ -15,9 +16,15 @@ Examples:
   foxglove-bridge echo ws://robot:8765 /imu            JSON lines, decoded
   foxglove-bridge echo ws://robot:8765 '/camera/**' --count 10
   foxglove-bridge echo ws://robot:8765 /imu --field linear_acceleration.x
+  foxglove-bridge echo ws://robot:8765 /scan --once --short
+  foxglove-bridge echo ws://robot:8765 /odom --once --timeout 5s || echo nothing came
   foxglove-bridge echo ws://robot:8765 --hz            rates of all topics
   foxglove-bridge echo drive.mcap /imu --start +10s --csv
-  foxglove-bridge echo --raw ws://robot:8765 | foxglove-bridge serve -";
+  foxglove-bridge echo --raw ws://robot:8765 | foxglove-bridge serve -
+
+Exit codes:
+  0 done  1 no connection, or it was lost; no message within --timeout, if that is
+  set  2 wrong options or input  4 the recording is damaged where it was printed";
 
 pub(crate) const CALL_EXAMPLES: &str = "\
 Examples:
@@ -100,6 +107,13 @@ pub(crate) struct EchoArgs {
     /// Print each report of --hz, --bw and --delay as a JSON object
     #[arg(long, conflicts_with_all = ["raw", "field", "csv"])]
     pub(crate) json: bool,
+    /// What NaN and the infinities become, which JSON does not have: null, a string, or (reject) the whole payload base64
+    /// [default: null]
+    #[arg(long, value_name = "null|string|reject", conflicts_with_all = ["raw", "hz", "bw", "delay"])]
+    pub(crate) nan: Option<NanPolicy>,
+    /// Shorten long texts, bytes and arrays: the beginning, and how much there is
+    #[arg(long, conflicts_with_all = ["raw", "hz", "bw", "delay"])]
+    pub(crate) short: bool,
     /// Where to begin in a recording: +10s from its start, RFC 3339, or nanoseconds
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) start: Option<TimeSpec>,
@@ -108,6 +122,14 @@ pub(crate) struct EchoArgs {
     pub(crate) end: Option<TimeSpec>,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
+}
+
+impl EchoArgs {
+    /// How payloads are decoded.
+    pub(crate) fn json_options(&self) -> JsonOptions {
+        let length = if self.short { Length::Short } else { Length::Whole };
+        JsonOptions { nan: self.nan.unwrap_or_default(), length }
+    }
 }
 
 #[derive(Debug, Args)]

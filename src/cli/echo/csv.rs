@@ -1,12 +1,16 @@
 //! Comma separated values (RFC 4180): the log time, and fields of messages.
 
-use foxglove_bridge::client::Message;
-use serde_json::Value;
+use std::fmt;
 
-use super::Form;
-use super::decoded::{Appended, Payloads};
+use foxglove_bridge::client::Message;
+use foxglove_bridge::payload::JsonOptions;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::decoded::Payloads;
 use super::field::Path;
 use super::lines::time;
+use super::{Form, Written};
 
 /// Columns that the first message may make.
 const MOST: usize = 1000;
@@ -21,18 +25,20 @@ pub(super) struct Csv {
 
 impl Csv {
     /// With these fields; without any those of the first message, objects within it taken apart, lists left out.
-    pub(super) fn new(fields: Vec<Path>) -> Self {
+    pub(super) fn new(fields: Vec<Path>, options: JsonOptions) -> Self {
         let columns = Some(fields).filter(|fields| !fields.is_empty());
-        Self { columns, has_header: false, payloads: Payloads::default(), json: Vec::new() }
+        Self { columns, has_header: false, payloads: Payloads::new(options), json: Vec::new() }
     }
 }
 
 impl Form for Csv {
-    fn write(&mut self, message: &Message, out: &mut Vec<u8>) {
-        self.json.clear();
-        let Appended::Json = self.payloads.append(message, &mut self.json) else { return };
-        let Ok(json) = std::str::from_utf8(&self.json) else { return };
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written {
+        let Some(json) = self.payloads.json(message, &mut self.json) else { return Written::Undecoded };
         let columns = self.columns.get_or_insert_with(|| columns(json));
+        let found: Vec<Option<&str>> = columns.iter().map(|column| column.find(json)).collect();
+        if !found.is_empty() && found.iter().all(Option::is_none) {
+            return Written::WithoutFields;
+        }
         let mut row = |cells: &mut dyn Iterator<Item = String>| {
             let cells: Vec<String> = cells.map(|cell| quoted(&cell)).collect();
             out.extend_from_slice(cells.join(",").as_bytes());
@@ -42,34 +48,56 @@ impl Form for Csv {
             let names = columns.iter().map(|column| column.text.clone());
             row(&mut ["log_time".to_owned(), "topic".to_owned()].into_iter().chain(names));
         }
-        let cells = columns.iter().map(|column| column.find(json).map(cell).unwrap_or_default());
+        let cells = found.into_iter().map(|found| found.map(cell).unwrap_or_default());
         row(&mut [time(message.log_time), message.channel.topic.clone()].into_iter().chain(cells));
+        Written::Lines
     }
 }
 
+/// In the order in which they stand in the message.
 fn columns(json: &str) -> Vec<Path> {
-    fn walk<'a>(value: &'a Value, names: &mut Vec<&'a str>, found: &mut Vec<Path>) {
-        match value {
-            Value::Object(fields) => {
-                for (name, value) in fields {
+    fn walk(json: &str, names: &mut Vec<String>, found: &mut Vec<Path>) {
+        match json.as_bytes().first() {
+            Some(b'{') => {
+                for (name, value) in serde_json::from_str::<Fields<'_>>(json).map_or(Vec::new(), |it| it.0) {
                     names.push(name);
-                    walk(value, names, found);
+                    walk(value.get(), names, found);
                     names.pop();
                 }
             }
-            Value::Array(_) => {}
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                if !names.is_empty() && found.len() < MOST {
-                    found.push(Path::of_names(names));
-                }
-            }
+            Some(b'[') => {}
+            _ if !names.is_empty() && found.len() < MOST => found.push(Path::of_names(names)),
+            _ => {}
         }
     }
     let mut found = Vec::new();
-    if let Ok(value) = serde_json::from_str::<Value>(json) {
-        walk(&value, &mut Vec::new(), &mut found);
-    }
+    walk(json, &mut Vec::new(), &mut found);
     found
+}
+
+/// The fields of an object, in their order.
+struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Each)
+    }
 }
 
 /// A string without its quotes; null is nothing; all else is JSON.
@@ -96,20 +124,33 @@ mod tests {
 
     #[test]
     fn the_first_message_says_which_columns_there_are() {
-        let mut csv = Csv::new(Vec::new());
+        let mut csv = Csv::new(Vec::new(), JsonOptions::default());
         let first = message("json", None, br#"{"b":{"c":1.50},"a":"x,\"y\"","l":[1],"n":null}"#);
         let lines = written(&mut csv, &first);
         let (header, row) = lines.split_once('\n').unwrap();
-        // serde_json sorts names
-        assert_eq!(header, "log_time,topic,a,b.c,n");
-        assert_eq!(row, "2017-03-22T02:26:20.103843113Z,/a,\"x,\"\"y\"\"\",1.50,\n");
+        assert_eq!(header, "log_time,topic,b.c,a,n");
+        assert_eq!(row, "2017-03-22T02:26:20.103843113Z,/a,1.50,\"x,\"\"y\"\"\",\n");
         let other = written(&mut csv, &message("json", None, br#"{"b":{"c":2}}"#));
-        assert_eq!(other, "2017-03-22T02:26:20.103843113Z,/a,,2,\n");
+        assert_eq!(other, "2017-03-22T02:26:20.103843113Z,/a,2,,\n");
+    }
+
+    #[test]
+    fn messages_without_any_column_make_no_row() {
+        let mut csv = Csv::new(Vec::new(), JsonOptions::default());
+        let mut out = Vec::new();
+        let mut write = |payload| csv.write(&message("json", None, payload), &mut out);
+        assert_eq!(write(b"{\"x\":1}"), Written::Lines);
+        assert_eq!(write(b"{\"y\":1}"), Written::WithoutFields);
+        assert_eq!(write(b"{"), Written::Undecoded);
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), 2);
+        // nothing to tell from others, and still a row
+        let mut empty = Csv::new(Vec::new(), JsonOptions::default());
+        assert_eq!(written(&mut empty, &message("json", None, b"{}")).lines().count(), 2);
     }
 
     #[test]
     fn fields_that_are_named_are_the_columns() {
-        let mut csv = Csv::new(vec!["l[0]".parse().unwrap()]);
+        let mut csv = Csv::new(vec!["l[0]".parse().unwrap()], JsonOptions::default());
         let lines = written(&mut csv, &message("json", None, br#"{"l":[7]}"#));
         assert_eq!(lines.lines().next(), Some("log_time,topic,l[0]"));
         assert!(lines.ends_with(",/a,7\n"));

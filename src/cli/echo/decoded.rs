@@ -19,8 +19,8 @@ pub(super) enum Appended {
     Base64,
 }
 
-#[derive(Default)]
 pub(super) struct Payloads {
+    options: JsonOptions,
     decoders: Decoders,
     /// By the address of the channel, which is held here.
     of_channel: HashMap<usize, (Arc<Channel>, Arc<Decoder>)>,
@@ -28,21 +28,32 @@ pub(super) struct Payloads {
 }
 
 impl Payloads {
+    pub(super) fn new(options: JsonOptions) -> Self {
+        Self { options, decoders: Decoders::default(), of_channel: HashMap::new(), warned: HashSet::new() }
+    }
+
     /// Appends the payload as JSON, without a line break.
     pub(super) fn append(&mut self, message: &Message, out: &mut Vec<u8>) -> Appended {
         let decoder = self.decoder(&message.channel);
         if !decoder.is_base64() {
-            match decoder.to_json(&message.payload, &JsonOptions::default(), out) {
+            match decoder.to_json(&message.payload, &self.options, out) {
                 Ok(_left) => return Appended::Json,
                 Err(error) => self.warn(&message.channel, &error.to_string()),
             }
         }
         // it takes any payload
-        if let Err(error) = Decoder::base64().to_json(&message.payload, &JsonOptions::default(), out) {
+        if let Err(error) = Decoder::base64().to_json(&message.payload, &self.options, out) {
             self.warn(&message.channel, &error.to_string());
             out.extend_from_slice(b"\"\"");
         }
         Appended::Base64
+    }
+
+    /// The payload as JSON, for which `space` is used; None if it can't be decoded, which was warned of.
+    pub(super) fn json<'a>(&mut self, message: &Message, space: &'a mut Vec<u8>) -> Option<&'a str> {
+        space.clear();
+        let Appended::Json = self.append(message, space) else { return None };
+        std::str::from_utf8(space).ok()
     }
 
     fn decoder(&mut self, channel: &Arc<Channel>) -> Arc<Decoder> {

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use foxglove_bridge::client::Message;
+use foxglove_bridge::payload::JsonOptions;
 use serde_json::value::RawValue;
 
-use super::Form;
-use super::decoded::{Appended, Payloads};
+use super::decoded::Payloads;
+use super::{Form, Written};
 
 /// The way to a part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +52,8 @@ impl FromStr for Path {
 
 impl Path {
     /// A path of one name.
-    pub(super) fn of_names(names: &[&str]) -> Self {
-        let steps = names.iter().map(|name| Step::Name((*name).to_owned())).collect();
+    pub(super) fn of_names(names: &[String]) -> Self {
+        let steps = names.iter().cloned().map(Step::Name).collect();
         Self { text: names.join("."), steps }
     }
 
@@ -82,20 +83,17 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    pub(super) fn new(paths: Vec<Path>) -> Self {
-        Self { paths, payloads: Payloads::default(), json: Vec::new() }
+    pub(super) fn new(paths: Vec<Path>, options: JsonOptions) -> Self {
+        Self { paths, payloads: Payloads::new(options), json: Vec::new() }
     }
 }
 
 impl Form for Fields {
-    /// Nothing if none of the fields is there.
-    fn write(&mut self, message: &Message, out: &mut Vec<u8>) {
-        self.json.clear();
-        let Appended::Json = self.payloads.append(message, &mut self.json) else { return };
-        let Ok(json) = std::str::from_utf8(&self.json) else { return };
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written {
+        let Some(json) = self.payloads.json(message, &mut self.json) else { return Written::Undecoded };
         let found: Vec<Option<&str>> = self.paths.iter().map(|path| path.find(json)).collect();
         if found.iter().all(Option::is_none) {
-            return;
+            return Written::WithoutFields;
         }
         let texts: Vec<&str> = found.into_iter().map(|text| text.unwrap_or("null")).collect();
         let line = match texts.as_slice() {
@@ -104,6 +102,7 @@ impl Form for Fields {
         };
         out.extend_from_slice(line.as_bytes());
         out.push(b'\n');
+        Written::Lines
     }
 }
 
@@ -143,8 +142,11 @@ mod tests {
     #[test]
     fn one_field_is_its_value_and_several_are_an_array() {
         let message = message("json", None, br#"{"x":1,"y":{"z":"s"}}"#);
-        assert_eq!(written(&mut Fields::new(vec![path("y.z")]), &message), "\"s\"\n");
-        assert_eq!(written(&mut Fields::new(vec![path("x"), path("q")]), &message), "[1,null]\n");
-        assert_eq!(written(&mut Fields::new(vec![path("q")]), &message), "");
+        assert_eq!(written(&mut Fields::new(vec![path("y.z")], JsonOptions::default()), &message), "\"s\"\n");
+        assert_eq!(
+            written(&mut Fields::new(vec![path("x"), path("q")], JsonOptions::default()), &message),
+            "[1,null]\n"
+        );
+        assert_eq!(written(&mut Fields::new(vec![path("q")], JsonOptions::default()), &message), "");
     }
 }

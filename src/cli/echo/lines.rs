@@ -1,11 +1,11 @@
 //! Messages as JSON lines, decoded: `{"topic":…,"log_time":…,"data":…}`.
 
 use foxglove_bridge::client::Message;
-use foxglove_bridge::payload::{TypeOptions, Types};
+use foxglove_bridge::payload::{JsonOptions, TypeOptions, Types};
 use foxglove_bridge::time::Timestamp;
 
-use super::Form;
 use super::decoded::{Appended, Payloads};
+use super::{Form, Written};
 
 pub(super) struct Lines {
     payloads: Payloads,
@@ -15,14 +15,14 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(super) fn new(options: JsonOptions) -> anyhow::Result<Self> {
         let types = Types::load(&TypeOptions::default())?;
-        Ok(Self { payloads: Payloads::default(), types, json: Vec::new() })
+        Ok(Self { payloads: Payloads::new(options), types, json: Vec::new() })
     }
 }
 
 impl Form for Lines {
-    fn write(&mut self, message: &Message, out: &mut Vec<u8>) {
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written {
         self.json.clear();
         let appended = self.payloads.append(message, &mut self.json);
         let channel = &message.channel;
@@ -49,6 +49,7 @@ impl Form for Lines {
         }
         out.extend_from_slice(&self.json);
         out.extend_from_slice(b"}\n");
+        Written::Lines
     }
 }
 
@@ -69,6 +70,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use foxglove_bridge::model::{Channel, ChannelId, Schema};
+    use foxglove_bridge::payload::{Length, NanPolicy};
 
     use super::*;
 
@@ -101,7 +103,7 @@ pub(super) mod tests {
 
     #[test]
     fn messages_are_lines_that_can_be_read_back() {
-        let mut lines = Lines::new().unwrap();
+        let mut lines = Lines::new(JsonOptions::default()).unwrap();
         assert_eq!(
             written(&mut lines, &message("json", None, b"{\"x\":\n 1}")),
             "{\"topic\":\"/a\",\"log_time\":\"2017-03-22T02:26:20.103843113Z\",\"data\":{\"x\":  1}}\n"
@@ -110,6 +112,28 @@ pub(super) mod tests {
         assert!(written(&mut lines, &reading).ends_with(",\"data\":{\"v\":1.5}}\n"));
         let unknown = written(&mut lines, &message("cbor", None, &[0xff]));
         assert!(unknown.ends_with(",\"encoding\":\"cbor\",\"data_base64\":\"/w==\"}\n"), "{unknown}");
+    }
+
+    #[test]
+    fn numbers_that_json_has_not_and_long_values_are_as_they_are_wanted() {
+        let schema = Some(("pkg/msg/R", "ros2msg", &b"float32 v\nuint8[] b"[..]));
+        let data = |options, payload| {
+            let line = written(&mut Lines::new(options).unwrap(), &message("cdr", schema, payload));
+            line.split_once(",\"data\":").map_or(line.clone(), |(_, data)| data.to_owned())
+        };
+        let payload: &[u8] = b"\0\x01\0\0\0\0\x80\x7f\x1e\0\0\0aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+        let of = |nan, length| JsonOptions { nan, length };
+        let whole = "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh";
+        assert_eq!(data(JsonOptions::default(), payload), format!("{{\"v\":null,\"b\":\"{whole}\"}}}}\n"));
+        assert_eq!(
+            data(of(NanPolicy::String, Length::Short), payload),
+            "{\"v\":\"Infinity\",\"b\":\"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh… (30 bytes)\"}}\n"
+        );
+        let rejected = data(of(NanPolicy::Reject, Length::Whole), payload);
+        assert!(
+            rejected.contains(",\"encoding\":\"cdr\",\"data_base64\":\"AAEAAAAAgH8eAAAAYWFh"),
+            "{rejected}"
+        );
     }
 
     #[test]

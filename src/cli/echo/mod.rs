@@ -165,8 +165,18 @@ enum Wanted {
 
 /// How a message is printed.
 trait Form {
-    /// Appends a message, as whole lines; nothing if there is nothing of it to print.
-    fn write(&mut self, message: &Message, out: &mut Vec<u8>);
+    /// Appends a message, as whole lines.
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written;
+}
+
+/// What was appended of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Lines,
+    /// Nothing: it has none of the fields that are wanted.
+    WithoutFields,
+    /// Nothing: it can't be decoded, which was warned of.
+    Undecoded,
 }
 
 /// Prints messages, up to a count.
@@ -176,8 +186,10 @@ struct Printer {
     waiting: Vec<u8>,
     /// Messages of which something was printed.
     printed: u64,
-    /// The fields that messages must have, for people; empty if any will do.
+    /// The fields that messages must have, for people.
     fields: String,
+    /// Whether these are of the first message, and not named: others may have been meant too.
+    fields_are_found: bool,
     has_passed_over: bool,
 }
 
@@ -187,22 +199,33 @@ impl Printer {
         let fields = fields.map_err(|reason| anyhow!("--field {reason}"))?;
         let form: Box<dyn Form> = match (args.raw, args.csv, fields.is_empty()) {
             (true, ..) => Box::new(raw::Raw::default()),
-            (_, true, _) => Box::new(csv::Csv::new(fields)),
-            (.., false) => Box::new(field::Fields::new(fields)),
-            (.., true) => Box::new(lines::Lines::new()?),
+            (_, true, _) => Box::new(csv::Csv::new(fields, args.json_options())),
+            (.., false) => Box::new(field::Fields::new(fields, args.json_options())),
+            (.., true) => Box::new(lines::Lines::new(args.json_options())?),
         };
         let left = if args.once { Some(1) } else { args.count };
-        let fields = args.field.join(", ");
-        Ok(Self { form, left, waiting: Vec::new(), printed: 0, fields, has_passed_over: false })
+        let fields_are_found = args.field.is_empty();
+        let fields =
+            if fields_are_found { "field of the first message".into() } else { args.field.join(", ") };
+        Ok(Self {
+            form,
+            left,
+            waiting: Vec::new(),
+            printed: 0,
+            fields,
+            fields_are_found,
+            has_passed_over: false,
+        })
     }
 
     /// Prints a message; whether another one is wanted.
     fn message(&mut self, message: &Message) -> Result<Wanted, Failure> {
-        let before = self.waiting.len();
-        self.form.write(message, &mut self.waiting);
-        let is_printed = self.waiting.len() > before;
+        let written = self.form.write(message, &mut self.waiting);
+        let is_printed = written == Written::Lines;
         self.printed += u64::from(is_printed);
-        if !is_printed && self.printed == 0 && !std::mem::replace(&mut self.has_passed_over, true) {
+        let is_news = self.printed == 0 || self.fields_are_found;
+        if written == Written::WithoutFields && is_news && !std::mem::replace(&mut self.has_passed_over, true)
+        {
             let topic = printable(&message.channel.topic, SHORT);
             tracing::warn!(
                 "{topic}: its message has no {}; messages without it are passed over",

@@ -11,8 +11,8 @@ use foxglove_bridge::client::Message;
 use foxglove_bridge::model::{Channel, Schema};
 use serde_json::value::RawValue;
 
-use super::Form;
 use super::lines::{text, time};
+use super::{Form, Written};
 
 /// Channels of which it is known that they were declared.
 const MOST: usize = 4096;
@@ -26,7 +26,7 @@ pub(super) struct Raw {
 }
 
 impl Form for Raw {
-    fn write(&mut self, message: &Message, out: &mut Vec<u8>) {
+    fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written {
         let channel = &message.channel;
         if !self.channels.get(&channel.topic).is_some_and(|known| is_same(known, channel)) {
             self.declare(channel, out);
@@ -47,6 +47,7 @@ impl Form for Raw {
             }
         }
         out.extend_from_slice(b"}\n");
+        Written::Lines
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use foxglove_bridge::client::Message;
 use foxglove_bridge::internals::printable;
 use foxglove_bridge::model::{Channel, ChannelId};
@@ -12,11 +13,14 @@ use foxglove_bridge::payload::{TypeOptions, Types};
 use foxglove_bridge::registry::Registry;
 use foxglove_bridge::source::json_lines::{JsonLinesOptions, is_file_of_lines, open_recording};
 use foxglove_bridge::source::live::LiveChannels;
-use foxglove_bridge::source::{self, ErrorKind, Recording, RecordingOptions, TopicRules};
+use foxglove_bridge::source::{
+    self, ErrorKind, RangeMiss, Recording, RecordingOptions, SourceError, TopicRules,
+};
 
 use super::{Printer, Wanted};
 use crate::cli::args::EchoArgs;
 use crate::cli::serve::hints;
+use crate::cli::unmatched::{self, Where};
 use crate::cli::{Failure, LONGEST_ERROR};
 
 pub(super) fn print(
@@ -24,15 +28,19 @@ pub(super) fn print(
     topics: Vec<TopicPattern>,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
-    let filter = TopicFilter { include: topics, exclude: Vec::new() };
-    let topics = TopicRules { filter, ..TopicRules::default() };
+    let filter = TopicFilter { include: topics.clone(), exclude: Vec::new() };
+    let rules = TopicRules { filter, ..TopicRules::default() };
     let options =
-        RecordingOptions { topics, start: args.start, end: args.end, ..RecordingOptions::default() };
+        RecordingOptions { topics: rules, start: args.start, end: args.end, ..RecordingOptions::default() };
     let registry = Registry::default();
     let mut recording = open(&args.source, &options, &registry).map_err(Failure::Input)?;
     let mut channels: HashMap<ChannelId, Arc<Channel>> = HashMap::new();
     for warning in &recording.info().warnings {
         tracing::warn!("{}", printable(warning, LONGEST_ERROR));
+    }
+    let known = &recording.info().topics;
+    if !known.is_empty() {
+        unmatched::warn(&topics, known, Where::Recording);
     }
     let mut is_damaged = has_known_damage(&*recording, args);
     loop {
@@ -68,11 +76,22 @@ fn has_known_damage(recording: &dyn Recording, args: &EchoArgs) -> bool {
     overview.timeline(1).damaged.iter().any(|part| part.range.start <= end && part.range.end >= start)
 }
 
+/// Adds what to change, by the arguments of `echo`.
+fn with_way_out(error: SourceError) -> anyhow::Error {
+    match error {
+        SourceError::NoTopic { .. } => anyhow!("{error}; name one of them, or none for all"),
+        SourceError::OutOfRange { miss: RangeMiss::EndsBefore { .. }, .. } => {
+            anyhow!("{error}; change --end")
+        }
+        error => hints::of_recording(error),
+    }
+}
+
 /// An MCAP file, a folder of them, or a file of JSON lines.
 fn open(path: &str, options: &RecordingOptions, registry: &Registry) -> anyhow::Result<Box<dyn Recording>> {
     let path = PathBuf::from(path);
     if !is_file_of_lines(&path) {
-        return source::open(&[path], options, registry, &mut |_progress| {}).map_err(hints::of_recording);
+        return source::open(&[path], options, registry, &mut |_progress| {}).map_err(with_way_out);
     }
     let lines = Arc::new(JsonLinesOptions::default());
     let types = Arc::new(Types::load(&TypeOptions::default())?);

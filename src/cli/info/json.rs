@@ -5,11 +5,14 @@ use foxglove_bridge::source::summary::{ChannelSummary, Format, RecordingSummary}
 use foxglove_bridge::time::TimeRange;
 use serde_json::{Value, json};
 
+use super::parts::{self, Part};
 use super::rate;
 
 /// One object, indented, with a line break at the end.
-pub(super) fn render(name: &str, summary: &RecordingSummary) -> String {
-    format!("{:#}\n", value(name, summary))
+pub(super) fn render(name: &str, summary: &RecordingSummary, parts: &[Part]) -> String {
+    let mut object = value(name, summary);
+    parts::add(summary, parts, &mut object);
+    format!("{object:#}\n")
 }
 
 /// The object of an input that can't be read.
@@ -106,7 +109,7 @@ mod tests {
 
     #[test]
     fn everything_is_in_the_object() {
-        let object: Value = serde_json::from_str(&render("drive.mcap", &summary())).unwrap();
+        let object: Value = serde_json::from_str(&render("drive.mcap", &summary(), &[])).unwrap();
         assert_eq!(object["file"], "drive.mcap");
         assert_eq!(object["start_time"], "1767261600000000000");
         assert_eq!(object["duration_seconds"], 20.0);
@@ -149,7 +152,9 @@ mod tests {
         let mut full = summary();
         full.channels[0].metadata.insert("offered_qos_profiles".into(), "- depth: 5\n".into());
         let mut found = Vec::new();
-        names(&value("a", &full), &mut found);
+        let mut object = value("a", &full);
+        parts::add(&full, &[Part::Schemas, Part::Chunks], &mut object);
+        names(&object, &mut found);
         assert!(found.len() > 30, "{found:?}");
         let readme = include_str!("../../../README.md");
         for name in found {

@@ -16,12 +16,14 @@ use crate::cli::config::{self, ServeOptions};
 use crate::cli::logging::LogOutput;
 use crate::cli::serve::hints;
 use input::{Depth, Input};
+use parts::Part;
 use totals::Totals;
 
 mod attachment;
 mod input;
 mod json;
 mod length;
+mod parts;
 mod server;
 mod tables;
 #[cfg(test)]
@@ -32,9 +34,9 @@ mod totals;
 /// Prints what is in the inputs, or copies an attachment out of one.
 pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<(), Failure> {
     if let Some(url) = args.files.iter().filter_map(|file| file.to_str()).find(|file| is_url(file)) {
-        if args.files.len() > 1 || args.check || args.attachment.is_some() {
+        if args.files.len() > 1 || args.check || args.chunks || args.attachment.is_some() {
             return Err(Failure::Input(anyhow::anyhow!(
-                "{url} is a server: name it alone, without --check and --attachment"
+                "{url} is a server: name it alone, without --check, --chunks and --attachment"
             )));
         }
         return server::show(url, args);
@@ -58,7 +60,9 @@ pub(crate) fn run(args: &InfoArgs, progress: bool, log: &LogOutput) -> Result<()
     };
     let depth = if args.check { Depth::All } else { Depth::Summary };
     let form = if args.json { Form::Json } else { Form::Text };
-    let mut output = Output { form, shape, room: room(), shown: 0, totals: Totals::default(), log };
+    let parts = [(args.schemas, Part::Schemas), (args.chunks, Part::Chunks)];
+    let parts = parts.into_iter().filter_map(|(is_wanted, part)| is_wanted.then_some(part)).collect();
+    let mut output = Output { form, parts, shape, room: room(), shown: 0, totals: Totals::default(), log };
     for file in &args.files {
         let inputs = match input::named(file) {
             Ok(inputs) => inputs,
@@ -124,6 +128,8 @@ enum Shape {
 /// What is printed, input by input.
 struct Output<'a> {
     form: Form,
+    /// Beside the overview.
+    parts: Vec<Part>,
     shape: Shape,
     /// Columns of the terminal.
     room: usize,
@@ -140,8 +146,8 @@ impl Output<'_> {
     ) -> Result<Reader, Failure> {
         let text = match (&summary, self.form) {
             (Err(_), Form::Text) => None,
-            (Ok(summary), Form::Text) => Some(text::render(name, summary, self.room)),
-            (Ok(summary), Form::Json) => Some(json::render(name, summary)),
+            (Ok(summary), Form::Text) => Some(text::render(name, summary, &self.parts, self.room)),
+            (Ok(summary), Form::Json) => Some(json::render(name, summary, &self.parts)),
             (Err(error), Form::Json) => Some(json::render_error(name, &error.to_string())),
         };
         match summary {

@@ -1,5 +1,6 @@
 //! What a server offers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use foxglove_bridge::protocol::{PlaybackState, ServerInfo, Service, Subprotocol}
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use super::parts;
 use crate::cli::args::InfoArgs;
 use crate::cli::remote::once;
 use crate::cli::table::{Align, row_of, section, table};
@@ -31,7 +33,18 @@ struct Offer {
 pub(super) fn show(url: &str, args: &InfoArgs) -> Result<(), Failure> {
     once(url, &args.server, async |client| {
         let offer = gather(&client, args.server.timeout.unwrap_or(TIMEOUT)).await?;
-        let text = if args.json { format!("{:#}\n", offer.json(url)) } else { offer.text(url) };
+        let mut known = HashSet::new();
+        let schemas = offer.channels.iter().filter_map(|channel| channel.schema.clone());
+        let schemas: Vec<_> = schemas.filter(|schema| args.schemas && known.insert(schema.clone())).collect();
+        let text = if args.json {
+            let mut object = offer.json(url);
+            if args.schemas {
+                object["schemas"] = parts::schemas_json(&schemas);
+            }
+            format!("{object:#}\n")
+        } else {
+            offer.text(url) + &parts::schemas_text(&schemas)
+        };
         print(&text).map(drop)
     })
 }

@@ -1,7 +1,7 @@
 //! What tests look at.
 
 use foxglove_bridge::source::summary::{
-    AttachmentSummary, ChannelSummary, ChunkSummary, MetadataSummary, RecordingSummary,
+    AttachmentSummary, ChannelSummary, ChunkPlace, ChunkSummary, MetadataSummary, RecordingSummary,
 };
 use foxglove_bridge::time::{TimeRange, Timestamp};
 
@@ -50,6 +50,22 @@ pub(super) fn summary() -> RecordingSummary {
             compressed_bytes: 14_000_000,
             uncompressed_bytes: 28_000_000,
         }],
+        chunk_index: vec![
+            ChunkPlace {
+                offset: 42,
+                length_bytes: 1000,
+                uncompressed_bytes: 2000,
+                range: TimeRange { start, end: after(10_000) },
+                message_count: Some(600),
+            },
+            ChunkPlace {
+                offset: 1100,
+                length_bytes: 13_000_000,
+                uncompressed_bytes: 28_000_000,
+                range: TimeRange { start: after(9_900), end: after(20_000) },
+                message_count: None,
+            },
+        ],
         attachments: vec![AttachmentSummary {
             name: "rover.urdf".to_owned(),
             media_type: "application/xml".to_owned(),

@@ -7,6 +7,7 @@ use foxglove_bridge::source::summary::{ChunkSummary, Format, RecordingSummary};
 use foxglove_bridge::time::TimeRange;
 
 use super::length::{length, offset};
+use super::parts::{self, Part};
 use super::tables;
 use crate::cli::LONGEST_ERROR;
 use crate::cli::figures::bytes;
@@ -14,7 +15,7 @@ use crate::cli::table::{line, row, table};
 
 /// Several lines, aligned; control characters of names are escaped, as a file may contain anything. `room`: columns of the
 /// terminal.
-pub(super) fn render(name: &str, summary: &RecordingSummary, room: usize) -> String {
+pub(super) fn render(name: &str, summary: &RecordingSummary, parts: &[Part], room: usize) -> String {
     let mut out = facts(name, summary);
     if !summary.channels.is_empty() {
         out.push_str(&tables::channels(summary, room));
@@ -22,6 +23,7 @@ pub(super) fn render(name: &str, summary: &RecordingSummary, room: usize) -> Str
     for table in [tables::qos(summary), tables::attachments(summary, room), tables::metadata(summary)] {
         out.push_str(&table);
     }
+    out.push_str(&parts::text(summary, parts));
     if !summary.warnings.is_empty() {
         out.push('\n');
     }
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     fn render(name: &str, summary: &RecordingSummary) -> String {
-        super::render(name, summary, usize::MAX)
+        super::render(name, summary, &[], usize::MAX)
     }
 
     #[test]
@@ -200,6 +202,6 @@ drive     robot  rover
         let text = render("a", &odd);
         assert!(text.lines().all(|line| line.chars().count() < 5 * 100), "{text}");
         assert_eq!(text.matches('…').count(), 9, "{text}");
-        assert!(super::super::json::render("a", &odd).contains(&long));
+        assert!(super::super::json::render("a", &odd, &[]).contains(&long));
     }
 }

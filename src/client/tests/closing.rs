@@ -27,6 +27,16 @@ async fn a_server_that_takes_nothing_does_not_hold_the_end() {
 }
 
 #[tokio::test]
+async fn what_is_wanted_until_further_notice_runs_out_of_time() {
+    let (client, _publication, _peer) = published(12).await;
+    let within = Duration::from_millis(200);
+    let client = client.with_timeout(within);
+    let timed_out = RequestError::TimedOut(within);
+    assert_eq!(soon(client.follow_parameters(["/a"])).await, Err(timed_out.clone()));
+    assert_eq!(soon(client.advertise(&ClientTopic::json("/b"))).await.unwrap_err(), timed_out);
+}
+
+#[tokio::test]
 async fn what_waits_is_sent_before_the_end_however_long_it_takes() {
     let (client, _publication, mut peer) = published(12).await;
     let mut taken = 0;

@@ -13,10 +13,12 @@ use crate::protocol::{ClientMessage, Frame, Parameter, ServerMessage};
 use crate::websocket::{Decoder, Event as Received, FrameWriter, Role, handshake};
 
 mod closing;
+mod dropped;
 mod ours;
 mod queues;
 mod reconnect;
 mod refusals;
+mod without_async;
 
 const INFO: &str =
     r#"{"op":"serverInfo","name":"fake","capabilities":["parameters","services"],"sessionId":"s"}"#;
@@ -50,7 +52,7 @@ impl Fake {
             handshake::accept_key(key.as_bytes())
         );
         tcp.write_all(answer.as_bytes()).await.unwrap();
-        Peer { tcp, decoder: Decoder::new(Role::Server, 1 << 20, None), read: Vec::new() }
+        Peer { tcp, decoder: Decoder::new(Role::Server, 16 << 20, None), read: Vec::new() }
     }
 
     /// A client of this server that is ready.

@@ -23,9 +23,9 @@ use crate::time::{TimeRange, Timestamp};
 
 /// Answers everything, and notes what clients publish.
 #[derive(Default)]
-struct Robot {
+pub(super) struct Robot {
     parameters: Mutex<Vec<Parameter>>,
-    published: Mutex<Vec<String>>,
+    pub(super) published: Mutex<Vec<String>>,
 }
 
 impl Parameters for Robot {
@@ -97,7 +97,7 @@ impl Playback for Standing {
     }
 }
 
-async fn serve(hub: Hub) -> (String, tokio::task::JoinHandle<()>) {
+pub(super) async fn serve(hub: Hub) -> (String, tokio::task::JoinHandle<()>) {
     let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap().with_compression(true);
     let url = format!("ws://{}", server.address());
     (url, tokio::spawn(server.run(hub, std::future::pending())))
@@ -214,27 +214,4 @@ async fn what_our_server_does_not_offer_is_an_error() {
     let error = client.advertise(&ClientTopic::json("/cmd")).await.unwrap_err();
     assert_eq!(error, unsupported(Capability::ClientPublish));
     serving.abort();
-}
-
-#[test]
-fn programs_without_async_wait_for_each_answer() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let hub = Hub::new("robot", HubOptions::default());
-    hub.provide_parameters(Arc::new(Robot::default())).unwrap();
-    let registry = Registry::default();
-    let spec = ChannelSpec { latched: true, ..ChannelSpec::json("/battery") };
-    let channel = registry.claim(spec).unwrap().channel;
-    let publisher = hub.publisher();
-    publisher.announce(std::slice::from_ref(&channel));
-    let mut batch = Batch::default();
-    batch.push_copy(&Entry::at(channel.id, Timestamp(7)), b"{}");
-    publisher.publish_live(batch, Instant::now());
-    let (url, _serving) = runtime.block_on(serve(hub));
-    let client = blocking::Client::connect(&url).unwrap();
-    let message = client.subscribe("/battery").next().unwrap();
-    assert_eq!((message.log_time, &message.payload[..]), (Timestamp(7), &b"{}"[..]));
-    assert_eq!(client.set_parameters(vec![Parameter::new("/a", 1)]).unwrap().len(), 1);
-    client.close();
-    assert_eq!(client.ended(), Ended::Closed);
-    assert!(client.events().next().is_none());
 }

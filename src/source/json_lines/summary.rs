@@ -14,7 +14,7 @@ use crate::printable::counted;
 use crate::registry::Registry;
 use crate::source::live::LiveChannels;
 use crate::source::paths::file_name;
-use crate::source::summary::{ChannelSummary, Format, RecordingSummary};
+use crate::source::summary::{ChannelSummary, Format, RecordingSummary, distinct};
 use crate::source::{Hints, ScanProgress, SourceError, Stop, Stream, TopicRules};
 use crate::time::{TimeRange, Timestamp};
 
@@ -146,6 +146,7 @@ impl Seen {
             damage.push(reason);
         }
         let start = range.map(|range| range.start);
+        let schemas = distinct(self.channels.values().filter_map(|(channel, _)| channel.schema.as_ref()));
         let channels = self.channels.into_values().map(|(channel, tally)| {
             let untimed = start.filter(|_| tally.has_untimed);
             ChannelSummary {
@@ -171,6 +172,7 @@ impl Seen {
             longest_gap: self.pause.longest,
             message_count,
             channels: channels.collect(),
+            schemas,
             warnings,
             damage,
             ..RecordingSummary::default()

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::gaps::Gaps;
+use super::index::{Index, Segment};
 use super::tally::Tally;
 use super::{Method, Survey, check_magic, compare, scan, summary as section, survey, times};
 use crate::source::bytes::{LocalFile, RangeRead};
 use crate::source::mcap::chunk::Unpacker;
 use crate::source::paths::file_name;
-use crate::source::summary::{ChannelSummary, ChunkSummary, Format, RecordingSummary};
+use crate::source::summary::{ChannelSummary, ChunkPlace, ChunkSummary, Format, RecordingSummary, distinct};
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
@@ -109,6 +110,8 @@ fn conclude(
     let counts = survey.counts.unwrap_or_else(|| vec![0; survey.channels.len()]);
     let message_count = counts.iter().sum();
     let tallies = survey.tallies.unwrap_or_default();
+    let schemas = distinct(survey.channels.iter().filter_map(|channel| channel.channel.schema.as_ref()));
+    let chunk_index = chunk_index(&survey.index);
     let of_channels = survey.channels.into_iter().zip(counts).enumerate();
     let channels = of_channels.map(|(number, (channel, message_count))| {
         let (id, channel) = (channel.id, channel.channel);
@@ -146,10 +149,29 @@ fn conclude(
         longest_gap: survey.gap,
         message_count,
         channels: channels.collect(),
+        schemas,
         chunks: chunks.collect(),
+        chunk_index,
         attachments: survey.attachments.into_iter().map(|attachment| attachment.summary).collect(),
         metadata: survey.metadata,
         warnings: survey.warnings,
         damage: survey.damage,
     }
+}
+
+/// The chunks as they lie in the file.
+fn chunk_index(index: &Index) -> Vec<ChunkPlace> {
+    let chunks = index.segments.iter().filter(|segment| segment.is_chunk);
+    let place = |segment: &Segment| ChunkPlace {
+        offset: segment.offset,
+        length_bytes: segment.length,
+        uncompressed_bytes: segment.size,
+        range: TimeRange { start: Timestamp(segment.start), end: Timestamp(segment.end) },
+        message_count: segment
+            .counted
+            .then(|| index.presence_of(segment).iter().map(|presence| u64::from(presence.count)).sum()),
+    };
+    let mut places: Vec<ChunkPlace> = chunks.map(place).collect();
+    places.sort_unstable_by_key(|place| place.offset);
+    places
 }
