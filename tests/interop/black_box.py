@@ -267,6 +267,12 @@ async def asked():
                 equal(len(saved_messages(os.path.join(folder, name))), 10, "messages in " + name)
             await server.says("saved 10 messages")
 
+    # where nothing is kept the signal is answered, and does not end the program
+    async with serving("-", stdin="pipe") as server:
+        server.process.send_signal(signal.SIGUSR1)
+        await server.says("--keep 60s keeps the last minute")
+        await Client.connect(server, OLD, topics=None)
+
     # the end completes a file that waits
     with tempfile.TemporaryDirectory() as folder:
         arguments = ("-", "--keep", "60s", "--save-after", "1h", "--save-dir", folder)
