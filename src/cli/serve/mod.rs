@@ -137,6 +137,7 @@ async fn serve(
     if !quiet {
         links.say(&inputs.contents(), log);
     }
+    startup::warn_if_open(options.host, options.hub.access);
     if let Some(path) = &options.ready_file {
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }
