@@ -147,6 +147,7 @@ async def window():
             equal((len(messages), os.path.getsize(answer["path"])), (answer["messages"], answer["bytes"]), "contents")
             equal([data for topic, _, data in messages if topic == "/map"], [b"map"], "what is latched")
             equal(messages[0][0], "/map", "the first message")
+            equal(messages[0][1], messages[1][1], "its log time, hours after it was sent as well")
             for topic, times in sent.items():
                 got = numbers(messages, topic)
                 check_contiguous(got, f"saved of {topic}")
