@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use foxglove_bridge::hub::{Hub, HubOptions};
+use foxglove_bridge::hub::{Access, Hub, HubOptions};
 use foxglove_bridge::internals::nearest;
 use foxglove_bridge::server::Server;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::{DemoArgs, LogArgs};
 use super::config::{self, ServeOptions};
 use super::logging::LogOutput;
-use super::serve::startup::{Links, Surroundings};
+use super::serve::startup::{Links, Surroundings, warn_if_open};
 use super::serve::{bind_failure, signals, start_runtime};
 use super::{Failure, print};
 use crate::demo::{self, DEMOS, Demo};
@@ -53,6 +53,8 @@ async fn serve(
         let contents = format!("the demo {} ({})", demo.name, demo.about);
         Links::new(server.address(), &Surroundings::look()).say(&contents, log);
     }
+    // a demo has no --read-only
+    warn_if_open(options.host, Access::Full);
     server.run(hub, stop.cancelled_owned()).await;
     drop(running);
     Ok(())

@@ -5,10 +5,14 @@
 //! and a wall clock that is set back included.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use super::Rate;
 use crate::model::{Batch, Entry};
 use crate::time::Timestamp;
+
+/// A wall clock that was set back by no more than this is waited for, with equal times.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// From times of a recording to times that are sent.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ impl Shift {
 
     /// From now on `recorded` is now: playback started, went on, was sought, was late or changed its rate.
     pub(super) fn set(&mut self, recorded: Timestamp, wall: Timestamp, rate: Rate) {
+        // of a clock that was set back by an hour all that is played in that hour would have one time
+        let wall = if self.newest.since(wall) > LONGEST_WAIT { self.newest } else { wall };
         *self = Self { recorded, wall, rate, newest: self.newest };
     }
 
@@ -112,9 +118,13 @@ mod tests {
         let mut shift = Shift::new(at(100), wall(0), Rate::Times(1.0));
         assert_eq!(shift.time(at(105), wall(0)), wall(5));
         assert_eq!(shift.time(at(95), wall(0)), wall(5), "a state from before");
+        shift.set(at(100), wall(4), Rate::Times(1.0));
+        assert_eq!(shift.time(at(100), wall(4)), wall(5), "a wall clock that was set back by a second");
+        assert_eq!(shift.time(at(103), wall(7)), wall(7));
         shift.set(at(100), wall(3), Rate::Times(1.0));
-        assert_eq!(shift.time(at(101), wall(3)), wall(5), "a wall clock that was set back");
-        assert_eq!(shift.time(at(103), wall(3)), wall(6));
+        assert_eq!(shift.time(at(101), wall(4)), wall(8), "by more: distances stay");
+        shift.set(at(100), wall(9), Rate::Times(1.0));
+        assert_eq!(shift.time(at(101), wall(10)), wall(10), "once it has caught up it counts again");
     }
 
     #[test]

@@ -147,6 +147,7 @@ async def window():
             equal((len(messages), os.path.getsize(answer["path"])), (answer["messages"], answer["bytes"]), "contents")
             equal([data for topic, _, data in messages if topic == "/map"], [b"map"], "what is latched")
             equal(messages[0][0], "/map", "the first message")
+            equal(messages[0][1], messages[1][1], "its log time, hours after it was sent as well")
             for topic, times in sent.items():
                 got = numbers(messages, topic)
                 check_contiguous(got, f"saved of {topic}")
@@ -268,6 +269,12 @@ async def asked():
                 check(name.startswith("robot-") and name.endswith(".mcap"), name)
                 equal(len(saved_messages(os.path.join(folder, name))), 10, "messages in " + name)
             await server.says("saved 10 messages")
+
+    # where nothing is kept the signal is answered, and does not end the program
+    async with serving("-", stdin="pipe") as server:
+        server.process.send_signal(signal.SIGUSR1)
+        await server.says("--keep 60s keeps the last minute")
+        await Client.connect(server, OLD, topics=None)
 
     # the end completes a file that waits
     with tempfile.TemporaryDirectory() as folder:

@@ -408,6 +408,13 @@ async def addresses():
         for name in others:
             if not name.endswith(".local"):
                 equal(urllib.request.urlopen(f"http://{name}:{server.port}/healthz").read(), b"ok\n", name)
+        await server.says("WARN --host 0.0.0.0: whoever reaches this port may control what is served, without a password")
+    for quiet in (("--host", "0.0.0.0", "--read-only"), ()):
+        async with serving(DRIVE, *quiet) as server:
+            # logged before what follows it
+            server.process.send_signal(signal.SIGUSR1)
+            await server.says("nothing is kept")
+            check("WARN" not in server.said(), server.said())
     with tempfile.TemporaryFile() as log:
         path = ready_file()
         command = [BRIDGE, "serve", DRIVE, "--host", "[::1]", "--port", "0", "--ready-file", path]

@@ -123,9 +123,7 @@ async fn serve(
     let recorder = options.record.as_deref().map(|path| start_recording(path, &hub, &options)).transpose()?;
     let keep = if inputs.recording.is_some() { Keep::Live } else { Keep::All };
     let kept = keeping::start(&hub, &options, keep, &stop)?;
-    if kept.is_some() {
-        signals::save_on_user_signal(&hub);
-    }
+    signals::save_on_user_signal(&hub);
     let links = Links::new(server.address(), &Surroundings::look());
     let links = match options.web.http {
         Http::Full => {
@@ -139,6 +137,7 @@ async fn serve(
     if !quiet {
         links.say(&inputs.contents(), log);
     }
+    startup::warn_if_open(options.host, options.hub.access);
     if let Some(path) = &options.ready_file {
         ready::write(path, links.url()).map_err(Failure::Input)?;
     }

@@ -22,7 +22,7 @@ pub(in crate::cli) fn handle(stop: CancellationToken, log: LogOutput) {
     }
 }
 
-/// Has SIGUSR1 save what is kept, unless it was ignored.
+/// Has SIGUSR1 save what is kept, unless it was ignored. Where nothing is kept it says so: by itself the signal ends a program.
 #[cfg(unix)]
 pub(super) fn save_on_user_signal(hub: &Hub) {
     use rustix::process::Signal;

@@ -116,7 +116,9 @@ fn create(folder: &Path, stem: &str) -> Result<(PathBuf, PathBuf, McapWriter), S
 /// Writes until the pieces end.
 fn write(mut writer: McapWriter, pieces: &Receiver<Piece>) -> Result<Saved, SinkError> {
     let mut contents = Contents::default();
-    if let Err(error) = pieces.iter().try_for_each(|piece| contents.write(piece, &mut writer)) {
+    let written = pieces.iter().try_for_each(|piece| contents.write(piece, &mut writer));
+    // without a message it is as old as it is
+    if let Err(error) = written.and_then(|()| contents.write_latched(Timestamp::default(), &mut writer)) {
         writer.abandon();
         return Err(error);
     }
@@ -130,6 +132,8 @@ fn write(mut writer: McapWriter, pieces: &Receiver<Piece>) -> Result<Saved, Sink
 #[derive(Default)]
 struct Contents {
     channels: BTreeMap<ChannelId, Announced>,
+    /// What counted of latched channels before the first message, until that is written.
+    latched: Vec<Arc<Batch>>,
     range: Option<TimeRange>,
     lost: u64,
 }
@@ -145,19 +149,28 @@ impl Contents {
             Piece::Channel(channel) => {
                 self.channels.entry(channel.id).or_insert(Announced { channel, is_written: false });
             }
-            Piece::Latched(batch) => {
-                for entry in &batch.entries {
-                    self.write_message(entry, batch.payload(entry), writer)?;
-                }
-            }
+            Piece::Latched(batch) => self.latched.push(batch),
             Piece::Messages(block, at) => {
                 for stored in block.messages_from(at) {
+                    self.write_latched(stored.entry.log_time, writer)?;
                     self.write_message(&stored.entry, stored.payload, writer)?;
                     let at = stored.entry.log_time;
                     self.range = joined(self.range, Some(TimeRange { start: at, end: at }));
                 }
             }
             Piece::Lost(lost) => self.lost += lost,
+        }
+        Ok(())
+    }
+
+    /// Writes what is latched, before the first message. What is older than that is logged with its time, since a file of a
+    /// minute would else span the hours in which nothing was kept; its publish time stays.
+    fn write_latched(&mut self, first: Timestamp, writer: &mut McapWriter) -> Result<(), SinkError> {
+        for batch in std::mem::take(&mut self.latched) {
+            for entry in &batch.entries {
+                let log_time = entry.log_time.max(first);
+                self.write_message(&Entry { log_time, ..*entry }, batch.payload(entry), writer)?;
+            }
         }
         Ok(())
     }

@@ -49,6 +49,13 @@ fn messages(path: &Path) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Log and publish times of its messages.
+fn times(path: &Path) -> Vec<(u64, u64)> {
+    let file = fs::read(path).unwrap();
+    let messages = mcap::MessageStream::new(&file).unwrap().map(Result::unwrap);
+    messages.map(|message| (message.log_time, message.publish_time)).collect()
+}
+
 fn expected(messages: &[(u32, u64)]) -> Vec<(String, String)> {
     messages.iter().map(|(channel, number)| (format!("/{channel}"), number.to_string())).collect()
 }
@@ -76,6 +83,8 @@ fn a_file_has_what_was_latched_before_the_window_and_all_that_was_published_in_i
     publish(&publisher, 2, 4);
     let saved = black_box.save().unwrap();
     assert_eq!(messages(&saved.path), expected(&[(2, 1), (1, 3), (2, 4)]));
+    // what is latched is logged when the window begins, and was published when it was
+    assert_eq!(times(&saved.path), [(3, 1), (3, 3), (4, 4)]);
     let range = Some(TimeRange { start: Timestamp(3), end: Timestamp(4) });
     assert_eq!((saved.range, saved.messages, saved.lost), (range, 3, 0));
     assert_eq!(saved.bytes, fs::metadata(&saved.path).unwrap().len());
@@ -86,6 +95,20 @@ fn a_file_has_what_was_latched_before_the_window_and_all_that_was_published_in_i
     drop(black_box);
     assert!(hub.saver().is_none());
     drop(start(&hub, folder.path(), BlackBoxOptions::default()));
+}
+
+#[test]
+fn what_is_latched_is_saved_alone_at_its_own_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, publisher) = hub();
+    publish(&publisher, 2, 1);
+    let black_box = start(&hub, folder.path(), BlackBoxOptions::default());
+    assert_eq!(times(&black_box.save().unwrap().path), [(1, 1)]);
+    // and so is what is newer than the first message
+    publish(&publisher, 1, 0);
+    let saved = black_box.save().unwrap();
+    assert_eq!(messages(&saved.path), expected(&[(2, 1), (1, 0)]));
+    assert_eq!(times(&saved.path), [(1, 1), (0, 0)]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
+use foxglove_bridge::hub::Access;
 use foxglove_bridge::internals::{Layout, SHORT, computer_name, counted, encoded, printable};
 use foxglove_bridge::server::About;
 use foxglove_bridge::source::RecordingInfo;
@@ -242,6 +243,16 @@ impl Links {
             link("Layouts", layout, &more, room)
         }));
         lines.join("\n")
+    }
+}
+
+/// Warns if other computers can control what is served: nobody is asked for a password.
+pub(in crate::cli) fn warn_if_open(host: IpAddr, access: Access) {
+    if !host.is_loopback() && access == Access::Full {
+        tracing::warn!(
+            "--host {host}: whoever reaches this port may control what is served, without a password; \
+             serve --read-only lets them look alone"
+        );
     }
 }
 

@@ -98,6 +98,9 @@ fn a_wall_clock_that_is_set_back_makes_no_time_go_back() {
     simulation.pass(Duration::from_secs(3));
     let times: Vec<_> = messages(&mut simulation).into_iter().map(|(_, time)| time).collect();
     assert!(times.len() > 30 && times.is_sorted(), "{times:?}");
+    // and it does not stand still until the clock is where it was
+    let played = times.last().unwrap() - times.first().unwrap();
+    assert!(played > 3000, "{played} ms: {times:?}");
 }
 
 #[test]
