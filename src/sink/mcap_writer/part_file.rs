@@ -1,4 +1,5 @@
-//! One MCAP file in the making. Each write is of whole records; what the system has of one that failed is cut off.
+//! One MCAP file in the making, or a stream of one. Each write is of whole records; what a file has of one that failed is
+//! cut off.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -15,11 +16,18 @@ use super::summary::{Known, Summary};
 /// See the module's documentation.
 pub(super) struct PartFile {
     path: PathBuf,
-    file: File,
+    output: Output,
     /// Bytes written, all of whole records.
     bytes: u64,
     crc: crc32fast::Hasher,
     summary: Summary,
+}
+
+/// Where records go.
+pub(super) enum Output {
+    File(File),
+    /// Is written from front to back.
+    Stream(Box<dyn Write + Send>),
 }
 
 impl PartFile {
@@ -30,20 +38,37 @@ impl PartFile {
             ErrorKind::AlreadyExists => SinkError::Exists(path.clone()),
             _ => SinkError::Create { path: path.clone(), reason: error.to_string() },
         })?;
-        let mut part =
-            Self { path, file, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() };
-        let mut header = MAGIC.to_vec();
-        record(&mut header, op::HEADER, |out| {
-            put_text(out, profile);
-            put_text(out, concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")));
-        });
-        match part.write_records(&[&header]) {
+        let mut part = Self::new(path, Output::File(file));
+        match part.write_records(&[&header(profile)]) {
             Ok(()) => Ok(part),
             Err(error) => {
-                // a name that is taken by nothing would be refused the next time; if it stays, it does
-                std::fs::remove_file(&part.path).ok();
+                part.remove();
                 Err(SinkError::Create { path: part.path, reason: error.to_string() })
             }
+        }
+    }
+
+    /// A stream, which [`PartFile::begin`] begins; `name`: for people.
+    pub(super) fn stream(name: &str, to: Box<dyn Write + Send>) -> Self {
+        Self::new(name.into(), Output::Stream(to))
+    }
+
+    /// Writes what a stream begins with, which may have to wait. A file has it already.
+    pub(super) fn begin(&mut self) -> Result<(), SinkError> {
+        if self.bytes == 0 { self.write(&[&header("")]) } else { Ok(()) }
+    }
+
+    fn new(path: PathBuf, output: Output) -> Self {
+        Self { path, output, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() }
+    }
+
+    /// Removes a file in which nothing is: a name that is taken by nothing would be refused the next time.
+    pub(super) fn remove(&self) {
+        if let Output::File(_) = self.output
+            && !self.is_removed()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::debug!("{}: can't be removed: {error}", self.path.display());
         }
     }
 
@@ -102,13 +127,22 @@ impl PartFile {
 
     fn write(&mut self, records: &[&[u8]]) -> Result<(), SinkError> {
         let written = self.write_records(records);
-        written.map_err(|error| SinkError::Write { path: self.path.clone(), reason: error.to_string() })
+        written.map_err(|error| match (&self.output, error.kind()) {
+            (Output::Stream(_), ErrorKind::BrokenPipe) => SinkError::Closed(self.path.clone()),
+            _ => SinkError::Write { path: self.path.clone(), reason: error.to_string() },
+        })
     }
 
     fn write_records(&mut self, records: &[&[u8]]) -> io::Result<()> {
         for part in records {
-            if let Err(error) = self.file.write_all(part) {
-                if let Err(error) = self.file.set_len(self.bytes) {
+            let written = match &mut self.output {
+                Output::File(file) => file.write_all(part),
+                Output::Stream(stream) => stream.write_all(part),
+            };
+            if let Err(error) = written {
+                if let Output::File(file) = &self.output
+                    && let Err(error) = file.set_len(self.bytes)
+                {
                     tracing::debug!("{}: the end can't be cut off: {error}", self.path.display());
                 }
                 return Err(error);
@@ -129,22 +163,28 @@ impl PartFile {
         self.bytes
     }
 
-    /// What is in it, and the file for whoever waits until the disk has it.
-    pub(super) fn into_part(self) -> (super::super::Part, File) {
+    /// What is in it, and the file, if it is one, for whoever waits until the disk has it.
+    pub(super) fn into_part(self) -> (super::super::Part, Option<File>) {
         let part = super::super::Part {
             path: self.path,
             messages: self.summary.messages(),
             bytes: self.bytes,
             range: self.summary.range(),
         };
-        (part, self.file)
+        match self.output {
+            Output::File(file) => (part, Some(file)),
+            Output::Stream(_) => (part, None),
+        }
     }
 
     /// Whether no path leads to the file any more.
     #[cfg(unix)]
     pub(super) fn is_removed(&self) -> bool {
         use std::os::unix::fs::MetadataExt;
-        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+        match &self.output {
+            Output::File(file) => file.metadata().is_ok_and(|file| file.nlink() == 0),
+            Output::Stream(_) => false,
+        }
     }
 
     /// Where that can't be seen, an open file can't be removed.
@@ -152,4 +192,14 @@ impl PartFile {
     pub(super) fn is_removed(&self) -> bool {
         false
     }
+}
+
+/// What a file begins with.
+fn header(profile: &str) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    record(&mut header, op::HEADER, |out| {
+        put_text(out, profile);
+        put_text(out, concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")));
+    });
+    header
 }

@@ -133,6 +133,11 @@ impl Pipeline {
         ways.orders.send(Order::Split).map_err(|_gone| HasEnded)
     }
 
+    /// Whether chunks can come; they can't once the end was asked for.
+    pub(super) fn is_open(&self) -> bool {
+        self.ways.is_some()
+    }
+
     /// No more chunks come: waits for the end. None after `limit`, and if the thread panicked.
     pub(super) fn end(&mut self, limit: Duration) -> Result<Ended, RecvTimeoutError> {
         self.ways = None;
@@ -165,7 +170,7 @@ fn write(mut parts: Parts, ordered: &Receiver<Order>, shared: &Shared) -> Ended 
 }
 
 fn write_all(parts: &mut Parts, ordered: &Receiver<Order>, shared: &Shared) -> Result<(), SinkError> {
-    parts.write_kept()?;
+    parts.begin()?;
     for order in ordered {
         match order {
             Order::Split => parts.split(),
