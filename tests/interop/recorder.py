@@ -299,7 +299,7 @@ async def changing():
                     await asyncio.sleep(1)
                 server.stdin.close()
                 said = await recorder.ends()
-        check("--topic /nosuch* matches no topic" in said, said)
+        equal(said.count("no topic matches /nosuch*"), 1, said)
         topics, channels, messages = contents(path)
         equal([json.loads(data)["n"] for _, data in topics["/a"]], [n + k for n in (0, 10, 20, 30) for k in range(3)], "messages")
         equal([(topic, schema[0]) for topic, _, schema, _ in channels], [("/a", "A"), ("/a", "B")], "channels")
