@@ -284,6 +284,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a stdout that stands still holds record back until a second signal", "recorder_stdout_stalled", false),
     ("a bar tells what record has stored", "recorder_bar", false),
     ("an MCAP stream on stdin is recorded", "recorder_stdin_mcap", false),
+    ("what an MCAP stream on stdin has beside messages is recorded", "recorder_stdin_extras", false),
     ("lines on stdin are recorded, and bad ones told", "recorder_stdin_lines", false),
     ("a signal completes the recording of stdin", "recorder_stdin_signal", false),
     ("a server of the SDK is recorded", "recorder_sdk", false),

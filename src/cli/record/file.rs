@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use foxglove_bridge::internals::counted;
-use foxglove_bridge::model::{Channel, ChannelId, Entry, Schema};
+use foxglove_bridge::model::{Channel, ChannelId, Entry, Extra, Schema};
 use foxglove_bridge::sink::{McapWriter, SinkError, WriterOptions};
 
 use super::stdout;
@@ -94,6 +94,11 @@ impl File {
         self.messages += 1;
         self.bytes += payload.len() as u64;
         Ok(())
+    }
+
+    /// Writes an attachment or metadata.
+    pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        self.writer.write_extra(extra)
     }
 
     /// Hands what has waited for a second to the system.

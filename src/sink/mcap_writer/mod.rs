@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::mcap_kept::Kept;
 use super::{FINISH_LIMIT, Recorded, SinkError};
-use crate::model::{Channel, ChannelId, Entry};
+use crate::model::{Channel, ChannelId, Entry, Extra};
 
 mod chunk;
 mod definitions;
@@ -192,6 +192,13 @@ impl McapWriter {
             }
             None => Err(self.failed(format!("channel {channel} was never announced"))),
         }
+    }
+
+    /// Writes an attachment, or metadata, into the current file; metadata are in each file after it as well. What is equal
+    /// to metadata that are there is written once.
+    pub fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        self.end_chunk()?;
+        self.pipeline.write_extra(extra).map_err(|HasEnded| self.failure())
     }
 
     /// When [`McapWriter::flush_if_due`] has something to do; None while nothing waits for it.

@@ -5,13 +5,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use mcap::records::{Metadata, op};
-use mcap::{Attachment, MAGIC};
+use mcap::MAGIC;
+use mcap::records::op;
 
 use super::super::SinkError;
 use super::chunk::Sealed;
-use super::records::{HEAD, begin, end, put_text, put_texts, put_u64, record};
+use super::records::{begin, end, put_text, put_texts, put_u64, record};
 use super::summary::{Known, Summary};
+use crate::model::{Attachment, Metadata};
 
 /// See the module's documentation.
 pub(super) struct PartFile {
@@ -76,7 +77,7 @@ impl PartFile {
         let mut bytes = Vec::new();
         record(&mut bytes, op::METADATA, |out| {
             put_text(out, &metadata.name);
-            put_texts(out, &metadata.metadata);
+            put_texts(out, &metadata.values);
         });
         let at = self.bytes;
         self.write(&[&bytes])?;
@@ -84,20 +85,17 @@ impl PartFile {
         Ok(())
     }
 
-    pub(super) fn write_attachment(&mut self, attachment: &Attachment<'_>) -> Result<(), SinkError> {
+    pub(super) fn write_attachment(&mut self, attachment: &Attachment) -> Result<(), SinkError> {
         let mut head = Vec::new();
         let fields = begin(&mut head, op::ATTACHMENT);
-        put_u64(&mut head, attachment.log_time);
-        put_u64(&mut head, attachment.create_time);
+        put_u64(&mut head, attachment.log_time.nanos());
+        put_u64(&mut head, attachment.create_time.nanos());
         put_text(&mut head, &attachment.name);
         put_text(&mut head, &attachment.media_type);
         put_u64(&mut head, attachment.data.len() as u64);
         end(&mut head, fields, attachment.data.len() + size_of::<u32>());
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&head[HEAD..]);
-        crc.update(&attachment.data);
         let at = self.bytes;
-        self.write(&[&head, &attachment.data, &crc.finalize().to_le_bytes()])?;
+        self.write(&[&head, &attachment.data, &attachment.crc.to_le_bytes()])?;
         self.summary.add_attachment(at, self.bytes - at, attachment);
         Ok(())
     }

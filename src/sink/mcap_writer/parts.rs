@@ -16,6 +16,7 @@ use super::latched::Latched;
 use super::names::Names;
 use super::part_file::PartFile;
 use super::summary::Known;
+use crate::model::Extra;
 use crate::time::Timestamp;
 
 /// A file takes at most this part of the disk budget: less than that is lost of a recording when the oldest one goes.
@@ -32,6 +33,8 @@ pub(super) struct Parts {
     current: PartFile,
     /// Messages of the current file without those that are repeated.
     own: u64,
+    /// Whether the current file has an attachment that is nowhere else.
+    has_attachment: bool,
     /// The next chunk begins a file.
     split_next: bool,
     finished: VecDeque<Finished>,
@@ -104,6 +107,7 @@ impl Parts {
             latched: split.is_split().then(Latched::default),
             current: file,
             own: 0,
+            has_attachment: false,
             split_next: false,
             finished: VecDeque::new(),
             removed: 0,
@@ -127,7 +131,23 @@ impl Parts {
         for metadata in &self.kept.metadata {
             self.current.write_metadata(metadata)?;
         }
-        self.kept.for_each_attachment(|attachment| self.current.write_attachment(attachment))
+        self.kept.for_each_attachment(|attachment| self.current.write_attachment(&attachment))
+    }
+
+    /// Writes an attachment or metadata, which each later file has as well.
+    pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        match extra {
+            Extra::Attachment(attachment) => {
+                self.current.write_attachment(&attachment)?;
+                self.has_attachment = true;
+            }
+            Extra::Metadata(metadata) if !self.kept.metadata.contains(&metadata) => {
+                self.current.write_metadata(&metadata)?;
+                self.kept.metadata.push(metadata);
+            }
+            Extra::Metadata(_) => {}
+        }
+        Ok(())
     }
 
     /// The next chunk begins a file.
@@ -166,6 +186,7 @@ impl Parts {
         };
         tracing::info!("the recording goes on in {}", next.path().display());
         let own = std::mem::take(&mut self.own);
+        self.has_attachment = false;
         let (part, file) = std::mem::replace(&mut self.current, next).into_part();
         sync(&self.sync, file, &part);
         self.finished.push_back(Finished { part, own });
@@ -221,7 +242,7 @@ impl Parts {
             let path = self.current.path();
             self.current.is_removed().then(|| SinkError::Removed(path.to_owned()))
         });
-        if error.is_some() && self.own == 0 {
+        if error.is_some() && self.own == 0 && !self.has_attachment {
             self.current.remove();
         } else {
             let (part, file) = self.current.into_part();

@@ -95,7 +95,7 @@ fn a_stream_is_the_file_and_ends_when_it_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let sent = [(1, 5, vec![1]), (2, 3, noise(2, CHUNK_SIZE)), (1, 7, Vec::new())];
     let write = |writer: &mut McapWriter| {
-        [1, 2].map(|id| writer.add_channel(&channel(id, false)).unwrap());
+        [1, 2].iter().for_each(|id| writer.add_channel(&channel(*id, false)).unwrap());
         sent.iter().for_each(|message| send(writer, message));
     };
     let [file, stream] = ["file", "stream"].map(|name| folder.path().join(name));
