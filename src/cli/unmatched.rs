@@ -1,11 +1,13 @@
 //! Topics that were asked for and that a server or a recording does not have: mistyped, or not there yet.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use foxglove_bridge::client::Client;
+use foxglove_bridge::client::{Client, Event};
 use foxglove_bridge::internals::{SHORT, nearest, printable};
 use foxglove_bridge::pattern::TopicPattern;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 /// Channels come with the connection: what is not there after so long may be mistyped.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -13,24 +15,25 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Topics of the server that a warning lists.
 const MOST: usize = 6;
 
-/// Warns once, a second from now (or sooner, where nobody waits so long), of each pattern that matches no topic.
+/// Warns once of each pattern that matched no topic: a second from now, or sooner where nobody waits so long or the client
+/// ends before that.
 pub(super) fn watch(
     client: &Client,
     patterns: Vec<TopicPattern>,
     longest: Option<Duration>,
 ) -> JoinHandle<()> {
-    let client = client.clone();
-    let wait = longest.map_or(PATIENCE, |longest| PATIENCE.min(longest / 2));
+    let end = Instant::now() + longest.map_or(PATIENCE, |longest| PATIENCE.min(longest / 2));
+    let events = (!patterns.is_empty()).then(|| client.events());
     tokio::spawn(async move {
-        if patterns.is_empty() {
-            return;
+        let Some(mut events) = events else { return };
+        let mut topics = BTreeSet::new();
+        while let Ok(Some(event)) = timeout_at(end, events.next()).await {
+            if let Event::ChannelAdded(channel) = event {
+                topics.insert(channel.topic.clone());
+            }
         }
-        tokio::time::sleep(wait).await;
-        let mut topics: Vec<_> =
-            client.channels().await.into_iter().map(|channel| channel.topic.clone()).collect();
-        topics.sort_unstable();
-        topics.dedup();
-        warn(&patterns, &topics, Where::Server);
+        drop(events);
+        warn(&patterns, &Vec::from_iter(topics), Where::Server);
     })
 }
 
@@ -57,7 +60,7 @@ fn warning(pattern: &str, topics: &[String], place: Where) -> String {
     let mut text = format!("no topic matches {}; ", printable(pattern, SHORT));
     let place = match place {
         Where::Server if topics.is_empty() => {
-            return text + "the server has none so far; waiting for it";
+            return text + "the server has none so far";
         }
         Where::Server => "server",
         Where::Recording => "recording",

@@ -12,10 +12,12 @@ use bytes::Bytes;
 
 use crate::time::Timestamp;
 
+mod extra;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
+pub use extra::{Attachment, Extra, Metadata};
 pub use timeline::{DamagedPart, Timeline, TopicTimeline};
 
 /// Identifies a channel on the wire and within one server. An id is never given to another channel: clients cache

@@ -29,6 +29,9 @@ pub enum SinkError {
         /// What the system says, or the limit of the format that was reached.
         reason: String,
     },
+    /// Whoever read the stream has closed it; for a pipe that is an end like any other.
+    #[error("{}: is not read any more", .0.display())]
+    Closed(PathBuf),
     /// Nobody can find it any more.
     #[error("{}: was removed while it was written; what was recorded is lost", .0.display())]
     Removed(PathBuf),

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
-use mcap::Attachment;
-use mcap::records::{AttachmentIndex, Metadata, MetadataIndex, Record, op};
+use mcap::records::{AttachmentIndex, MetadataIndex, Record, op};
+
+use crate::model::{Attachment, Metadata};
+use crate::time::Timestamp;
 
 /// Before and after the records of a file.
 const MAGIC: &[u8] = b"\x89MCAP0\r\n";
@@ -63,23 +65,24 @@ impl Kept {
     /// Calls `write` with each attachment; one that can't be read is left out with a warning.
     pub(super) fn for_each_attachment<E>(
         &self,
-        mut write: impl FnMut(&Attachment<'_>) -> Result<(), E>,
+        mut write: impl FnMut(Attachment) -> Result<(), E>,
     ) -> Result<(), E> {
         for (path, index) in &self.attachments {
             let read = File::open(path).and_then(|mut file| {
                 let body = record(&mut file, index.offset, op::ATTACHMENT, LARGEST_ATTACHMENT)?;
                 match parse(op::ATTACHMENT, &body)? {
-                    Record::Attachment { header, data, .. } => Ok((header, data.into_owned())),
+                    Record::Attachment { header, data, crc } => Ok((header, data.into_owned(), crc)),
                     _ => Err(damaged()),
                 }
             });
             match read {
-                Ok((header, data)) => write(&Attachment {
-                    log_time: header.log_time,
-                    create_time: header.create_time,
+                Ok((header, data, crc)) => write(Attachment {
+                    log_time: Timestamp(header.log_time),
+                    create_time: Timestamp(header.create_time),
                     name: header.name,
                     media_type: header.media_type,
                     data: data.into(),
+                    crc,
                 })?,
                 Err(error) => tracing::warn!(
                     "{}: the attachment {} is not kept in the recording: {error}",
@@ -135,7 +138,7 @@ impl Found {
         for place in places {
             let body = record(file, place.offset, op::METADATA, LARGEST)?;
             if let Record::Metadata(metadata) = parse(op::METADATA, &body)? {
-                found.metadata.push(metadata);
+                found.metadata.push(Metadata { name: metadata.name, values: metadata.metadata });
             }
         }
         Ok(found)

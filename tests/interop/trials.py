@@ -50,6 +50,7 @@ import publish
 import recipes
 import record
 import record_split
+import record_stdout
 import recorder
 import vanished
 
@@ -839,7 +840,7 @@ TRIALS = dict(
     at_end_exit=at_end_exit, stalled=stalled, stops_reading=stops_reading, reads_slowly=reads_slowly, idle=idle,
     seeks=seeks, laps=laps, seeks_back=seeks_back, groups=groups, late_topic=late_topic, long_wait=long_wait, shift=shift, static_late=static_late, static_seek=static_seek, several=several, parts_seek=parts_seek, backlog=backlog,
     **admission.TRIALS, **peers.TRIALS, **framing.TRIALS, **http_api.TRIALS, **live.TRIALS, **lines.TRIALS, **record.TRIALS, **record_split.TRIALS, **black_box.TRIALS, **program.TRIALS, **recipes.TRIALS, **vanished.TRIALS, **attacks.TRIALS, **capabilities.TRIALS, **client.TRIALS, **client_peers.TRIALS, **damage.TRIALS, **example_clients.TRIALS, **library.TRIALS, **lichtblick.TRIALS, **many_requests.TRIALS, **odd_servers.TRIALS, **params.TRIALS, **publish.TRIALS,
-    **demos.TRIALS, **files.TRIALS, **examples.TRIALS, **recorder.TRIALS,
+    **demos.TRIALS, **files.TRIALS, **examples.TRIALS, **recorder.TRIALS, **record_stdout.TRIALS,
 )
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ Examples:
   foxglove-bridge record ws://robot:8765 -o run.mcap
   foxglove-bridge record ws://robot:8765 -o 'run-{time}.mcap' -t '/camera/**'
   foxglove-bridge record ws://robot:8765 -o minute.mcap --duration 1m
+  ssh robot foxglove-bridge record ws://localhost:8765 -o - > run.mcap
   my_robot | foxglove-bridge record - -o run.mcap
   foxglove-bridge record - -o small.mcap -x '/camera/**' < drive.mcap
 
@@ -38,7 +39,7 @@ pub(crate) struct RecordArgs {
     /// Address of a server (ws://HOST:PORT, wss://HOST:PORT), or - for JSON lines or MCAP on stdin
     #[arg(value_name = "URL|-")]
     pub(crate) source: String,
-    /// New MCAP file; one that exists is not replaced. {time} in its name becomes the time of the start
+    /// New MCAP file, or - for stdout; one that exists is not replaced. {time} in its name becomes the time of the start
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Topics to record, as a glob (/camera/*, /camera/**) or a regular expression (/^.tf/); repeatable [default: all]

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use foxglove_bridge::internals::counted;
-use foxglove_bridge::model::{Channel, ChannelId, Entry, Schema};
+use foxglove_bridge::model::{Channel, ChannelId, Entry, Extra, Schema};
 use foxglove_bridge::sink::{McapWriter, SinkError, WriterOptions};
 
-use crate::cli::{Failure, serve};
+use super::stdout;
+use crate::cli::{Failure, Reader, serve};
 
 /// What makes channels equal. Their metadata are those of the first one.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -20,9 +21,17 @@ struct Form {
     schema: Option<Arc<Schema>>,
 }
 
+/// What is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Stdout,
+}
+
 /// The recording that is being written.
 pub(super) struct File {
     writer: McapWriter,
+    kind: Kind,
     channels: HashMap<Form, ChannelId>,
     /// Messages that were written, and the bytes of their payloads.
     pub(super) messages: u64,
@@ -36,11 +45,22 @@ impl File {
     pub(super) fn create(path: &Path, options: WriterOptions, count: Option<u64>) -> Result<Self, Failure> {
         let writer = McapWriter::create(path, options).map_err(|error| match error {
             SinkError::Exists(_) | SinkError::Create { .. } => Failure::Input(error.into()),
-            SinkError::Write { .. } | SinkError::Removed(_) | SinkError::Stuck(_) => {
+            SinkError::Write { .. } | SinkError::Closed(_) | SinkError::Removed(_) | SinkError::Stuck(_) => {
                 Failure::Runtime(error.into())
             }
         })?;
-        Ok(Self { writer, channels: HashMap::new(), messages: 0, bytes: 0, count })
+        Ok(Self::new(writer, Kind::File, count))
+    }
+
+    /// The same on stdout.
+    pub(super) fn stdout(count: Option<u64>) -> Result<Self, Failure> {
+        let stdout = stdout::open().map_err(|error| Failure::Runtime(error.into()))?;
+        let writer = McapWriter::stream(stdout::NAME, stdout);
+        Ok(Self::new(writer.map_err(|error| Failure::Runtime(error.into()))?, Kind::Stdout, count))
+    }
+
+    fn new(writer: McapWriter, kind: Kind, count: Option<u64>) -> Self {
+        Self { writer, kind, channels: HashMap::new(), messages: 0, bytes: 0, count }
     }
 
     /// Whether nothing more is to be written.
@@ -76,6 +96,11 @@ impl File {
         Ok(())
     }
 
+    /// Writes an attachment or metadata.
+    pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        self.writer.write_extra(extra)
+    }
+
     /// Hands what has waited for a second to the system.
     pub(super) fn flush_if_due(&mut self, now: Instant) -> Result<(), SinkError> {
         self.writer.flush_if_due(now)
@@ -86,18 +111,21 @@ impl File {
         self.writer.path()
     }
 
-    /// Completes the file, and says what is in it.
-    pub(super) fn finish(self) -> Result<(), Failure> {
-        let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;
-        serve::say_recorded(&recorded);
-        Ok(())
+    /// Completes the file, and says what is in it. A reader of stdout may have had enough.
+    pub(super) fn finish(self) -> Result<Reader, Failure> {
+        match self.writer.finish() {
+            Ok(recorded) => serve::say_recorded(&recorded),
+            Err(SinkError::Closed(_)) => return Ok(Reader::Gone),
+            Err(error) => return Err(Failure::Runtime(error.into())),
+        }
+        Ok(Reader::Reads)
     }
 
     /// The same where there was nothing to record: a file without a message is removed, so that the command can be run
     /// again.
     pub(super) fn finish_unless_empty(self) -> Result<(), Failure> {
-        if self.messages > 0 {
-            return self.finish();
+        if self.messages > 0 || self.kind == Kind::Stdout {
+            return self.finish().map(drop);
         }
         let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;
         for part in recorded.parts {

@@ -39,7 +39,7 @@ struct Subscribed {
 impl Merge {
     /// A channel is there, from which nothing may come.
     pub(super) fn add(&mut self, channel: &Channel, file: &mut File) -> Result<ChannelId, SinkError> {
-        let latched = recorded_as_latched(&channel.metadata);
+        let latched = recorded_as_latched(&channel.metadata) || is_static_transforms(&channel.topic);
         file.channel(&Channel { latched, ..channel.clone() })
     }
 
@@ -87,12 +87,19 @@ impl Merge {
     }
 }
 
+/// Whether a topic has the transforms that never change, which ROS latches: most servers send no metadata that say so.
+fn is_static_transforms(topic: &str) -> bool {
+    topic.rsplit('/').next() == Some("tf_static")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use bytes::Bytes;
-    use foxglove_bridge::sink::WriterOptions;
+    use foxglove_bridge::model::Schema;
+    use foxglove_bridge::sink::{Split, WriterOptions};
     use foxglove_bridge::source::{RecordingOptions, open};
     use foxglove_bridge::time::Timestamp;
 
@@ -111,6 +118,10 @@ mod tests {
         }
         assert_eq!(file.messages + merge.repeated, sent.len() as u64);
         file.finish().unwrap();
+        read(&path)
+    }
+
+    fn read(path: &Path) -> Vec<(String, u64, String)> {
         let mut recording =
             open(&[path], &RecordingOptions::default(), &Default::default(), &mut |_progress| {}).unwrap();
         let topics: BTreeMap<_, _> =
@@ -135,6 +146,33 @@ mod tests {
             metadata: BTreeMap::new(),
             latched: false,
         })
+    }
+
+    #[test]
+    fn the_next_file_begins_with_the_last_transform_of_each_child_frame() {
+        let schema = Schema {
+            name: "foxglove.FrameTransform".into(),
+            encoding: "jsonschema".into(),
+            data: Bytes::new(),
+        };
+        let of = |topic| {
+            Arc::new(Channel { schema: Some(Arc::new(schema.clone())), ..(*subscribed(1, topic)).clone() })
+        };
+        for (topic, repeated) in [("/robot/tf_static", &[2, 3][..]), ("/tf", &[])] {
+            let folder = tempfile::tempdir().unwrap();
+            let split = Split { duration: Some(std::time::Duration::from_nanos(50)), ..Split::default() };
+            let options = WriterOptions { split, ..WriterOptions::default() };
+            let mut file = File::create(&folder.path().join("a.mcap"), options, None).unwrap();
+            let (mut merge, channel) = (Merge::default(), of(topic));
+            for (time, frame) in [(1, "base"), (2, "lidar"), (3, "base"), (100, "camera")] {
+                let payload = Bytes::from(format!("{{\"child_frame_id\":\"{frame}\"}}"));
+                let message = Message { channel: channel.clone(), log_time: Timestamp(time), payload };
+                merge.message(&message, &mut file).unwrap();
+            }
+            file.finish().unwrap();
+            let times = times(&read(&folder.path().join("a-0002.mcap")));
+            assert_eq!(times, [repeated, &[100]].concat(), "{topic}");
+        }
     }
 
     fn times(stored: &[(String, u64, String)]) -> Vec<u64> {

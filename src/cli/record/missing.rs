@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use foxglove_bridge::client::Event;
 use foxglove_bridge::internals::{LogLimit, counted, printable};
 use foxglove_bridge::protocol::{Level, Status};
 use foxglove_bridge::time::{Timestamp, duration_text};
@@ -57,40 +56,17 @@ impl Missing {
         }
     }
 
-    /// Takes note of what happened, and logs what its user has to know. The times are those of now.
-    pub(super) fn on(&mut self, event: &Event, now: Instant, at: Timestamp) {
-        match event {
-            Event::Disconnected { reason, retry_in: Some(_) } => self.on_lost(reason, now, at),
-            Event::Connected { .. } => {
-                if let Some(lost) = self.lost.take() {
-                    let gap = now.duration_since(lost.since);
-                    self.without_connection += gap;
-                    let (from, gap) = (lost.at, duration_text(gap));
-                    tracing::warn!(
-                        "connected again; what was sent from {from} to {at} ({gap}) is not in the recording"
-                    );
-                }
-            }
-            Event::Status(status) => self.on_status(status, now),
-            Event::Problem(problem) => {
-                self.unread += 1;
-                self.warn(&format!("the server sent something that can't be read: {problem}"), now);
-            }
-            Event::Disconnected { .. }
-            | Event::NewInfo { .. }
-            | Event::ChannelAdded(_)
-            | Event::ChannelRemoved(_)
-            | Event::ServiceAdded(_)
-            | Event::ServiceRemoved(_)
-            | Event::Parameters(_)
-            | Event::Graph(_)
-            | Event::Playback(_)
-            | Event::Time(_)
-            | Event::StatusRemoved(_) => {}
-        }
+    /// There is a connection. The times are those of now.
+    pub(super) fn on_connected(&mut self, now: Instant, at: Timestamp) {
+        let Some(lost) = self.lost.take() else { return };
+        let gap = now.duration_since(lost.since);
+        self.without_connection += gap;
+        let (from, gap) = (lost.at, duration_text(gap));
+        tracing::warn!("connected again; what was sent from {from} to {at} ({gap}) is not in the recording");
     }
 
-    fn on_lost(&mut self, why: &str, since: Instant, at: Timestamp) {
+    /// There is none any more, or an attempt to connect again has failed.
+    pub(super) fn on_lost(&mut self, why: &str, since: Instant, at: Timestamp) {
         match &mut self.lost {
             None => {
                 self.gaps += 1;
@@ -105,7 +81,14 @@ impl Missing {
         }
     }
 
-    fn on_status(&mut self, status: &Status, now: Instant) {
+    /// The server sent something that is not of the protocol.
+    pub(super) fn on_problem(&mut self, problem: &str, now: Instant) {
+        self.unread += 1;
+        self.warn(&format!("the server sent something that can't be read: {problem}"), now);
+    }
+
+    /// The server said something to its user.
+    pub(super) fn on_status(&mut self, status: &Status, now: Instant) {
         if status.message.to_lowercase().contains(SLOW_CLIENT) {
             self.dropped += 1;
             return self.warn("the server leaves messages out, since they are taken too slowly", now);
@@ -168,35 +151,37 @@ fn times(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use foxglove_bridge::client::Session;
-    use foxglove_bridge::protocol::{ServerInfo, Subprotocol};
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn lost() -> Event {
-        Event::Disconnected { reason: "it is gone".into(), retry_in: Some(SECOND) }
+    /// What happens to a connection, a second apart.
+    enum Happens {
+        Connected,
+        Lost,
+        Status(Status),
+        Problem,
     }
 
-    fn connected() -> Event {
-        let info = Arc::new(ServerInfo::default());
-        Event::Connected { info, session: Session::New, subprotocol: Subprotocol::SdkV1 }
-    }
+    use Happens::{Connected, Lost as Gone, Problem};
 
-    fn after(events: &[Event]) -> Missing {
-        let (mut missing, start) = (Missing::new(), Instant::now());
-        for (seconds, event) in events.iter().enumerate() {
-            missing.on(event, start + SECOND * u32::try_from(seconds).unwrap(), Timestamp(7));
+    fn after(happening: &[Happens]) -> Missing {
+        let (mut missing, mut now) = (Missing::new(), Instant::now());
+        for happens in happening {
+            match happens {
+                Connected => missing.on_connected(now, Timestamp(7)),
+                Gone => missing.on_lost("it is gone", now, Timestamp(7)),
+                Happens::Status(status) => missing.on_status(status, now),
+                Problem => missing.on_problem("opcode 9", now),
+            }
+            now += SECOND;
         }
         missing
     }
 
     #[test]
     fn attempts_that_fail_are_one_gap() {
-        let missing = after(&[connected(), lost(), lost(), lost(), connected(), lost(), connected()]);
+        let missing = after(&[Connected, Gone, Gone, Gone, Connected, Gone, Connected]);
         let said = missing.summary(Instant::now()).unwrap();
         assert_eq!((missing.count(), missing.is_disconnected()), (2, false));
         assert_eq!(said, "there was no connection 2 times (4.0 s)");
@@ -204,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_gap_that_has_not_ended_counts() {
-        let missing = after(&[connected(), lost()]);
+        let missing = after(&[Connected, Gone]);
         let since = missing.lost.as_ref().unwrap().since;
         let said = missing.summary(since + 5 * SECOND).unwrap();
         assert_eq!(said, "there was no connection once (5.0 s)");
@@ -213,9 +198,9 @@ mod tests {
 
     #[test]
     fn a_server_that_leaves_messages_out_is_believed() {
-        let status = |text: &str| Event::Status(Status::warning(text));
+        let status = |text: &str| Happens::Status(Status::warning(text));
         let missing = after(&[
-            connected(),
+            Connected,
             status("Send buffer limit reached"),
             status("Connection 7: send buffer limit reached, dropping"),
             status("a panel has no topic"),
@@ -226,25 +211,18 @@ mod tests {
 
     #[test]
     fn what_a_server_did_not_do_counts() {
-        let refused = Event::Status(Status::error("subscription 7: there are too many"));
-        let nonsense = Event::Problem("opcode 9".into());
-        let said = after(&[connected(), refused, nonsense]).summary(Instant::now()).unwrap();
+        let refused = Happens::Status(Status::error("subscription 7: there are too many"));
+        let said = after(&[Connected, refused, Problem]).summary(Instant::now()).unwrap();
         assert_eq!(said, "the server reported 1 error, 1 message of the server could not be read");
     }
 
     #[test]
     fn what_was_not_seen_may_have_told_of_what_is_missing() {
-        let mut missing = after(&[connected()]);
+        let mut missing = after(&[Connected]);
         missing.note_unseen(0);
         assert_eq!(missing.summary(Instant::now()), None);
         missing.note_unseen(3);
         let said = missing.summary(Instant::now()).unwrap();
         assert_eq!((missing.count(), &*said), (3, "3 events of the connection went unseen"));
-    }
-
-    #[test]
-    fn the_end_of_everything_is_no_gap() {
-        let end = Event::Disconnected { reason: "the server has sent everything".into(), retry_in: None };
-        assert_eq!(after(&[connected(), end]).summary(Instant::now()), None);
     }
 }

@@ -3,12 +3,13 @@
 //! One thread decodes what comes and another one writes it; the writer compresses on threads of its own. Nothing is dropped
 //! in between: while the disk takes no more, the server or the pipe is held back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::bail;
 use foxglove_bridge::client::Reconnect;
 use foxglove_bridge::sink::{SinkError, WriterOptions};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::args::RecordArgs;
@@ -16,7 +17,7 @@ use super::config::{self, ServeOptions};
 use super::logging::LogOutput;
 use super::remote::{is_url, meant_as_address, with_client};
 use super::serve::{self, signals};
-use super::{Failure, progress};
+use super::{Failure, Reader, progress};
 use bar::{RecordBar, State};
 use file::File;
 use server::Server;
@@ -29,9 +30,13 @@ mod missing;
 mod past;
 mod server;
 mod stdin;
+mod stdout;
 
-/// What stands for stdin.
-const STDIN: &str = "-";
+/// What stands for stdin, or for stdout.
+const PIPE: &str = "-";
+
+/// What is written longer than this after a signal is logged. A second signal counts from about then on.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Records until the end of what is recorded or of what was asked for, or until a signal. `panicked` is cancelled when a
 /// thread has died.
@@ -44,7 +49,7 @@ pub(crate) fn run(
     let options = options(args).map_err(Failure::Input)?;
     let bar = !args.no_progress && !quiet && progress::on_terminal();
     let mut run = Run { args, options, stop: panicked.child_token(), bar: bar.then(|| RecordBar::new(log)) };
-    if args.source == STDIN {
+    if args.source == PIPE {
         let runtime = serve::start_runtime()?;
         let recorded = runtime.block_on(async {
             let file = run.begin(log)?;
@@ -67,21 +72,31 @@ fn options(args: &RecordArgs) -> anyhow::Result<ServeOptions> {
     if !is_url(source) && meant_as_address(source).is_some() {
         bail!("{source} is not the address of a server; write ws://HOST:PORT or wss://HOST:PORT");
     }
-    if source != STDIN && !is_url(source) {
+    if source != PIPE && !is_url(source) {
         bail!(
             "{source} is neither the address of a server (ws://HOST:PORT) nor -; a file is read from stdin: \
              foxglove-bridge record - -o NEW < FILE"
         );
     }
-    if args.output.as_os_str() == STDIN {
-        bail!("-o -: a recording is a file; foxglove-bridge echo --raw writes what a server sends to stdout");
-    }
     let options = config::build(args.settings())?.options;
+    if is_stdout(&args.output) {
+        if options.split.is_split() {
+            bail!(
+                "-o -: stdout takes one recording; --split-size, --split-duration, --max-files and --disk-budget are for \
+                 files"
+            );
+        }
+        stdout::check()?;
+    }
     let defaults = ServeOptions::default();
-    if source != STDIN && (&options.json_lines, &options.types) != (&defaults.json_lines, &defaults.types) {
+    if source != PIPE && (&options.json_lines, &options.types) != (&defaults.json_lines, &defaults.types) {
         bail!("options for JSON lines are for stdin (-); what a server sends is stored as it is");
     }
     Ok(options)
+}
+
+fn is_stdout(output: &Path) -> bool {
+    output.as_os_str() == PIPE
 }
 
 /// Where messages come from.
@@ -135,9 +150,14 @@ impl Run<'_> {
     fn begin(&self, log: &LogOutput) -> Result<File, Failure> {
         signals::survive_full_files().map_err(|error| Failure::Runtime(error.into()))?;
         signals::handle(self.stop.clone(), log.clone());
-        let writer = WriterOptions { split: self.options.split, ..WriterOptions::default() };
-        let file = File::create(&self.args.output, writer, self.args.count)?;
-        let source = if self.args.source == STDIN { serve::stdin::NAME } else { &self.args.source };
+        tokio::spawn(say_if_it_takes_long(self.stop.clone()));
+        let file = if is_stdout(&self.args.output) {
+            File::stdout(self.args.count)?
+        } else {
+            let writer = WriterOptions { split: self.options.split, ..WriterOptions::default() };
+            File::create(&self.args.output, writer, self.args.count)?
+        };
+        let source = if self.args.source == PIPE { serve::stdin::NAME } else { &self.args.source };
         tracing::info!("recording {source} into {}", file.path().display());
         Ok(file)
     }
@@ -151,11 +171,15 @@ impl Run<'_> {
         self.bar = None;
         match recorded {
             Ok(()) => {
-                if file.messages == 0 && self.args.source == STDIN {
+                if file.messages == 0 && self.args.source == PIPE {
                     tracing::warn!("there was no message on stdin");
                 }
-                file.finish()?;
+                if file.finish()? == Reader::Gone {
+                    return Ok(());
+                }
             }
+            // whoever reads stdout has had enough
+            Err(Trouble::File(SinkError::Closed(_))) => return Ok(()),
             Err(Trouble::File(error)) => return Err(file.abandon(error)),
             Err(Trouble::Source(failure)) => {
                 file.finish_unless_empty()?;
@@ -198,4 +222,11 @@ impl Run<'_> {
             bar.update(source.state(), file, elapsed);
         }
     }
+}
+
+/// Says that a disk, or whoever reads stdout, is waited for once the end was asked for.
+async fn say_if_it_takes_long(stop: CancellationToken) {
+    stop.cancelled().await;
+    sleep(SOON).await;
+    tracing::info!("what was received is still being written; another signal ends that at once");
 }

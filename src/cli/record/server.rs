@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use anyhow::anyhow;
 use foxglove_bridge::client::{Client, Ended, Event, Events, Message, Messages, Overflow, Queue, Topics};
-use foxglove_bridge::pattern::{TopicFilter, TopicPattern};
+use foxglove_bridge::pattern::TopicFilter;
 use foxglove_bridge::time::Timestamp;
+use tokio::task::JoinHandle;
 
 use super::bar::State;
 use super::file::File;
@@ -28,38 +29,43 @@ pub(super) struct Server {
     merge: Merge,
     missing: Missing,
     filter: TopicFilter,
-    /// Patterns of which no topic has come yet.
-    unmatched: Vec<TopicPattern>,
+    /// Warns of topics that are not there.
+    unmatched: JoinHandle<()>,
 }
 
 impl Server {
     /// Subscribes to the topics that a filter allows, also to those that come later.
     pub(super) fn subscribe(client: Client, filter: TopicFilter) -> Self {
-        unmatched::watch(&client, filter.include.clone(), None);
         Self {
+            unmatched: unmatched::watch(&client, filter.include.clone(), None),
             events: Some(client.events()),
             messages: client.subscribe_with(Topics::from(filter.clone()), QUEUE),
             client,
             merge: Merge::default(),
             missing: Missing::new(),
-            unmatched: filter.include.clone(),
             filter,
         }
     }
 
     fn on_event(&mut self, event: &Event, file: &mut File) -> Result<(), Trouble> {
         self.missing.note_unseen(self.events.as_ref().map_or(0, Events::dropped));
-        self.missing.on(event, Instant::now(), Timestamp::now());
+        let (now, at) = (Instant::now(), Timestamp::now());
         match event {
-            Event::ChannelAdded(channel) => {
-                self.unmatched.retain(|pattern| !pattern.matches(&channel.topic));
-                if self.filter.allows(&channel.topic) {
-                    self.merge.add(channel, file)?;
-                }
+            Event::ChannelAdded(channel) if self.filter.allows(&channel.topic) => {
+                self.merge.add(channel, file)?;
             }
             Event::ChannelRemoved(channel) => self.merge.remove(channel),
-            Event::Disconnected { .. } => self.merge.disconnected(),
-            Event::Connected { .. }
+            Event::Connected { .. } => self.missing.on_connected(now, at),
+            Event::Disconnected { reason, retry_in } => {
+                self.merge.disconnected();
+                // the end of everything is no gap
+                if retry_in.is_some() {
+                    self.missing.on_lost(reason, now, at);
+                }
+            }
+            Event::Status(status) => self.missing.on_status(status, now),
+            Event::Problem(problem) => self.missing.on_problem(problem, now),
+            Event::ChannelAdded(_)
             | Event::NewInfo { .. }
             | Event::ServiceAdded(_)
             | Event::ServiceRemoved(_)
@@ -67,9 +73,7 @@ impl Server {
             | Event::Graph(_)
             | Event::Playback(_)
             | Event::Time(_)
-            | Event::Status(_)
-            | Event::StatusRemoved(_)
-            | Event::Problem(_) => {}
+            | Event::StatusRemoved(_) => {}
         }
         Ok(())
     }
@@ -122,9 +126,8 @@ impl Source for Server {
         while let Some(event) = self.events.as_mut().and_then(Events::try_next) {
             self.on_event(&event, file)?;
         }
-        for pattern in &self.unmatched {
-            tracing::warn!("--topic {pattern} matches no topic of the server");
-        }
+        // it has ended, or does now; it does not panic
+        (&mut self.unmatched).await.ok();
         if self.merge.repeated > 0 {
             tracing::debug!("{} messages that were sent again are stored once", self.merge.repeated);
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use anyhow::Context;
 use foxglove_bridge::internals::{counted, printable};
-use foxglove_bridge::model::{Batch, ChannelId, Entry};
+use foxglove_bridge::model::{Batch, ChannelId, Entry, Extra};
 use foxglove_bridge::source::{ErrorKind, SourceError, Stop, Stream};
 use tokio::sync::mpsc;
 
@@ -36,6 +36,16 @@ struct Read {
     batch: Result<Option<Batch>, SourceError>,
     /// Lines that could not be used so far.
     bad_lines: u64,
+    /// Attachments and metadata.
+    extras: Vec<Extra>,
+    /// Dropped with the rest, which the reader may wait for.
+    _taken: Option<std::sync::mpsc::Sender<()>>,
+}
+
+impl Read {
+    fn of(batch: Result<Option<Batch>, SourceError>) -> Self {
+        Self { batch, bad_lines: 0, extras: Vec::new(), _taken: None }
+    }
 }
 
 impl Stdin {
@@ -51,6 +61,11 @@ impl Stdin {
 
     fn take(&mut self, read: Read, file: &mut File) -> Result<Came, Trouble> {
         self.bad_lines = read.bad_lines;
+        if !file.is_complete() {
+            for extra in read.extras {
+                file.write_extra(extra)?;
+            }
+        }
         match read.batch {
             Ok(Some(batch)) => {
                 self.write(&batch, file)?;
@@ -86,24 +101,33 @@ impl Stdin {
 
 /// Reads to the end, or until nobody takes it any more.
 fn read(unread: stdin::Stdin, sender: &mpsc::Sender<Read>) {
-    let (mut stream, counts): (Box<dyn Stream>, _) = match unread.sniff() {
-        Ok(Some(Sniffed::Lines(lines))) => {
-            let counts = lines.counts();
-            (lines, Some(counts))
-        }
-        Ok(Some(Sniffed::Mcap(stream))) => (stream, None),
+    let mut sniffed = match unread.sniff() {
+        Ok(Some(Sniffed::Mcap(stream))) => Sniffed::Mcap(Box::new(stream.with_extras())),
+        Ok(Some(lines)) => lines,
         Ok(None) => return,
-        Err(error) => {
-            // who receives it may be gone
-            return sender.blocking_send(Read { batch: Err(error), bad_lines: 0 }).unwrap_or_default();
-        }
+        Err(error) => return drop(sender.blocking_send(Read::of(Err(error)))),
     };
     loop {
-        let batch = stream.next();
-        let is_end = matches!(batch, Ok(None));
-        let bad_lines = counts.as_ref().map_or(0, |counts| counts.bad.load(Ordering::Relaxed));
-        if sender.blocking_send(Read { batch, bad_lines }).is_err() || is_end {
+        let (mut read, extras) = match &mut sniffed {
+            Sniffed::Lines(lines) => {
+                let batch = lines.next();
+                let bad_lines = lines.counts().bad.load(Ordering::Relaxed);
+                (Read { bad_lines, ..Read::of(batch) }, Vec::new())
+            }
+            Sniffed::Mcap(stream) => (Read::of(stream.next()), stream.take_extras()),
+        };
+        // attachments are large: one at a time
+        let taken = (!extras.is_empty()).then(std::sync::mpsc::channel::<()>);
+        read.extras = extras;
+        let is_end = matches!(read.batch, Ok(None));
+        let (guard, waiting) = taken.unzip();
+        read._taken = guard;
+        if sender.blocking_send(read).is_err() || is_end {
             return;
+        }
+        if let Some(waiting) = waiting {
+            // an error: it was taken
+            waiting.recv().unwrap_or_default();
         }
     }
 }

@@ -5,13 +5,14 @@
 //! message: if the program is killed, everything before that can be read.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use super::mcap_kept::Kept;
 use super::{FINISH_LIMIT, Recorded, SinkError};
-use crate::model::{Channel, ChannelId, Entry};
+use crate::model::{Channel, ChannelId, Entry, Extra};
 
 mod chunk;
 mod definitions;
@@ -32,7 +33,7 @@ pub use sync::OnDisk;
 
 use chunk::{Chunk, Latching};
 use definitions::Definitions;
-use parts::{Ended, Parts};
+use parts::{Ended, First, Parts};
 use pipeline::{HasEnded, Pipeline};
 use span::Span;
 pub(super) use sync::Syncing;
@@ -83,6 +84,8 @@ pub struct McapWriter {
     span: Span,
     flush_at: Option<Instant>,
     pipeline: Pipeline,
+    /// How long the end may take.
+    patience: Duration,
     syncing: Option<Syncing>,
     /// None until then.
     ended: Option<Ended>,
@@ -95,21 +98,52 @@ impl McapWriter {
     pub fn create(path: &Path, options: WriterOptions) -> Result<Self, SinkError> {
         let WriterOptions { threads, split, keep } = options;
         let threads = threads.map_or_else(options::default_threads, std::num::NonZero::get);
-        let kept = Kept::of(&keep);
+        let first = First::create(path, split, Kept::of(&keep))?;
+        Self::start(first, Span::new(split.duration), threads, FINISH_LIMIT)
+    }
+
+    /// Writes a recording from front to back to what takes it, such as a pipe or a socket, on a thread. It can be read while
+    /// it is written, and has an index at its end. `name`: for people. Once a write fails as [`BrokenPipe`], writing here is
+    /// [`SinkError::Closed`].
+    ///
+    /// Who reads sets the pace: [`McapWriter::write`], [`McapWriter::finish`] and dropping the writer wait for it as long as
+    /// it takes.
+    ///
+    /// ```
+    /// use foxglove_bridge::sink::McapWriter;
+    ///
+    /// let (mut reader, pipe) = std::io::pipe()?;
+    /// let writer = McapWriter::stream("pipe", pipe)?;
+    /// assert_eq!(writer.finish()?.messages, 0);
+    /// let mut recording = Vec::new();
+    /// std::io::Read::read_to_end(&mut reader, &mut recording)?;
+    /// assert!(recording.starts_with(b"\x89MCAP0\r\n") && recording.ends_with(b"\x89MCAP0\r\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`BrokenPipe`]: std::io::ErrorKind::BrokenPipe
+    pub fn stream(name: &str, to: impl Write + Send + 'static) -> Result<Self, SinkError> {
+        let first = First::stream(name, Box::new(to));
+        Self::start(first, Span::default(), options::default_threads(), Duration::MAX)
+    }
+
+    fn start(first: First, span: Span, threads: usize, patience: Duration) -> Result<Self, SinkError> {
+        let path = first.path().to_owned();
         let cant =
-            |error: std::io::Error| SinkError::Create { path: path.to_owned(), reason: error.to_string() };
+            |error: std::io::Error| SinkError::Create { path: path.clone(), reason: error.to_string() };
         let (sync, syncing) = sync::start().map_err(cant)?;
         let compressor = pipeline::compressor().map_err(cant)?;
-        let parts = Parts::create(path, split, kept, sync, compressor)?;
+        let pipeline = Pipeline::start(Parts::new(first, sync, compressor), threads).map_err(cant)?;
         Ok(Self {
-            path: parts.path().to_owned(),
+            path,
             definitions: Definitions::default(),
             ids: HashMap::new(),
             last: None,
             chunk: Chunk::default(),
-            span: Span::new(split.duration),
+            span,
             flush_at: None,
-            pipeline: Pipeline::start(parts, threads).map_err(cant)?,
+            pipeline,
+            patience,
             syncing: Some(syncing),
             ended: None,
         })
@@ -161,6 +195,13 @@ impl McapWriter {
         }
     }
 
+    /// Writes an attachment, or metadata, into the current file; metadata are in each file after it as well. What is equal
+    /// to metadata that are there is written once.
+    pub fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        self.end_chunk()?;
+        self.pipeline.write_extra(extra).map_err(|HasEnded| self.failure())
+    }
+
     /// When [`McapWriter::flush_if_due`] has something to do; None while nothing waits for it.
     pub fn flush_at(&self) -> Option<Instant> {
         self.flush_at
@@ -201,9 +242,15 @@ impl McapWriter {
     /// Completes the last file, and waits until the disk has all of them, for [`FINISH_LIMIT`] at most. A writer that is
     /// dropped does the same.
     pub fn finish(mut self) -> Result<Recorded, SinkError> {
-        let deadline = Instant::now() + FINISH_LIMIT;
-        let recorded = self.complete(FINISH_LIMIT)?;
-        let on_disk = self.into_syncing().map_or(Ok(OnDisk::Yes), |syncing| syncing.wait(deadline))?;
+        self.finish_now()
+    }
+
+    fn finish_now(&mut self) -> Result<Recorded, SinkError> {
+        let begin = Instant::now();
+        let recorded = self.complete(self.patience)?;
+        // of a stream nothing is left to wait for
+        let deadline = begin.checked_add(self.patience).unwrap_or_else(|| Instant::now() + FINISH_LIMIT);
+        let on_disk = self.syncing.take().map_or(Ok(OnDisk::Yes), |syncing| syncing.wait(deadline))?;
         Ok(Recorded { on_disk, ..recorded })
     }
 
@@ -260,10 +307,8 @@ impl McapWriter {
 
 impl Drop for McapWriter {
     fn drop(&mut self) {
-        let Some(syncing) = self.syncing.take() else { return };
-        let deadline = Instant::now() + FINISH_LIMIT;
-        if self.ended.is_none()
-            && let Err(error) = self.complete(FINISH_LIMIT).and_then(|_recorded| syncing.wait(deadline))
+        if self.pipeline.is_open()
+            && let Err(error) = self.finish_now()
         {
             tracing::error!("{error}");
         }

@@ -1,25 +1,43 @@
-//! One MCAP file in the making. Each write is of whole records; what the system has of one that failed is cut off.
+//! One MCAP file in the making, or a stream of one. Each write is of whole records; what a file has of one that failed is
+//! cut off.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::path::{Path, PathBuf};
 
-use mcap::records::{Metadata, op};
-use mcap::{Attachment, MAGIC};
+use mcap::MAGIC;
+use mcap::records::op;
 
 use super::super::SinkError;
-use super::records::{HEAD, begin, end, put_text, put_texts, put_u64, record};
+use super::records::{begin, end, put_text, put_texts, put_u64, record};
 use super::sealed::Sealed;
 use super::summary::{Known, Summary};
+use crate::model::{Attachment, Metadata};
 
 /// See the module's documentation.
 pub(super) struct PartFile {
     path: PathBuf,
-    file: File,
+    output: Output,
     /// Bytes written, all of whole records.
     bytes: u64,
     crc: crc32fast::Hasher,
     summary: Summary,
+}
+
+/// Where records go.
+pub(super) enum Output {
+    File(File),
+    /// Is written from front to back.
+    Stream(Box<dyn Write + Send>),
+}
+
+impl Output {
+    fn writer(&mut self) -> &mut dyn Write {
+        match self {
+            Self::File(file) => file,
+            Self::Stream(stream) => stream,
+        }
+    }
 }
 
 impl PartFile {
@@ -30,20 +48,37 @@ impl PartFile {
             ErrorKind::AlreadyExists => SinkError::Exists(path.clone()),
             _ => SinkError::Create { path: path.clone(), reason: error.to_string() },
         })?;
-        let mut part =
-            Self { path, file, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() };
-        let mut header = MAGIC.to_vec();
-        record(&mut header, op::HEADER, |out| {
-            put_text(out, profile);
-            put_text(out, concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")));
-        });
-        match part.write_records(&[&header]) {
+        let mut part = Self::new(path, Output::File(file));
+        match part.write_records(&[&header(profile)]) {
             Ok(()) => Ok(part),
             Err(error) => {
-                // a name that is taken by nothing would be refused the next time; if it stays, it does
-                std::fs::remove_file(&part.path).ok();
+                part.remove();
                 Err(SinkError::Create { path: part.path, reason: error.to_string() })
             }
+        }
+    }
+
+    /// A stream, which [`PartFile::begin`] begins; `name`: for people.
+    pub(super) fn stream(name: &str, to: Box<dyn Write + Send>) -> Self {
+        Self::new(name.into(), Output::Stream(to))
+    }
+
+    /// Writes what a stream begins with, which may have to wait. A file has it already.
+    pub(super) fn begin(&mut self) -> Result<(), SinkError> {
+        if self.bytes == 0 { self.write(&[&header("")]) } else { Ok(()) }
+    }
+
+    fn new(path: PathBuf, output: Output) -> Self {
+        Self { path, output, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() }
+    }
+
+    /// Removes a file in which nothing is: a name that is taken by nothing would be refused the next time.
+    pub(super) fn remove(&self) {
+        if let Output::File(_) = self.output
+            && !self.is_removed()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::debug!("{}: can't be removed: {error}", self.path.display());
         }
     }
 
@@ -51,7 +86,7 @@ impl PartFile {
         let mut bytes = Vec::new();
         record(&mut bytes, op::METADATA, |out| {
             put_text(out, &metadata.name);
-            put_texts(out, &metadata.metadata);
+            put_texts(out, &metadata.values);
         });
         let at = self.bytes;
         self.write(&[&bytes])?;
@@ -59,20 +94,17 @@ impl PartFile {
         Ok(())
     }
 
-    pub(super) fn write_attachment(&mut self, attachment: &Attachment<'_>) -> Result<(), SinkError> {
+    pub(super) fn write_attachment(&mut self, attachment: &Attachment) -> Result<(), SinkError> {
         let mut head = Vec::new();
         let fields = begin(&mut head, op::ATTACHMENT);
-        put_u64(&mut head, attachment.log_time);
-        put_u64(&mut head, attachment.create_time);
+        put_u64(&mut head, attachment.log_time.nanos());
+        put_u64(&mut head, attachment.create_time.nanos());
         put_text(&mut head, &attachment.name);
         put_text(&mut head, &attachment.media_type);
         put_u64(&mut head, attachment.data.len() as u64);
         end(&mut head, fields, attachment.data.len() + size_of::<u32>());
-        let mut crc = crc32fast::Hasher::new();
-        crc.update(&head[HEAD..]);
-        crc.update(&attachment.data);
         let at = self.bytes;
-        self.write(&[&head, &attachment.data, &crc.finalize().to_le_bytes()])?;
+        self.write(&[&head, &attachment.data, &attachment.crc.to_le_bytes()])?;
         self.summary.add_attachment(at, self.bytes - at, attachment);
         Ok(())
     }
@@ -102,11 +134,15 @@ impl PartFile {
     }
 
     fn write(&mut self, records: &[&[u8]]) -> Result<(), SinkError> {
-        self.write_records(records).map_err(|error| self.failed(&error))
+        let written = self.write_records(records);
+        written.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &io::Error) -> SinkError {
-        SinkError::Write { path: self.path.clone(), reason: error.to_string() }
+        match (&self.output, error.kind()) {
+            (Output::Stream(_), ErrorKind::BrokenPipe) => SinkError::Closed(self.path.clone()),
+            _ => SinkError::Write { path: self.path.clone(), reason: error.to_string() },
+        }
     }
 
     fn write_records(&mut self, records: &[&[u8]]) -> io::Result<()> {
@@ -117,8 +153,10 @@ impl PartFile {
 
     /// Writes what counts in the checksum after that.
     fn append(&mut self, records: &[&[u8]]) -> io::Result<()> {
-        if let Err(error) = write_all(&mut self.file, records) {
-            if let Err(error) = self.file.set_len(self.bytes) {
+        if let Err(error) = write_all(self.output.writer(), records) {
+            if let Output::File(file) = &self.output
+                && let Err(error) = file.set_len(self.bytes)
+            {
                 tracing::debug!("{}: the end can't be cut off: {error}", self.path.display());
             }
             return Err(error);
@@ -135,22 +173,28 @@ impl PartFile {
         self.bytes
     }
 
-    /// What is in it, and the file for whoever waits until the disk has it.
-    pub(super) fn into_part(self) -> (super::super::Part, File) {
+    /// What is in it, and the file, if it is one, for whoever waits until the disk has it.
+    pub(super) fn into_part(self) -> (super::super::Part, Option<File>) {
         let part = super::super::Part {
             path: self.path,
             messages: self.summary.messages(),
             bytes: self.bytes,
             range: self.summary.range(),
         };
-        (part, self.file)
+        match self.output {
+            Output::File(file) => (part, Some(file)),
+            Output::Stream(_) => (part, None),
+        }
     }
 
     /// Whether no path leads to the file any more.
     #[cfg(unix)]
     pub(super) fn is_removed(&self) -> bool {
         use std::os::unix::fs::MetadataExt;
-        self.file.metadata().is_ok_and(|file| file.nlink() == 0)
+        match &self.output {
+            Output::File(file) => file.metadata().is_ok_and(|file| file.nlink() == 0),
+            Output::Stream(_) => false,
+        }
     }
 
     /// Where that can't be seen, an open file can't be removed.
@@ -160,13 +204,13 @@ impl PartFile {
     }
 }
 
-/// Writes parts in one go where the system takes them.
-fn write_all(file: &mut File, parts: &[&[u8]]) -> io::Result<()> {
+/// Writes parts in one go where the output takes them.
+fn write_all(to: &mut dyn Write, parts: &[&[u8]]) -> io::Result<()> {
     let mut slices: Vec<_> = parts.iter().copied().map(IoSlice::new).collect();
     let mut left = slices.as_mut_slice();
     IoSlice::advance_slices(&mut left, 0);
     while !left.is_empty() {
-        match file.write_vectored(left) {
+        match to.write_vectored(left) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => IoSlice::advance_slices(&mut left, written),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -174,4 +218,14 @@ fn write_all(file: &mut File, parts: &[&[u8]]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a file begins with.
+fn header(profile: &str) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    record(&mut header, op::HEADER, |out| {
+        put_text(out, profile);
+        put_text(out, concat!("foxglove-bridge ", env!("CARGO_PKG_VERSION")));
+    });
+    header
 }

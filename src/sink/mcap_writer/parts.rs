@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 
@@ -17,6 +17,7 @@ use super::names::Names;
 use super::part_file::PartFile;
 use super::sealed::Sealed;
 use super::summary::Known;
+use crate::model::Extra;
 use crate::time::Timestamp;
 
 /// A file takes at most this part of the disk budget: less than that is lost of a recording when the oldest one goes.
@@ -33,6 +34,8 @@ pub(super) struct Parts {
     current: PartFile,
     /// Messages of the current file without those that are repeated.
     own: u64,
+    /// Whether the current file has an attachment that is nowhere else.
+    has_attachment: bool,
     /// The next chunk begins a file.
     split_next: bool,
     finished: VecDeque<Finished>,
@@ -48,6 +51,14 @@ struct Finished {
     own: u64,
 }
 
+/// Has the disk take a file that is complete. A stream is with its reader already.
+fn sync(waiting: &Sender<(File, PathBuf)>, file: Option<File>, part: &Part) {
+    if let Some(file) = file {
+        // nobody may wait for it any more
+        waiting.send((file, part.path.clone())).ok();
+    }
+}
+
 /// How a recording ended.
 #[derive(Debug)]
 pub(super) struct Ended {
@@ -59,32 +70,51 @@ pub(super) struct Ended {
     pub(super) error: Option<SinkError>,
 }
 
+/// The first file, and the names of those after it.
+pub(super) struct First {
+    names: Names,
+    split: Split,
+    kept: Kept,
+    file: PartFile,
+}
+
+impl First {
+    /// Makes it.
+    pub(super) fn create(path: &Path, split: Split, kept: Kept) -> Result<Self, SinkError> {
+        let mut names = if split.is_split() { Names::numbered(path)? } else { Names::One(path.to_owned()) };
+        let file = PartFile::create(names.next(Timestamp::now()), &kept.profile)?;
+        Ok(Self { names, split, kept, file })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// A stream, which no other follows.
+    pub(super) fn stream(name: &str, to: Box<dyn Write + Send>) -> Self {
+        let file = PartFile::stream(name, to);
+        Self { names: Names::One(name.into()), split: Split::default(), kept: Kept::default(), file }
+    }
+}
+
 impl Parts {
-    /// Makes the first file.
-    pub(super) fn create(
-        path: &Path,
-        split: Split,
-        kept: Kept,
-        sync: Sender<(File, PathBuf)>,
-        compressor: Compressor<'static>,
-    ) -> Result<Self, SinkError> {
-        let is_split = split.is_split();
-        let mut names = if is_split { Names::numbered(path)? } else { Names::One(path.to_owned()) };
-        let current = PartFile::create(names.next(Timestamp::now()), &kept.profile)?;
-        Ok(Self {
+    pub(super) fn new(first: First, sync: Sender<(File, PathBuf)>, compressor: Compressor<'static>) -> Self {
+        let First { names, split, kept, file } = first;
+        Self {
             names,
             split,
             kept,
             known: Known::default(),
-            latched: is_split.then(Latched::default),
-            current,
+            latched: split.is_split().then(Latched::default),
+            current: file,
             own: 0,
+            has_attachment: false,
             split_next: false,
             finished: VecDeque::new(),
             removed: 0,
             sync,
             compressor,
-        })
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -96,12 +126,29 @@ impl Parts {
         self.removed + self.in_finished() + self.current.bytes()
     }
 
-    /// Writes what is kept of other files.
-    pub(super) fn write_kept(&mut self) -> Result<(), SinkError> {
+    /// Writes what a stream begins with, and what is kept of other files.
+    pub(super) fn begin(&mut self) -> Result<(), SinkError> {
+        self.current.begin()?;
         for metadata in &self.kept.metadata {
             self.current.write_metadata(metadata)?;
         }
-        self.kept.for_each_attachment(|attachment| self.current.write_attachment(attachment))
+        self.kept.for_each_attachment(|attachment| self.current.write_attachment(&attachment))
+    }
+
+    /// Writes an attachment or metadata, which each later file has as well.
+    pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        match extra {
+            Extra::Attachment(attachment) => {
+                self.current.write_attachment(&attachment)?;
+                self.has_attachment = true;
+            }
+            Extra::Metadata(metadata) if !self.kept.metadata.contains(&metadata) => {
+                self.current.write_metadata(&metadata)?;
+                self.kept.metadata.push(metadata);
+            }
+            Extra::Metadata(_) => {}
+        }
+        Ok(())
     }
 
     /// The next chunk begins a file.
@@ -140,8 +187,9 @@ impl Parts {
         };
         tracing::info!("the recording goes on in {}", next.path().display());
         let own = std::mem::take(&mut self.own);
+        self.has_attachment = false;
         let (part, file) = std::mem::replace(&mut self.current, next).into_part();
-        self.sync(file, &part);
+        sync(&self.sync, file, &part);
         self.finished.push_back(Finished { part, own });
         while self.split.max_files.is_some_and(|most| self.finished.len() >= most.get()) {
             self.remove_oldest();
@@ -189,20 +237,19 @@ impl Parts {
         true
     }
 
-    fn sync(&self, file: File, part: &Part) {
-        // nobody waits for it any more
-        self.sync.send((file, part.path.clone())).ok();
-    }
-
-    /// Completes the last file, unless there was an error.
+    /// Completes the last file, unless there was an error: then it is removed if it has no message of its own.
     pub(super) fn finish(mut self, error: Option<SinkError>) -> Ended {
         let error = error.or_else(|| self.current.finish(&self.known).err()).or_else(|| {
             let path = self.current.path();
             self.current.is_removed().then(|| SinkError::Removed(path.to_owned()))
         });
-        let (part, file) = self.current.into_part();
-        self.sync.send((file, part.path.clone())).ok();
-        self.finished.push_back(Finished { part, own: self.own });
+        if error.is_some() && self.own == 0 && !self.has_attachment {
+            self.current.remove();
+        } else {
+            let (part, file) = self.current.into_part();
+            sync(&self.sync, file, &part);
+            self.finished.push_back(Finished { part, own: self.own });
+        }
         let readable = self.finished.iter().map(|file| file.own).sum();
         Ended { parts: self.finished.into_iter().map(|file| file.part).collect(), readable, error }
     }

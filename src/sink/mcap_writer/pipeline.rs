@@ -14,6 +14,7 @@ use super::super::SinkError;
 use super::chunk::Chunk;
 use super::parts::{Ended, Parts};
 use super::sealed::{COMPRESSION_LEVEL, Sealed};
+use crate::model::Extra;
 
 /// Bytes of chunks that are with the threads, for each that compresses, before they are compressed.
 const IN_FLIGHT: usize = 4 << 20;
@@ -41,6 +42,7 @@ struct Job {
 /// For the thread that writes.
 enum Order {
     Write(Receiver<Sealed>, usize),
+    Extra(Extra, usize),
     Split,
 }
 
@@ -104,13 +106,33 @@ impl Pipeline {
 
     /// Hands a chunk over, and gives an empty one for it. Waits while the threads have enough to do.
     pub(super) fn write(&self, chunk: Chunk) -> Result<Chunk, HasEnded> {
-        let mut flow = lock(&self.shared.flow);
-        while !flow.has_ended && flow.bytes > 0 && flow.bytes + chunk.len() > self.limit {
-            flow = self.shared.room.wait(flow).unwrap_or_else(PoisonError::into_inner);
-        }
-        drop(flow);
+        self.wait_for_room(chunk.len());
         self.write_last(chunk)?;
         Ok(lock(&self.shared.spare).chunks.pop().unwrap_or_default())
+    }
+
+    fn wait_for_room(&self, bytes: usize) {
+        let mut flow = lock(&self.shared.flow);
+        while !flow.has_ended && flow.bytes > 0 && flow.bytes + bytes > self.limit {
+            flow = self.shared.room.wait(flow).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Hands an attachment or metadata over. Waits as [`Pipeline::write`] does.
+    pub(super) fn write_extra(&self, extra: Extra) -> Result<(), HasEnded> {
+        let bytes = match &extra {
+            Extra::Attachment(attachment) => attachment.data.len(),
+            Extra::Metadata(_) => 0,
+        };
+        self.wait_for_room(bytes);
+        let mut flow = lock(&self.shared.flow);
+        if flow.has_ended {
+            return Err(HasEnded);
+        }
+        flow.bytes += bytes;
+        drop(flow);
+        let ways = self.ways.as_ref().ok_or(HasEnded)?;
+        ways.orders.send(Order::Extra(extra, bytes)).map_err(|_gone| HasEnded)
     }
 
     /// The same without waiting, for one that no other follows.
@@ -132,6 +154,11 @@ impl Pipeline {
     pub(super) fn split(&self) -> Result<(), HasEnded> {
         let ways = self.ways.as_ref().ok_or(HasEnded)?;
         ways.orders.send(Order::Split).map_err(|_gone| HasEnded)
+    }
+
+    /// Whether chunks can come; they can't once the end was asked for.
+    pub(super) fn is_open(&self) -> bool {
+        self.ways.is_some()
     }
 
     /// No more chunks come: waits for the end. None after `limit`, and if the thread panicked.
@@ -166,10 +193,16 @@ fn write(mut parts: Parts, ordered: &Receiver<Order>, shared: &Shared) -> Ended 
 }
 
 fn write_all(parts: &mut Parts, ordered: &Receiver<Order>, shared: &Shared) -> Result<(), SinkError> {
-    parts.write_kept()?;
+    parts.begin()?;
     for order in ordered {
         match order {
             Order::Split => parts.split(),
+            Order::Extra(extra, bytes) => {
+                parts.write_extra(extra)?;
+                shared.written.store(parts.bytes(), Ordering::Relaxed);
+                lock(&shared.flow).bytes -= bytes;
+                shared.room.notify_one();
+            }
             Order::Write(sealed, bytes) => {
                 let sealed = sealed.recv().map_err(|_panicked| SinkError::Write {
                     path: PathBuf::from(parts.path()),

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mcap::MAGIC;
 use mcap::records::op;
-use mcap::{Attachment, MAGIC};
 
 use super::definitions::Definition;
 use super::records::{begin, end, put_map, put_text, put_u16, put_u32, put_u64, record};
 use super::sealed::Sealed;
+use crate::model::Attachment;
 use crate::time::{TimeRange, Timestamp};
 
 /// Records of one kind, one after the other.
@@ -91,12 +92,12 @@ impl Summary {
     }
 
     /// Takes note of an attachment whose record of `length` bytes begins at `at`.
-    pub(super) fn add_attachment(&mut self, at: u64, length: u64, attachment: &Attachment<'_>) {
+    pub(super) fn add_attachment(&mut self, at: u64, length: u64, attachment: &Attachment) {
         self.attachments.add(op::ATTACHMENT_INDEX, |out| {
             put_u64(out, at);
             put_u64(out, length);
-            put_u64(out, attachment.log_time);
-            put_u64(out, attachment.create_time);
+            put_u64(out, attachment.log_time.nanos());
+            put_u64(out, attachment.create_time.nanos());
             put_u64(out, attachment.data.len() as u64);
             put_text(out, &attachment.name);
             put_text(out, &attachment.media_type);

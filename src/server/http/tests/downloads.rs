@@ -28,7 +28,7 @@ impl Recordings for Large {
         Ok((self.files().remove(0), Box::new(Cursor::new(vec![0; SIZE]))))
     }
 
-    fn timeline(&self, _bins: usize) -> Result<Timeline, String> {
+    fn timeline(&self, _within: TimeRange, _bins: usize) -> Result<Timeline, String> {
         Err("none".into())
     }
 

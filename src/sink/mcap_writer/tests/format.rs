@@ -76,6 +76,54 @@ fn an_error_of_the_disk_comes_once_and_later_calls_fail_too() {
     fs::rename(&moved, folder.path()).unwrap();
 }
 
+/// Takes so many writes, then it is closed.
+struct Reader(usize);
+
+impl Write for Reader {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.checked_sub(1).ok_or(std::io::ErrorKind::BrokenPipe)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_stream_is_the_file_and_ends_when_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let sent = [(1, 5, vec![1]), (2, 3, noise(2, CHUNK_SIZE)), (1, 7, Vec::new())];
+    let write = |writer: &mut McapWriter| {
+        [1, 2].iter().for_each(|id| writer.add_channel(&channel(*id, false)).unwrap());
+        sent.iter().for_each(|message| send(writer, message));
+    };
+    let [file, stream] = ["file", "stream"].map(|name| folder.path().join(name));
+    let mut writer = McapWriter::create(&file, WriterOptions::default()).unwrap();
+    write(&mut writer);
+    writer.finish().unwrap();
+    let mut writer = McapWriter::stream("it", fs::File::create(&stream).unwrap()).unwrap();
+    write(&mut writer);
+    let recorded = writer.finish().unwrap();
+    assert!(fs::read(file).unwrap() == fs::read(&stream).unwrap());
+    assert_eq!((recorded.messages, recorded.on_disk, recorded.files()), (3, OnDisk::Yes, "it".to_owned()));
+    assert_eq!(recorded.bytes, fs::metadata(&stream).unwrap().len());
+    // closed within its header, its messages or its end
+    for writes in 0..4 {
+        let mut writer = McapWriter::stream("it", Reader(writes)).unwrap();
+        let closed = [1, 2].map(|id| writer.add_channel(&channel(id, false)));
+        let sent = sent
+            .iter()
+            .map(|(id, time, payload)| writer.write(&Entry::at(ChannelId(*id), Timestamp(*time)), payload));
+        let mut outcomes: Vec<_> = closed.into_iter().chain(sent).collect();
+        if outcomes.iter().all(Result::is_ok) {
+            outcomes.push(writer.finish().map(drop));
+        }
+        let error = outcomes.into_iter().find_map(Result::err);
+        assert!(matches!(error, Some(SinkError::Closed(_))), "{writes}: {error:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     /// Whatever the threads do, chunks are in the order in which they were made.

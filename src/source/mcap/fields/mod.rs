@@ -11,7 +11,8 @@ use bytes::Bytes;
 use mcap::records::op;
 
 use super::records::{MAX_DEFINITIONS, to_usize};
-use crate::model::Schema;
+use crate::model::{Attachment, Schema};
+use crate::time::Timestamp;
 
 /// Bytes of the name of a compression; `zstd` has four.
 const MAX_COMPRESSION_NAME: usize = 64;
@@ -149,6 +150,17 @@ pub(super) struct AttachmentHead {
     /// Where in the body the data begins.
     pub(super) data_start: u64,
     pub(super) text: Text,
+}
+
+/// An attachment whose record is whole.
+pub(super) fn attachment(body: &[u8]) -> Option<Attachment> {
+    let mut fields = Fields::of(body);
+    let (log_time, create_time) = (Timestamp(fields.u64()?), Timestamp(fields.u64()?));
+    let (name, media_type) = (fields.text()?, fields.text()?);
+    let size = usize::try_from(fields.u64()?).ok()?;
+    let (data, crc) = fields.rest.split_at_checked(size)?;
+    let (data, crc) = (Bytes::copy_from_slice(data), u32::from_le_bytes(*crc.first_chunk()?));
+    Some(Attachment { name, media_type, log_time, create_time, data, crc })
 }
 
 impl AttachmentHead {

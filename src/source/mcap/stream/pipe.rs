@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::time::Instant;
 
 use super::linear::{Linear, Work};
-use crate::model::Batch;
+use crate::model::{Batch, Extra};
 use crate::registry::Registry;
 use crate::source::mcap::damage::DamageLog;
 use crate::source::mcap::records::to_usize;
@@ -38,6 +38,18 @@ impl<R: Read + Send> McapStream<R> {
         }
     }
 
+    /// Has attachments, of at most 256 MiB each, and metadata kept for [`McapStream::take_extras`]; else they are passed over.
+    #[must_use]
+    pub fn with_extras(mut self) -> Self {
+        self.linear.with_extras();
+        self
+    }
+
+    /// What came beside messages with the last batch. To be asked after each, which may have nothing but that.
+    pub fn take_extras(&mut self) -> Vec<Extra> {
+        self.linear.take_extras()
+    }
+
     /// Messages left out so far, since their channels were not defined.
     #[cfg(test)]
     pub(in crate::source::mcap) fn undefined(&self) -> u64 {
@@ -66,6 +78,7 @@ impl<R: Read + Send> Stream for McapStream<R> {
                     Some(error) => return Err(error),
                     None => continue,
                 },
+                None if self.linear.has_extras() => return Ok(Some(Batch::default())),
                 None => {}
             }
             let Some(input) = &mut self.input else { return self.damage.at_end().map_or(Ok(None), Err) };

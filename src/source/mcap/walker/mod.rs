@@ -98,8 +98,18 @@ pub(super) struct Walker {
     pub(super) is_growing: bool,
     /// Where the last chunk without a length has its first record.
     pub(super) fixed_from: u64,
-    /// Whether headers and metadata come as records, and attachments with all before their data in the window.
-    pub(super) shows_extras: bool,
+    pub(super) extras: Extras,
+}
+
+/// What is shown of attachments, metadata and headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extras {
+    /// Nothing: they are skipped.
+    Skipped,
+    /// Headers and metadata come as records; attachments are skipped with all before their data in the window.
+    Listed,
+    /// Metadata and attachments come as records.
+    Whole,
 }
 
 impl Walker {
@@ -113,7 +123,7 @@ impl Walker {
             old_ids: HashSet::new(),
             is_growing: false,
             fixed_from: 0,
-            shows_extras: false,
+            extras: Extras::Skipped,
         }
     }
 

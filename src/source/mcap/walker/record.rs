@@ -2,7 +2,7 @@
 
 use mcap::records::op;
 
-use super::{Phase, WalkStep, Walker};
+use super::{Extras, Phase, WalkStep, Walker};
 use crate::source::mcap::fields::{AttachmentHead, chunk_head};
 use crate::source::mcap::records::{
     LARGE_CHUNK, MAGIC, MAX_DEFINITIONS, MAX_IN_MEMORY, RECORD_HEADER, record_header, to_usize,
@@ -16,6 +16,9 @@ const CHUNK_HEAD: u64 = 4096;
 
 /// Bytes of an attachment that hold all before its data.
 const ATTACHMENT_HEAD: u64 = 1 << 20;
+
+/// A longer attachment is not held in memory, where it is wanted whole.
+const MAX_ATTACHMENT: u64 = 256 << 20;
 
 /// rosbag2 keeps a description of every topic in its metadata, which can be megabytes; longer ones are skipped.
 const MAX_EXTRA: u64 = 64 << 20;
@@ -50,10 +53,14 @@ impl Walker {
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
         match opcode {
-            op::HEADER | op::METADATA if self.shows_extras && length <= MAX_EXTRA => {
+            op::HEADER if self.extras == Extras::Listed && length <= MAX_EXTRA => {
                 return self.whole(opcode, whole);
             }
-            op::ATTACHMENT if self.shows_extras => return self.attachment(whole),
+            op::METADATA if self.extras != Extras::Skipped && length <= MAX_EXTRA => {
+                return self.whole(opcode, whole);
+            }
+            op::ATTACHMENT if self.extras == Extras::Listed => return self.attachment(whole),
+            op::ATTACHMENT if self.extras == Extras::Whole => return self.whole(opcode, whole),
             op::DATA_END if self.window.sums.is_some() && bytes.len() < DATA_END.min(to_usize(whole)) => {
                 return self.more(DATA_END);
             }
@@ -99,6 +106,7 @@ impl Walker {
         let offset = self.offset();
         let (limit, reason) = match opcode {
             op::SCHEMA | op::CHANNEL => (MAX_DEFINITIONS as u64, "the definition is larger than 256 MiB"),
+            op::ATTACHMENT => (MAX_ATTACHMENT, "the attachment is larger than 256 MiB"),
             _ => (MAX_IN_MEMORY, "the record is larger than 1 GiB"),
         };
         if whole > limit {

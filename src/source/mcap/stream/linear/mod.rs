@@ -12,13 +12,13 @@ use bytes::Bytes;
 use mcap::records::op;
 
 use super::definitions::Definitions;
-use crate::model::Batch;
+use crate::model::{Batch, Extra};
 use crate::pattern::TopicPattern;
 use crate::registry::Registry;
 use crate::source::mcap::chunk::Unpacker;
 use crate::source::mcap::faults::{Faults, NO_FOOTER, NOTHING_TO_RECOVER};
 use crate::source::mcap::records::RECORD_HEADER;
-use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
+use crate::source::mcap::walker::{Extras, ForwardRead, WalkStep, Walker};
 use crate::source::{SourceError, TopicRules};
 
 mod chunk;
@@ -70,6 +70,8 @@ pub(super) struct Linear {
     has_message: bool,
     /// Topics whose old messages count, beside those that say so.
     latched: Vec<TopicPattern>,
+    /// What was found beside messages, if it is wanted.
+    extras: Vec<Extra>,
     /// Until there is a message: why there is none.
     faults: Faults,
     warnings: Vec<String>,
@@ -92,6 +94,7 @@ impl Linear {
             undefined: 0,
             has_message: false,
             latched: Vec::new(),
+            extras: Vec::new(),
             faults: Faults::default(),
             warnings: Vec::new(),
         }
@@ -104,6 +107,20 @@ impl Linear {
         self.walker.old_until = until;
         self.latched = latched;
         self
+    }
+
+    /// Attachments and metadata are wanted too.
+    pub(super) fn with_extras(&mut self) {
+        self.walker.extras = Extras::Whole;
+    }
+
+    /// What was found beside messages since this was last asked.
+    pub(super) fn take_extras(&mut self) -> Vec<Extra> {
+        std::mem::take(&mut self.extras)
+    }
+
+    pub(super) fn has_extras(&self) -> bool {
+        !self.extras.is_empty()
     }
 
     /// From here on everything counts.
@@ -149,7 +166,7 @@ impl Linear {
     /// Works on what has been read until something is ready.
     pub(super) fn work(&mut self) -> Work {
         loop {
-            if !self.ready.is_empty() {
+            if !(self.ready.is_empty() && self.extras.is_empty()) {
                 return Work::Ready;
             }
             if let Some(chunk) = self.chunk.take() {
@@ -175,7 +192,9 @@ impl Linear {
                 WalkStep::Skipped { .. } => {}
                 WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
                 // sharing what came before moves the window
-                WalkStep::Record { opcode: op::CHUNK, .. } if !self.batch.entries.is_empty() => {
+                WalkStep::Record { opcode: op::CHUNK | op::ATTACHMENT | op::METADATA, .. }
+                    if !self.batch.entries.is_empty() =>
+                {
                     self.flush_loose();
                 }
                 WalkStep::Record { opcode: op::CHUNK, offset, body } => {
@@ -184,6 +203,9 @@ impl Linear {
                         self.suspect = Some(Suspect { offset, body, reason });
                         return Work::Suspect { end };
                     }
+                }
+                WalkStep::Record { opcode: opcode @ (op::ATTACHMENT | op::METADATA), offset, body } => {
+                    self.on_extra(opcode, offset, &body);
                 }
                 WalkStep::Record { opcode, offset, body } => self.on_definition(opcode, offset, &body),
                 WalkStep::TooLarge { offset, reason } | WalkStep::Broken { offset, reason } => {

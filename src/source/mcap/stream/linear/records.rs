@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use mcap::records::op;
+
 use super::Linear;
-use crate::model::Entry;
+use crate::model::{Entry, Extra, Metadata};
 use crate::source::Order;
 use crate::source::mcap::channels::IdMeaning;
-use crate::source::mcap::fields::Definition;
+use crate::source::mcap::fields::{Definition, MetadataRecord, attachment};
 use crate::source::mcap::records::message;
 use crate::source::mcap::stream::definitions::Change;
 use crate::source::past::is_latched;
@@ -61,6 +63,26 @@ impl Linear {
                 self.apply(change);
             }
             Err(reason) => self.lose(offset, reason),
+        }
+    }
+
+    /// An attachment or metadata.
+    pub(super) fn on_extra(&mut self, opcode: u8, offset: u64, body: &Range<usize>) {
+        let bytes = &self.walker.window()[body.clone()];
+        let extra = match opcode {
+            op::ATTACHMENT => attachment(bytes).map(Extra::Attachment),
+            _ => MetadataRecord::decode(bytes)
+                .map(|record| Extra::Metadata(Metadata { name: record.name, values: record.values })),
+        };
+        match extra {
+            Some(extra) => {
+                self.walker.pass(body);
+                self.extras.push(extra);
+            }
+            None => {
+                self.walker.pass_unusable(body);
+                self.lose(offset, "an attachment or metadata can't be read");
+            }
         }
     }
 

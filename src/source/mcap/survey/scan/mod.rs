@@ -18,7 +18,7 @@ use crate::source::mcap::faults::{Faults, NO_FOOTER};
 use crate::source::mcap::fields::Definition;
 use crate::source::mcap::records::{RECORD_HEADER, message, to_usize, walk};
 use crate::source::mcap::stream::Reading;
-use crate::source::mcap::walker::{ForwardRead, WalkStep, Walker};
+use crate::source::mcap::walker::{Extras, ForwardRead, WalkStep, Walker};
 use crate::source::{Order, ScanProgress, SourceError};
 
 mod beside;
@@ -82,7 +82,7 @@ struct Scan<'a, R> {
 impl<'a, R: ForwardRead> Scan<'a, R> {
     fn new(name: &'a str, input: R, unpacker: Unpacker, order: Order, keep: Keep) -> Self {
         let mut walker = Walker::new(&unpacker);
-        walker.shows_extras = true;
+        walker.extras = Extras::Listed;
         Self {
             name,
             input,
