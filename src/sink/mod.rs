@@ -197,7 +197,7 @@ fn record(tap: &Tap, mut writer: McapWriter) -> Result<Complete, SinkError> {
         }
         Err(error) => {
             let readable = match writer.abandon() {
-                0 => "nothing of it can be read".to_owned(),
+                0 => "it has no message and is removed".to_owned(),
                 1 => "the 1 message recorded before can be read".to_owned(),
                 count => format!("the {count} messages recorded before can be read"),
             };
