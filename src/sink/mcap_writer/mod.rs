@@ -155,7 +155,8 @@ impl McapWriter {
     }
 
     /// Adds a channel. One that is equal to another but for its id is written once. What of a latched channel still counts
-    /// is repeated at the beginning of each file but the first.
+    /// is repeated at the beginning of each file but the first, with the log time of the first message after it; the publish
+    /// time stays.
     pub fn add_channel(&mut self, channel: &Channel) -> Result<(), SinkError> {
         let id = self.definitions.id(channel, |definition| self.chunk.define(definition));
         let id = id.map_err(|too_many| self.failed(too_many.to_string()))?;
