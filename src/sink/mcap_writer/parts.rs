@@ -18,6 +18,7 @@ use super::part_file::PartFile;
 use super::sealed::Sealed;
 use super::summary::Known;
 use crate::model::Extra;
+use crate::printable::{SHORT, printable};
 use crate::time::Timestamp;
 
 /// A file takes at most this part of the disk budget: less than that is lost of a recording when the oldest one goes.
@@ -126,16 +127,15 @@ impl Parts {
         self.removed + self.in_finished() + self.current.bytes()
     }
 
-    /// Writes what a stream begins with, and what is kept of other files.
+    /// Writes what is kept of other files.
     pub(super) fn begin(&mut self) -> Result<(), SinkError> {
-        self.current.begin()?;
         for metadata in &self.kept.metadata {
             self.current.write_metadata(metadata)?;
         }
         self.kept.for_each_attachment(|attachment| self.current.write_attachment(&attachment))
     }
 
-    /// Writes an attachment or metadata, which each later file has as well.
+    /// Writes an attachment, or metadata or the profile, which each later file has as well.
     pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
         match extra {
             Extra::Attachment(attachment) => {
@@ -147,6 +147,14 @@ impl Parts {
                 self.kept.metadata.push(metadata);
             }
             Extra::Metadata(_) => {}
+            Extra::Profile(profile) if profile == self.kept.profile => {}
+            Extra::Profile(profile) if self.current.set_profile(&profile)? => self.kept.profile = profile,
+            Extra::Profile(profile) => tracing::warn!(
+                "{}: the profile stays \"{}\"; a later recording in the stream has \"{}\"",
+                self.path().display(),
+                printable(&self.kept.profile, SHORT),
+                printable(&profile, SHORT)
+            ),
         }
         Ok(())
     }
