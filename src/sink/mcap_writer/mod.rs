@@ -103,8 +103,8 @@ impl McapWriter {
     }
 
     /// Writes a recording from front to back to what takes it, such as a pipe or a socket, on a thread. It can be read while
-    /// it is written, from the first message on, and has an index at its end. `name`: for people. Once a write fails as [`BrokenPipe`], writing here is
-    /// [`SinkError::Closed`].
+    /// it is written, from the first message on, and has an index at its end. `name`: for people. Once a write fails as
+    /// [`BrokenPipe`], writing here is [`SinkError::Closed`].
     ///
     /// Who reads sets the pace: [`McapWriter::write`], [`McapWriter::finish`] and dropping the writer wait for it as long as
     /// it takes.
