@@ -272,6 +272,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("a topic that changes and changes back is recorded as two channels", "recorder_changing", false),
     ("each signal that asks for the end completes what record writes", "recorder_signals", false),
     ("a full disk ends record at once, with what was written", "recorder_disk_full", false),
+    ("after a write error a file of record without a message is removed", "recorder_disk_full_early", false),
     ("record ends after a count or a time, and replaces no file", "recorder_ends", false),
     ("record holds a server back, or is told what it left out", "recorder_held_back", false),
     ("a server that pauses for long is recorded", "recorder_paused", false),

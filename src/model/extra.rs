@@ -13,6 +13,8 @@ pub enum Extra {
     Attachment(Attachment),
     /// Texts by their names.
     Metadata(Metadata),
+    /// To which conventions its channels and messages keep, such as `ros2` (the MCAP specification's Header record).
+    Profile(String),
 }
 
 /// A file in a recording (the MCAP specification's Attachment record).

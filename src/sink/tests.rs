@@ -354,6 +354,7 @@ fn each_file_of_a_recording_begins_with_what_the_hub_latches() {
         .map(|messages| messages.into_iter().map(|seen| (seen.1, seen.4)).collect())
         .collect();
     let message = |time, payload: &str| (time, payload.as_bytes().to_vec());
-    assert_eq!(seen, [[message(0, "map"), message(5, "one")], [message(0, "map"), message(second, "two")]]);
+    let expected = [[message(0, "map"), message(5, "one")], [message(second, "map"), message(second, "two")]];
+    assert_eq!(seen, expected);
     assert_eq!((recorded.messages, recorded.on_disk), (4, OnDisk::Yes));
 }

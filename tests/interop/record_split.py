@@ -9,8 +9,8 @@ import tempfile
 from mcap.reader import make_reader
 from mcap.writer import Writer
 
-from bridge import OLD, Client, Server, check, equal, serving
-from record import got, info, read
+from bridge import OLD, PAUSE, SDK, Client, Server, check, equal, messages_in, serving
+from record import as_sent, got, info, read
 
 SECOND = 1_000_000_000
 START = 1_700_000_000 * SECOND
@@ -59,8 +59,14 @@ def own_messages(path, number, latched):
     equal(len(summary.channels), 2, f"channels of {path}")
     if number == 0:
         return messages
-    equal(messages[0], latched[-1], f"what {path} begins with")
+    equal(messages[0], repeated(latched[-1], messages[1]), f"what {path} begins with")
     return messages[1:]
+
+
+def repeated(latched, first):
+    """A latched message as it is repeated before this one: logged with it, published when it was."""
+    channel, times, data = latched
+    return channel, (first[1][0], *times[1:]), data
 
 
 def of_map(messages):
@@ -86,7 +92,10 @@ async def by_time():
             served += own
         equal(served, read(source)[0], "all parts one after the other")
         for file in (files[0], files[31]):
-            equal((info(file)["complete"], info(file)["warnings"]), (True, []), "what info says")
+            about = info(file)
+            equal((about["complete"], about["warnings"]), (True, []), "what info says")
+            equal(about["duration_seconds"], 59.9, "seconds of a part of a minute")
+        await together(files)
         # what is there is not touched
         server = Server(source, *arguments, "--record", path, "--split-duration", "60s")
         try:
@@ -94,6 +103,22 @@ async def by_time():
             check("run-0001.mcap: exists already" in server.said(), server.said())
         finally:
             server.stop()
+
+
+async def together(files):
+    """All parts are served as one recording: what is latched comes once more at the beginning of each part."""
+    messages = sorted((message for file in files for message in read(file)[0]), key=lambda message: message[1][0])
+    async with serving(*files, "--rate", "max", "--on-slow-client", "wait", "--at-end", "exit") as server:
+        client = await Client.connect(server, OLD, topics=None)
+        equal(await client.closed(), 1000, "close code; " + server.said())
+        equal(got(client), as_sent(messages), "what a client gets of all parts")
+    async with serving(*files, "--start-paused") as server:
+        client = await Client.connect(server, SDK, topics=None)
+        for minute, number in ((10, 0), (45, 18_000), (20, 0)):
+            target = START + minute * 60 * SECOND + SECOND // 20
+            begin = await client.answer(await client.control(PAUSE, 1.0, seek=target))
+            shown = lambda: [data for topic, _, data in messages_in(client.events[begin:]) if topic == "/map"]
+            await client.until(lambda _: b'{"map":%d}' % number in shown()[-1:], f"the map of minute {minute}")
 
 
 async def killed():
@@ -119,7 +144,8 @@ async def killed():
                 served += own_messages(file, number, of_map(served))
             messages, damaged = read(last)
             check(damaged, "a killed recorder completed its file")
-            equal(messages[:1], of_map(served)[-1:] if messages else [], "what the last part begins with")
+            if len(messages) > 1:
+                equal(messages[0], repeated(of_map(served)[-1], messages[1]), "what the last part begins with")
             served += messages[1:]
             equal(served, source_messages[:len(served)], "messages")
             check(before <= len(served), len(served), "messages, but", before, "were sent 4 s before the end")

@@ -350,6 +350,62 @@ async def disk_full():
         equal(info(path, code=4)["message_count"], len(messages), "messages of info")
 
 
+def limited(size):
+    """Arguments of a process whose files have at most so many bytes."""
+    def limit_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    return dict(preexec_fn=limit_files, restore_signals=False)
+
+
+def stream_of(*records):
+    """An MCAP stream of attachments (their content), and of messages (topic, second, payload); /map is latched."""
+    made = io.BytesIO()
+    writer = Writer(made)
+    writer.start()
+    latched = {"offered_qos_profiles": "- history: 1\n  depth: 1\n  reliability: 1\n  durability: 1\n"}
+    channels = {topic: writer.register_channel(topic, "raw", 0, about) for topic, about in (("/map", latched), ("/a", {}))}
+    for record in records:
+        if isinstance(record, bytes):
+            writer.add_attachment(0, 0, "file", "", record)
+        else:
+            topic, second, payload = record
+            writer.add_message(channels[topic], second * 1_000_000_000, payload, second * 1_000_000_000)
+    writer.finish()
+    return made.getvalue()
+
+
+async def disk_full_early():
+    """A file without a message of its own does not stay after a write error, unless it has an attachment."""
+    noise = random.Random(1).randbytes
+    with new_file() as path:
+        with recording("-", path, **limited(20_000)) as recorder:
+            await recorder.write(stream_of(("/a", 1, noise(60_000))))
+            said = await recorder.ends(1)
+        check("File too large" in said, said)
+        check(not os.path.exists(path), "a file without a message is left")
+        # nothing is in the way when there is room again
+        with recording("-", path) as recorder:
+            await recorder.write(stream_of(("/a", 1, noise(60_000))))
+            await recorder.ends()
+        equal(len(read(path)[0]), 1, "messages")
+    with new_file() as path:
+        attachment = noise(1000)
+        with recording("-", path, **limited(20_000)) as recorder:
+            await recorder.write(stream_of(attachment, ("/a", 1, noise(60_000))))
+            await recorder.ends(1)
+        with open(path, "rb") as file:
+            check(attachment in file.read(), "the attachment is lost")
+    # a second part in which there is room for what is latched alone
+    with tempfile.TemporaryDirectory() as folder:
+        with recording("-", os.path.join(folder, "run.mcap"), "--split-duration", "5s", **limited(100_000)) as recorder:
+            await recorder.write(stream_of(("/map", 0, noise(60_000)), ("/a", 1, b"small"), ("/a", 9, noise(60_000))))
+            said = await recorder.ends(1)
+        check("run-0002.mcap: recording failed: File too large" in said, said)
+        equal(os.listdir(folder), ["run-0001.mcap"], "files")
+        messages, damaged = read(os.path.join(folder, "run-0001.mcap"))
+        equal((len(messages), damaged), (2, False), "messages of the first part")
+
+
 async def ends():
     """It ends after a count, a time, and never replaces a file."""
     async with serving(DRIVE, "--loop") as server:
@@ -492,6 +548,9 @@ async def stdin_extras():
                     one.seek(0)
                     statistics = make_reader(one).get_summary().statistics
                     equal((statistics.attachment_count, statistics.metadata_count), (2, 2), "statistics")
+                    one.seek(0)
+                    equal(make_reader(one).get_header().profile, "ros2", "profile")
+                    one.seek(0)
                     equal([a.name for a in make_reader(one).iter_attachments()], ["large.bin", "calibration.yaml"], "by the index")
                 equal(len(read(path)[0]), 10, "messages")
                 equal(read(path)[1], False, "damaged")
@@ -503,9 +562,19 @@ async def stdin_extras():
                 for name in ("run-0001.mcap", "run-0002.mcap", "run-0003.mcap"):
                     with open(os.path.join(folder, name), "rb") as part:
                         parts.append(extras_of(part))
+                        part.seek(0)
+                        equal(make_reader(part).get_header().profile, "ros2", "profile of " + name)
                 equal([attachment for part in parts for attachment in part[0]], wanted[0], "attachments of all parts")
                 # the chunk of the messages comes after what was added meanwhile
                 equal([len(part[1]) for part in parts], [2 if chunking else 1, 2, 2], "metadata of the parts")
+                if not damaged:
+                    file.seek(0)
+                    with recording("-", "-", stdin=file, stdout=subprocess.PIPE) as recorder:
+                        streamed = io.BytesIO(await asyncio.to_thread(recorder.process.stdout.read))
+                        await recorder.ends()
+                    equal(extras_of(streamed), wanted, "attachments and metadata on stdout")
+                    streamed.seek(0)
+                    equal(make_reader(streamed).get_header().profile, "ros2", "profile on stdout")
                 # cut off within an attachment
                 with recording("-", os.path.join(folder, "cut.mcap")) as recorder:
                     await recorder.write(data[:1_000_000])
@@ -600,7 +669,7 @@ async def examples():
 
 TRIALS = dict(
     recorder_recordings=recordings, recorder_reconnect=reconnect, recorder_latched=reconnect_latched, recorder_playing=reconnect_playing,
-    recorder_changing=changing, recorder_signals=signals, recorder_disk_full=disk_full, recorder_ends=ends,
+    recorder_changing=changing, recorder_signals=signals, recorder_disk_full=disk_full, recorder_disk_full_early=disk_full_early, recorder_ends=ends,
     recorder_held_back=held_back, recorder_bar=bar, recorder_split=split, recorder_paused=paused, recorder_stdin_mcap=stdin_mcap, recorder_stdin_extras=stdin_extras, recorder_stdin_lines=stdin_lines,
     recorder_stdin_signal=stdin_signal, recorder_sdk=sdk, recorder_examples=examples,
 )

@@ -96,7 +96,7 @@ impl File {
         Ok(())
     }
 
-    /// Writes an attachment or metadata.
+    /// Writes an attachment, metadata or the profile.
     pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
         self.writer.write_extra(extra)
     }

@@ -36,7 +36,7 @@ struct Read {
     batch: Result<Option<Batch>, SourceError>,
     /// Lines that could not be used so far.
     bad_lines: u64,
-    /// Attachments and metadata.
+    /// What came beside messages.
     extras: Vec<Extra>,
     /// Dropped with the rest, which the reader may wait for.
     _taken: Option<std::sync::mpsc::Sender<()>>,

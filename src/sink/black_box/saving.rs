@@ -118,7 +118,7 @@ fn write(mut writer: McapWriter, pieces: &Receiver<Piece>) -> Result<Saved, Sink
     let mut contents = Contents::default();
     let written = pieces.iter().try_for_each(|piece| contents.write(piece, &mut writer));
     // without a message it is as old as it is
-    if let Err(error) = written.and_then(|()| contents.write_latched(Timestamp::default(), &mut writer)) {
+    if let Err(error) = written.and_then(|()| contents.write_latched(None, &mut writer)) {
         writer.abandon();
         return Err(error);
     }
@@ -152,7 +152,7 @@ impl Contents {
             Piece::Latched(batch) => self.latched.push(batch),
             Piece::Messages(block, at) => {
                 for stored in block.messages_from(at) {
-                    self.write_latched(stored.entry.log_time, writer)?;
+                    self.write_latched(Some(stored.entry.log_time), writer)?;
                     self.write_message(&stored.entry, stored.payload, writer)?;
                     let at = stored.entry.log_time;
                     self.range = joined(self.range, Some(TimeRange { start: at, end: at }));
@@ -163,12 +163,12 @@ impl Contents {
         Ok(())
     }
 
-    /// Writes what is latched, before the first message. What is older than that is logged with its time, since a file of a
-    /// minute would else span the hours in which nothing was kept; its publish time stays.
-    fn write_latched(&mut self, first: Timestamp, writer: &mut McapWriter) -> Result<(), SinkError> {
+    /// Writes what is latched, before the first message and with its log time: a file of a minute would else span the hours
+    /// in which nothing was kept. The publish time stays.
+    fn write_latched(&mut self, first: Option<Timestamp>, writer: &mut McapWriter) -> Result<(), SinkError> {
         for batch in std::mem::take(&mut self.latched) {
             for entry in &batch.entries {
-                let log_time = entry.log_time.max(first);
+                let log_time = first.unwrap_or(entry.log_time);
                 self.write_message(&Entry { log_time, ..*entry }, batch.payload(entry), writer)?;
             }
         }

@@ -81,13 +81,15 @@ impl Chunk {
         self.records.extend_from_slice(payload);
     }
 
-    /// Adds a message once more, as the record that it was in another chunk.
-    pub(super) fn push_again(&mut self, message: &[u8]) {
+    /// Adds a message once more, as the record that it was in another chunk but for its log time.
+    pub(super) fn push_again(&mut self, message: &[u8], log_time: u64) {
         let channel = message.get(HEAD..).and_then(|field| field.first_chunk());
-        let log_time = message.get(LOG_TIME..).and_then(|field| field.first_chunk());
-        if let (Some(channel), Some(log_time)) = (channel, log_time) {
-            self.index(u16::from_le_bytes(*channel), u64::from_le_bytes(*log_time));
-            self.records.extend_from_slice(message);
+        let around = message.split_at_checked(LOG_TIME).zip(message.get(LOG_TIME + size_of::<u64>()..));
+        if let (Some(channel), Some(((before, _), after))) = (channel, around) {
+            self.index(u16::from_le_bytes(*channel), log_time);
+            self.records.extend_from_slice(before);
+            self.records.extend_from_slice(&log_time.to_le_bytes());
+            self.records.extend_from_slice(after);
         }
     }
 

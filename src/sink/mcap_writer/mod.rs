@@ -103,8 +103,8 @@ impl McapWriter {
     }
 
     /// Writes a recording from front to back to what takes it, such as a pipe or a socket, on a thread. It can be read while
-    /// it is written, and has an index at its end. `name`: for people. Once a write fails as [`BrokenPipe`], writing here is
-    /// [`SinkError::Closed`].
+    /// it is written, from the first message on, and has an index at its end. `name`: for people. Once a write fails as
+    /// [`BrokenPipe`], writing here is [`SinkError::Closed`].
     ///
     /// Who reads sets the pace: [`McapWriter::write`], [`McapWriter::finish`] and dropping the writer wait for it as long as
     /// it takes.
@@ -155,7 +155,8 @@ impl McapWriter {
     }
 
     /// Adds a channel. One that is equal to another but for its id is written once. What of a latched channel still counts
-    /// is repeated at the beginning of each file but the first.
+    /// is repeated at the beginning of each file but the first, with the log time of the first message after it; the publish
+    /// time stays.
     pub fn add_channel(&mut self, channel: &Channel) -> Result<(), SinkError> {
         let id = self.definitions.id(channel, |definition| self.chunk.define(definition));
         let id = id.map_err(|too_many| self.failed(too_many.to_string()))?;
@@ -196,7 +197,8 @@ impl McapWriter {
     }
 
     /// Writes an attachment, or metadata, into the current file; metadata are in each file after it as well. What is equal
-    /// to metadata that are there is written once.
+    /// to metadata that are there is written once. A profile is that of all files if it comes before anything else; a
+    /// later one that differs is logged.
     pub fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
         self.end_chunk()?;
         self.pipeline.write_extra(extra).map_err(|HasEnded| self.failure())

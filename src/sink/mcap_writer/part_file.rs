@@ -2,7 +2,7 @@
 //! cut off.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use mcap::MAGIC;
@@ -18,6 +18,8 @@ use crate::model::{Attachment, Metadata};
 pub(super) struct PartFile {
     path: PathBuf,
     output: Output,
+    /// For the header.
+    profile: String,
     /// Bytes written, all of whole records.
     bytes: u64,
     crc: crc32fast::Hasher,
@@ -48,7 +50,7 @@ impl PartFile {
             ErrorKind::AlreadyExists => SinkError::Exists(path.clone()),
             _ => SinkError::Create { path: path.clone(), reason: error.to_string() },
         })?;
-        let mut part = Self::new(path, Output::File(file));
+        let mut part = Self::new(path, Output::File(file), profile);
         match part.write_records(&[&header(profile)]) {
             Ok(()) => Ok(part),
             Err(error) => {
@@ -58,18 +60,34 @@ impl PartFile {
         }
     }
 
-    /// A stream, which [`PartFile::begin`] begins; `name`: for people.
+    /// A stream, which gets its header with the first record; `name`: for people.
     pub(super) fn stream(name: &str, to: Box<dyn Write + Send>) -> Self {
-        Self::new(name.into(), Output::Stream(to))
+        Self::new(name.into(), Output::Stream(to), "")
     }
 
-    /// Writes what a stream begins with, which may have to wait. A file has it already.
-    pub(super) fn begin(&mut self) -> Result<(), SinkError> {
-        if self.bytes == 0 { self.write(&[&header("")]) } else { Ok(()) }
+    fn new(path: PathBuf, output: Output, profile: &str) -> Self {
+        let (profile, crc, summary) = (profile.to_owned(), crc32fast::Hasher::new(), Summary::default());
+        Self { path, output, profile, bytes: 0, crc, summary }
     }
 
-    fn new(path: PathBuf, output: Output) -> Self {
-        Self { path, output, bytes: 0, crc: crc32fast::Hasher::new(), summary: Summary::default() }
+    /// Sets the profile in the header; false, and nothing is done, if records follow that already.
+    pub(super) fn set_profile(&mut self, profile: &str) -> Result<bool, SinkError> {
+        if self.bytes > header(&self.profile).len() as u64 {
+            return Ok(false);
+        }
+        profile.clone_into(&mut self.profile);
+        if let Output::File(file) = &mut self.output {
+            let cleared = file.set_len(0).and_then(|()| file.rewind());
+            cleared.map_err(|error| self.failed(&error))?;
+            (self.bytes, self.crc) = (0, crc32fast::Hasher::new());
+            self.begin()?;
+        }
+        Ok(true)
+    }
+
+    /// Writes the header, unless it is there.
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if self.bytes == 0 { self.write(&[&header(&self.profile)]) } else { Ok(()) }
     }
 
     /// Removes a file in which nothing is: a name that is taken by nothing would be refused the next time.
@@ -88,6 +106,7 @@ impl PartFile {
             put_text(out, &metadata.name);
             put_texts(out, &metadata.values);
         });
+        self.begin()?;
         let at = self.bytes;
         self.write(&[&bytes])?;
         self.summary.add_metadata(at, bytes.len() as u64, &metadata.name);
@@ -103,6 +122,7 @@ impl PartFile {
         put_text(&mut head, &attachment.media_type);
         put_u64(&mut head, attachment.data.len() as u64);
         end(&mut head, fields, attachment.data.len() + size_of::<u32>());
+        self.begin()?;
         let at = self.bytes;
         self.write(&[&head, &attachment.data, &attachment.crc.to_le_bytes()])?;
         self.summary.add_attachment(at, self.bytes - at, attachment);
@@ -111,6 +131,7 @@ impl PartFile {
 
     /// Writes a chunk with its indexes. One without messages, which some readers take for damaged, is written as records.
     pub(super) fn write_chunk(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
+        self.begin()?;
         if chunk.messages() == 0 {
             return self.write(&[chunk.records()]);
         }
@@ -123,6 +144,7 @@ impl PartFile {
 
     /// Completes the file: all of it is with the system then.
     pub(super) fn finish(&mut self, known: &Known) -> Result<(), SinkError> {
+        self.begin()?;
         let end = self.summary.end_of_file(self.bytes, self.crc.clone().finalize(), known);
         self.write(&[&end])
     }

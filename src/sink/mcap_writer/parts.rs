@@ -18,6 +18,7 @@ use super::part_file::PartFile;
 use super::sealed::Sealed;
 use super::summary::Known;
 use crate::model::Extra;
+use crate::printable::{SHORT, printable};
 use crate::time::Timestamp;
 
 /// A file takes at most this part of the disk budget: less than that is lost of a recording when the oldest one goes.
@@ -126,16 +127,15 @@ impl Parts {
         self.removed + self.in_finished() + self.current.bytes()
     }
 
-    /// Writes what a stream begins with, and what is kept of other files.
+    /// Writes what is kept of other files.
     pub(super) fn begin(&mut self) -> Result<(), SinkError> {
-        self.current.begin()?;
         for metadata in &self.kept.metadata {
             self.current.write_metadata(metadata)?;
         }
         self.kept.for_each_attachment(|attachment| self.current.write_attachment(&attachment))
     }
 
-    /// Writes an attachment or metadata, which each later file has as well.
+    /// Writes an attachment, or metadata or the profile, which each later file has as well.
     pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
         match extra {
             Extra::Attachment(attachment) => {
@@ -147,6 +147,14 @@ impl Parts {
                 self.kept.metadata.push(metadata);
             }
             Extra::Metadata(_) => {}
+            Extra::Profile(profile) if profile == self.kept.profile => {}
+            Extra::Profile(profile) if self.current.set_profile(&profile)? => self.kept.profile = profile,
+            Extra::Profile(profile) => tracing::warn!(
+                "{}: the profile stays \"{}\"; a later recording in the stream has \"{}\"",
+                self.path().display(),
+                printable(&self.kept.profile, SHORT),
+                printable(&profile, SHORT)
+            ),
         }
         Ok(())
     }
@@ -160,7 +168,7 @@ impl Parts {
         let limit = self.split.size.into_iter().chain(self.split.disk_budget.map(|all| all / BUDGET_SHARE));
         let is_full = limit.min().is_some_and(|limit| self.current.size_with(chunk, &self.known) > limit);
         if self.own > 0 && (self.split_next || is_full) {
-            self.begin_next()?;
+            self.begin_next(chunk)?;
         }
         self.split_next = false;
         self.make_room(chunk);
@@ -175,8 +183,10 @@ impl Parts {
         Ok(())
     }
 
-    /// Completes the current file, and goes on in the next one.
-    fn begin_next(&mut self) -> Result<(), SinkError> {
+    /// Completes the current file, and goes on in the next one, whose first chunk of its own this is. What is latched gets
+    /// the log time of the first message after it: with its own one a file of a minute would span all that was recorded
+    /// before.
+    fn begin_next(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
         self.current.finish(&self.known)?;
         let next = loop {
             // a name that somebody has taken meanwhile is left out
@@ -190,6 +200,9 @@ impl Parts {
         self.has_attachment = false;
         let (part, file) = std::mem::replace(&mut self.current, next).into_part();
         sync(&self.sync, file, &part);
+        // definitions can fill a chunk: no message is known then but those of the file before
+        let last = part.range.map(|range| range.end.nanos());
+        let begin = chunk.first_log_time().or(last).unwrap_or_default();
         self.finished.push_back(Finished { part, own });
         while self.split.max_files.is_some_and(|most| self.finished.len() >= most.get()) {
             self.remove_oldest();
@@ -202,7 +215,7 @@ impl Parts {
             first.define_again(records);
         }
         for message in self.latched.iter().flat_map(Latched::messages) {
-            first.push_again(message);
+            first.push_again(message, begin);
         }
         if first.len() > 0 {
             let sealed = Sealed::of(first, &mut self.compressor, Vec::new());

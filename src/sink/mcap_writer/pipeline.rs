@@ -118,11 +118,11 @@ impl Pipeline {
         }
     }
 
-    /// Hands an attachment or metadata over. Waits as [`Pipeline::write`] does.
+    /// Hands an attachment, metadata or a profile over. Waits as [`Pipeline::write`] does.
     pub(super) fn write_extra(&self, extra: Extra) -> Result<(), HasEnded> {
         let bytes = match &extra {
             Extra::Attachment(attachment) => attachment.data.len(),
-            Extra::Metadata(_) => 0,
+            Extra::Metadata(_) | Extra::Profile(_) => 0,
         };
         self.wait_for_room(bytes);
         let mut flow = lock(&self.shared.flow);

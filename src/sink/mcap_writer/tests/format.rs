@@ -76,6 +76,41 @@ fn an_error_of_the_disk_comes_once_and_later_calls_fail_too() {
     fs::rename(&moved, folder.path()).unwrap();
 }
 
+fn profile(path: &Path) -> String {
+    match mcap::read::LinearReader::new(&fs::read(path).unwrap()).unwrap().next().unwrap().unwrap() {
+        mcap::records::Record::Header(header) => header.profile,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_profile_that_comes_first_is_that_of_all_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let ros2 = || Extra::Profile("ros2".into());
+    let split = Split { duration: Some(Duration::from_secs(1)), ..Split::default() };
+    let options = WriterOptions { split, ..WriterOptions::default() };
+    let path = folder.path().join("stream.mcap");
+    let file = McapWriter::create(&folder.path().join("run.mcap"), options).unwrap();
+    let stream = McapWriter::stream("it", fs::File::create(&path).unwrap()).unwrap();
+    for (mut writer, count) in [(file, 2), (stream, 1)] {
+        // what comes before records is there, and the last one counts
+        writer.write_extra(Extra::Profile("a longer profile".into())).unwrap();
+        writer.write_extra(ros2()).unwrap();
+        writer.add_channel(&channel(1, false)).unwrap();
+        send(&mut writer, &(1, 0, vec![]));
+        writer.write_extra(Extra::Profile("ros1".into())).unwrap();
+        send(&mut writer, &(1, 2_000_000_000, vec![]));
+        let parts = writer.finish().unwrap().parts;
+        let paths: Vec<_> = if count == 1 {
+            vec![path.clone()]
+        } else {
+            parts.iter().map(|part| part.path.clone()).collect()
+        };
+        assert_eq!(paths.iter().map(|path| profile(path)).collect::<Vec<_>>(), vec!["ros2"; count]);
+        assert_eq!(paths.iter().flat_map(|path| messages(path)).count(), 2);
+    }
+}
+
 /// Takes so many writes, then it is closed.
 struct Reader(usize);
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::Schema;
+use crate::model::{Metadata, Schema};
 use crate::source::recording_summary;
 use crate::time::Timestamp;
 

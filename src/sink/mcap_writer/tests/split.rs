@@ -36,7 +36,7 @@ fn files_split_by_time_are_what_was_written_one_after_the_other() {
 }
 
 #[test]
-fn each_file_begins_with_what_is_latched_at_its_old_time() {
+fn each_file_begins_with_what_is_latched_at_the_time_of_its_first_message() {
     let folder = tempfile::tempdir().unwrap();
     let split = Split { duration: Some(Duration::from_secs(10)), ..Split::default() };
     let mut writer = writer(&folder.path().join("run.mcap"), split, &[2, 3]);
@@ -51,24 +51,51 @@ fn each_file_begins_with_what_is_latched_at_its_old_time() {
     writer.write(&from(2, at(2, 0)), b"next map of 2").unwrap();
     writer.write(&at(3, 1), b"params").unwrap();
     writer.write(&at(1, 20), b"plain").unwrap();
-    let files = all(&writer.finish().unwrap());
+    let recorded = writer.finish().unwrap();
+    let files = all(&recorded);
     let message = |channel, second: u64, payload: &[u8]| (channel, second * SECOND, payload.to_vec());
     assert_eq!(files[0].len(), 4);
     let expected = [
-        message(2, 1, b"map of 2"),
-        message(2, 2, b"newer map of 1"),
+        message(2, 13, b"map of 2"),
+        message(2, 13, b"newer map of 1"),
         message(1, 13, b"plain"),
         message(2, 0, b"next map of 2"),
         message(3, 1, b"params"),
     ];
     assert_eq!(files[1], expected);
     let expected = [
-        message(2, 2, b"newer map of 1"),
-        message(2, 0, b"next map of 2"),
-        message(3, 1, b"params"),
+        message(2, 20, b"newer map of 1"),
+        message(2, 20, b"next map of 2"),
+        message(3, 20, b"params"),
         message(1, 20, b"plain"),
     ];
     assert_eq!(files[2], expected);
+    // nor does what a clock that was set back has left stretch a file
+    let ranges = recorded.parts.iter().map(|part| part.range.unwrap());
+    let ranges: Vec<_> = ranges.map(|range| (range.start.0 / SECOND, range.end.0 / SECOND)).collect();
+    assert_eq!(ranges, [(0, 3), (0, 13), (20, 20)]);
+    let last = fs::read(&recorded.parts[2].path).unwrap();
+    let published = mcap::MessageStream::new(&last).unwrap().map(|message| message.unwrap().publish_time);
+    assert_eq!(published.collect::<Vec<_>>(), [2, 0, 1, 20].map(|second| second * SECOND));
+}
+
+#[test]
+fn a_file_that_definitions_begin_has_what_is_latched_at_the_end_of_the_one_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let split = Split { size: Some(1 << 20), ..Split::default() };
+    let mut writer = writer(&folder.path().join("run.mcap"), split, &[2]);
+    let at = |channel, second: u64| Entry::at(ChannelId(channel), Timestamp(second * SECOND));
+    writer.write(&at(2, 0), b"map").unwrap();
+    writer.write(&at(1, 5), b"plain").unwrap();
+    let metadata = Metadata { name: "ends the chunk".into(), values: BTreeMap::new() };
+    writer.write_extra(Extra::Metadata(metadata)).unwrap();
+    let schema = Schema { name: "Large".into(), encoding: "".into(), data: noise(1, 2 << 20).into() };
+    writer.add_channel(&Channel { schema: Some(Arc::new(schema)), ..channel(7, false) }).unwrap();
+    writer.write(&at(1, 9), b"plain").unwrap();
+    let files = all(&writer.finish().unwrap());
+    let message = |channel, second: u64, payload: &[u8]| (channel, second * SECOND, payload.to_vec());
+    assert_eq!(files[0], [message(2, 0, b"map"), message(1, 5, b"plain")]);
+    assert_eq!(files[1..], [[message(2, 5, b"map"), message(1, 9, b"plain")]]);
 }
 
 #[test]
@@ -211,8 +238,9 @@ proptest! {
         let mut latched: Option<Sent> = None;
         for (number, file) in all(&recorded).into_iter().enumerate() {
             let mut file = file.into_iter();
-            if number > 0 && latched.is_some() {
-                prop_assert!(file.next() == latched, "file {number} begins with something else");
+            if number > 0 && let Some((channel, _, payload)) = latched.clone() {
+                let begin = written.peek().map(|message| message.1).unwrap();
+                prop_assert!(file.next() == Some((channel, begin, payload)), "file {number} begins with something else");
             }
             let mut count = 0;
             for message in file {

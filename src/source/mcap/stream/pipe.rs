@@ -38,7 +38,8 @@ impl<R: Read + Send> McapStream<R> {
         }
     }
 
-    /// Has attachments, of at most 256 MiB each, and metadata kept for [`McapStream::take_extras`]; else they are passed over.
+    /// Has the profile, attachments of at most 256 MiB and metadata of at most 64 MiB kept for [`McapStream::take_extras`];
+    /// larger ones are damage. Else all are passed over.
     #[must_use]
     pub fn with_extras(mut self) -> Self {
         self.linear.with_extras();

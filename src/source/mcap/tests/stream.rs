@@ -1,5 +1,6 @@
 //! Streams of MCAP.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use proptest::prelude::*;
 use super::made::Compression::{Lz4, None as Plain, Zstd};
 use super::made::{Made, arbitrary_recording, begun};
 use super::viewer::{Seen, Viewer};
+use crate::model::{Extra, Metadata};
 use crate::registry::Registry;
 use crate::source::{McapStream, Stop, Stream, TopicRules};
 
@@ -42,6 +44,37 @@ fn play_with(bytes: &[u8], sizes: &[usize], rules: TopicRules) -> Viewer {
 
 fn play(made: &Made) -> Viewer {
     play_with(&made.0, &[usize::MAX], TopicRules::default())
+}
+
+#[test]
+fn what_is_beside_messages_and_too_large_is_left_out_with_an_error() {
+    use mcap::records::op;
+    let bounds = [
+        (op::ATTACHMENT, 256 << 20, "attachment is"),
+        (op::METADATA, 64 << 20, "metadata are"),
+        (op::HEADER, 64 << 20, "header is"),
+    ];
+    for (opcode, bound, what) in bounds {
+        let before = begun().message(1, 5).0;
+        let head = [&[opcode][..], &(bound + 1_u64).to_le_bytes()].concat();
+        let after = Made::default().record(op::METADATA, &[0; 8]).message(2, 6).end().0;
+        let large = io::repeat(7).take(bound + 1);
+        let read =
+            io::Cursor::new(before).chain(io::Cursor::new(head)).chain(large).chain(io::Cursor::new(after));
+        let mut stream = stream(read, TopicRules::default()).with_extras();
+        let (mut messages, mut errors, mut extras) = (0, Vec::new(), Vec::new());
+        while let Some(batch) = stream.next().transpose() {
+            match batch {
+                Ok(batch) => messages += batch.entries.len(),
+                Err(error) => errors.push(error.to_string()),
+            }
+            extras.extend(stream.take_extras());
+        }
+        assert_eq!((messages, errors.len()), (2, 1), "{errors:?}");
+        assert!(errors[0].contains(&format!("the {what} larger than {} MiB", bound >> 20)), "{errors:?}");
+        let empty = Metadata { name: String::new(), values: BTreeMap::new() };
+        assert_eq!(extras, [Extra::Metadata(empty)]);
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub(super) enum Extras {
     Skipped,
     /// Headers and metadata come as records; attachments are skipped with all before their data in the window.
     Listed,
-    /// Metadata and attachments come as records.
+    /// All of them come as records.
     Whole,
 }
 

@@ -20,7 +20,8 @@ const ATTACHMENT_HEAD: u64 = 1 << 20;
 /// A longer attachment is not held in memory, where it is wanted whole.
 const MAX_ATTACHMENT: u64 = 256 << 20;
 
-/// rosbag2 keeps a description of every topic in its metadata, which can be megabytes; longer ones are skipped.
+/// rosbag2 keeps a description of every topic in its metadata, which can be megabytes; longer ones are skipped. So are
+/// headers.
 const MAX_EXTRA: u64 = 64 << 20;
 
 /// A record of the data section's end, with its CRC.
@@ -53,14 +54,13 @@ impl Walker {
         let whole = RECORD_HEADER.saturating_add(length);
         let old = self.offset().saturating_add(whole) <= self.old_until;
         match opcode {
-            op::HEADER if self.extras == Extras::Listed && length <= MAX_EXTRA => {
-                return self.whole(opcode, whole);
-            }
-            op::METADATA if self.extras != Extras::Skipped && length <= MAX_EXTRA => {
+            op::HEADER | op::METADATA if self.extras == Extras::Listed && length <= MAX_EXTRA => {
                 return self.whole(opcode, whole);
             }
             op::ATTACHMENT if self.extras == Extras::Listed => return self.attachment(whole),
-            op::ATTACHMENT if self.extras == Extras::Whole => return self.whole(opcode, whole),
+            op::HEADER | op::METADATA | op::ATTACHMENT if self.extras == Extras::Whole => {
+                return self.whole(opcode, whole);
+            }
             op::DATA_END if self.window.sums.is_some() && bytes.len() < DATA_END.min(to_usize(whole)) => {
                 return self.more(DATA_END);
             }
@@ -107,6 +107,8 @@ impl Walker {
         let (limit, reason) = match opcode {
             op::SCHEMA | op::CHANNEL => (MAX_DEFINITIONS as u64, "the definition is larger than 256 MiB"),
             op::ATTACHMENT => (MAX_ATTACHMENT, "the attachment is larger than 256 MiB"),
+            op::METADATA => (RECORD_HEADER + MAX_EXTRA, "the metadata are larger than 64 MiB"),
+            op::HEADER => (RECORD_HEADER + MAX_EXTRA, "the header is larger than 64 MiB"),
             _ => (MAX_IN_MEMORY, "the record is larger than 1 GiB"),
         };
         if whole > limit {

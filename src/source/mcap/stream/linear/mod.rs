@@ -109,7 +109,7 @@ impl Linear {
         self
     }
 
-    /// Attachments and metadata are wanted too.
+    /// Profiles, attachments and metadata are wanted too.
     pub(super) fn with_extras(&mut self) {
         self.walker.extras = Extras::Whole;
     }
@@ -192,9 +192,9 @@ impl Linear {
                 WalkStep::Skipped { .. } => {}
                 WalkStep::Record { opcode: op::MESSAGE, offset, body } => self.on_message(offset, body),
                 // sharing what came before moves the window
-                WalkStep::Record { opcode: op::CHUNK | op::ATTACHMENT | op::METADATA, .. }
-                    if !self.batch.entries.is_empty() =>
-                {
+                WalkStep::Record {
+                    opcode: op::CHUNK | op::HEADER | op::ATTACHMENT | op::METADATA, ..
+                } if !self.batch.entries.is_empty() => {
                     self.flush_loose();
                 }
                 WalkStep::Record { opcode: op::CHUNK, offset, body } => {
@@ -204,6 +204,7 @@ impl Linear {
                         return Work::Suspect { end };
                     }
                 }
+                WalkStep::Record { opcode: op::HEADER, body, .. } => self.on_header(&body),
                 WalkStep::Record { opcode: opcode @ (op::ATTACHMENT | op::METADATA), offset, body } => {
                     self.on_extra(opcode, offset, &body);
                 }

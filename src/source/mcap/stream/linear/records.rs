@@ -8,7 +8,7 @@ use super::Linear;
 use crate::model::{Entry, Extra, Metadata};
 use crate::source::Order;
 use crate::source::mcap::channels::IdMeaning;
-use crate::source::mcap::fields::{Definition, MetadataRecord, attachment};
+use crate::source::mcap::fields::{Definition, HeaderRecord, MetadataRecord, attachment};
 use crate::source::mcap::records::message;
 use crate::source::mcap::stream::definitions::Change;
 use crate::source::past::is_latched;
@@ -64,6 +64,14 @@ impl Linear {
             }
             Err(reason) => self.lose(offset, reason),
         }
+    }
+
+    /// A header that can't be read is of no matter for what follows.
+    pub(super) fn on_header(&mut self, body: &Range<usize>) {
+        let header = HeaderRecord::decode(&self.walker.window()[body.clone()]);
+        self.walker.pass(body);
+        let profile = header.map(|header| header.profile).filter(|profile| !profile.is_empty());
+        self.extras.extend(profile.map(Extra::Profile));
     }
 
     /// An attachment or metadata.
