@@ -41,7 +41,7 @@ pub(crate) enum Next {
     Published(Published),
     /// The deadline has passed.
     Deadline,
-    /// [`Wake::wake`] was called, and everything that was published before has been taken.
+    /// [`Wake::wake`](super::Wake::wake) was called, and everything that was published before has been taken.
     Woken,
     /// The tap was closed, and everything has been taken.
     Closed,
@@ -54,7 +54,7 @@ enum Change {
     Retired(Vec<ChannelId>),
 }
 
-/// The side of a [`Tap`] on which the hub puts things in.
+/// The side of a [`Tap`](super::Tap) on which the hub puts things in.
 #[derive(Debug)]
 pub(in crate::hub) struct TapQueue {
     waiting: Mutex<Waiting>,
