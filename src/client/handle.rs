@@ -25,7 +25,7 @@ use crate::protocol::{ServerInfo, Service};
 const EVENTS: Queue = Queue { bytes: 16 << 20, overflow: Overflow::DropOldest };
 
 /// A connection to a server, kept up as the options say. Clones are the same connection; it is closed when it is told to, or
-/// when the last of them, of its [`Messages`], [`Events`] and [`Publication`]s is dropped.
+/// when the last of them, of its [`Messages`], [`Events`] and [`Publication`](super::Publication)s is dropped.
 ///
 /// All methods can be called on any thread, and all futures can be dropped at any time: a request that was sent is carried
 /// out even so, and a channel whose [`Client::advertise`] was dropped is taken back. While a server takes nothing of what is
