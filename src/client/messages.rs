@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::event::{Event, Message};
-use super::handle::Client;
 use super::inbox::Inbox;
+use super::link::Link;
 use super::owner::Command;
 use super::state::TakerId;
 
@@ -45,15 +45,15 @@ impl<T> Taking<T> {
 pub struct Messages {
     taker: TakerId,
     taking: Taking<Message>,
-    client: Client,
+    link: Arc<Link>,
 }
 
 impl Messages {
-    pub(super) fn new(taker: TakerId, inbox: Arc<Inbox<Message>>, client: Client) -> Self {
-        Self { taker, taking: Taking::new(inbox), client }
+    pub(super) fn new(taker: TakerId, inbox: Arc<Inbox<Message>>, link: Arc<Link>) -> Self {
+        Self { taker, taking: Taking::new(inbox), link }
     }
 
-    /// The next message; None once the client has ended ([`Client::ended`] says why) and all have been taken. Cancel safe.
+    /// The next message; None once the client has ended ([`Client::ended`](super::Client::ended) says why) and all have been taken. Cancel safe.
     pub async fn next(&mut self) -> Option<Message> {
         self.taking.next().await
     }
@@ -72,20 +72,20 @@ impl Messages {
 impl Drop for Messages {
     fn drop(&mut self) {
         self.taking.inbox.abandon();
-        self.client.command(Command::Unsubscribe(self.taker));
+        self.link.command(Command::Unsubscribe(self.taker));
     }
 }
 
-/// See [`Client::measure`]. Dropped, it ends the subscription.
+/// See [`Client::measure`](super::Client::measure). Dropped, it ends the subscription.
 #[derive(Debug)]
 pub struct Measuring {
     pub(super) taker: TakerId,
-    pub(super) client: Client,
+    pub(super) link: Arc<Link>,
 }
 
 impl Drop for Measuring {
     fn drop(&mut self) {
-        self.client.command(Command::Unsubscribe(self.taker));
+        self.link.command(Command::Unsubscribe(self.taker));
     }
 }
 
@@ -94,12 +94,12 @@ impl Drop for Measuring {
 pub struct Events {
     taking: Taking<Event>,
     /// The connection lasts as long as somebody listens.
-    _client: Client,
+    _link: Arc<Link>,
 }
 
 impl Events {
-    pub(super) fn new(inbox: Arc<Inbox<Event>>, client: Client) -> Self {
-        Self { taking: Taking::new(inbox), _client: client }
+    pub(super) fn new(inbox: Arc<Inbox<Event>>, link: Arc<Link>) -> Self {
+        Self { taking: Taking::new(inbox), _link: link }
     }
 
     /// The next event; None once the client has ended and all have been taken. Cancel safe.

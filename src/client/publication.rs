@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::error::RequestError;
-use super::handle::Client;
+use super::link::Link;
 use super::owner::Command;
 use super::state::Change;
 use crate::model::{Channel, ChannelId, Schema};
@@ -54,7 +54,7 @@ impl ClientTopic {
 #[derive(Debug)]
 pub struct Publication {
     pub(super) id: ClientChannelId,
-    pub(super) client: Client,
+    pub(super) link: Arc<Link>,
 }
 
 impl Publication {
@@ -63,12 +63,12 @@ impl Publication {
     /// Servers don't acknowledge messages: what was handed over just before a connection ended is lost. An error says that
     /// nothing was handed over.
     pub async fn publish(&self, payload: impl Into<Bytes>) -> Result<(), RequestError> {
-        self.client.publish(self.id, payload.into()).await
+        self.link.publish(self.id, payload.into()).await
     }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.client.command(Command::Change(Change::Unadvertise(self.id), Box::new(drop)));
+        self.link.command(Command::Change(Change::Unadvertise(self.id), Box::new(drop)));
     }
 }

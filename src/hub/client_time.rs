@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::order::Forgetting;
+use super::new_session::Forgetting;
 use super::{Hub, SlowClient, State};
 use crate::model::Entry;
 use crate::time::Timestamp;

@@ -1,6 +1,5 @@
 //! A client joins: what it is sent first.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -8,20 +7,11 @@ use tokio::sync::Notify;
 
 use super::advertise::Form;
 use super::capability::parameters::Followed;
-use super::outbox::{ControlKind, Encoded, Outbox, Sessions};
-use super::{Access, Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, State, encoded_time, lock};
-use crate::protocol::{Capability, ServerInfo, ServerMessage};
+use super::new_session::Declared;
+use super::outbox::{ControlKind, Outbox, Sessions};
+use super::{Access, Client, ClientId, ClientInfo, Hub, HubEvent, Member, Queue, encoded_time, lock};
+use crate::protocol::ServerMessage;
 use crate::time::Timestamp;
-
-/// Whether a connection knows of the capability `parameters` when it is sent `serverInfo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Declared {
-    /// It is declared.
-    First,
-    /// It was declared before and is left out: Lichtblick 1.28 takes no capability back, and at each declaration it starts
-    /// one more timer that asks for all parameters every 15 s, for as long as it is connected.
-    Again,
-}
 
 impl Hub {
     /// A new client: it is sent what the server is and offers.
@@ -78,23 +68,5 @@ impl Hub {
         self.0.clients.store(state.members.len(), Ordering::Relaxed);
         drop(state);
         Client::new(id, queue, self.clone())
-    }
-
-    pub(super) fn server_info(&self, state: &State, declared: Declared) -> Encoded {
-        let mut capabilities = vec![Capability::Time];
-        capabilities.extend(state.slots.declared());
-        capabilities.retain(|one| declared == Declared::First || *one != Capability::Parameters);
-        let range = state.range.filter(|_| capabilities.contains(&Capability::PlaybackControl));
-        ServerMessage::ServerInfo(ServerInfo {
-            name: self.0.name.clone(),
-            capabilities,
-            supported_encodings: state.slots.encodings(),
-            metadata: BTreeMap::new(),
-            session_id: Some(format!("{}-{}", self.0.run, state.session)),
-            data_start_time: range.map(|range| range.start),
-            data_end_time: range.map(|range| range.end),
-        })
-        .encode()
-        .into()
     }
 }

@@ -55,6 +55,7 @@ mod join;
 mod lag;
 mod latch;
 mod logger;
+mod new_session;
 mod notices;
 mod observer;
 mod options;
@@ -81,6 +82,7 @@ mod tests;
 mod traffic;
 mod watches;
 mod weak;
+mod woken;
 mod workers;
 
 pub use capability::AlreadyProvided;

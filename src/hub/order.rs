@@ -4,20 +4,19 @@
 //! restart, a playback state), so that no client waits for another. A seek takes what playback has published out of the
 //! queues, and goes first.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::advertise::Form;
 use super::channels::NotOffered;
-use super::join::Declared;
+use super::new_session::Forgetting;
 use super::outbox::{Cause, ControlKind, Encoded, Outbox, Purge, Slice};
 use super::queue::Feed;
+use super::woken::Woken;
 use super::{
-    Access, ClientId, DemandChange, Hub, HubEvent, Member, Queue, SLOW_CLIENT, SLOW_CLIENT_ID, Shared,
-    SlowClient, State, latch, lock, summarize,
+    Access, ClientId, DemandChange, Hub, HubEvent, Member, SLOW_CLIENT, SLOW_CLIENT_ID, Shared, SlowClient,
+    State, latch, lock, summarize,
 };
 use crate::model::{Batch, Channel, ChannelId};
 use crate::protocol::{PlaybackState, ServerMessage, Status};
@@ -55,26 +54,6 @@ impl By {
         match self {
             Self::Client(client) => Some(client),
             Self::Playback | Self::Live => None,
-        }
-    }
-}
-
-/// Who forgets what it knows of parameters, as a new session was queued for it.
-#[must_use = "it is to be sent what it follows once more, when the hub's lock is free"]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Forgetting {
-    Nobody,
-    /// Those that know no playback states.
-    Others,
-    Everybody,
-}
-
-impl Forgetting {
-    pub(super) fn by(self, member: &Member) -> bool {
-        match self {
-            Self::Nobody => false,
-            Self::Others => !member.controls,
-            Self::Everybody => true,
         }
     }
 }
@@ -287,41 +266,6 @@ impl State {
         }
         Forgetting::Everybody
     }
-
-    fn new_session(&mut self, hub: &Hub) -> NewSession {
-        self.session += 1;
-        let services = self.slots.services_encoded();
-        let frames = |form, declared| {
-            let first = [hub.server_info(self, declared), self.channels.encoded(form)];
-            first.into_iter().chain(services.clone()).chain(self.notices.frames().cloned()).collect()
-        };
-        let forms: BTreeSet<Form> = self.members.values().map(|member| member.form).collect();
-        let both = |form| (form, [Declared::First, Declared::Again].map(|declared| frames(form, declared)));
-        let has_parameters = self.slots.parameters.as_ref().is_some();
-        NewSession { frames: forms.into_iter().map(both).collect(), has_parameters }
-    }
-}
-
-/// The frames with which a new session begins, for each form that a client needs: as when a client joins, but for
-/// playback and time.
-struct NewSession {
-    /// Those that declare all capabilities, and those for clients that know of parameters.
-    frames: BTreeMap<Form, [Arc<[Encoded]>; 2]>,
-    has_parameters: bool,
-}
-
-impl NewSession {
-    fn push(&self, member: &Member, outbox: &mut Outbox, time: Timestamp, cause: Cause) {
-        let Some([first, again]) = self.frames.get(&member.form) else { return };
-        // who knows playback states goes by what the newest `serverInfo` declares
-        if outbox.knows_parameters() && !member.controls {
-            return outbox.push_session(again, time, cause);
-        }
-        if self.has_parameters {
-            outbox.declare_parameters();
-        }
-        outbox.push_session(first, time, cause);
-    }
 }
 
 impl Shared {
@@ -343,33 +287,6 @@ impl Shared {
             }
         }
         true
-    }
-}
-
-/// Clients for which little has been queued: it is sent by the thread that publishes it, once the hub's lock is free.
-/// Where there is more to send, waking the clients' tasks costs little beside it, and they run side by side.
-#[must_use]
-#[derive(Default)]
-pub(super) struct Woken([Option<Arc<Queue>>; Woken::CLIENTS]);
-
-impl Woken {
-    const CLIENTS: usize = 4;
-    /// In bytes of payload, for each client.
-    const LARGEST: usize = 48 << 10;
-
-    fn add(&mut self, queue: Arc<Queue>) {
-        match self.0.iter_mut().find(|place| place.is_none()) {
-            Some(place) => *place = Some(queue),
-            None => queue.wake.notify_one(),
-        }
-    }
-
-    pub(super) fn extend(&mut self, more: Self) {
-        more.0.into_iter().flatten().for_each(|queue| self.add(queue));
-    }
-
-    pub(super) fn send(self) {
-        self.0.into_iter().flatten().for_each(|queue| queue.send_now());
     }
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::channels::NotOffered;
-use super::order::{By, Direction, Woken, state_kind};
+use super::order::{By, Direction, state_kind};
 use super::outbox::{Encoded, Slice};
 use super::queue::Feed;
+use super::woken::Woken;
 use super::{ClientId, Hub, HubEvent, SlowClient, lock, summarize};
 use crate::model::{Batch, Channel, ChannelId, Fate};
 use crate::protocol::{PlaybackState, ServerMessage};

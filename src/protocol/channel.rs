@@ -10,7 +10,7 @@ use super::schema::{self, ANY_JSON, BadSchema};
 use super::text::{self, FieldError, Object};
 use crate::model::{Channel, ChannelId, Schema, SubscriptionId};
 
-/// A wish for the messages of a channel.
+/// A request for the messages of a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {

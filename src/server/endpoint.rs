@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::Options;
+use super::headers;
 use super::http::{self, Api};
 use super::places::Places;
 use super::session::Session;
@@ -35,7 +36,7 @@ pub(super) fn router(api: Arc<Api>, options: Options, places: Arc<Places>) -> Ro
 fn is_for_websocket(request: &Request) -> bool {
     matches!(request.uri().path(), "/" | "/ws")
         && matches!(*request.method(), Method::GET | Method::HEAD)
-        && handshake::has_token(values(request.headers(), header::UPGRADE), "websocket")
+        && handshake::has_token(headers::texts(request.headers(), header::UPGRADE), "websocket")
 }
 
 /// What a connection is served with.
@@ -91,11 +92,6 @@ fn text(status: StatusCode, body: String) -> Response<Body> {
     response
 }
 
-/// The values of a header that are text.
-fn values(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
-}
-
 /// The value of a header that must be there once.
 fn one(headers: &HeaderMap, name: header::HeaderName) -> Result<&HeaderValue, Refused> {
     let mut values = headers.get_all(&name).into_iter();
@@ -131,7 +127,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let headers = request.headers();
     if request.method() != Method::GET
         || request.version() != Version::HTTP_11
-        || !handshake::has_token(values(headers, header::CONNECTION), "upgrade")
+        || !handshake::has_token(headers::texts(headers, header::CONNECTION), "upgrade")
     {
         return Err(
             "a WebSocket handshake is an HTTP/1.1 GET request with the header 'Connection: Upgrade'".into()
@@ -149,9 +145,9 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     }
     let accept = accept_key(key.as_bytes());
     let origins = headers.get_all(header::ORIGIN).into_iter().map(|origin| origin.to_str().ok());
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers::text(headers, header::HOST).unwrap_or_default();
     endpoint.api.gate.admit(origins, host).map_err(|reason| Refused(StatusCode::FORBIDDEN, reason))?;
-    let offer = Offer::parse(values(headers, header::SEC_WEBSOCKET_PROTOCOL));
+    let offer = Offer::parse(headers::texts(headers, header::SEC_WEBSOCKET_PROTOCOL));
     let Some(protocol) = offer.choose() else {
         return Err(Refused(
             StatusCode::BAD_REQUEST,
@@ -165,9 +161,9 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let peer = request.extensions().get().map(SocketAddr::ip);
     let place = endpoint.places.take(peer);
     let place = place.map_err(|full| Refused(StatusCode::SERVICE_UNAVAILABLE, full.to_string()))?;
-    let extensions = values(headers, header::SEC_WEBSOCKET_EXTENSIONS);
+    let extensions = headers::texts(headers, header::SEC_WEBSOCKET_EXTENSIONS);
     let agreement = endpoint.options.compression.then(|| negotiate(extensions)).flatten();
-    let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("-");
+    let agent = headers::text(headers, header::USER_AGENT).unwrap_or("-");
     let agent = printable(agent, SHORT).to_string();
     let info = ClientInfo { address: None, agent: agent.clone(), offer };
     let upgraded = hyper::upgrade::on(&mut request);

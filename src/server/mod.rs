@@ -21,6 +21,7 @@ mod accept;
 mod compression;
 mod computer;
 mod endpoint;
+mod headers;
 mod http;
 mod liveness;
 mod metric;
@@ -34,6 +35,7 @@ mod refusals;
 mod running;
 mod session;
 mod socket;
+mod validator;
 mod writing;
 
 pub use about::{About, Readiness, ServedSource, SourceKind};

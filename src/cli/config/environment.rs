@@ -2,11 +2,8 @@
 
 use foxglove_bridge::internals::nearest;
 
-use super::keys::{self, Key};
+use super::keys::{self, Key, PREFIX};
 use super::{Origin, Setting};
-
-/// What the variables of all settings begin with.
-pub(crate) const PREFIX: &str = "FOXGLOVE_BRIDGE_";
 
 /// Variables that are no keys of the file.
 const OTHER_VARIABLES: [&str; 2] = ["FOXGLOVE_BRIDGE_CONFIG", "FOXGLOVE_BRIDGE_LOG_FORMAT"];

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::environment::PREFIX;
 use super::values::{
     at_end, boolean, client_message, client_text, form, host, latch, limit, limit_or_off, max_asset,
     max_line, max_writers, on_eof, on_off, order, patterns, port, shift, skip_gaps, slow, some_duration,
@@ -19,6 +18,9 @@ use foxglove_bridge::source::json_lines::{LineForm, TimeUnit};
 use foxglove_bridge::source::live::SchemaFor;
 use foxglove_bridge::source::throttle::ThrottleRule;
 use foxglove_bridge::time::{TimeSpec, parse_duration};
+
+/// What the variables of all settings begin with.
+pub(super) const PREFIX: &str = "FOXGLOVE_BRIDGE_";
 
 /// An option of `serve`: `--name`, `FOXGLOVE_BRIDGE_NAME`, and `name = …` in the file.
 #[derive(Debug)]

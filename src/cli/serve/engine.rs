@@ -22,7 +22,7 @@ use foxglove_bridge::source::{
 
 use super::inputs::{Inputs, LiveInputs};
 use super::lines::Pace;
-use super::startup;
+use super::names::contents_of;
 use super::stdin::{self, Piped, Stdin, Unknown};
 use super::talk::Talk;
 
@@ -54,7 +54,7 @@ impl Finish {
 }
 
 fn tell_of_replay(info: &RecordingInfo, extent: Extent, left_out: u64) {
-    let contents = startup::recording(info);
+    let contents = contents_of(info);
     match extent {
         Extent::All => tracing::info!(
             "stdin has ended before anybody subscribed: it is played as a recording, from the first subscription on: \

@@ -18,9 +18,9 @@ use foxglove_bridge::source::json_lines::{InputCounts, TailFrom};
 use foxglove_bridge::source::{self, Follow, FollowOptions, RecordedAttachment, Recording, Stop, Stream};
 
 use super::lines::{Lines, Pace, holds_lines};
-use super::startup::name_of;
+use super::names::{contents_of, name_of};
 use super::stdin::{self, Stdin, Takes};
-use super::{hints, idle, startup};
+use super::{hints, idle};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::progress::ScanBar;
 
@@ -146,7 +146,7 @@ impl Inputs {
 
     /// The same with what is known of it.
     pub(super) fn contents(&self) -> String {
-        let recording = self.recording.as_ref().map(|recording| startup::recording(recording.info()));
+        let recording = self.recording.as_ref().map(|recording| contents_of(recording.info()));
         let live = self.live.as_ref().map(|live| format!("{} (live)", live.names.join(", ")));
         let commands = self.commands.as_ref().map(|_| format!("commands from {}", stdin::NAME));
         recording.into_iter().chain(live).chain(commands).collect::<Vec<_>>().join(", ")

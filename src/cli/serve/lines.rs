@@ -15,7 +15,7 @@ use foxglove_bridge::source::live::LiveChannels;
 use foxglove_bridge::source::{Incoming, Recording, ScanProgress, SourceError, Stop, Stream};
 
 use super::hints;
-use super::startup::name_of;
+use super::names::name_of;
 use crate::cli::config::ServeOptions;
 use crate::cli::logging::LogOutput;
 use crate::cli::progress::ScanBar;

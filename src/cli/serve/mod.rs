@@ -25,6 +25,7 @@ mod idle;
 mod inputs;
 mod keeping;
 pub(super) mod lines;
+mod names;
 mod offers;
 mod ready;
 pub(super) mod signals;

@@ -48,7 +48,7 @@ impl State {
             }
             ServerMessage::Unadvertise(ids) => {
                 for id in ids {
-                    self.wishes.end(id);
+                    self.subscriptions.end(id);
                     match self.channels.remove(id) {
                         Some((channel, bytes)) => self.tell(Event::ChannelRemoved(channel), bytes),
                         None => {
@@ -125,14 +125,14 @@ impl State {
     }
 
     fn on_data(&mut self, data: MessageData, frame: usize) {
-        match self.wishes.takers(data.subscription_id) {
+        match self.subscriptions.takers(data.subscription_id) {
             Some((channel, takers)) => {
                 let message =
                     Message { channel: channel.clone(), log_time: data.log_time, payload: data.payload };
                 let length = frame.saturating_sub(MESSAGE_DATA_HEADER);
                 self.outputs.push_back(Output::Deliver { takers: takers.clone(), message, length });
             }
-            None if self.wishes.was(data.subscription_id) => {}
+            None if self.subscriptions.was(data.subscription_id) => {}
             None => {
                 self.problem(format!(
                     "a message for subscription {}, which there never was",
@@ -159,7 +159,7 @@ impl State {
         self.server = Some(Server { info: info.clone(), capabilities, settled_at: now + SETTLING });
         if is_first {
             if session == Session::New {
-                self.wishes.forget_ids();
+                self.subscriptions.forget_ids();
             }
             self.tell(Event::Connected { info, session, subprotocol: self.subprotocol }, bytes);
         } else {
@@ -177,7 +177,7 @@ impl State {
         for channel in advertised {
             match channel {
                 Advertised::New(channel, bytes) => {
-                    subscriptions.extend(self.wishes.settle(&channel));
+                    subscriptions.extend(self.subscriptions.settle(&channel));
                     self.tell(Event::ChannelAdded(channel), bytes);
                 }
                 Advertised::Known => {}

@@ -22,7 +22,7 @@ mod channels;
 mod heard;
 mod requests;
 mod standing;
-mod wishes;
+mod subscriptions;
 
 use channels::Channels;
 use requests::Requests;
@@ -30,8 +30,8 @@ pub(crate) use requests::{Deadline, Reply, Request};
 pub use requests::{PlaybackChange, ServiceResponse};
 use standing::Standing;
 pub(crate) use standing::{Change, Followed};
-pub(crate) use wishes::TakerId;
-use wishes::Wishes;
+use subscriptions::Subscriptions;
+pub(crate) use subscriptions::TakerId;
 
 /// What the channels, schemas and services of a server may take in memory, in bytes: a server with ten thousand channels
 /// takes a few MB.
@@ -72,7 +72,7 @@ struct Server {
 
 /// See the [module](self).
 pub(crate) struct State {
-    wishes: Wishes,
+    subscriptions: Subscriptions,
     standing: Standing,
     requests: Requests,
     /// Of the last `serverInfo`, of whatever connection.
@@ -90,7 +90,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new() -> Self {
         Self {
-            wishes: Wishes::default(),
+            subscriptions: Subscriptions::default(),
             standing: Standing::default(),
             requests: Requests::default(),
             session: None,
@@ -167,7 +167,7 @@ impl State {
         self.services.clear();
         self.service_bytes = 0;
         self.playback = None;
-        self.wishes.end_all();
+        self.subscriptions.end_all();
         self.requests.fail_all();
         // what was to be sent can't be, and what was received counts
         self.outputs.retain(|output| !matches!(output, Output::Send(_) | Output::Fail(_)));
@@ -175,13 +175,13 @@ impl State {
 
     /// Somebody wants messages, from now on.
     pub(crate) fn subscribe(&mut self, taker: TakerId, topics: Topics) {
-        let subscriptions = self.wishes.want(taker, topics, self.channels.all());
+        let subscriptions = self.subscriptions.want(taker, topics, self.channels.all());
         self.send_subscribe(subscriptions);
     }
 
     /// Somebody wants no more messages.
     pub(crate) fn unsubscribe(&mut self, taker: TakerId) {
-        let ended = self.wishes.forget(taker);
+        let ended = self.subscriptions.forget(taker);
         if !ended.is_empty() {
             self.send(ClientMessage::Unsubscribe(ended));
         }

@@ -66,11 +66,11 @@ pub(super) fn services(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Res
 pub(super) fn publishing(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::Result<()> {
     let robot = robot.clone();
     hub.on_publish(["json"], move |_client, channel, payload| {
-        let Some(wish) = Wish::of(&channel.topic) else {
+        let Some(command) = Command::of(&channel.topic) else {
             return tracing::debug!("the robot does not know what {} is for", channel.topic);
         };
         let message = serde_json::from_slice(&payload).map_err(|error| error.to_string());
-        if let Err(error) = message.and_then(|message| wish.carry_out(&mut lock(&robot), &message)) {
+        if let Err(error) = message.and_then(|message| command.carry_out(&mut lock(&robot), &message)) {
             tracing::warn!("a message of a viewer on {} can't be used: {error}", channel.topic);
         }
     })?;
@@ -79,14 +79,14 @@ pub(super) fn publishing(hub: &Hub, robot: &Arc<Mutex<Simulation>>) -> anyhow::R
 
 /// What a topic is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
+enum Command {
     /// `geometry_msgs/Twist`: drive like this for a moment.
     Lead,
     /// `geometry_msgs/PoseStamped`, `PoseWithCovarianceStamped` or `PointStamped`: go there.
     GoTo,
 }
 
-impl Wish {
+impl Command {
     fn of(topic: &str) -> Option<Self> {
         match topic.trim_start_matches('/') {
             "cmd_vel" => Some(Self::Lead),
@@ -127,20 +127,22 @@ mod tests {
         let mut robot = Simulation::new();
         let twist =
             json!({"linear": {"x": 2.0, "y": 0.0, "z": 0.0}, "angular": {"x": 0.0, "y": 0.0, "z": 0.3}});
-        Wish::Lead.carry_out(&mut robot, &twist).unwrap();
+        Command::Lead.carry_out(&mut robot, &twist).unwrap();
         assert!(matches!(robot.mode, Mode::Led(_)));
         let goal = json!({"pose": {"position": {"x": 40.0, "y": -26.0, "z": 0.0}}});
-        Wish::GoTo.carry_out(&mut robot, &goal).unwrap();
+        Command::GoTo.carry_out(&mut robot, &goal).unwrap();
         let [x, y] = robot.goal_point().unwrap();
         assert!((x - 40.0).hypot(y + 26.0) < 6.0, "{x} {y}");
         let pose = json!({"pose": {"pose": goal["pose"], "covariance": []}});
-        Wish::GoTo.carry_out(&mut robot, &pose).unwrap();
-        assert!(Wish::GoTo.carry_out(&mut robot, &json!({})).is_err());
+        Command::GoTo.carry_out(&mut robot, &pose).unwrap();
+        assert!(Command::GoTo.carry_out(&mut robot, &json!({})).is_err());
         let point = json!({"point": {"x": -40.0, "y": 21.0}});
-        Wish::GoTo.carry_out(&mut robot, &point).unwrap();
+        Command::GoTo.carry_out(&mut robot, &point).unwrap();
         assert!(robot.goal_point().unwrap()[0] < 0.0);
-        assert!(Wish::Lead.carry_out(&mut robot, &json!({"linear": {}})).unwrap_err().contains("/linear/x"));
-        assert_eq!(Wish::of("/cmd_vel"), Some(Wish::Lead));
-        assert_eq!(Wish::of("/chatter"), None);
+        assert!(
+            Command::Lead.carry_out(&mut robot, &json!({"linear": {}})).unwrap_err().contains("/linear/x")
+        );
+        assert_eq!(Command::of("/cmd_vel"), Some(Command::Lead));
+        assert_eq!(Command::of("/chatter"), None);
     }
 }

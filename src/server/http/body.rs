@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
 use super::answer::Refusal;
-use super::header_text;
+use crate::server::headers;
 
 /// The largest body of a request, in bytes.
 pub(super) const LARGEST_BODY: u64 = 64 << 10;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The JSON object in the body of a request; no body is an empty one. `example`: one that says something.
 pub(super) async fn json<T: DeserializeOwned>(request: Request, example: &str) -> Result<T, Refusal> {
-    let kind = header_text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
+    let kind = headers::text(request.headers(), header::CONTENT_TYPE).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let text = "the body must be JSON: send the header Content-Type: application/json";

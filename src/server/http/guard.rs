@@ -10,7 +10,8 @@ use axum::response::IntoResponse;
 
 use super::answer::Refusal;
 use super::body::LARGEST_BODY;
-use super::{Api, changes, header_text, is_api};
+use super::{Api, changes, is_api};
+use crate::server::headers;
 
 /// Answers what HTTP/1.1 or `docs/security.md` forbids; the rest goes on.
 pub(super) async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response<Body> {
@@ -89,5 +90,5 @@ pub(super) fn admit_page(api: &Api, headers: &HeaderMap) -> Result<(), String> {
 }
 
 fn host(headers: &HeaderMap) -> &str {
-    header_text(headers, header::HOST).unwrap_or_default()
+    headers::text(headers, header::HOST).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware;
 use axum::routing::{get, post};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,6 @@ mod save;
 mod status;
 mod timeline;
 mod topics;
-mod validator;
 mod waiting;
 
 /// What is offered over HTTP, beside WebSocket connections.
@@ -180,11 +179,6 @@ fn changes(method: &Method) -> bool {
 /// Whether a path is part of the API.
 fn is_api(path: &str) -> bool {
     path.starts_with("/api/")
-}
-
-/// The value of a header, if it is text.
-fn header_text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -6,9 +6,12 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::routing::get;
 use bytes::Bytes;
+
+use super::headers;
+use super::validator::Validators;
 
 /// What the page may load: files, data and pictures of this server; pictures that it made itself. Nothing may frame it.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -32,7 +35,7 @@ struct Page {
     index: File,
     /// What it loads, below `/page/`.
     files: Vec<File>,
-    etag: HeaderValue,
+    validators: Validators,
 }
 
 /// Modules, each after those that it needs while it is loaded. They are sent as one script, without their imports, so that
@@ -62,8 +65,7 @@ static PAGE: LazyLock<Page> = LazyLock::new(|| {
     for file in [&index].into_iter().chain(&files) {
         sum.update(&file.content);
     }
-    let etag = HeaderValue::try_from(format!("\"{:08x}\"", sum.finalize()));
-    Page { index, files, etag: etag.unwrap_or(HeaderValue::from_static("\"page\"")) }
+    Page { index, files, validators: Validators::of_content(&format!("{:08x}", sum.finalize())) }
 });
 
 /// Without what only people read: comments that have a line of their own, indentation, and spaces and ends of lines beside marks; and without
@@ -142,39 +144,19 @@ pub(super) fn front(headers: &HeaderMap, text: impl FnOnce() -> Response<Body>) 
 }
 
 fn asks_for_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT);
-    accepted.iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
+    headers::texts(headers, header::ACCEPT).any(|value| value.contains("text/html"))
 }
 
 impl File {
     fn answer(&self, headers: &HeaderMap) -> Response<Body> {
-        let mut response = if is_known(headers) {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        } else {
-            Response::new(Body::from(self.content.clone()))
-        };
+        // asked for each time, so that a server of another version is shown at once
+        let mut response = PAGE.validators.respond(headers, || Body::from(self.content.clone()));
         let answer = response.headers_mut();
         answer.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.kind));
-        answer.insert(header::ETAG, PAGE.etag.clone());
-        // asked for each time, so that a server of another version is shown at once
-        answer.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         answer.insert(header::CONTENT_SECURITY_POLICY, POLICY);
-        answer.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         answer.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         response
     }
-}
-
-/// Whether the browser has this version already (RFC 9110 section 13.1.2).
-fn is_known(headers: &HeaderMap) -> bool {
-    headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').map(str::trim).any(|tag| {
-            let tag = tag.strip_prefix("W/").unwrap_or(tag);
-            tag == "*" || tag.as_bytes() == PAGE.etag.as_bytes()
-        })
-    })
 }
 
 #[cfg(test)]

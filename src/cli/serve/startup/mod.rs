@@ -1,14 +1,11 @@
 //! The first lines, once the server listens.
 
-use std::ffi::OsString;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use foxglove_bridge::hub::Access;
-use foxglove_bridge::internals::{Layout, SHORT, computer_name, counted, encoded, printable};
+use foxglove_bridge::internals::{Layout, SHORT, computer_name, encoded, printable};
 use foxglove_bridge::server::About;
-use foxglove_bridge::source::RecordingInfo;
-use foxglove_bridge::time::duration_text;
 
 use crate::cli::logging::{Level, LogOutput};
 use crate::cli::progress::{columns, on_terminal};
@@ -270,22 +267,5 @@ fn in_url(ip: IpAddr) -> String {
     match ip {
         IpAddr::V4(v4) => v4.to_string(),
         IpAddr::V6(v6) => format!("[{v6}]"),
-    }
-}
-
-/// `drive.mcap (20.0 s, 12 channels, 2885 messages)`, as far as it is known.
-pub(super) fn recording(info: &RecordingInfo) -> String {
-    let mut facts = Vec::new();
-    facts.extend(info.range.map(|range| duration_text(range.duration())));
-    facts.push(counted(info.channels.len() as u64, "channel"));
-    facts.extend(info.message_count.map(|messages| counted(messages, "message")));
-    format!("{} ({})", info.name, facts.join(", "))
-}
-
-/// For people, while they are read.
-pub(super) fn name_of(files: &[OsString]) -> String {
-    match files {
-        [file] => file.display().to_string(),
-        files => format!("{} recordings", files.len()),
     }
 }

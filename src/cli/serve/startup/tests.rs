@@ -1,6 +1,8 @@
+use foxglove_bridge::source::RecordingInfo;
 use foxglove_bridge::time::{TimeRange, Timestamp};
 
 use super::*;
+use crate::cli::serve::names::contents_of;
 
 fn surroundings() -> Surroundings {
     Surroundings {
@@ -17,7 +19,7 @@ fn drive(address: &str, surroundings: &Surroundings) -> String {
         message_count: Some(2885),
         ..RecordingInfo::default()
     };
-    Links::new(address.parse().unwrap(), surroundings).lines(&recording(&info), usize::MAX)
+    Links::new(address.parse().unwrap(), surroundings).lines(&contents_of(&info), usize::MAX)
 }
 
 #[test]

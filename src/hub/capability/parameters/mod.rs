@@ -16,7 +16,7 @@ pub use store::{
 };
 
 use crate::hub::guard::call;
-use crate::hub::order::Forgetting;
+use crate::hub::new_session::Forgetting;
 use crate::hub::outbox::ControlKind;
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, ClientId, Hub, Member, Queue, lock};

@@ -13,13 +13,14 @@ use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
+use super::Api;
 use super::answer::{Json, Refusal};
 use super::file_body::FileBody;
-use super::validator::{Answered, Validators};
-use super::{Api, header_text};
 use crate::folder::names::encoded;
 use crate::hub::capability::recording::{RecordedFile, Recordings};
 use crate::server::accept::Hangup;
+use crate::server::headers;
+use crate::server::validator::{Answered, Validators};
 pub(super) use downloads::Downloads;
 use range::Part;
 
@@ -79,7 +80,7 @@ pub(super) async fn send(
     let part = match validators.answer(headers) {
         Answered::Whole => Part::Whole,
         Answered::AsAsked if request.method() == Method::GET => {
-            Part::asked(header_text(headers, header::RANGE), file.size)
+            Part::asked(headers::text(headers, header::RANGE), file.size)
         }
         Answered::AsAsked => Part::Whole,
         Answered::NotModified => return Ok(about(StatusCode::NOT_MODIFIED, &validators)),

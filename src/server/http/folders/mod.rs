@@ -13,11 +13,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header};
 use serde::Serialize;
 
+use super::Api;
 use super::answer::Refusal;
 use super::file_body::FileBody;
-use super::validator::{Answered, Validators};
-use super::{Api, header_text};
 use crate::folder::{self, names};
+use crate::server::headers;
+use crate::server::validator::Validators;
 
 mod kinds;
 
@@ -72,7 +73,7 @@ pub(super) async fn to_viewer(
     if api.offered.folders.viewer.is_none() {
         return Err(Refusal::not_found("no viewer is offered; foxglove-bridge serve --ui DIR does it"));
     }
-    let host = header_text(&headers, header::HOST).unwrap_or_default();
+    let host = headers::text(&headers, header::HOST).unwrap_or_default();
     let location =
         HeaderValue::try_from(link(host)).map_err(|_odd| Refusal::bad_request("the header Host is odd"))?;
     let mut response = Response::new(Body::empty());
@@ -124,15 +125,8 @@ async fn file(
         opened.map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     let (file, size, modified) = opened.map_err(|reason| refused(&reason))?;
     let validators = Validators::of(size, modified, SystemTime::now());
-    let (status, body) = match validators.answer(headers) {
-        Answered::Whole | Answered::AsAsked => (StatusCode::OK, Body::new(FileBody::new(file, size))),
-        Answered::NotModified => (StatusCode::NOT_MODIFIED, Body::empty()),
-        Answered::Failed => (StatusCode::PRECONDITION_FAILED, Body::empty()),
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
+    let mut response = validators.respond(headers, || Body::new(FileBody::new(file, size)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    validators.tell(&mut response);
     Ok(response)
 }
 

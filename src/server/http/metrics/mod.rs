@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use super::Api;
 use super::answer::{Refusal, whole};
 use crate::hub::{HubSnapshot, LagSnapshot};
+use crate::server::headers;
 use crate::server::metric::{Metric, MetricKind};
 use families::Families;
 
@@ -33,8 +34,7 @@ enum Format {
 impl Format {
     /// What Prometheus asks for begins with the formats that it likes best; others name none.
     fn asked(headers: &HeaderMap) -> Self {
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        match accepted.flat_map(|value| value.split(',')).any(is_openmetrics) {
+        match headers::texts(headers, header::ACCEPT).flat_map(|value| value.split(',')).any(is_openmetrics) {
             true => Self::OpenMetrics,
             false => Self::Prometheus,
         }

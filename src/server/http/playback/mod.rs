@@ -128,15 +128,15 @@ pub(super) async fn control(
     request: Request,
 ) -> Result<Json<Playback>, Refusal> {
     api.may_act()?;
-    let wish: request::Wish = body::json(request, r#"{"command":"pause"}"#).await?;
+    let control: request::Control = body::json(request, r#"{"command":"pause"}"#).await?;
     let playback = api.hub.playback().ok_or_else(none)?;
     let now = api.look().await.ok_or_else(none)?;
-    if let Some(topic) = wish.topic()
+    if let Some(topic) = control.topic()
         && api.hub.channel_on(topic).is_none()
     {
         return Err(Refusal::bad_request(format!("topic: there is no topic {topic}")));
     }
-    let request = wish.into_request(&now).map_err(Refusal::bad_request)?;
+    let request = control.into_request(&now).map_err(Refusal::bad_request)?;
     let (answer, done) = oneshot::channel();
     playback.request(request, Responder::new(move |state| drop(answer.send(state))));
     let late = |_elapsed| Refusal::new(StatusCode::GATEWAY_TIMEOUT, "playback has not answered within 10 s");

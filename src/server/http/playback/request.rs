@@ -13,25 +13,25 @@ use crate::time::{TimeRange, TimeSpec, Timestamp};
 /// The keys of the body; each may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wish {
+pub(super) struct Control {
     command: Option<CommandName>,
     seek: Option<String>,
     /// Seconds.
     seek_by: Option<f64>,
-    rate: Option<RateWish>,
+    rate: Option<RateValue>,
     #[serde(rename = "loop")]
     looping: Option<bool>,
     step: Option<u32>,
     topic: Option<String>,
     /// `null` is all of it.
     #[serde(default, deserialize_with = "given")]
-    range: Option<Option<RangeWish>>,
+    range: Option<Option<RangeValue>>,
 }
 
 /// A part of what is played: two times, or as the state has it.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a range is two times [\"+1s\",\"+5s\"], {\"start_s\":1,\"end_s\":5}, or null")]
-enum RangeWish {
+enum RangeValue {
     Times([String; 2]),
     Seconds { start_s: f64, end_s: f64 },
 }
@@ -46,7 +46,7 @@ enum CommandName {
 
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "a rate is a number from 0.01 to 1000, or \"max\"")]
-enum RateWish {
+enum RateValue {
     Times(f64),
     Text(String),
 }
@@ -56,7 +56,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
     T::deserialize(deserializer).map(Some)
 }
 
-impl Wish {
+impl Control {
     /// The topic of a step.
     pub(super) fn topic(&self) -> Option<&str> {
         self.topic.as_deref()
@@ -78,13 +78,13 @@ impl Wish {
         let range = match &self.range {
             None => None,
             Some(None) => Some(RangeChange::Whole),
-            Some(Some(wish)) => {
-                let (part, from, to) = match wish {
-                    RangeWish::Times([from, to]) => {
+            Some(Some(value)) => {
+                let (part, from, to) = match value {
+                    RangeValue::Times([from, to]) => {
                         let part = TimeRange { start: time("range", from)?, end: time("range", to)? };
                         (part, from.clone(), to.clone())
                     }
-                    RangeWish::Seconds { start_s, end_s } => {
+                    RangeValue::Seconds { start_s, end_s } => {
                         let at = |seconds| {
                             let offset = nanos("range", seconds)?;
                             let (away, is_after) = (Duration::from_nanos(offset.unsigned_abs()), offset >= 0);
@@ -105,8 +105,8 @@ impl Wish {
         };
         let rate = match &self.rate {
             None => None,
-            Some(RateWish::Times(rate)) => Some(rate.to_string()),
-            Some(RateWish::Text(text)) => Some(text.clone()),
+            Some(RateValue::Times(rate)) => Some(rate.to_string()),
+            Some(RateValue::Text(text)) => Some(text.clone()),
         };
         let rate =
             rate.map(|text| text.parse::<Rate>().map_err(|error| format!("rate: {error}"))).transpose()?;
@@ -164,8 +164,8 @@ mod tests {
     }
 
     fn request(json: &str) -> Result<PlaybackRequest, String> {
-        let wish: Wish = serde_json::from_str(json).map_err(|error| error.to_string())?;
-        wish.into_request(&now(Activity::Paused))
+        let control: Control = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        control.into_request(&now(Activity::Paused))
     }
 
     fn at(seconds: f64) -> Timestamp {
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn play_at_the_end_starts_again_unless_a_place_is_named() {
         let ended =
-            |json: &str| serde_json::from_str::<Wish>(json).unwrap().into_request(&now(Activity::Ended));
+            |json: &str| serde_json::from_str::<Control>(json).unwrap().into_request(&now(Activity::Ended));
         assert_eq!(ended(r#"{"command":"play"}"#), Ok(Command::Toggle.into()));
         let seek = PlaybackRequest { seek: Some(Seek::To(at(1.0))), ..Command::Play.into() };
         assert_eq!(ended(r#"{"command":"play","seek":"+1s"}"#), Ok(seek));

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use tempfile::TempDir;
@@ -216,6 +216,25 @@ async fn a_read_only_server_shows_everything_and_changes_nothing() {
         assert_eq!((answered.status, answered.body.contains("read-only")), (403, true));
     }
     assert!(port.send("GET", "/api/status", "").await.body.contains(r#""read_only":true"#));
+}
+
+#[tokio::test]
+async fn files_of_the_page_are_kept_and_asked_for_again() {
+    let port = Port::local();
+    let script = port.send("GET", "/page/page.js", "").await;
+    assert_eq!(script.header("x-content-type-options"), "nosniff");
+    assert_eq!(script.header("cache-control"), "no-cache");
+    for (name, tag, status) in [
+        ("if-none-match", script.header("etag"), 304),
+        ("if-none-match", "\"other\"", 200),
+        ("if-match", "\"other\"", 412),
+    ] {
+        let mut again = request("GET", "/page/page.js", "localhost", "", "");
+        again.headers_mut().insert(name, tag.parse().unwrap());
+        let again = port.ask(again).await;
+        assert_eq!((again.status, again.header("etag")), (status, script.header("etag")), "{name}: {tag}");
+        assert_eq!(again.body.is_empty(), status != 200);
+    }
 }
 
 #[tokio::test]

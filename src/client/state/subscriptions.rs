@@ -19,7 +19,7 @@ struct Subscribed {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct Subscriptions {
     wanted: BTreeMap<TakerId, Topics>,
     /// The topics of channels that were wanted by their ids, for when the ids mean nothing any more.
     topics: BTreeMap<ChannelId, String>,
@@ -29,7 +29,7 @@ pub(super) struct Wishes {
     next: u32,
 }
 
-impl Wishes {
+impl Subscriptions {
     /// Somebody wants channels: those that have to be subscribed to for it.
     pub(super) fn want<'a>(
         &mut self,

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 
-use super::header_text;
+use super::headers;
 
 /// A file that was changed so lately can change again without another time.
 const UNSETTLED: Duration = Duration::from_secs(2);
@@ -45,6 +46,24 @@ impl Validators {
         }
     }
 
+    /// Of what is known by a tag of its content alone.
+    pub(super) fn of_content(tag: &str) -> Self {
+        Self { etag: Some(format!("\"{tag}\"")), modified: None }
+    }
+
+    /// The answer to a request for the whole of it.
+    pub(super) fn respond(&self, headers: &HeaderMap, body: impl FnOnce() -> Body) -> Response<Body> {
+        let (status, body) = match self.answer(headers) {
+            Answered::Whole | Answered::AsAsked => (StatusCode::OK, body()),
+            Answered::NotModified => (StatusCode::NOT_MODIFIED, Body::empty()),
+            Answered::Failed => (StatusCode::PRECONDITION_FAILED, Body::empty()),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        self.tell(&mut response);
+        response
+    }
+
     /// Tells them in an answer, which may be kept but is to be asked for again, since the file can change.
     pub(super) fn tell<B>(&self, response: &mut Response<B>) {
         let headers = response.headers_mut();
@@ -58,7 +77,7 @@ impl Validators {
 
     /// What the conditions of a request say, in the order of RFC 9110 section 13.2.2. Dates are compared as they are written.
     pub(super) fn answer(&self, headers: &HeaderMap) -> Answered {
-        let one = |name: HeaderName| header_text(headers, name);
+        let one = |name: HeaderName| headers::text(headers, name);
         if headers.contains_key(header::IF_MATCH)
             && !self.is_any_of(headers, header::IF_MATCH, Self::is_strongly)
         {
@@ -81,8 +100,10 @@ impl Validators {
 
     /// Whether one of the tags in a header stands for the file as it is.
     fn is_any_of(&self, headers: &HeaderMap, name: HeaderName, is: impl Fn(&Self, &str) -> bool) -> bool {
-        let lists = headers.get_all(name).into_iter().filter_map(|list| list.to_str().ok());
-        lists.flat_map(|list| list.split(',')).map(str::trim).any(|tag| tag == "*" || is(self, tag))
+        headers::texts(headers, name)
+            .flat_map(|list| list.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || is(self, tag))
     }
 
     fn is_strongly(&self, tag: &str) -> bool {
