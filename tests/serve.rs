@@ -64,6 +64,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("files have names that can stand in URLs", "file_names", false),
     ("another reader seeks in a file over HTTP", "file_by_ranges", false),
     ("who does not read a file, or leaves, costs little and leaves nothing", "file_aborted", false),
+    ("who pauses for a minute while a file comes gets all of it", "file_paused", false),
     ("counts over time are those of another reader", "timeline", false),
     ("a connection without a word is hinted at once", "silent_connection", false),
     ("what is served and playback are read and controlled over HTTP", "http_api", false),
