@@ -507,9 +507,17 @@ async def stdin_extras():
                 # the chunk of the messages comes after what was added meanwhile
                 equal([len(part[1]) for part in parts], [2 if chunking else 1, 2, 2], "metadata of the parts")
                 # cut off within an attachment
-                with recording("-", os.path.join(folder, "cut.mcap")) as recorder:
+                path = os.path.join(folder, "cut.mcap")
+                with recording("-", path) as recorder:
                     await recorder.write(data[:1_000_000])
                     await recorder.ends(2)
+                check(not os.path.exists(path), "a file without anything")
+                # after it, before there is a message
+                with recording("-", path) as recorder:
+                    await recorder.write(data[:data.index(large) + len(large) + 8])
+                    await recorder.ends(2)
+                with open(path, "rb") as cut:
+                    equal([attachment.name for attachment in extras_of(cut)[0]], ["large.bin"], "attachments before a cut")
 
 
 async def stdin_lines():
