@@ -239,6 +239,12 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("reports of rates are objects if asked for", "client_rates", false),
     ("publishing to a server that leaves is no success", "client_odd_publish", false),
     ("a server is shown that leaves or is never quiet", "client_odd_info", false),
+    ("topics that a server does not have are warned of, also if it ends at once", "client_odd_brief", false),
+    (
+        "a server that sends without a pause is recorded for as long as was asked for",
+        "client_odd_record",
+        false,
+    ),
     ("a server is stepped, and says where it is", "client_step", false),
     ("what a server refuses or does otherwise is told", "client_told", false),
     (
