@@ -64,6 +64,7 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("files have names that can stand in URLs", "file_names", false),
     ("another reader seeks in a file over HTTP", "file_by_ranges", false),
     ("who does not read a file, or leaves, costs little and leaves nothing", "file_aborted", false),
+    ("who pauses for a minute while a file comes gets all of it", "file_paused", false),
     ("counts over time are those of another reader", "timeline", false),
     ("a connection without a word is hinted at once", "silent_connection", false),
     ("what is served and playback are read and controlled over HTTP", "http_api", false),
@@ -238,6 +239,12 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("reports of rates are objects if asked for", "client_rates", false),
     ("publishing to a server that leaves is no success", "client_odd_publish", false),
     ("a server is shown that leaves or is never quiet", "client_odd_info", false),
+    ("topics that a server does not have are warned of, also if it ends at once", "client_odd_brief", false),
+    (
+        "a server that sends without a pause is recorded for as long as was asked for",
+        "client_odd_record",
+        false,
+    ),
     ("a server is stepped, and says where it is", "client_step", false),
     ("what a server refuses or does otherwise is told", "client_told", false),
     (

@@ -24,24 +24,37 @@ pub(super) struct Shift {
     rate: Rate,
     /// The newest time sent.
     newest: Timestamp,
+    /// What is added to a wall clock that was set back by more than [`LONGEST_WAIT`], until it has caught up.
+    ahead: Duration,
 }
 
 impl Shift {
     /// Nothing was sent; `recorded` is now.
     pub(super) fn new(recorded: Timestamp, wall: Timestamp, rate: Rate) -> Self {
-        Self { recorded, wall, rate, newest: Timestamp::MIN }
+        Self { recorded, wall, rate, newest: Timestamp::MIN, ahead: Duration::ZERO }
     }
 
     /// From now on `recorded` is now: playback started, went on, was sought, was late or changed its rate.
     pub(super) fn set(&mut self, recorded: Timestamp, wall: Timestamp, rate: Rate) {
-        // of a clock that was set back by an hour all that is played in that hour would have one time
-        let wall = if self.newest.since(wall) > LONGEST_WAIT { self.newest } else { wall };
-        *self = Self { recorded, wall, rate, newest: self.newest };
+        let wall = self.now(wall);
+        *self = Self { recorded, wall, rate, ..*self };
+    }
+
+    /// The wall's time. Of a clock that was set back by an hour all that is played in that hour would have one time: it goes on
+    /// from the newest time instead.
+    fn now(&mut self, wall: Timestamp) -> Timestamp {
+        if wall >= self.newest {
+            self.ahead = Duration::ZERO;
+        } else if self.newest.since(wall.saturating_add(self.ahead)) > LONGEST_WAIT {
+            self.ahead = self.newest.since(wall);
+        }
+        wall.saturating_add(self.ahead)
     }
 
     /// What is sent as the time of a moment of the recording; at [`Rate::Max`] that is `wall`, the time now.
     pub(super) fn time(&mut self, recorded: Timestamp, wall: Timestamp) -> Timestamp {
-        self.newest = self.newest.max(self.moved(recorded, wall));
+        let moved = self.moved(recorded, wall);
+        self.newest = self.newest.max(moved);
         self.newest
     }
 
@@ -61,8 +74,8 @@ impl Shift {
         Entry { log_time, publish_time: saturating(i128::from(log_time.0) - delay), ..*entry }
     }
 
-    fn moved(&self, recorded: Timestamp, wall: Timestamp) -> Timestamp {
-        let Rate::Times(rate) = self.rate else { return wall };
+    fn moved(&mut self, recorded: Timestamp, wall: Timestamp) -> Timestamp {
+        let Rate::Times(rate) = self.rate else { return self.now(wall) };
         let distance = i128::from(recorded.0) - i128::from(self.recorded.0);
         let distance = if rate == 1.0 { distance } else { divided(distance, rate) };
         saturating(i128::from(self.wall.0).saturating_add(distance))
@@ -125,6 +138,20 @@ mod tests {
         assert_eq!(shift.time(at(101), wall(4)), wall(8), "by more: distances stay");
         shift.set(at(100), wall(9), Rate::Times(1.0));
         assert_eq!(shift.time(at(101), wall(10)), wall(10), "once it has caught up it counts again");
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_goes_on_from_the_newest_time() {
+        let mut shift = Shift::new(at(100), wall(1000), Rate::Max);
+        assert_eq!(shift.time(at(100), wall(1000)), wall(1000));
+        assert_eq!(shift.time(at(101), wall(400)), wall(1000));
+        assert_eq!(shift.time(at(102), wall(402)), wall(1002), "at max too");
+        shift.set(at(102), wall(405), Rate::Times(1.0));
+        assert_eq!(shift.time(at(103), wall(406)), wall(1006), "a pause lasts as long as it did");
+        shift.set(at(103), wall(350), Rate::Max);
+        assert_eq!(shift.time(at(104), wall(353)), wall(1009), "set back once more");
+        assert_eq!(shift.time(at(105), wall(1200)), wall(1200), "set right");
+        assert_eq!(shift.time(at(106), wall(1201)), wall(1201));
     }
 
     #[test]

@@ -33,8 +33,9 @@ pub(super) struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        // who is sent a file may look at each part of it for a while
-        Self { headers: Duration::from_secs(10), answers: Duration::from_secs(60) }
+        // who is sent a file may look at each part of it for a while, or hold back what it takes: `curl --limit-rate` pauses
+        // for minutes after what it has read ahead
+        Self { headers: Duration::from_secs(10), answers: Duration::from_secs(300) }
     }
 }
 

@@ -26,7 +26,8 @@ pub enum MetricKind {
 /// ```
 #[derive(Clone)]
 pub struct Metric {
-    name: String,
+    /// The name without what tells a counter.
+    pub(super) family: String,
     pub(super) kind: MetricKind,
     pub(super) help: String,
     read: Arc<dyn Fn() -> f64 + Send + Sync>,
@@ -45,20 +46,16 @@ impl Metric {
         help: &str,
         read: impl Fn() -> f64 + Send + Sync + 'static,
     ) -> Self {
-        let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let family = match kind {
+            MetricKind::Counter => name.strip_suffix("_total").unwrap_or(name),
+            MetricKind::Gauge => name,
+        };
+        let is_name = family.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && family.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         assert!(is_name, "'{name}' is no name of a metric");
         // OpenMetrics has lines, and the encoder puts the text into one as it is
         let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { name: name.to_owned(), kind, help, read: Arc::new(read) }
-    }
-
-    /// The name without what tells a counter.
-    pub(super) fn family(&self) -> &str {
-        match self.kind {
-            MetricKind::Counter => self.name.strip_suffix("_total").unwrap_or(&self.name),
-            MetricKind::Gauge => &self.name,
-        }
+        Self { family: family.to_owned(), kind, help, read: Arc::new(read) }
     }
 
     pub(super) fn read(&self) -> f64 {
@@ -68,6 +65,6 @@ impl Metric {
 
 impl fmt::Debug for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Metric").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Metric").field("family", &self.family).finish_non_exhaustive()
     }
 }

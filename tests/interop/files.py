@@ -216,17 +216,46 @@ def memory(process):
         return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) << 10
 
 
+def make_large(path):
+    """A recording of 64 MiB, more than the system holds for connections."""
+    with open(path, "wb") as file:
+        writer = Writer(file, compression=CompressionType.NONE)
+        writer.start()
+        channel = writer.register_channel("/blob", "json", 0)
+        for second in range(64):
+            writer.add_message(channel, second * 10**9, json.dumps("x" * (1 << 20)).encode(), second * 10**9)
+        writer.finish()
+
+
+async def file_paused():
+    """Who pauses for more than a minute while a file comes, as `curl --limit-rate` does, gets all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "large.mcap")
+        make_large(path)
+        async with serving(path) as server:
+            with socket.socket() as one:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
+                one.settimeout(30)
+                one.connect(("127.0.0.1", server.port))
+                one.sendall(b"GET /files/large.mcap HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                body = one.recv(1 << 20)
+                await asyncio.sleep(75)
+
+                def rest():
+                    pieces = [body]
+                    while piece := one.recv(1 << 20):
+                        pieces.append(piece)
+                    return b"".join(pieces)
+                answer = await asyncio.to_thread(rest)
+        with open(path, "rb") as file:
+            check(answer.endswith(file.read()), "not the whole file", len(answer))
+
+
 async def file_aborted():
     """Who asks for a file and reads none of it, or goes away, holds little and leaves nothing; others are served."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "large.mcap")
-        with open(path, "wb") as file:
-            writer = Writer(file, compression=CompressionType.NONE)
-            writer.start()
-            channel = writer.register_channel("/blob", "json", 0)
-            for second in range(64):
-                writer.add_message(channel, second * 10**9, json.dumps("x" * (1 << 20)).encode(), second * 10**9)
-            writer.finish()
+        make_large(path)
         async with serving(path) as server:
             before, kept = memory(server.process), descriptors(server.process)
             stalled = []
@@ -323,6 +352,6 @@ async def silent_connection():
 
 
 TRIALS = dict(
-    files=files, file_names=file_names, file_by_ranges=file_by_ranges, file_aborted=file_aborted, timeline=timeline,
+    files=files, file_names=file_names, file_by_ranges=file_by_ranges, file_aborted=file_aborted, file_paused=file_paused, timeline=timeline,
     silent_connection=silent_connection,
 )

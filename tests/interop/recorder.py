@@ -576,9 +576,17 @@ async def stdin_extras():
                     streamed.seek(0)
                     equal(make_reader(streamed).get_header().profile, "ros2", "profile on stdout")
                 # cut off within an attachment
-                with recording("-", os.path.join(folder, "cut.mcap")) as recorder:
+                path = os.path.join(folder, "cut.mcap")
+                with recording("-", path) as recorder:
                     await recorder.write(data[:1_000_000])
                     await recorder.ends(2)
+                check(not os.path.exists(path), "a file without anything")
+                # after it, before there is a message
+                with recording("-", path) as recorder:
+                    await recorder.write(data[:data.index(large) + len(large) + 8])
+                    await recorder.ends(2)
+                with open(path, "rb") as cut:
+                    equal([attachment.name for attachment in extras_of(cut)[0]], ["large.bin"], "attachments before a cut")
 
 
 async def stdin_lines():

@@ -104,10 +104,13 @@ pub(crate) fn run(args: &BenchArgs, bar: Bar, log: &LogOutput) -> Result<(), Fai
         } else if refusals > 0 {
             tracing::warn!("{refusals} of {} clients could not connect", args.clients);
         }
-        if let Some((client, _)) = connected.first() {
-            unmatched::watch(client, filter.include.clone(), None);
-        }
+        let first = connected.first();
+        let unmatched = first.map(|(client, _)| unmatched::watch(client, filter.include.clone(), None));
         let outcome = measure(args, connected, filter, &stop, Progress::new(args, bar, log)).await;
+        if let Some(unmatched) = unmatched {
+            // its connection has ended; it does not panic
+            unmatched.await.ok();
+        }
         let report = match args.json {
             true => format!("{:#}\n", text::json(&outcome, args.topics)),
             false => text::text(&outcome, args.topics),

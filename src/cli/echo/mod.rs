@@ -98,16 +98,19 @@ async fn from_server(
         }
     };
     watching.abort();
-    unmatched.abort();
     if messages.dropped() > 0 {
         tracing::warn!("{} messages were left out, since stdout takes them too slowly", messages.dropped());
     }
     match outcome? {
         Done::Enough => Ok(()),
-        Done::Ended => match client.ended().await {
-            Ended::Finished => Ok(()),
-            ended => Err(Failure::Runtime(anyhow!("{ended}"))),
-        },
+        Done::Ended => {
+            // it ends now, and does not panic
+            unmatched.await.ok();
+            match client.ended().await {
+                Ended::Finished => Ok(()),
+                ended => Err(Failure::Runtime(anyhow!("{ended}"))),
+            }
+        }
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) struct File {
     /// Messages that were written, and the bytes of their payloads.
     pub(super) messages: u64,
     pub(super) bytes: u64,
+    has_attachment: bool,
     /// Messages after which it is complete.
     count: Option<u64>,
 }
@@ -60,7 +61,7 @@ impl File {
     }
 
     fn new(writer: McapWriter, kind: Kind, count: Option<u64>) -> Self {
-        Self { writer, kind, channels: HashMap::new(), messages: 0, bytes: 0, count }
+        Self { writer, kind, channels: HashMap::new(), messages: 0, bytes: 0, has_attachment: false, count }
     }
 
     /// Whether nothing more is to be written.
@@ -98,6 +99,7 @@ impl File {
 
     /// Writes an attachment, metadata or the profile.
     pub(super) fn write_extra(&mut self, extra: Extra) -> Result<(), SinkError> {
+        self.has_attachment |= matches!(extra, Extra::Attachment(_));
         self.writer.write_extra(extra)
     }
 
@@ -121,10 +123,10 @@ impl File {
         Ok(Reader::Reads)
     }
 
-    /// The same where there was nothing to record: a file without a message is removed, so that the command can be run
-    /// again.
+    /// The same where there was nothing to record: a file without a message or an attachment is removed, so that the command
+    /// can be run again.
     pub(super) fn finish_unless_empty(self) -> Result<(), Failure> {
-        if self.messages > 0 || self.kind == Kind::Stdout {
+        if self.messages > 0 || self.has_attachment || self.kind == Kind::Stdout {
             return self.finish().map(drop);
         }
         let recorded = self.writer.finish().map_err(|error| Failure::Runtime(error.into()))?;

@@ -18,8 +18,11 @@ use crate::cli::{Failure, unmatched};
 /// What was received and waits to be written; then the server is held back.
 const QUEUE: Queue = Queue { bytes: 32 << 20, overflow: Overflow::Wait };
 
-/// Messages that are written before signals and the time are looked at again.
-const AT_ONCE: usize = 1000;
+/// Bytes that are written before signals and the time are looked at again …
+const AT_ONCE: usize = 1 << 20;
+
+/// … of messages that count for as much as this beside their payloads.
+const PER_MESSAGE: usize = 1 << 10;
 
 pub(super) struct Server {
     client: Client,
@@ -78,13 +81,13 @@ impl Server {
         Ok(())
     }
 
-    /// Writes a message, and others that wait, at most so many.
+    /// Writes a message, and others that wait, until so many bytes are written.
     fn write(&mut self, first: Message, most: usize, file: &mut File) -> Result<(), Trouble> {
         let mut next = Some(first);
         let mut written = 0;
         while let Some(message) = next.take() {
             self.merge.message(&message, file)?;
-            written += 1;
+            written += message.payload.len() + PER_MESSAGE;
             if written < most {
                 next = self.messages.try_next();
             }

@@ -27,6 +27,23 @@ async fn a_server_that_takes_nothing_does_not_hold_the_end() {
 }
 
 #[tokio::test]
+async fn a_server_that_sends_without_a_pause_does_not_hold_the_end() {
+    let fake = Fake::start().await;
+    let (client, peer) = fake.client().await;
+    let mut tcp = peer.tcp.into_std().unwrap();
+    tcp.set_nonblocking(false).unwrap();
+    let flood = std::thread::spawn(move || {
+        // pongs that nobody has asked for
+        let pongs = [0x8A, 0].repeat(1 << 20);
+        while std::io::Write::write_all(&mut tcp, &pongs).is_ok() {}
+    });
+    let begin = std::time::Instant::now();
+    soon(client.close()).await;
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    flood.join().unwrap();
+}
+
+#[tokio::test]
 async fn what_is_wanted_until_further_notice_runs_out_of_time() {
     let (client, _publication, _peer) = published(12).await;
     let within = Duration::from_millis(200);

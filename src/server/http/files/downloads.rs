@@ -15,11 +15,12 @@ use crate::server::http::answer::Refusal;
 /// Files that are sent at once.
 pub(in crate::server::http) const AT_ONCE: usize = 64;
 
-/// Bytes of a file that are taken at least …
-const LEAST: u64 = 256 << 10;
+/// Bytes of a file that are taken at least, 256 KiB a minute …
+const LEAST: u64 = 1280 << 10;
 
-/// … in each such time, else the connection ends.
-const WITHIN: Duration = Duration::from_secs(60);
+/// … in each such time, else the connection ends. The system ends no connection before
+/// ([`Timeouts`](crate::server::accept::Timeouts)).
+const WITHIN: Duration = Duration::from_secs(300);
 
 /// See the module's documentation.
 pub(in crate::server::http) struct Downloads {

@@ -137,8 +137,8 @@ impl Collector for Added {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut to = Families(encoder);
         self.0.iter().try_for_each(|metric| match metric.kind {
-            MetricKind::Counter => to.counter(metric.family(), &metric.help, metric.read()),
-            MetricKind::Gauge => to.gauge(metric.family(), &metric.help, metric.read()),
+            MetricKind::Counter => to.counter(&metric.family, &metric.help, metric.read()),
+            MetricKind::Gauge => to.gauge(&metric.family, &metric.help, metric.read()),
         })
     }
 }

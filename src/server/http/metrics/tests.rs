@@ -95,6 +95,12 @@ fn figures_of_an_embedder_have_their_own_names_and_one_line_of_help() {
 }
 
 #[test]
+#[should_panic(expected = "'_total' is no name of a metric")]
+fn a_counter_has_a_name_before_its_ending() {
+    Metric::new("_total", MetricKind::Counter, "", || 1.0);
+}
+
+#[test]
 fn who_asks_for_openmetrics_gets_it() {
     for (accepted, expected) in [
         (None, Format::Prometheus),
