@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foxglove_bridge::payload::{TypeOptions, Types};
 use foxglove_bridge::source::json_lines::LinesRead;
+use foxglove_bridge::source::summary::ChannelSummary;
 use foxglove_bridge::source::{
     AttachmentCrc, Attachments, Hint, RecordingSummary, recording_check, recording_summary, stream_summary,
 };
@@ -77,6 +78,8 @@ pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let summary = recording_summary(&path, &mut |_| {}).unwrap();
     assert_eq!(summary.damage, checked.damage);
     for (quick, exact) in summary.channels.iter().zip(&checked.channels) {
+        // messages are decoded only where all is read
+        let exact = &ChannelSummary { payloads: None, ..exact.clone() };
         assert_eq!(
             (quick.id, &quick.topic, quick.message_count),
             (exact.id, &exact.topic, exact.message_count)

@@ -11,7 +11,7 @@ use super::records::{MAGIC, failed, read_vec, unusable};
 use crate::model::DamagedPart;
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
-use crate::source::summary::MetadataSummary;
+use crate::source::summary::{MetadataSummary, PayloadCheck};
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
@@ -25,6 +25,7 @@ mod gaps;
 mod ids;
 mod index;
 pub(super) mod info;
+mod payloads;
 mod scan;
 mod summary;
 mod tally;
@@ -92,6 +93,8 @@ pub(super) struct Survey {
     pub(super) counts: Option<Vec<u64>>,
     /// The same with sizes and times, where the file was read through.
     tallies: Option<Vec<Tally>>,
+    /// How messages of each of the channels fit its schema, if they were decoded.
+    payloads: Option<Vec<PayloadCheck>>,
     /// The longest time without a message, if it was read through.
     gap: Option<TimeRange>,
     pub(super) message_count: Option<u64>,
@@ -123,6 +126,7 @@ impl Survey {
             range: None,
             counts: None,
             tallies: None,
+            payloads: None,
             gap: None,
             message_count: None,
             attachments: Vec::new(),
