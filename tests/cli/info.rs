@@ -182,7 +182,7 @@ fn a_payload_that_does_not_fit_its_schema_is_found_by_check() {
     let bad = bad.unwrap();
     let expected = [
         "\npayloads  3 decoded, 1 does not fit, 2 not checked\n",
-        "\nmisfit: 1 of 3 messages of /good: no pkg/msg/T; the first is of 1970-01-01T00:00:02.000000000Z, in the record at byte ",
+        "\nmisfit: /good: 1 of 3 messages does not fit pkg/msg/T; the first has the log time 2.000000000 s and is in the record at byte ",
         &format!(" {bad}: list: "),
         " (byte 12 of the payload)\n",
         "\nnot checked: 1 message of /map: schema pkg/msg/T can't be used: line 2 of the definition: wstring",

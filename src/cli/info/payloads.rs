@@ -1,11 +1,13 @@
 //! What came of decoding the messages, for people and as JSON.
 
-use foxglove_bridge::internals::{SHORT, printable};
+use foxglove_bridge::internals::{SHORT, counted, printable};
 use foxglove_bridge::source::summary::{ChannelSummary, Misfit, PayloadCheck, RecordingSummary, Unchecked};
 use serde_json::{Value, json};
 
-use crate::cli::LONGEST_ERROR;
 use crate::cli::table::line;
+
+/// Characters of a line; its parts are shortened, too.
+const LONGEST_LINE: usize = 1500;
 
 /// Topics that are named for one reason.
 const MOST_TOPICS: usize = 5;
@@ -42,7 +44,7 @@ pub(super) fn lines(summary: &RecordingSummary) -> String {
         if channels.len() > MOST_TOPICS {
             topics += &format!(" and {} more", channels.len() - MOST_TOPICS);
         }
-        line(&mut out, &format!("not checked: {}: {reason}", messages_of(messages, &topics)));
+        line(&mut out, &format!("not checked: {} of {topics}: {reason}", counted(messages, "message")));
     }
     out
 }
@@ -102,31 +104,31 @@ fn reason(channel: &ChannelSummary, unchecked: &Unchecked) -> String {
     }
 }
 
-/// `misfit: 2 of 60 messages of /a do not fit schema T; the first, of 2026-… in the record at byte 42: field: reason (byte 8 of the payload)`
+/// `misfit: /a: 2 of 60 messages do not fit T; the first has the log time … and is in the record at byte 42: field: reason …`
 fn misfit_line(channel: &ChannelSummary, check: &PayloadCheck, first: &Misfit) -> String {
     let what = match (&channel.schema_name, channel.message_encoding.as_str()) {
-        (_, "json") | (None, _) => channel.message_encoding.as_str(),
+        (_, "json") => "JSON",
+        (None, encoding) => encoding,
         (Some(name), _) => name.as_str(),
     };
     let field = if first.field.is_empty() { String::new() } else { format!("{}: ", first.field) };
-    let place = format!("byte {} of the payload", first.payload_offset);
     let text = format!(
-        "misfit: {} of {}: no {what}; the first is of {}, in the record at byte {}: {field}{} ({place})",
+        "misfit: {}: {} of {} {} not fit {}; the first has the log time {} and is in the record at byte {}: {field}{} (byte {} of the payload)",
+        topic(channel),
         check.misfits,
-        messages_of(check.checked, &topic(channel)),
+        counted(check.checked, "message"),
+        if check.misfits == 1 { "does" } else { "do" },
+        printable(what, SHORT),
         first.log_time,
         first.offset,
         first.reason,
+        first.payload_offset,
     );
-    printable(&text, LONGEST_ERROR).to_string()
+    printable(&text, LONGEST_LINE).to_string()
 }
 
 fn topic(channel: &ChannelSummary) -> String {
     printable(&channel.topic, SHORT).to_string()
-}
-
-fn messages_of(count: u64, topics: &str) -> String {
-    format!("{} of {topics}", foxglove_bridge::internals::counted(count, "message"))
 }
 
 #[cfg(test)]
@@ -168,8 +170,8 @@ mod tests {
         let summary = checked_summary();
         assert_eq!(fact(&summary).unwrap(), "1000 decoded, 2 do not fit, 10 not checked");
         let expected = "\
-misfit: 2 of 1000 messages of /tf: no foxglove.FrameTransforms; the first is of 2026-01-01T10:00:00.500000000Z, in the record \
-at byte 42: transforms[0].child: a string of 9 bytes at offset 8, 3 are left (byte 8 of the payload)
+misfit: /tf: 2 of 1000 messages do not fit foxglove.FrameTransforms; the first has the log time \
+2026-01-01T10:00:00.500000000Z and is in the record at byte 42: transforms[0].child: a string of 9 bytes at offset 8, 3 are left (byte 8 of the payload)
 not checked: 10 messages of /a, /b: schema pkg/T can't be used: line 3 of the definition: a map
 ";
         assert_eq!(lines(&summary), expected);
