@@ -49,7 +49,7 @@ pub struct RecordingSummary {
     pub message_count: u64,
     /// Channels, by id.
     pub channels: Vec<ChannelSummary>,
-    /// The schemas of the channels, each once, in the order of the channels.
+    /// The schemas, each once: those of the channels in their order, then those of no channel by name.
     pub schemas: Vec<Arc<Schema>>,
     /// Chunks, by compression; empty for a file without chunks.
     pub chunks: Vec<ChunkSummary>,

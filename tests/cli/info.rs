@@ -153,6 +153,7 @@ fn with_a_misfit() -> Vec<u8> {
         &record(1, &[0; 8]),
         &schema(1, "ros2msg", "uint32 number\nuint8[] list"),
         &schema(2, "ros2msg", "uint8 a\nwstring w"),
+        &schema(3, "jsonschema", "{}"),
         &channel(1, 1, "/good", "cdr"),
         &channel(2, 2, "/map", "cdr"),
         &channel(3, 1, "/odd", "smoke"),
@@ -191,6 +192,8 @@ fn a_payload_that_does_not_fit_its_schema_is_found_by_check() {
     for part in expected {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let schemas = stdout(&run(&["info", &files[0], "--schemas"], &[]));
+    assert!(schemas.contains("\nschema pkg/msg/T (jsonschema)\n{}\n"), "no channel has it: {schemas}");
     for output in [run(&["info", &files[0], "--check", "--json"], &[]), piped(&["-", "--json"], &bytes)] {
         assert_eq!(code(&output), 4);
         let found = parsed(&output);

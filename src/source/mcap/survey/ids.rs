@@ -84,7 +84,7 @@ pub(super) struct Ids {
     /// Channels of this recording whose schema is not defined, so far.
     without_schema: Vec<usize>,
     by_topic: HashMap<String, Vec<usize>>,
-    distinct_schemas: HashSet<Arc<Schema>>,
+    pub(super) distinct_schemas: HashSet<Arc<Schema>>,
     bytes: usize,
     entries: usize,
     /// The first thing whose text is not UTF-8.

@@ -111,7 +111,8 @@ fn conclude(
     let message_count = counts.iter().sum();
     let tallies = survey.tallies.unwrap_or_default();
     let mut payloads = survey.payloads.unwrap_or_default().into_iter();
-    let schemas = distinct(survey.channels.iter().filter_map(|channel| channel.channel.schema.as_ref()));
+    let of_channels = survey.channels.iter().filter_map(|channel| channel.channel.schema.as_ref());
+    let schemas = distinct(of_channels.chain(&survey.unused_schemas));
     let chunk_index = chunk_index(&survey.index);
     let of_channels = survey.channels.into_iter().zip(counts).enumerate();
     let channels = of_channels.map(|(number, (channel, message_count))| {

@@ -1,14 +1,14 @@
 //! What an MCAP file holds, found out in the quickest way that can be trusted: by its summary section, or by reading it
 //! through once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::chunk::Unpacker;
 use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
 use super::records::{MAGIC, failed, read_vec, unusable};
-use crate::model::DamagedPart;
+use crate::model::{DamagedPart, Schema};
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
 use crate::source::summary::{MetadataSummary, PayloadCheck};
@@ -83,6 +83,8 @@ pub(super) struct Survey {
     pub(super) library: String,
     /// By id in the file; of several recordings in a file those that are alike once.
     pub(super) channels: Vec<FileChannel>,
+    /// Schemas of no channel, by name.
+    unused_schemas: Vec<Arc<Schema>>,
     /// Which of the channels an id stands for, part by part.
     pub(super) parts: Vec<FilePart>,
     pub(super) index: Index,
@@ -120,6 +122,7 @@ impl Survey {
             profile: String::new(),
             library: String::new(),
             channels: Vec::new(),
+            unused_schemas: Vec::new(),
             parts: Vec::new(),
             index: Index::default(),
             chunks: BTreeMap::new(),
@@ -145,6 +148,17 @@ impl Survey {
         totals.count += 1;
         totals.compressed = totals.compressed.saturating_add(compressed);
         totals.uncompressed = totals.uncompressed.saturating_add(uncompressed);
+    }
+
+    /// Takes note of those of the schemas that no channel has.
+    fn note_unused(&mut self, schemas: impl IntoIterator<Item = Arc<Schema>>) {
+        let used: HashSet<_> =
+            self.channels.iter().filter_map(|channel| channel.channel.schema.as_ref()).collect();
+        let mut unused: Vec<_> = schemas.into_iter().filter(|schema| !used.contains(schema)).collect();
+        unused.sort_unstable_by(|one, other| {
+            (&one.name, &one.encoding, &one.data).cmp(&(&other.name, &other.encoding, &other.data))
+        });
+        self.unused_schemas = unused;
     }
 
     fn note_text(&mut self, text: Text, what: impl FnOnce() -> String) {

@@ -15,6 +15,7 @@ impl<R> Scan<'_, R> {
         survey.replaced = survey.replaced.or(ids.replaced);
         let reused = ids.reused;
         let undefined = found.into_survey(&mut survey, ids.parts, ids.channels, payloads);
+        survey.note_unused(ids.distinct_schemas);
         let messages = survey.message_count.unwrap_or(0);
         survey.complete = faults.is_empty();
         if !survey.complete && messages == 0 {
