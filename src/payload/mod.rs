@@ -28,7 +28,7 @@ pub(crate) mod transforms;
 mod types;
 
 pub use crate::numeric_time::Zone;
-pub use decode::{DecodeError, Decoder, Decoders, DefinitionError, JsonOptions, Length};
+pub use decode::{DecodeError, DecodeErrorKind, Decoder, Decoders, DefinitionError, JsonOptions, Length};
 pub use encode::EncodeError;
 pub use load::{TypesError, TypesHint};
 pub use nan::NanPolicy;

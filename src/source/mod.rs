@@ -227,7 +227,8 @@ pub fn recording_summary(
     self::mcap::summary(path, progress)
 }
 
-/// The same, with every byte read and every checksum compared; [`RecordingSummary::damage`] says what is wrong.
+/// The same, with every byte read, every checksum compared and every message decoded; [`RecordingSummary::damage`] and
+/// [`summary::PayloadCheck`] say what is wrong.
 pub fn recording_check(
     path: &Path,
     progress: &mut dyn FnMut(ScanProgress),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::AttachmentCrc;
 use crate::model::Schema;
 use crate::time::{TimeRange, Timestamp};
 
@@ -48,7 +49,7 @@ pub struct RecordingSummary {
     pub message_count: u64,
     /// Channels, by id.
     pub channels: Vec<ChannelSummary>,
-    /// The schemas of the channels, each once, in the order of the channels.
+    /// The schemas, each once: those of the channels in their order, then those of no channel by name.
     pub schemas: Vec<Arc<Schema>>,
     /// Chunks, by compression; empty for a file without chunks.
     pub chunks: Vec<ChunkSummary>,
@@ -63,6 +64,13 @@ pub struct RecordingSummary {
     /// What is damaged, place by place (the first hundred); empty if nothing was found to be. Files that lack an index on
     /// purpose are not damaged.
     pub damage: Vec<String>,
+}
+
+impl RecordingSummary {
+    /// Messages that were found not to fit their schemas.
+    pub fn misfits(&self) -> u64 {
+        self.channels.iter().filter_map(|channel| channel.payloads.as_ref()).map(|check| check.misfits).sum()
+    }
 }
 
 /// Schemas, each once.
@@ -92,10 +100,63 @@ pub struct ChannelSummary {
     pub range: Option<TimeRange>,
     /// The longest time between two of them; None with fewer than two, and where it is not known.
     pub longest_gap: Option<TimeRange>,
+    /// How its messages fit its schema; None where they were not decoded.
+    pub payloads: Option<PayloadCheck>,
     /// Whether late subscribers get its last message.
     pub latched: bool,
     /// What the recorder noted about the channel.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// What came of decoding the messages of a channel.
+///
+/// Of JSON it says whether it is JSON: it is not held to its schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PayloadCheck {
+    /// Messages that were decoded, or could not be since they don't fit their schema.
+    pub checked: u64,
+    /// Those that don't fit.
+    pub misfits: u64,
+    /// The first of these in the file.
+    pub first_misfit: Option<Misfit>,
+    /// Why the other messages of the channel were not checked; None if all were.
+    pub unchecked: Option<Unchecked>,
+}
+
+impl PayloadCheck {
+    /// The same of a channel that has so many messages, now that this is known.
+    pub(super) fn of_messages(self, count: u64) -> Self {
+        let undefined = (self.checked < count).then_some(Unchecked::Undefined);
+        Self { unchecked: self.unchecked.or(undefined), ..self }
+    }
+}
+
+/// A message that does not fit its schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Misfit {
+    /// Its log time.
+    pub log_time: Timestamp,
+    /// Where in the file its record begins; of a message in a chunk, that of the chunk.
+    pub offset: u64,
+    /// Where in the payload decoding failed, in bytes.
+    pub payload_offset: u64,
+    /// The field, for example `poses[2].position.x`; empty for the message itself.
+    pub field: String,
+    /// What was found there.
+    pub reason: String,
+}
+
+/// Why messages can't be held to their schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unchecked {
+    /// There is no decoder for their encoding.
+    Encoding,
+    /// The schema is absent, broken, or needs what is not supported: what and where.
+    Schema(String),
+    /// Some are in a form that is not supported: which, for example compressed one by one.
+    Form(String),
+    /// The channel, or its schema, is not defined before them.
+    Undefined,
 }
 
 /// All chunks of one compression.
@@ -137,6 +198,12 @@ pub struct AttachmentSummary {
     pub size_bytes: u64,
     /// Log time.
     pub log_time: Timestamp,
+    /// When the file was made, as its recorder has it; 0: not known.
+    pub create_time: Timestamp,
+    /// Where in the recording its record begins.
+    pub offset: u64,
+    /// What its CRC says; None where its content was not read.
+    pub crc: Option<AttachmentCrc>,
 }
 
 /// A metadata record.
@@ -144,6 +211,8 @@ pub struct AttachmentSummary {
 pub struct MetadataSummary {
     /// Its name.
     pub name: String,
+    /// Where in the recording it begins.
+    pub offset: u64,
     /// Its entries.
     pub values: BTreeMap<String, String>,
 }

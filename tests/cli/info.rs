@@ -114,9 +114,108 @@ fn info_tells_counts_times_and_with_check_sizes() {
     let checked = parsed(&checked);
     assert_eq!((&quick["checked"], &checked["checked"]), (&json!(false), &json!(true)));
     assert!(checked["channels"][0]["bytes"].as_u64().unwrap() > 10_000);
-    assert_eq!(quick["channels"], checked["channels"]);
+    assert_eq!(tf["payloads"], Value::Null);
+    for (quick, checked) in
+        quick["channels"].as_array().unwrap().iter().zip(checked["channels"].as_array().unwrap())
+    {
+        let found = json!({ "checked": quick["message_count"], "misfits": 0, "first_misfit": null, "unchecked": null });
+        let mut expected = quick.clone();
+        expected["payloads"] = found;
+        assert_eq!(&expected, checked);
+    }
+    let attachment = &checked["attachments"][0];
+    assert_eq!((&attachment["crc"], &quick["attachments"][0]["crc"]), (&json!("matches"), &Value::Null));
     let text = stdout(&run(&["info", DRIVE, "--check"], &[]));
     assert!(text.contains("complete, no damage found\n") && text.contains("  size  "), "{text}");
+    assert!(text.contains("\npayloads  867 decoded\n"), "{text}");
+    assert!(!text.contains("misfit") && !text.contains("not checked"), "{text}");
+}
+
+/// A recording without chunks: of `/good` the second of three messages is too short for its schema, the schema of `/map`
+/// is not supported, and nothing is known of the encoding of `/odd`.
+fn with_a_misfit() -> Vec<u8> {
+    let record = |opcode: u8, body: &[u8]| [&[opcode][..], &(body.len() as u64).to_le_bytes(), body].concat();
+    let text = |text: &str| [&u32::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat();
+    let schema = |id: u8, encoding: &str, data: &str| {
+        record(3, &[&[id, 0][..], &text("pkg/msg/T"), &text(encoding), &text(data)].concat())
+    };
+    let channel = |id: u8, schema: u8, topic: &str, encoding: &str| {
+        record(4, &[&[id, 0, schema, 0][..], &text(topic), &text(encoding), &[0; 4]].concat())
+    };
+    let message = |channel: u8, seconds: u64, payload: &[u8]| {
+        let time = (seconds * 1_000_000_000).to_le_bytes();
+        record(5, &[&[channel, 0, 0, 0, 0, 0][..], &time, &time, payload].concat())
+    };
+    let magic = b"\x89MCAP0\r\n";
+    let whole = b"\0\x01\0\0\x07\0\0\0\x01\0\0\0a";
+    [
+        &magic[..],
+        &record(1, &[0; 8]),
+        &schema(1, "ros2msg", "uint32 number\nuint8[] list"),
+        &schema(2, "ros2msg", "uint8 a\nwstring w"),
+        &schema(3, "jsonschema", "{}"),
+        &channel(1, 1, "/good", "cdr"),
+        &channel(2, 2, "/map", "cdr"),
+        &channel(3, 1, "/odd", "smoke"),
+        &message(1, 1, whole),
+        &message(1, 2, &whole[..12]),
+        &message(1, 3, whole),
+        &message(2, 4, whole),
+        &message(3, 5, b"?"),
+        &record(15, &[0; 4]),
+        &record(2, &[0; 20]),
+        magic,
+    ]
+    .concat()
+}
+
+#[test]
+fn a_payload_that_does_not_fit_its_schema_is_found_by_check() {
+    let bytes = with_a_misfit();
+    let (_folder, files) = folder(&[("a.mcap", &bytes), ("plain.mcap", &small_recording())]);
+    assert_eq!(code(&run(&["info", &files[0]], &[])), 0, "a quick look does not decode");
+    let checked = run(&["info", &files[0], "--check"], &[]);
+    let text = stdout(&checked);
+    assert_eq!((code(&checked), said(&checked).as_str()), (4, ""), "{text}");
+    let bad = bytes
+        .windows(31)
+        .position(|window| window[0] == 5 && window[15..23] == 2_000_000_000u64.to_le_bytes());
+    let bad = bad.unwrap();
+    let expected = [
+        "\npayloads  3 decoded, 1 does not fit, 2 not checked\n",
+        "\nmisfit: /good: 1 of 3 messages does not fit pkg/msg/T; the first has the log time 2.000000000 s and is in the record at byte ",
+        &format!(" {bad}: list: "),
+        " (byte 12 of the payload)\n",
+        "\nnot checked: 1 message of /map: schema pkg/msg/T can't be used: line 2 of the definition: wstring",
+        "\nnot checked: 1 message of /odd: there is no decoder for the encoding 'smoke'\n",
+    ];
+    for part in expected {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let schemas = stdout(&run(&["info", &files[0], "--schemas"], &[]));
+    assert!(schemas.contains("\nschema pkg/msg/T (jsonschema)\n{}\n"), "no channel has it: {schemas}");
+    for output in [run(&["info", &files[0], "--check", "--json"], &[]), piped(&["-", "--json"], &bytes)] {
+        assert_eq!(code(&output), 4);
+        let found = parsed(&output);
+        assert_eq!((&found["damage"], &found["complete"]), (&json!([]), &json!(true)));
+        let good = &found["channels"][0]["payloads"];
+        assert_eq!(
+            (&good["checked"], &good["misfits"], &good["unchecked"]),
+            (&json!(3), &json!(1), &Value::Null)
+        );
+        let first = &good["first_misfit"];
+        assert_eq!(
+            (&first["log_time"], &first["offset"], &first["payload_offset"], &first["field"]),
+            (&json!("2000000000"), &json!(bad), &json!(12), &json!("list"))
+        );
+        assert_eq!(found["channels"][1]["payloads"]["misfits"], 0);
+    }
+    let several = run(&["info", &files[0], &files[1], "--check"], &[]);
+    assert_eq!(code(&several), 4);
+    assert!(
+        stdout(&several).contains("total     2 files, ") && stdout(&several).contains(", 1 with misfits\n")
+    );
+    assert_eq!(code(&run(&["info", &files[1], "--check"], &[])), 0);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foxglove_bridge::payload::{TypeOptions, Types};
 use foxglove_bridge::source::json_lines::LinesRead;
+use foxglove_bridge::source::summary::ChannelSummary;
 use foxglove_bridge::source::{
     AttachmentCrc, Attachments, Hint, RecordingSummary, recording_check, recording_summary, stream_summary,
 };
@@ -67,16 +68,22 @@ pub(crate) fn check(data: &Path, name: &str, expected: &Value) {
     let checked = recording_check(&path, &mut |_| {}).unwrap();
     let facts = played(&path);
     assert_eq!(said(&checked), facts);
+    // its payloads are empty where JSON is said to be
+    let misfits = if name == "made/schemaless_and_odd_encodings.mcap" { 10 } else { 0 };
+    assert_eq!(checked.misfits(), misfits);
     assert_eq!(checked.message_count, expected["messages"].as_u64().unwrap());
     assert_eq!(checked.damage.is_empty(), expected["complete"].as_bool().unwrap(), "{:?}", checked.damage);
     let mut streamed = streamed(&path);
-    // the file's summary is told of, a stream is read anyway
+    // the file's summary is told of, a stream is read anyway; where its chunks lie is not kept
     streamed.warnings.clone_from(&checked.warnings);
+    streamed.chunk_index.clone_from(&checked.chunk_index);
     assert_eq!(streamed, checked);
 
     let summary = recording_summary(&path, &mut |_| {}).unwrap();
     assert_eq!(summary.damage, checked.damage);
     for (quick, exact) in summary.channels.iter().zip(&checked.channels) {
+        // messages are decoded only where all is read
+        let exact = &ChannelSummary { payloads: None, ..exact.clone() };
         assert_eq!(
             (quick.id, &quick.topic, quick.message_count),
             (exact.id, &exact.topic, exact.message_count)
@@ -112,6 +119,7 @@ pub(crate) fn conforming(data: &Path) {
         assert_eq!(checked.damage, [""; 0], "{}", path.display());
         let mut streamed = streamed(&path);
         streamed.warnings.clone_from(&checked.warnings);
+        streamed.chunk_index.clone_from(&checked.chunk_index);
         assert_eq!(streamed, checked, "{}", path.display());
         assert_eq!(said(&checked), played(&path), "{}", path.display());
     }

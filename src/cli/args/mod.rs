@@ -45,7 +45,7 @@ Examples:
 
 Exit codes:
   0 done  1 failed while running  2 wrong options or input  3 port in use
-  4 info, echo: the recording is damaged; record: something may be missing
+  4 info, echo: the recording is damaged; info --check: a message does not fit its schema; record: something may be missing
   130 ended at once by another signal";
 
 const INFO_EXAMPLES: &str = "\
@@ -199,7 +199,7 @@ pub(crate) struct InfoArgs {
     /// Print JSON instead of text: an object for one file or -, an array for a folder or several
     #[arg(long)]
     pub(crate) json: bool,
-    /// Read all of it: find damage by every checksum, and count the bytes of each topic
+    /// Read all of it: find damage by every checksum, messages that do not fit their schema by decoding each, and count the bytes of each topic
     #[arg(long)]
     pub(crate) check: bool,
     /// Show the definitions of the schemas too

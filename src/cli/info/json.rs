@@ -1,12 +1,12 @@
 //! The summary as one JSON object. Times are nanoseconds as text: numbers of this size are not exact in JSON.
 
-use foxglove_bridge::source::offered_qos;
 use foxglove_bridge::source::summary::{ChannelSummary, Format, RecordingSummary};
+use foxglove_bridge::source::{AttachmentCrc, offered_qos};
 use foxglove_bridge::time::TimeRange;
 use serde_json::{Value, json};
 
 use super::parts::{self, Part};
-use super::rate;
+use super::{payloads, rate};
 
 /// One object, indented, with a line break at the end.
 pub(super) fn render(name: &str, summary: &RecordingSummary, parts: &[Part]) -> String {
@@ -36,10 +36,15 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
             "media_type": attachment.media_type,
             "size_bytes": attachment.size_bytes,
             "log_time": attachment.log_time.nanos().to_string(),
+            "create_time": attachment.create_time.nanos().to_string(),
+            "offset": attachment.offset,
+            "crc": attachment.crc.map(crc_word),
         })
     });
-    let metadata =
-        summary.metadata.iter().map(|record| json!({ "name": record.name, "values": record.values }));
+    let metadata = summary
+        .metadata
+        .iter()
+        .map(|record| json!({ "name": record.name, "offset": record.offset, "values": record.values }));
     json!({
         "file": name,
         "format": match summary.format {
@@ -63,6 +68,14 @@ fn value(name: &str, summary: &RecordingSummary) -> Value {
         "warnings": summary.warnings,
         "damage": summary.damage,
     })
+}
+
+fn crc_word(crc: AttachmentCrc) -> &'static str {
+    match crc {
+        AttachmentCrc::Matches => "matches",
+        AttachmentCrc::Missing => "missing",
+        AttachmentCrc::Differs => "differs",
+    }
 }
 
 fn gap(gap: TimeRange) -> Value {
@@ -96,6 +109,7 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
         "first_log_time": channel.range.map(|range| range.start.nanos().to_string()),
         "last_log_time": channel.range.map(|range| range.end.nanos().to_string()),
         "longest_gap": channel.longest_gap.map(gap),
+        "payloads": payloads::value(channel),
         "latched": channel.latched,
         "qos": qos.collect::<Vec<_>>(),
         "metadata": channel.metadata,
@@ -104,6 +118,8 @@ fn channel_value(summary: &RecordingSummary, channel: &ChannelSummary) -> Value 
 
 #[cfg(test)]
 mod tests {
+    use foxglove_bridge::source::summary::{Misfit, PayloadCheck};
+
     use super::super::testing::summary;
     use super::*;
 
@@ -128,7 +144,13 @@ mod tests {
         assert_eq!(object["damage"], json!([]));
         assert_eq!(object["chunks"][0]["count"], 23);
         assert_eq!(object["attachments"][0]["media_type"], "application/xml");
+        assert_eq!(object["attachments"][0]["create_time"], "1767261599000000000");
+        assert_eq!(
+            (&object["attachments"][0]["offset"], &object["attachments"][0]["crc"]),
+            (&json!(14_000_900), &Value::Null)
+        );
         assert_eq!(object["metadata"][0]["values"]["robot"], "rover");
+        assert_eq!(object["metadata"][0]["offset"], 14_001_200);
     }
 
     /// All names of fields, but those that the recording itself has.
@@ -151,6 +173,8 @@ mod tests {
     fn every_field_is_in_the_readme() {
         let mut full = summary();
         full.channels[0].metadata.insert("offered_qos_profiles".into(), "- depth: 5\n".into());
+        let first_misfit = Some(Misfit::default());
+        full.channels[0].payloads = Some(PayloadCheck { first_misfit, ..PayloadCheck::default() });
         let mut found = Vec::new();
         let mut object = value("a", &full);
         parts::add(&full, &[Part::Schemas, Part::Chunks], &mut object);

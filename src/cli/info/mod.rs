@@ -24,6 +24,7 @@ mod input;
 mod json;
 mod length;
 mod parts;
+mod payloads;
 mod server;
 mod tables;
 #[cfg(test)]
@@ -184,7 +185,7 @@ impl Output<'_> {
         match print(&last)? {
             Reader::Gone => Ok(()),
             Reader::Reads if self.totals.unreadable > 0 => Err(Failure::Unreadable),
-            Reader::Reads if self.totals.damaged > 0 => Err(Failure::Damaged),
+            Reader::Reads if self.totals.damaged > 0 || self.totals.misfitting > 0 => Err(Failure::Damaged),
             Reader::Reads => Ok(()),
         }
     }

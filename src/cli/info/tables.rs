@@ -1,7 +1,7 @@
 //! The tables of a summary: channels, quality of service, attachments, metadata.
 
 use foxglove_bridge::source::summary::{AttachmentSummary, ChannelSummary, RecordingSummary};
-use foxglove_bridge::source::{QosProfile, offered_qos};
+use foxglove_bridge::source::{AttachmentCrc, QosProfile, offered_qos};
 use foxglove_bridge::time::{TimeRange, Timestamp};
 
 use super::length::{length, offset};
@@ -132,7 +132,21 @@ fn words(profile: &QosProfile) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Without their time where there is no room for it.
+/// When it was made, where that is not when it was logged.
+fn created(attachment: &AttachmentSummary) -> String {
+    let time = Some(attachment.create_time).filter(|time| time.nanos() > 0 && *time != attachment.log_time);
+    time.map_or_else(|| UNKNOWN.to_owned(), |time| time.to_string())
+}
+
+fn crc_word(crc: AttachmentCrc) -> &'static str {
+    match crc {
+        AttachmentCrc::Matches => "ok",
+        AttachmentCrc::Missing => "none",
+        AttachmentCrc::Differs => "wrong",
+    }
+}
+
+/// Without the last columns where there is no room for them.
 pub(super) fn attachments(summary: &RecordingSummary, room: usize) -> String {
     if summary.attachments.is_empty() {
         return String::new();
@@ -145,8 +159,14 @@ pub(super) fn attachments(summary: &RecordingSummary, room: usize) -> String {
         column("type", Align::Left, &|attachment| attachment.media_type.clone()),
         column("size", Align::Right, &|attachment| bytes(attachment.size_bytes)),
         column("time", Align::Left, &|attachment| attachment.log_time.to_string()),
+        column("at byte", Align::Right, &|attachment| attachment.offset.to_string()),
+        column("created", Align::Left, &created),
+        column("CRC", Align::Left, &|attachment| attachment.crc.map_or(UNKNOWN, crc_word).to_owned()),
     ];
-    if width(&columns) > room {
+    columns.retain(|column| {
+        !["created", "CRC"].contains(&column.name()) || column.cells[1..].iter().any(|cell| cell != UNKNOWN)
+    });
+    while width(&columns) > room && columns.len() > 3 {
         columns.pop();
     }
     of_columns(&columns)
@@ -156,15 +176,15 @@ pub(super) fn metadata(summary: &RecordingSummary) -> String {
     if summary.metadata.is_empty() {
         return String::new();
     }
-    let mut rows: Vec<Row> = vec![row(["metadata", "key", "value"])];
+    let mut rows: Vec<Row> = vec![row(["metadata", "at byte", "key", "value"])];
     for record in &summary.metadata {
-        let mut name = record.name.as_str();
+        let (mut name, mut offset) = (record.name.as_str(), record.offset.to_string());
         if record.values.is_empty() {
-            rows.push(row([name, "", ""]));
+            rows.push(row([name, &offset, "", ""]));
         }
         for (key, value) in &record.values {
-            rows.push(row([name, key, value]));
-            name = "";
+            rows.push(row([name, &offset, key, value]));
+            (name, offset) = ("", String::new());
         }
     }
     section(&rows, &[])

@@ -71,9 +71,13 @@ pub(super) fn summary() -> RecordingSummary {
             media_type: "application/xml".to_owned(),
             size_bytes: 143,
             log_time: start,
+            create_time: Timestamp(start.nanos() - 1_000_000_000),
+            offset: 14_000_900,
+            crc: None,
         }],
         metadata: vec![MetadataSummary {
             name: "drive".to_owned(),
+            offset: 14_001_200,
             values: texts(&[("robot", "rover"), ("site", "48.1,11.5")]),
         }],
         ..RecordingSummary::default()

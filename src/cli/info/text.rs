@@ -8,7 +8,7 @@ use foxglove_bridge::time::TimeRange;
 
 use super::length::{length, offset};
 use super::parts::{self, Part};
-use super::tables;
+use super::{payloads, tables};
 use crate::cli::LONGEST_ERROR;
 use crate::cli::figures::bytes;
 use crate::cli::table::{line, row, table};
@@ -24,9 +24,11 @@ pub(super) fn render(name: &str, summary: &RecordingSummary, parts: &[Part], roo
         out.push_str(&table);
     }
     out.push_str(&parts::text(summary, parts));
-    if !summary.warnings.is_empty() {
+    let payloads = payloads::lines(summary);
+    if !(payloads.is_empty() && summary.warnings.is_empty()) {
         out.push('\n');
     }
+    out.push_str(&payloads);
     for warning in &summary.warnings {
         line(&mut out, &format!("warning: {}", printable(warning, LONGEST_ERROR)));
     }
@@ -64,6 +66,7 @@ fn facts(name: &str, summary: &RecordingSummary) -> String {
         facts.extend(summary.longest_gap.and_then(|gap| gap_text(gap, range)).map(|gap| row(["gap", &gap])));
     }
     facts.push(row(["messages", &summary.message_count.to_string()]));
+    facts.extend(payloads::fact(summary).map(|fact| row(["payloads", &fact])));
     facts.push(row(["channels", &summary.channels.len().to_string()]));
     match summary.format {
         Format::JsonLines => facts.insert(1, row(["format", "JSON lines"])),
@@ -122,12 +125,12 @@ id  topic  messages      rate     size   first     last    gap  encoding  schema
 topic  qos
 /map   latched
 
-attachment  type              size  time
-rover.urdf  application/xml  143 B  2026-01-01T10:00:00.000000000Z
+attachment  type              size  time                             at byte  created
+rover.urdf  application/xml  143 B  2026-01-01T10:00:00.000000000Z  14000900  2026-01-01T09:59:59.000000000Z
 
-metadata  key    value
-drive     robot  rover
-          site   48.1,11.5
+metadata  at byte   key    value
+drive     14001200  robot  rover
+                    site   48.1,11.5
 ";
         assert_eq!(render("drive.mcap", &summary()), expected);
     }

@@ -16,6 +16,8 @@ pub(super) struct Totals {
     messages: u64,
     range: Option<TimeRange>,
     pub(super) damaged: u64,
+    /// Files with messages that do not fit their schemas.
+    pub(super) misfitting: u64,
     pub(super) unreadable: u64,
 }
 
@@ -26,6 +28,7 @@ impl Totals {
         self.size_bytes = self.size_bytes.saturating_add(summary.size_bytes);
         self.messages = self.messages.saturating_add(summary.message_count);
         self.damaged += u64::from(!summary.damage.is_empty());
+        self.misfitting += u64::from(summary.misfits() > 0);
         self.range = match (self.range, summary.range) {
             (Some(all), Some(one)) => {
                 Some(TimeRange { start: all.start.min(one.start), end: all.end.max(one.end) })
@@ -39,6 +42,9 @@ impl Totals {
         let mut files = format!("{}, {}", counted(self.files, "file"), bytes(self.size_bytes));
         if self.damaged > 0 {
             files += &format!(", {} damaged", self.damaged);
+        }
+        if self.misfitting > 0 {
+            files += &format!(", {} with misfits", self.misfitting);
         }
         if self.unreadable > 0 {
             files += &format!("; {} can't be read", self.unreadable);

@@ -41,11 +41,28 @@ pub struct DecodeError {
     pub offset: usize,
     /// What was found there.
     pub reason: String,
+    /// Whether the payload is wrong, or the decoder lacks something.
+    pub kind: DecodeErrorKind,
+}
+
+/// What a [`DecodeError`] says of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecodeErrorKind {
+    /// It does not fit its definition.
+    Malformed,
+    /// It may fit, but it is in a form that is not supported, or larger or deeper than is decoded.
+    Unsupported,
 }
 
 impl DecodeError {
     pub(super) fn new(offset: usize, reason: impl Into<String>) -> Box<Self> {
-        Box::new(Self { path: String::new(), offset, reason: reason.into() })
+        let kind = DecodeErrorKind::Malformed;
+        Box::new(Self { path: String::new(), offset, reason: reason.into(), kind })
+    }
+
+    /// See [`DecodeErrorKind::Unsupported`].
+    pub(super) fn unsupported(offset: usize, reason: impl Into<String>) -> Box<Self> {
+        Box::new(Self { kind: DecodeErrorKind::Unsupported, ..*Self::new(offset, reason) })
     }
 
     /// More is claimed than there is: `what` says how much.

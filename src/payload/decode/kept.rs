@@ -37,11 +37,20 @@ impl Decoders {
 
     /// The decoder of a channel, see [`Decoder::new`].
     pub fn of(&mut self, channel: &Channel) -> Result<Arc<Decoder>, DefinitionError> {
+        self.of_kind(&channel.message_encoding, channel.schema.as_ref())
+    }
+
+    /// The decoder of all channels with a message encoding and a schema.
+    pub(crate) fn of_kind(
+        &mut self,
+        message_encoding: &str,
+        schema: Option<&Arc<Schema>>,
+    ) -> Result<Arc<Decoder>, DefinitionError> {
         if self.made.len() >= self.most {
             self.made.clear();
         }
-        let key = (channel.message_encoding.clone(), channel.schema.clone());
-        let made = || Decoder::new(&channel.message_encoding, channel.schema.as_deref()).map(Arc::new);
+        let key = (message_encoding.to_owned(), schema.cloned());
+        let made = || Decoder::new(message_encoding, schema.map(Arc::as_ref)).map(Arc::new);
         self.made.entry(key).or_insert_with(made).clone()
     }
 }

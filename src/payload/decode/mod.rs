@@ -37,7 +37,7 @@ mod out;
 mod protobuf;
 mod ros;
 
-pub use error::{DecodeError, DefinitionError};
+pub use error::{DecodeError, DecodeErrorKind, DefinitionError};
 pub use kept::Decoders;
 pub(super) use protobuf::Viewer;
 

@@ -46,7 +46,7 @@ impl<'a> Out<'a> {
         if self.bytes.len() <= self.limit {
             return Ok(());
         }
-        Err(DecodeError::new(offset, "the message makes too much JSON for its size"))
+        Err(DecodeError::unsupported(offset, "the message makes too much JSON for its size"))
     }
 
     pub(super) fn push(&mut self, byte: u8) {

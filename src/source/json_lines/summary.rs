@@ -150,6 +150,7 @@ impl Seen {
         let channels = self.channels.into_values().map(|(channel, tally)| {
             let untimed = start.filter(|_| tally.has_untimed);
             ChannelSummary {
+                payloads: None,
                 id: channel.id.0,
                 topic: channel.topic.clone(),
                 message_encoding: channel.message_encoding.clone(),

@@ -30,7 +30,7 @@ pub(super) const LARGE_CHUNK: u64 = 256 << 20;
 pub(super) const COPIED_FROM: usize = 64 << 20;
 
 /// Bytes of a message record before its payload.
-const MESSAGE_HEADER: usize = 22;
+pub(super) const MESSAGE_HEADER: usize = 22;
 
 /// Opcode and length of the record that `bytes` begins with.
 pub(super) fn record_header(bytes: &[u8]) -> Option<(u8, u64)> {

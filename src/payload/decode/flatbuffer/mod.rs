@@ -43,7 +43,10 @@ impl Writer<'_, '_> {
     fn check(&self, at: usize, depth: usize) -> Result<()> {
         self.out.check(at)?;
         if depth > DEEPEST {
-            return Err(DecodeError::new(at, format!("more than {DEEPEST} tables within each other")));
+            return Err(DecodeError::unsupported(
+                at,
+                format!("more than {DEEPEST} tables within each other"),
+            ));
         }
         Ok(())
     }
@@ -154,7 +157,7 @@ impl Writer<'_, '_> {
                 return self.table(object, place, depth + 1);
             }
             Base::Vector | Base::Array | Base::Union => {
-                return Err(DecodeError::new(at, "arrays of arrays and of unions are not supported"));
+                return Err(DecodeError::unsupported(at, "arrays of arrays and of unions are not supported"));
             }
         }
         Ok(())

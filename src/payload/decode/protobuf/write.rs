@@ -32,7 +32,7 @@ impl<'a> Writer<'a, '_> {
             Kind::Timestamp => times::timestamp(part, self.out),
             Kind::Duration => times::duration(part, self.out),
             Kind::WellKnown(known) => self.well_known(known, part, depth),
-            _ => Err(DecodeError::new(part.offset, "a group, which has no JSON form")),
+            _ => Err(DecodeError::unsupported(part.offset, "a group, which has no JSON form")),
         }
     }
 
@@ -100,7 +100,7 @@ impl<'a> Writer<'a, '_> {
 
     fn absent(&mut self, field: &FieldPlan, part: Part<'_>) -> Result<()> {
         match &field.kind {
-            Kind::Group => Err(DecodeError::new(part.offset, "a group, which has no JSON form")),
+            Kind::Group => Err(DecodeError::unsupported(part.offset, "a group, which has no JSON form")),
             kind => {
                 self.default_of(kind);
                 Ok(())
@@ -203,7 +203,7 @@ pub(super) fn check_depth(part: Part<'_>, depth: usize) -> Result<()> {
     if depth <= DEEPEST {
         return Ok(());
     }
-    Err(DecodeError::new(part.offset, format!("more than {DEEPEST} messages within each other")))
+    Err(DecodeError::unsupported(part.offset, format!("more than {DEEPEST} messages within each other")))
 }
 
 /// Whether values of a kind are messages, or have a JSON form of their own.

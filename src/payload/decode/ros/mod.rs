@@ -43,13 +43,17 @@ fn cdr(layout: &Layout, payload: &[u8], out: &mut Out<'_>) -> Result<usize> {
         [0, 1] => walk::<Cdr1<false>>(layout, payload, HEADER, out),
         [0, 6] => walk::<Cdr2<true>>(layout, payload, HEADER, out),
         [0, 7] => walk::<Cdr2<false>>(layout, payload, HEADER, out),
-        [0, 2 | 3] => Err(DecodeError::new(0, "CDR with parameter lists (mutable types) is not supported")),
-        [0, 8 | 9] => Err(DecodeError::new(0, "delimited CDR 2 (appendable types) is not supported")),
+        [0, 2 | 3] => {
+            Err(DecodeError::unsupported(0, "CDR with parameter lists (mutable types) is not supported"))
+        }
+        [0, 8 | 9] => Err(DecodeError::unsupported(0, "delimited CDR 2 (appendable types) is not supported")),
         [0, 10 | 11] => {
-            Err(DecodeError::new(0, "CDR 2 with member headers (mutable types) is not supported"))
+            Err(DecodeError::unsupported(0, "CDR 2 with member headers (mutable types) is not supported"))
         }
         // ros2 bag record --compression-mode message
-        [0x28, 0xB5] => Err(DecodeError::new(0, "the payload is compressed with zstd, message by message")),
+        [0x28, 0xB5] => {
+            Err(DecodeError::unsupported(0, "the payload is compressed with zstd, message by message"))
+        }
         _ => Err(DecodeError::new(0, format!("begins with {header:02x?}, which is no CDR header"))),
     }
 }

@@ -38,7 +38,7 @@ impl<'a, 'o, W: Wire> Walker<'a, 'o, W> {
         let structure = &layout.structs[index];
         if let (true, Some(name)) = (W::IS_DELIMITED, &structure.appendable) {
             let reason = format!("{name} is appendable, which is not supported in CDR 2");
-            return Err(DecodeError::new(self.reader.offset(), reason));
+            return Err(DecodeError::unsupported(self.reader.offset(), reason));
         }
         if structure.has_filler {
             self.reader.number::<u8>()?;

@@ -143,6 +143,7 @@ impl MetadataRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AttachmentHead {
     pub(super) log_time: u64,
+    pub(super) create_time: u64,
     pub(super) name: String,
     pub(super) media_type: String,
     /// Bytes of data.
@@ -167,12 +168,11 @@ impl AttachmentHead {
     /// `body` may end after these fields.
     pub(super) fn decode(body: &[u8]) -> Option<Self> {
         let mut fields = Fields::of(body);
-        let log_time = fields.u64()?;
-        let _create_time = fields.u64()?;
+        let (log_time, create_time) = (fields.u64()?, fields.u64()?);
         let (name, media_type) = (fields.text()?, fields.text()?);
         let size = fields.u64()?;
         let data_start = (body.len() - fields.rest.len()) as u64;
-        Some(Self { log_time, name, media_type, size, data_start, text: fields.text })
+        Some(Self { log_time, create_time, name, media_type, size, data_start, text: fields.text })
     }
 }
 

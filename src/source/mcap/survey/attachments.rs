@@ -32,6 +32,17 @@ pub enum AttachmentCrc {
     Differs,
 }
 
+impl AttachmentCrc {
+    /// By what is stored, and what the content gives.
+    pub(super) fn of(stored: u32, sum: u32) -> Self {
+        match stored {
+            0 => Self::Missing,
+            stored if stored == sum => Self::Matches,
+            _ => Self::Differs,
+        }
+    }
+}
+
 impl Attachments {
     /// Finds them. `progress` is called now and then while a file without a usable index is read through.
     pub fn open(path: &Path, progress: &mut dyn FnMut(ScanProgress)) -> Result<Self, SourceError> {
@@ -113,9 +124,5 @@ fn copy(file: &LocalFile, found: &FoundAttachment, into: &mut dyn Write) -> io::
     }
     let mut stored = [0; 4];
     file.read_at(&mut stored, data.end)?;
-    Ok(match u32::from_le_bytes(stored) {
-        0 => AttachmentCrc::Missing,
-        stored if stored == sum.finalize() => AttachmentCrc::Matches,
-        _ => AttachmentCrc::Differs,
-    })
+    Ok(AttachmentCrc::of(u32::from_le_bytes(stored), sum.finalize()))
 }

@@ -64,6 +64,9 @@ pub(super) fn note(survey: &mut Survey, opcode: u8, at: u64, length: u64, body: 
                     media_type: head.media_type,
                     log_time: Timestamp(head.log_time),
                     size_bytes: head.size,
+                    create_time: Timestamp(head.create_time),
+                    offset: at,
+                    crc: None,
                 },
                 start,
                 end: start.saturating_add(length),
@@ -73,7 +76,8 @@ pub(super) fn note(survey: &mut Survey, opcode: u8, at: u64, length: u64, body: 
         op::METADATA => {
             let Some(metadata) = MetadataRecord::decode(body) else { return };
             survey.note_text(metadata.text, || format!("metadata {}", metadata.name));
-            survey.metadata.push(MetadataSummary { name: metadata.name, values: metadata.values });
+            let (name, values) = (metadata.name, metadata.values);
+            survey.metadata.push(MetadataSummary { name, offset: at, values });
         }
         // of several recordings the first one's
         op::HEADER if survey.library.is_empty() && survey.profile.is_empty() => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Survey;
 use super::ids::{FileChannel, FilePart, by_id};
 use super::index::{Presence, Segment};
+use super::payloads::Payloads;
 use super::tally::Tally;
 
 /// A segment, before it is known which of its channels are defined.
@@ -100,6 +101,7 @@ impl Found {
         survey: &mut Survey,
         mut parts: Vec<FilePart>,
         channels: Vec<FileChannel>,
+        payloads: Option<Payloads>,
     ) -> u64 {
         let defined = |parts: &[FilePart], (part, channel): (u32, u16)| {
             parts.get(part as usize).and_then(|part| part.channels.get(&channel)).copied()
@@ -144,7 +146,10 @@ impl Found {
                 counted: true,
             });
         }
-        survey.channels = by_id(channels, &mut parts, &mut tallies);
+        let order;
+        (survey.channels, order) = by_id(channels, &mut parts);
+        let tallies: Vec<Tally> = order.iter().map(|number| tallies[*number]).collect();
+        survey.payloads = payloads.map(|payloads| payloads.into_checks(&order));
         survey.parts = parts;
         survey.message_count = Some(tallies.iter().map(|tally| tally.count).sum());
         survey.counts = Some(tallies.iter().map(|tally| tally.count).collect());

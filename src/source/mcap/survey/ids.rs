@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::tally::Tally;
 use crate::model::Schema;
 use crate::registry::ChannelSpec;
 use crate::source::mcap::channels::Offset;
@@ -42,7 +41,8 @@ impl FileChannel {
         }
     }
 
-    fn lacks_schema(&self) -> bool {
+    /// Whether its schema is not defined, so far.
+    pub(super) fn lacks_schema(&self) -> bool {
         self.schema_id != 0 && self.channel.schema.is_none()
     }
 
@@ -84,7 +84,7 @@ pub(super) struct Ids {
     /// Channels of this recording whose schema is not defined, so far.
     without_schema: Vec<usize>,
     by_topic: HashMap<String, Vec<usize>>,
-    distinct_schemas: HashSet<Arc<Schema>>,
+    pub(super) distinct_schemas: HashSet<Arc<Schema>>,
     bytes: usize,
     entries: usize,
     /// The first thing whose text is not UTF-8.
@@ -254,12 +254,8 @@ impl Ids {
     }
 }
 
-/// Puts channels into the order of their ids.
-pub(super) fn by_id(
-    channels: Vec<FileChannel>,
-    parts: &mut [FilePart],
-    tallies: &mut Vec<Tally>,
-) -> Vec<FileChannel> {
+/// Puts channels into the order of their ids; also returns the places that they had.
+pub(super) fn by_id(channels: Vec<FileChannel>, parts: &mut [FilePart]) -> (Vec<FileChannel>, Vec<usize>) {
     let mut order: Vec<usize> = (0..channels.len()).collect();
     order.sort_by_key(|number| channels[*number].id);
     let mut places = vec![0; channels.len()];
@@ -271,8 +267,7 @@ pub(super) fn by_id(
             *number = places[*number];
         }
     }
-    *tallies = order.iter().map(|number| tallies[*number]).collect();
     let mut sorted: Vec<_> = channels.into_iter().zip(places).collect();
     sorted.sort_by_key(|(_, place)| *place);
-    sorted.into_iter().map(|(channel, _)| channel).collect()
+    (sorted.into_iter().map(|(channel, _)| channel).collect(), order)
 }

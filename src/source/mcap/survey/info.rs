@@ -110,7 +110,9 @@ fn conclude(
     let counts = survey.counts.unwrap_or_else(|| vec![0; survey.channels.len()]);
     let message_count = counts.iter().sum();
     let tallies = survey.tallies.unwrap_or_default();
-    let schemas = distinct(survey.channels.iter().filter_map(|channel| channel.channel.schema.as_ref()));
+    let mut payloads = survey.payloads.unwrap_or_default().into_iter();
+    let of_channels = survey.channels.iter().filter_map(|channel| channel.channel.schema.as_ref());
+    let schemas = distinct(of_channels.chain(&survey.unused_schemas));
     let chunk_index = chunk_index(&survey.index);
     let of_channels = survey.channels.into_iter().zip(counts).enumerate();
     let channels = of_channels.map(|(number, (channel, message_count))| {
@@ -128,6 +130,7 @@ fn conclude(
             payload_bytes: tally.map(|tally| tally.bytes),
             range: range.or_else(|| known(id).0),
             longest_gap: tally.map_or_else(|| known(id).1, Tally::gap),
+            payloads: payloads.next().map(|check| check.of_messages(message_count)),
             latched: channel.latched,
             metadata: channel.metadata,
         }

@@ -1,17 +1,17 @@
 //! What an MCAP file holds, found out in the quickest way that can be trusted: by its summary section, or by reading it
 //! through once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::chunk::Unpacker;
 use super::fields::{Text, replaced_warning};
 use super::pool::ChunkPool;
 use super::records::{MAGIC, failed, read_vec, unusable};
-use crate::model::DamagedPart;
+use crate::model::{DamagedPart, Schema};
 use crate::source::bytes::RangeRead;
 use crate::source::sniff::{FOREIGN_HEAD, foreign};
-use crate::source::summary::MetadataSummary;
+use crate::source::summary::{MetadataSummary, PayloadCheck};
 use crate::source::{Order, ScanProgress, SourceError};
 use crate::time::{TimeRange, Timestamp};
 
@@ -25,6 +25,7 @@ mod gaps;
 mod ids;
 mod index;
 pub(super) mod info;
+mod payloads;
 mod scan;
 mod summary;
 mod tally;
@@ -82,6 +83,8 @@ pub(super) struct Survey {
     pub(super) library: String,
     /// By id in the file; of several recordings in a file those that are alike once.
     pub(super) channels: Vec<FileChannel>,
+    /// Schemas of no channel, by name.
+    unused_schemas: Vec<Arc<Schema>>,
     /// Which of the channels an id stands for, part by part.
     pub(super) parts: Vec<FilePart>,
     pub(super) index: Index,
@@ -92,6 +95,8 @@ pub(super) struct Survey {
     pub(super) counts: Option<Vec<u64>>,
     /// The same with sizes and times, where the file was read through.
     tallies: Option<Vec<Tally>>,
+    /// How messages of each of the channels fit its schema, if they were decoded.
+    payloads: Option<Vec<PayloadCheck>>,
     /// The longest time without a message, if it was read through.
     gap: Option<TimeRange>,
     pub(super) message_count: Option<u64>,
@@ -117,12 +122,14 @@ impl Survey {
             profile: String::new(),
             library: String::new(),
             channels: Vec::new(),
+            unused_schemas: Vec::new(),
             parts: Vec::new(),
             index: Index::default(),
             chunks: BTreeMap::new(),
             range: None,
             counts: None,
             tallies: None,
+            payloads: None,
             gap: None,
             message_count: None,
             attachments: Vec::new(),
@@ -141,6 +148,17 @@ impl Survey {
         totals.count += 1;
         totals.compressed = totals.compressed.saturating_add(compressed);
         totals.uncompressed = totals.uncompressed.saturating_add(uncompressed);
+    }
+
+    /// Takes note of those of the schemas that no channel has.
+    fn note_unused(&mut self, schemas: impl IntoIterator<Item = Arc<Schema>>) {
+        let used: HashSet<_> =
+            self.channels.iter().filter_map(|channel| channel.channel.schema.as_ref()).collect();
+        let mut unused: Vec<_> = schemas.into_iter().filter(|schema| !used.contains(schema)).collect();
+        unused.sort_unstable_by(|one, other| {
+            (&one.name, &one.encoding, &one.data).cmp(&(&other.name, &other.encoding, &other.data))
+        });
+        self.unused_schemas = unused;
     }
 
     fn note_text(&mut self, text: Text, what: impl FnOnce() -> String) {

@@ -254,6 +254,7 @@ impl SummarySection {
             FileChannel::new(channel, schema)
         };
         survey.channels = channels.into_values().map(with_schema).collect();
+        survey.note_unused(schemas.into_values());
         if let Some(statistics) = self.statistics {
             if statistics.message_count > 0 {
                 survey.range = Some(range(&survey.index, &statistics));

@@ -7,7 +7,7 @@ use mcap::records::op;
 use super::Scan;
 use crate::source::mcap::fields::chunk_head;
 use crate::source::mcap::records::{RECORD_HEADER, to_usize};
-use crate::source::mcap::survey::{Survey, extras};
+use crate::source::mcap::survey::{AttachmentCrc, Survey, extras};
 use crate::source::mcap::walker::{ForwardRead, Sums};
 
 impl<R: ForwardRead> Scan<'_, R> {
@@ -44,11 +44,14 @@ impl<R: ForwardRead> Scan<'_, R> {
     /// Compares the checksum of the attachment that has passed.
     pub(super) fn compare_attachment(&mut self) {
         let Some((sum, stored)) = self.walker.sums().and_then(Sums::take_watched) else { return };
-        let Some(attachment) = self.survey.attachments.last() else { return };
+        let Some(attachment) = self.survey.attachments.last_mut() else { return };
+        let is_whole = attachment.data().is_some();
+        let crc = if is_whole { AttachmentCrc::of(stored, sum) } else { AttachmentCrc::Differs };
+        attachment.summary.crc = Some(crc);
         let (name, start) = (&attachment.summary.name, attachment.start);
-        if attachment.data().is_none() {
+        if !is_whole {
             self.mismatches.add(start, format!("attachment {name} claims more data than it has"));
-        } else if stored != 0 && stored != sum {
+        } else if crc == AttachmentCrc::Differs {
             self.mismatches.add(start, format!("the CRC of attachment {name} does not match its content"));
         }
     }

@@ -10,11 +10,12 @@ use crate::source::paths::file_name;
 
 impl<R> Scan<'_, R> {
     pub(super) fn conclude(self, unused: Option<Unused>) -> Result<Survey, SourceError> {
-        let Self { name, mut survey, ids, found, faults, mismatches, walker, .. } = self;
+        let Self { name, mut survey, ids, found, payloads, faults, mismatches, walker, .. } = self;
         survey.size = walker.read_offset();
         survey.replaced = survey.replaced.or(ids.replaced);
         let reused = ids.reused;
-        let undefined = found.into_survey(&mut survey, ids.parts, ids.channels);
+        let undefined = found.into_survey(&mut survey, ids.parts, ids.channels, payloads);
+        survey.note_unused(ids.distinct_schemas);
         let messages = survey.message_count.unwrap_or(0);
         survey.complete = faults.is_empty();
         if !survey.complete && messages == 0 {

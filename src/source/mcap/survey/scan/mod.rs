@@ -11,6 +11,7 @@ use mcap::records::op;
 
 use super::found::{Found, FoundSegment, Keep};
 use super::ids::{Ids, Section};
+use super::payloads::{Message, Payloads};
 use super::{Method, Survey, Unused};
 use crate::source::bytes::RangeRead;
 use crate::source::mcap::chunk::{Unpacker, check};
@@ -43,7 +44,7 @@ pub(super) fn scan(
     Scan::new(file.name(), Forward(file), unpacker, order, Keep::Index).run(unused, file.size(), progress)
 }
 
-/// The same, with a look at every byte: all checksums are compared.
+/// The same, with a look at every byte: all checksums are compared, and all messages decoded.
 pub(super) fn verify(
     file: &dyn RangeRead,
     unpacker: Unpacker,
@@ -51,14 +52,14 @@ pub(super) fn verify(
     progress: &mut dyn FnMut(ScanProgress),
 ) -> Result<Survey, SourceError> {
     let mut scan = Scan::new(file.name(), Forward(file), unpacker, Order::Log, Keep::Index);
-    scan.walker.sum_up();
+    scan.look_at_all();
     scan.run(unused, file.size(), progress)
 }
 
 /// The same of a stream.
 pub(super) fn verify_stream(name: &str, read: impl Read) -> Result<Survey, SourceError> {
     let mut scan = Scan::new(name, Reading(read), Unpacker::default(), Order::Log, Keep::Totals);
-    scan.walker.sum_up();
+    scan.look_at_all();
     scan.run(None, u64::MAX, &mut |_progress| {})
 }
 
@@ -71,6 +72,8 @@ struct Scan<'a, R> {
     walker: Walker,
     unpacker: Unpacker,
     found: Found,
+    /// If messages are decoded.
+    payloads: Option<Payloads>,
     /// Records outside of chunks, while they go on.
     run: Option<FoundSegment>,
     /// What costs messages.
@@ -92,10 +95,16 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
             walker,
             unpacker,
             found: Found::new(keep),
+            payloads: None,
             run: None,
             faults: Faults::default(),
             mismatches: Faults::default(),
         }
+    }
+
+    fn look_at_all(&mut self) {
+        self.walker.sum_up();
+        self.payloads = Some(Payloads::default());
     }
 
     fn run(
@@ -163,7 +172,11 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
     }
 
     fn on_message(&mut self, offset: u64, body: &Range<usize>) {
-        let message = message(&self.walker.window()[body.clone()], 0, self.order);
+        let bytes = &self.walker.window()[body.clone()];
+        let message = message(bytes, 0, self.order);
+        if let (Some(payloads), Some((channel, entry))) = (&mut self.payloads, &message) {
+            payloads.check(&self.ids, &Message::of(*channel, entry, bytes, offset));
+        }
         self.walker.pass(body);
         let end = offset + RECORD_HEADER + body.len() as u64;
         if self.run.as_ref().is_some_and(|run| end - run.offset() > RUN) || message.is_none() {
@@ -234,6 +247,9 @@ impl<'a, R: ForwardRead> Scan<'a, R> {
             match opcode {
                 op::MESSAGE => {
                     let (channel, entry) = message(body, at, self.order)?;
+                    if let Some(payloads) = &mut self.payloads {
+                        payloads.check(&self.ids, &Message::of(channel, &entry, body, offset));
+                    }
                     found.add(self.ids.part(), channel, entry.log_time.0, entry.length);
                 }
                 op::SCHEMA | op::CHANNEL => {
