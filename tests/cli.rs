@@ -380,7 +380,7 @@ fn record_says_what_it_takes_and_makes_no_file_otherwise() {
     let output = new.to_str().unwrap();
     for (arguments, word) in [
         (&["record", "drive.mcap", "-o", output][..], "record - -o NEW < FILE"),
-        (&["record", "-", "-o", "-"], "echo --raw"),
+        (&["record", "-", "-o", "-", "--split-size", "2MiB"], "--split-size"),
         (&["record", "-"], "--output <FILE>"),
         (&["record", "ws://localhost:1", "-o", output, "--raw", "--default-topic", "/a"], "stdin (-)"),
         (&["record", "-", "-o", output, "--duration", "0"], "--duration"),
