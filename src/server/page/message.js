@@ -73,7 +73,7 @@ function leaf(key, at, topic, what) {
   return { element, show: (now) => text(value, what === "string" ? JSON.stringify(now) : String(now)) };
 }
 
-function branch(key, at, topic) {
+function branch(key, at, topic, what) {
   const [note, inner, nodes] = [el("span.muted.value"), el("div"), new Map()];
   const element = el("details", {}, el("summary.muted", {}, `${key} `, note), inner);
   const tail = el("div.leaf.muted");
@@ -104,7 +104,7 @@ function branch(key, at, topic) {
       const names = entries.slice(0, 4).map(([name]) => name);
       text(note, Array.isArray(value) ? `[${all}]` : `{${names.join(", ")}${entries.length > 4 ? ", …" : ""}}`);
       // a vector is seen at once
-      if (isNew) element.open = !Array.isArray(value) && entries.length <= 4 && entries.every(([, of]) => kind(of) === "number");
+      if (isNew) element.open = what === "object" && all < 5 && entries.every(([, of]) => kind(of) === "number");
       isNew = false;
       if (element.open) fill();
     },
@@ -196,7 +196,7 @@ export function openMessage(topic) {
       picture = pictureOf(topic, message.schema_name ?? "");
       $("picture").hidden = !picture;
     }
-    put("facts", `${date(message.log_time_ns)} UTC · ${bytes(message.size)}${message.sequence ? ` · no. ${message.sequence}` : ""}`);
+    put("facts", `${date(message.log_time_ns)} UTC · ${bytes(message.size)} · no. ${message.sequence}`);
     const { json, error: why, base64 } = message;
     const made = node(root, "", json === undefined ? { "not decoded": why, base64 } : json, [], topic);
     if (made !== root) {
