@@ -380,6 +380,7 @@ fn record_says_what_it_takes_and_makes_no_file_otherwise() {
     let output = new.to_str().unwrap();
     for (arguments, word) in [
         (&["record", "drive.mcap", "-o", output][..], "record - -o NEW < FILE"),
+        (&["record", "-", "-o", "-", "--split-size", "2MiB"], "--split-size"),
         (&["record", "-"], "--output <FILE>"),
         (&["record", "ws://localhost:1", "-o", output, "--raw", "--default-topic", "/a"], "stdin (-)"),
         (&["record", "-", "-o", output, "--duration", "0"], "--duration"),
@@ -419,13 +420,18 @@ fn echo_of_a_recording_that_is_cut_off_says_so() {
 }
 
 #[test]
-fn a_field_that_messages_lack_is_warned_of() {
+fn a_field_that_no_message_has_fails() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.mcap");
     std::fs::write(&path, small_recording()).unwrap();
-    let output = run(&["echo", path.to_str().unwrap(), "--field", "nope"], &[]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("/odom: its message has no nope"), "{said}");
+    for form in [&[][..], &["--csv"], &["--once"]] {
+        let output = run(&[&["echo", path.to_str().unwrap(), "--field", "nope"], form].concat(), &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{form:?}: {said}");
+        assert!(said.contains("/odom: its message has no nope (it has "), "{form:?}: {said}");
+        assert!(said.contains("error: no message has nope"), "{form:?}: {said}");
+        assert!(output.stdout.is_empty(), "{form:?}");
+    }
 }
 
 #[test]

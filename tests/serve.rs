@@ -140,6 +140,8 @@ const TRIALS: &[(&str, &str, bool)] = &[
     ("recipe: a server in Python", "recipe_python_server", false),
     ("recipe: a recording every night", "recipe_every_night", false),
     ("recipe: a line every hour", "recipe_every_hour", false),
+    ("recipe: a test, and what makes it fail", "recipe_in_a_test", false),
+    ("recipe: the last minute is saved and downloaded", "recipe_last_minute", false),
     ("a server whose inputs are silent ends at once", "silent", false),
     ("the end of stdin leaves the server with what is latched", "eof_keeps", false),
     ("a pipe that ends before anybody subscribed is played as a recording", "unwatched", false),

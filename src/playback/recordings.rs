@@ -1,7 +1,6 @@
 //! A recording that is played, for whoever asks the hub about recordings.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,29 +52,15 @@ fn stem(path: &Path) -> String {
     if extension.eq_ignore_ascii_case(EXTENSION) { stem.to_owned() } else { name.into_owned() }
 }
 
-/// A file as it is now; only regular ones, since opening another could wait.
-fn look(name: &str, path: &Path) -> io::Result<RecordedFile> {
-    described(name, &path.metadata()?)
-}
-
-fn described(name: &str, file: &std::fs::Metadata) -> io::Result<RecordedFile> {
-    if !file.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(RecordedFile { name: name.to_owned(), size: file.len(), modified: file.modified().ok() })
-}
-
 impl Recordings for Played {
     fn files(&self) -> Vec<RecordedFile> {
-        self.files.iter().filter_map(|(name, path)| look(name, path).ok()).collect()
+        self.files.iter().filter_map(|(name, path)| RecordedFile::look(name, path).ok()).collect()
     }
 
     fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
         let known = self.files.iter().find(|(known, _)| known == name);
         let (name, path) = known.ok_or(io::ErrorKind::NotFound)?;
-        look(name, path)?;
-        let file = File::open(path)?;
-        Ok((described(name, &file.metadata()?)?, Box::new(file)))
+        RecordedFile::open(name, path)
     }
 
     fn timeline(&self, within: TimeRange, bins: usize) -> Result<Timeline, String> {

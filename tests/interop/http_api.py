@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import resource
+import signal
 import socket
 import tempfile
 import time
@@ -179,6 +180,17 @@ async def http_save():
                 messages = list(make_reader(file, validate_crcs=True).iter_messages())
             equal([json.loads(message.data)["n"] for _, _, message in messages], list(range(10)), "messages")
             equal({channel.topic for _, channel, _ in messages}, {"/n"}, "topics")
+            name = os.path.basename(saved["path"])
+            listed = {"name": name, "size": saved["bytes"], "url": saved["url"]}
+            equal((await get(server, "/files/"))["files"], [listed], "files that are listed")
+            with open(saved["path"], "rb") as file:
+                equal((await ask(server, "GET", saved["url"])).body, file.read(), "what is downloaded")
+            server.process.send_signal(signal.SIGUSR1)
+            await until(lambda: len(ask_now(server.port, "GET", "/files/").json()["files"]) == 2, "the file of the signal is listed")
+            with open(os.path.join(folder, "other.mcap"), "wb"):
+                equal((await ask(server, "GET", "/files/other.mcap")).status, 404, "another file of the folder")
+            os.remove(saved["path"])
+            equal((await ask(server, "GET", saved["url"])).status, 404, "a file that is gone")
     # a file waits for what comes after its request, so that more than four are asked for at once
     with tempfile.TemporaryDirectory() as folder:
         arguments = ("-", "--keep", "10s", "--save-after", "2s", "--save-dir", folder)

@@ -169,6 +169,10 @@ const TRIALS = {
     await server.post("/api/playback", { seek: "+2s" });
     await until(async () => (await textOf(page, "facts")) !== facts, "a newer message is shown");
     assert.ok(await page.locator("#tree details details[open]").count());
+    // a vector is seen at once
+    await openTopic(page, "/localization/pose");
+    await page.locator("#tree summary", { hasText: /^pose/ }).click();
+    await page.locator("#tree button[aria-label='Plot pose.position.x']").waitFor();
     // of a long list the beginning is shown, and how many follow
     await openTopic(page, "/scan");
     const list = page.locator("#tree summary", { hasText: "ranges" });
@@ -377,6 +381,8 @@ const TRIALS = {
       await other.locator("#save:enabled").click();
       await until(async () => (await textOf(other, "notices-count")) === "1", "what was saved is a notice");
       assert.match(await textOf(other, "said"), /^Saved /);
+      const saved = await fetch(await other.locator("#saved").evaluate((link) => link.href));
+      assert.deepEqual([saved.status, Number(saved.headers.get("content-length")) > 100], [200, true], "it is downloaded");
       await isStill(other, "a notice");
       await other.waitForTimeout(6500);
       assert.equal(await textOf(other, "said"), "");

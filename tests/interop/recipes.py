@@ -21,7 +21,7 @@ from rosbags.rosbag1 import Writer as Bag1
 from rosbags.rosbag2 import StoragePlugin, Writer as Bag2
 from rosbags.typesys import Stores, get_typestore
 
-from bridge import BRIDGE, OLD, SDK, TESTDATA, Client, Recording, check, equal, free_port, messages_in, serving, shell
+from bridge import BRIDGE, OLD, PATIENCE, SDK, TESTDATA, Client, Recording, check, equal, free_port, messages_in, serving, shell
 from lines import whole_server
 from live import SECOND, decoded, offered, payloads
 
@@ -401,6 +401,48 @@ async def python_server(script, command):
 
 
 # by heading: the name of the trial, and what it does with the blocks of the recipe
+async def in_a_test(script, command):
+    """It ends well, and fails where the value is another one, the topic is missing or the server does not start; no server stays."""
+    for old, new, code, said in (
+        ("", "", 0, "no damage found"),
+        ("> 3)", "> 300)", 1, "not above 3"),
+        ("/vehicle/state", "/vehicle/stat", 1, "did you mean /vehicle/state?"),
+        ("--once --field speed", "--once --field sped", 1, "did you mean speed?"),
+        ("drive.mcap", "nosuch.mcap", 1, "there is no such file"),
+    ):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(os.path.join(TESTDATA, "drive.mcap"), folder)
+            os.symlink(BRIDGE, os.path.join(folder, "foxglove-bridge"))
+            with open(os.path.join(folder, "drive_test.sh"), "w") as file:
+                file.write(script.replace(old, new).replace("--timeout 5s", "--timeout 2s") if old else script)
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-c", command, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT, env={**os.environ, "PATH": folder + os.pathsep + os.environ["PATH"], "TMPDIR": folder})
+            # its end: a server that stays holds the pipe
+            output = (await asyncio.wait_for(process.communicate(), PATIENCE))[0].decode()
+            equal(process.returncode, code, f"exit code with {new!r}; {output}")
+            check(said in output, output)
+            if not old:
+                recording = Recording(os.path.join(folder, "run.mcap"))
+                check(recording.messages and not recording.damaged, "the recording is not complete")
+            left = {"drive.mcap", "foxglove-bridge", "drive_test.sh", *(() if old else ("run.mcap",))}
+            equal(set(os.listdir(folder)), left, "files")
+
+
+async def last_minute(serve, download):
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as data, \
+            tempfile.TemporaryDirectory() as elsewhere:
+        programs(folder)
+        async with running("./" + serve.replace("/data", data), folder) as (server, client):
+            await gets(server, client, {"/sensor"})
+            process = await asyncio.create_subprocess_exec(
+                "bash", "-ec", download.replace("robot:8765", f"127.0.0.1:{server.port}"), cwd=elsewhere)
+            equal(await asyncio.wait_for(process.wait(), PATIENCE), 0, "exit code; " + server.said())
+            equal(os.listdir(elsewhere), os.listdir(data), "files")
+            name, = os.listdir(elsewhere)
+            check(name.startswith("robot-") and len(Recording(os.path.join(elsewhere, name)).messages) >= 3, name)
+
+
 RECIPES = {
     "ROS 2 topics": ("ros_topics", ros_topics), "One ROS 2 topic": ("ros_topic", ros_topic),
     "ROS bags": ("bags", bags), "GPS": ("gps", gps), "Camera": ("camera", camera),
@@ -411,6 +453,7 @@ RECIPES = {
     "CSV file": ("csv_file", csv_file), "Over SSH": ("over_ssh", over_ssh),
     "Several programs": ("several", several), "Every night": ("every_night", every_night),
     "Every hour": ("every_hour", every_hour), "A server in Python": ("python_server", python_server),
+    "In a test": ("in_a_test", in_a_test), "The last minute": ("last_minute", last_minute),
 }
 
 
@@ -418,7 +461,8 @@ async def contents():
     """Each recipe has a trial, and each link of the page leads to a recipe."""
     equal(set(page()), set(RECIPES), "recipes with commands")
     # what keeps lines back is seldom seen here, where they come fast
-    late = [block for blocks in page().values() for block in blocks if re.search(r"\bjq (?!\S+ --unbuffered)", block)]
+    serving = [block for blocks in page().values() for block in blocks if "foxglove-bridge serve -" in block]
+    late = [block for block in serving if re.search(r"\bjq (?!\S+ --unbuffered)", block)]
     equal(late, [], "commands with a jq that keeps lines back")
     with open(PAGE) as file:
         text = file.read()

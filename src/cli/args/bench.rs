@@ -18,7 +18,7 @@ Exit codes:
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// Viewers that connect
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]

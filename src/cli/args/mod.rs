@@ -110,15 +110,15 @@ pub(crate) enum Command {
     /// Put a server under the load of many viewers, and measure what they get
     #[command(after_help = bench::EXAMPLES)]
     Bench(Box<BenchArgs>),
-    /// Let the playback of a server go on
+    /// Start the playback of a server, or let it go on
     Play(Box<ControlArgs>),
-    /// Let the playback of a server pause
+    /// Pause the playback of a server
     Pause(Box<ControlArgs>),
-    /// Let the playback of a server go on elsewhere
+    /// Move the playback of a server to another time
     Seek(Box<SeekArgs>),
-    /// Let the playback of a server go on by some messages, paused
+    /// Pause the playback of a server, and play one message or some
     Step(Box<StepArgs>),
-    /// Set the speed of the playback of a server
+    /// Set the playback speed of a server
     Rate(Box<RateArgs>),
 }
 

@@ -24,7 +24,8 @@ Examples:
 
 Exit codes:
   0 done  1 no connection, or it was lost; no message within --timeout, if that is
-  set  2 wrong options or input  4 the recording is damaged where it was printed";
+  set; no message of a recording has --field  2 wrong options or input
+  4 the recording is damaged where it was printed";
 
 pub(crate) const CALL_EXAMPLES: &str = "\
 Examples:
@@ -134,7 +135,7 @@ impl EchoArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// Name of the service
     pub(crate) service: String,
@@ -150,7 +151,7 @@ pub(crate) struct CallArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ParamArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     #[command(subcommand)]
     pub(crate) action: ParamAction,
@@ -196,7 +197,7 @@ pub(crate) enum ParamAction {
 
 #[derive(Debug, Args)]
 pub(crate) struct FetchArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// What to fetch, for example package://robot/meshes/arm.stl
     pub(crate) asset: String,
@@ -209,7 +210,7 @@ pub(crate) struct FetchArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PublishArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     #[command(flatten)]
     lines: LineArgs,
@@ -227,7 +228,7 @@ impl PublishArgs {
 /// Of play and pause.
 #[derive(Debug, Args)]
 pub(crate) struct ControlArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) server: ServerArgs,
@@ -235,7 +236,7 @@ pub(crate) struct ControlArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SeekArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// Where to go: +10s from the start, RFC 3339, or nanoseconds
     #[arg(value_parser = time)]
@@ -246,7 +247,7 @@ pub(crate) struct SeekArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct StepArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// Messages to go on by
     #[arg(default_value_t = 1, value_parser = steps, allow_negative_numbers = true)]
@@ -260,7 +261,7 @@ pub(crate) struct StepArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RateArgs {
-    /// Address of the server
+    /// Address of the server (ws://HOST:PORT, wss://HOST:PORT)
     pub(crate) url: String,
     /// Speed: 1 is that of the recording; foxglove-bridge serve takes 0.01 to 1000, and max: as fast as it can
     #[arg(value_parser = rate, allow_negative_numbers = true)]

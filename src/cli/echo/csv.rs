@@ -1,15 +1,12 @@
 //! Comma separated values (RFC 4180): the log time, and fields of messages.
 
-use std::fmt;
-
 use foxglove_bridge::client::Message;
 use foxglove_bridge::payload::JsonOptions;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::decoded::Payloads;
 use super::field::Path;
 use super::lines::time;
+use super::members::members;
 use super::{Form, Written};
 
 /// Columns that the first message may make.
@@ -52,6 +49,11 @@ impl Form for Csv {
         row(&mut [time(message.log_time), message.channel.topic.clone()].into_iter().chain(cells));
         Written::Lines
     }
+
+    fn has_instead(&self) -> Option<String> {
+        let columns = self.columns.as_ref()?;
+        columns.first()?.has_instead(std::str::from_utf8(&self.json).ok()?)
+    }
 }
 
 /// In the order in which they stand in the message.
@@ -59,7 +61,7 @@ fn columns(json: &str) -> Vec<Path> {
     fn walk(json: &str, names: &mut Vec<String>, found: &mut Vec<Path>) {
         match json.as_bytes().first() {
             Some(b'{') => {
-                for (name, value) in serde_json::from_str::<Fields<'_>>(json).map_or(Vec::new(), |it| it.0) {
+                for (name, value) in members(json).unwrap_or_default() {
                     names.push(name);
                     walk(value.get(), names, found);
                     names.pop();
@@ -73,31 +75,6 @@ fn columns(json: &str) -> Vec<Path> {
     let mut found = Vec::new();
     walk(json, &mut Vec::new(), &mut found);
     found
-}
-
-/// The fields of an object, in their order.
-struct Fields<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Each)
-    }
 }
 
 /// A string without its quotes; null is nothing; all else is JSON.

@@ -4,11 +4,16 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use foxglove_bridge::client::Message;
+use foxglove_bridge::internals::{SHORT, nearest, printable};
 use foxglove_bridge::payload::JsonOptions;
 use serde_json::value::RawValue;
 
 use super::decoded::Payloads;
+use super::members::members;
 use super::{Form, Written};
+
+/// Members of an object that are named for a path that leads to nothing.
+const MOST: usize = 8;
 
 /// The way to a part of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,19 +64,67 @@ impl Path {
 
     /// The part as it stands in the JSON, if it is there.
     pub(super) fn find<'a>(&self, json: &'a str) -> Option<&'a str> {
-        let mut text = json;
+        self.steps.iter().try_fold(json, |text, step| step.find(text))
+    }
+
+    /// What is there where the path leads to nothing, for people: `header.stamp has sec, nsec`.
+    pub(super) fn has_instead(&self, json: &str) -> Option<String> {
+        let (mut text, mut way) = (json, String::new());
         for step in &self.steps {
-            let value: &RawValue = match step {
-                Step::Name(name) => {
-                    serde_json::from_str::<HashMap<String, &RawValue>>(text).ok()?.remove(name.as_str())?
-                }
-                Step::Index(index) => {
-                    serde_json::from_str::<Vec<&RawValue>>(text).ok()?.get(*index).copied()?
-                }
-            };
-            text = value.get();
+            match step.find(text) {
+                Some(value) => text = value,
+                None => return Some(described(&way, text, step)),
+            }
+            way = step.after(&way);
         }
-        Some(text)
+        None
+    }
+}
+
+impl Step {
+    fn find<'a>(&self, json: &'a str) -> Option<&'a str> {
+        let value: &RawValue = match self {
+            Self::Name(name) => {
+                serde_json::from_str::<HashMap<String, &RawValue>>(json).ok()?.remove(name.as_str())?
+            }
+            Self::Index(index) => serde_json::from_str::<Vec<&RawValue>>(json).ok()?.get(*index).copied()?,
+        };
+        Some(value.get())
+    }
+
+    /// The path so far with this step.
+    fn after(&self, way: &str) -> String {
+        match self {
+            Self::Name(name) if way.is_empty() => name.clone(),
+            Self::Name(name) => format!("{way}.{name}"),
+            Self::Index(index) => format!("{way}[{index}]"),
+        }
+    }
+}
+
+/// What the value at the end of a way has, for a step that leads to nothing.
+fn described(way: &str, json: &str, missed: &Step) -> String {
+    let short = |text: &str| printable(text, SHORT).to_string();
+    let owner = if way.is_empty() { "it".to_owned() } else { short(way) };
+    if let Some(members) = members(json) {
+        let names: Vec<&str> = members.iter().map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return format!("{owner} has no fields");
+        }
+        let mut text = names.iter().take(MOST).map(|name| short(name)).collect::<Vec<_>>().join(", ");
+        if names.len() > MOST {
+            text.push_str(&format!(" and {} more", names.len() - MOST));
+        }
+        let wanted = if let Step::Name(name) = missed { name.as_str() } else { "" };
+        if let Some(meant) = nearest(wanted, names) {
+            let meant = Step::Name(meant.to_owned()).after(way);
+            text.push_str(&format!("; did you mean {}?", short(&meant)));
+        }
+        return format!("{owner} has {text}");
+    }
+    match serde_json::from_str::<Vec<&RawValue>>(json) {
+        Ok(items) => format!("{owner} is a list of {}, the first is [0]", items.len()),
+        Err(_) => format!("{owner} is {}", short(json)),
     }
 }
 
@@ -104,6 +157,10 @@ impl Form for Fields {
         out.push(b'\n');
         Written::Lines
     }
+
+    fn has_instead(&self) -> Option<String> {
+        self.paths.first()?.has_instead(std::str::from_utf8(&self.json).ok()?)
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +186,26 @@ mod tests {
             assert_eq!(path(text).find(json), expected, "{text}");
         }
         assert_eq!(path("[1][0]").find("[0,[7]]"), Some("7"));
+    }
+
+    #[test]
+    fn a_path_that_leads_to_nothing_says_what_is_there() {
+        let json = r#"{"header":{"stamp":{"sec":1,"nsec":2}},"latitude":1.5,"ranges":[7,8],"empty":{}}"#;
+        for (text, expected) in [
+            ("latitud", "it has header, latitude, ranges, empty; did you mean latitude?"),
+            ("header.stamp.nanosec", "header.stamp has sec, nsec"),
+            ("header.stam.sec", "header has stamp; did you mean header.stamp?"),
+            ("ranges[2]", "ranges is a list of 2, the first is [0]"),
+            ("ranges.x", "ranges is a list of 2, the first is [0]"),
+            ("latitude.x", "latitude is 1.5"),
+            ("empty.x", "empty has no fields"),
+        ] {
+            assert_eq!(path(text).has_instead(json).as_deref(), Some(expected), "{text}");
+        }
+        assert_eq!(path("header.stamp").has_instead(json), None);
+        let many: Vec<String> = (0..20).map(|number| format!("\"field{number}\":0")).collect();
+        let said = path("x").has_instead(&format!("{{{}}}", many.join(","))).unwrap();
+        assert!(said.ends_with("field7 and 12 more"), "{said}");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod csv;
 mod decoded;
 mod field;
 mod lines;
+mod members;
 mod rates;
 mod raw;
 mod recording;
@@ -170,6 +171,11 @@ enum Wanted {
 trait Form {
     /// Appends a message, as whole lines.
     fn write(&mut self, message: &Message, out: &mut Vec<u8>) -> Written;
+
+    /// What the last message has in place of the fields that are wanted, for people.
+    fn has_instead(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What was appended of a message.
@@ -230,8 +236,9 @@ impl Printer {
         if written == Written::WithoutFields && is_news && !std::mem::replace(&mut self.has_passed_over, true)
         {
             let topic = printable(&message.channel.topic, SHORT);
+            let instead = self.form.has_instead().map(|has| format!(" ({has})")).unwrap_or_default();
             tracing::warn!(
-                "{topic}: its message has no {}; messages without it are passed over",
+                "{topic}: its message has no {}{instead}; messages without it are passed over",
                 self.fields
             );
         }
@@ -245,6 +252,14 @@ impl Printer {
         let is_due = is_last || self.waiting.len() >= BUFFER;
         let is_read = !is_due || self.flush()? == Reader::Reads;
         Ok(if is_read && !is_last { Wanted::More } else { Wanted::Nothing })
+    }
+
+    /// Fails if there were messages, and none had the fields that were named.
+    fn end(&self) -> Result<(), Failure> {
+        if self.printed > 0 || !self.has_passed_over {
+            return Ok(());
+        }
+        Err(Failure::Runtime(anyhow!("no message has {}", self.fields)))
     }
 
     /// The failure of having waited for so long.

@@ -65,7 +65,7 @@ pub(super) fn print(
         }
     }
     printer.flush()?;
-    if is_damaged { Err(Failure::Damaged) } else { Ok(()) }
+    if is_damaged { Err(Failure::Damaged) } else { printer.end() }
 }
 
 /// Whether it was found to be damaged when it was opened, in the part that is printed.

@@ -1,7 +1,9 @@
 //! What is played, beside its messages: its files, how many messages there are when, and which was the last at a time.
 //! The server's HTTP side asks for it; the protocol has no words for it.
 
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,6 +22,27 @@ pub struct RecordedFile {
     pub size: u64,
     /// When it was last changed, where that is known.
     pub modified: Option<SystemTime>,
+}
+
+impl RecordedFile {
+    /// A file as it is now; only regular ones, since opening another could wait.
+    pub(crate) fn look(name: &str, path: &Path) -> io::Result<Self> {
+        Self::described(name, &path.metadata()?)
+    }
+
+    /// Opens it, as [`RecordedFile::look`] takes it.
+    pub(crate) fn open(name: &str, path: &Path) -> io::Result<(Self, Box<dyn ReadSeek>)> {
+        Self::look(name, path)?;
+        let file = File::open(path)?;
+        Ok((Self::described(name, &file.metadata()?)?, Box::new(file)))
+    }
+
+    fn described(name: &str, file: &Metadata) -> io::Result<Self> {
+        if !file.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Self { name: name.to_owned(), size: file.len(), modified: file.modified().ok() })
+    }
 }
 
 /// What [`RecordedFile`]s are read from.

@@ -1,9 +1,11 @@
 //! Saving what was kept of live input (the black box) into a file. The program's keys and signals, the server's HTTP
 //! side and a service ask for it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::hub::capability::recording::{ReadSeek, RecordedFile};
 use crate::hub::responder::Responder;
 use crate::hub::{AlreadyProvided, Hub, lock};
 use crate::time::TimeRange;
@@ -58,6 +60,17 @@ pub trait Save: Send + Sync {
 
     /// What would be saved now.
     fn held(&self) -> Held;
+
+    /// The files that it has saved and that are still there, the oldest first; a saver may forget the oldest. Each has the
+    /// name that it has in its folder. May block on a disk.
+    fn files(&self) -> Vec<RecordedFile>;
+
+    /// Opens one of them, as it is now. May block on a disk.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::NotFound`] if there is no file of this name, or it is gone; what the system says.
+    fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)>;
 }
 
 impl Hub {

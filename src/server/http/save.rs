@@ -16,6 +16,8 @@ use crate::hub::responder::Responder;
 #[derive(Debug, Serialize)]
 pub(super) struct Answer {
     path: String,
+    /// Where it is downloaded.
+    url: String,
     start_ns: Option<String>,
     end_ns: Option<String>,
     messages: u64,
@@ -26,7 +28,9 @@ pub(super) struct Answer {
 
 impl From<Saved> for Answer {
     fn from(saved: Saved) -> Self {
+        let name = saved.path.file_name().unwrap_or_default().to_string_lossy();
         Self {
+            url: super::files::url(&name),
             path: saved.path.display().to_string(),
             start_ns: saved.range.map(|range| nanos(range.start)),
             end_ns: saved.range.map(|range| nanos(range.end)),

@@ -73,11 +73,11 @@ function leaf(key, at, topic, what) {
   return { element, show: (now) => text(value, what === "string" ? JSON.stringify(now) : String(now)) };
 }
 
-function branch(key, at, topic) {
+function branch(key, at, topic, what) {
   const [note, inner, nodes] = [el("span.muted.value"), el("div"), new Map()];
   const element = el("details", {}, el("summary.muted", {}, `${key} `, note), inner);
   const tail = el("div.leaf.muted");
-  let [entries, more] = [[], 0];
+  let [entries, more, isNew] = [[], 0, true];
   const fill = () => {
     const before = new Map(nodes);
     nodes.clear();
@@ -103,6 +103,9 @@ function branch(key, at, topic) {
       more = all - min(entries.length, ENTRIES);
       const names = entries.slice(0, 4).map(([name]) => name);
       text(note, Array.isArray(value) ? `[${all}]` : `{${names.join(", ")}${entries.length > 4 ? ", …" : ""}}`);
+      // a vector is seen at once
+      if (isNew) element.open = what === "object" && all < 5 && entries.every(([, of]) => kind(of) === "number");
+      isNew = false;
       if (element.open) fill();
     },
   };

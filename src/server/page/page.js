@@ -47,8 +47,9 @@ function showKept(kept) {
 async function save() {
   $("save").disabled = true;
   try {
-    const { path, messages, bytes: size } = await post("/api/save", {});
+    const { path, url, messages, bytes: size } = await post("/api/save", {});
     notice({ level: "info", text: `Saved ${path}: ${count(messages)} messages, ${bytes(size)}` });
+    $("saved").href = url;
   } catch (error) {
     say(error.message);
   }

@@ -52,7 +52,10 @@ impl Job {
             let Self { shared, pieces, answer, place } = self;
             let saved = save(&shared.options.folder, &shared.name, &pieces);
             match &saved {
-                Ok(saved) => log(saved),
+                Ok(saved) => {
+                    log(saved);
+                    shared.remember(saved.path.clone());
+                }
                 Err(error) => tracing::error!("not saved: {error}"),
             }
             drop(pieces);

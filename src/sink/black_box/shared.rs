@@ -1,13 +1,20 @@
 //! Between the thread that keeps and those who ask it.
 
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ring::Ring;
 use super::{BlackBoxOptions, SAVES};
+use crate::hub::capability::recording::{ReadSeek, RecordedFile};
 use crate::hub::capability::save::{Held, NotSaved, Save, Saved};
 use crate::hub::responder::Responder;
 use crate::hub::{Wake, lock};
+
+/// Saved files that are remembered, to be given out.
+const REMEMBERED: usize = 1000;
 
 /// What the thread that keeps and those who ask it have in common.
 pub(super) struct Shared {
@@ -16,6 +23,8 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) ring: Mutex<Ring>,
     inbox: Mutex<Inbox>,
+    /// The files that were saved, the oldest first.
+    saved: Mutex<VecDeque<PathBuf>>,
     /// Something is in the inbox, or a file is complete.
     changed: Condvar,
     wake: Wake,
@@ -81,12 +90,34 @@ impl Save for Asker {
         let held = lock(&self.0.ring).held();
         Held { saving: lock(&self.0.inbox).saving, ..held }
     }
+
+    fn files(&self) -> Vec<RecordedFile> {
+        let saved = lock(&self.0.saved).clone();
+        saved.iter().filter_map(|path| RecordedFile::look(&file_name(path), path).ok()).collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        let known = lock(&self.0.saved).iter().find(|path| file_name(path) == name).cloned();
+        RecordedFile::open(name, &known.ok_or(io::ErrorKind::NotFound)?)
+    }
 }
 
 impl Shared {
     pub(super) fn new(options: BlackBoxOptions, name: String, wake: Wake) -> Self {
         let ring = Ring::new(options.window, options.bytes, Instant::now());
-        Self { options, name, ring: Mutex::new(ring), inbox: Mutex::default(), changed: Condvar::new(), wake }
+        let (ring, changed) = (Mutex::new(ring), Condvar::new());
+        Self { options, name, ring, inbox: Mutex::default(), saved: Mutex::default(), changed, wake }
+    }
+
+    /// Remembers a file that is complete.
+    pub(super) fn remember(&self, path: PathBuf) {
+        let mut saved = lock(&self.saved);
+        // one that was moved away, whose name was free again
+        saved.retain(|known| *known != path);
+        if saved.len() == REMEMBERED {
+            saved.pop_front();
+        }
+        saved.push_back(path);
     }
 
     /// Takes what was asked for.
@@ -121,4 +152,9 @@ impl Shared {
         let waited = self.changed.wait_timeout_while(inbox, limit, |inbox| inbox.saving > 0);
         waited.unwrap_or_else(PoisonError::into_inner).0.saving
     }
+}
+
+/// Under which a saved file is asked for.
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -32,6 +32,30 @@ fn start(hub: &Hub, folder: &Path, options: BlackBoxOptions) -> BlackBox {
     BlackBox::start(hub, BlackBoxOptions { folder: folder.to_owned(), ..options }).unwrap()
 }
 
+#[test]
+fn what_was_saved_can_be_read_while_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, publisher) = hub();
+    let black_box = start(&hub, folder.path(), BlackBoxOptions::default());
+    let saver = hub.saver().unwrap();
+    assert!(saver.files().is_empty());
+    publish(&publisher, 1, 7);
+    let paths = [(); 2].map(|()| black_box.save().unwrap().path);
+    fs::write(folder.path().join("other.mcap"), "not saved here").unwrap();
+    let names = || saver.files().into_iter().map(|file| file.name).collect::<Vec<_>>();
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    assert_eq!(names(), paths.each_ref().map(|path| name(path)), "the oldest first");
+    let mut content = Vec::new();
+    let (file, mut read) = saver.open(&name(&paths[1])).unwrap();
+    read.read_to_end(&mut content).unwrap();
+    assert_eq!((file.size, content == fs::read(&paths[1]).unwrap()), (content.len() as u64, true));
+    fs::remove_file(&paths[0]).unwrap();
+    assert_eq!(names(), [name(&paths[1])]);
+    for gone in [&*name(&paths[0]), "other.mcap", "", "../other.mcap"] {
+        assert_eq!(saver.open(gone).err().unwrap().kind(), io::ErrorKind::NotFound, "{gone}");
+    }
+}
+
 /// Publishes a message whose log time is its number.
 fn publish(publisher: &Publisher, channel: u32, number: u64) {
     let mut batch = Batch::default();

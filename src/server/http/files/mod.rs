@@ -1,4 +1,4 @@
-//! `/files/`: the recordings that are played, as they are, whole or by ranges of bytes (RFC 9110 section 14).
+//! `/files/`: the recordings that are played and what was saved of live input, as they are, whole or by ranges of bytes (RFC 9110 section 14).
 //!
 //! Bound: as many files are open as [`Downloads`] has places, and of each a piece or two are in memory.
 
@@ -17,7 +17,8 @@ use super::Api;
 use super::answer::{Json, Refusal};
 use super::file_body::FileBody;
 use crate::folder::names::encoded;
-use crate::hub::capability::recording::{RecordedFile, Recordings};
+use crate::hub::capability::recording::{ReadSeek, RecordedFile, Recordings};
+use crate::hub::capability::save::Save;
 use crate::server::accept::Hangup;
 use crate::server::headers;
 use crate::server::validator::{Answered, Validators};
@@ -39,8 +40,43 @@ struct Listed {
     url: String,
 }
 
-fn recordings(api: &Api) -> Result<Arc<dyn Recordings>, Refusal> {
-    api.hub.recordings().ok_or_else(|| Refusal::not_found("no recording is played"))
+/// Where a file of this name is.
+pub(super) fn url(name: &str) -> String {
+    format!("/files/{}", encoded(name))
+}
+
+/// Who has files.
+struct Sources {
+    recordings: Option<Arc<dyn Recordings>>,
+    saver: Option<Arc<dyn Save>>,
+}
+
+impl Sources {
+    fn of(api: &Api) -> Result<Self, Refusal> {
+        let sources = Self { recordings: api.hub.recordings(), saver: api.hub.saver() };
+        if sources.recordings.is_none() && sources.saver.is_none() {
+            return Err(Refusal::not_found(
+                "no recording is played, and nothing is kept that could be saved",
+            ));
+        }
+        Ok(sources)
+    }
+
+    fn files(&self) -> Vec<RecordedFile> {
+        let played = self.recordings.iter().flat_map(|recordings| recordings.files());
+        played.chain(self.saver.iter().flat_map(|saver| saver.files())).collect()
+    }
+
+    /// Of two files with one name that which is played.
+    fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        let played = self.recordings.as_ref().map(|recordings| recordings.open(name));
+        match (played, &self.saver) {
+            (Some(Err(error)), Some(saver)) if error.kind() == io::ErrorKind::NotFound => saver.open(name),
+            (Some(opened), _) => opened,
+            (None, Some(saver)) => saver.open(name),
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }
 
 /// A thread that reads a file panicked.
@@ -49,13 +85,9 @@ fn broken() -> Refusal {
 }
 
 pub(super) async fn list(State(api): State<Arc<Api>>) -> Result<Json<Files>, Refusal> {
-    let recordings = recordings(&api)?;
-    let files = spawn_blocking(move || recordings.files()).await.map_err(|_panicked| broken())?;
-    let listed = |file: RecordedFile| Listed {
-        url: format!("/files/{}", encoded(&file.name)),
-        name: file.name,
-        size: file.size,
-    };
+    let sources = Sources::of(&api)?;
+    let files = spawn_blocking(move || sources.files()).await.map_err(|_panicked| broken())?;
+    let listed = |file: RecordedFile| Listed { url: url(&file.name), name: file.name, size: file.size };
     Ok(Json(Files { files: files.into_iter().map(listed).collect() }))
 }
 
@@ -65,11 +97,11 @@ pub(super) async fn send(
     request: Request,
 ) -> Result<Response<Body>, Refusal> {
     let Path(name) = name?;
-    let recordings = recordings(&api)?;
+    let sources = Sources::of(&api)?;
     let place = api.downloads.place()?;
     let asked = name.clone();
     // the place stays taken if who asked leaves meanwhile
-    let opened = spawn_blocking(move || (recordings.open(&asked), place)).await;
+    let opened = spawn_blocking(move || (sources.open(&asked), place)).await;
     let (opened, place) = opened.map_err(|_panicked| broken())?;
     let (file, mut read) = opened.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Refusal::not_found(format!("there is no file {name}; /files/ lists them")),

@@ -98,6 +98,15 @@ impl Save for Kept {
     fn held(&self) -> Held {
         Held { range: None, messages: 3, bytes: 100, saving: 1 }
     }
+
+    fn files(&self) -> Vec<RecordedFile> {
+        vec![RecordedFile { name: "run.mcap".into(), size: 4, modified: None }]
+    }
+
+    fn open(&self, name: &str) -> io::Result<(RecordedFile, Box<dyn ReadSeek>)> {
+        let file = self.files().into_iter().find(|file| file.name == name).ok_or(io::ErrorKind::NotFound)?;
+        Ok((file, Box::new(io::Cursor::new(b"mcap"))))
+    }
 }
 
 #[tokio::test]
@@ -108,15 +117,30 @@ async fn what_is_kept_is_told_and_saved() {
     let status = port.send("GET", "/api/status", "").await.body;
     let kept = r#""kept":{"start_ns":null,"end_ns":null,"messages":3,"bytes":100,"saving":1}"#;
     assert!(status.contains(kept), "{status}");
-    let expected =
-        r#"{"path":"/data/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
+    let expected = r#"{"path":"/data/run.mcap","url":"/files/run.mcap","start_ns":"1","end_ns":"2","messages":3,"bytes":400,"lost":0}"#;
     assert_eq!(port.send("POST", "/api/save", "{}").await.body, format!("{expected}\n"));
+    assert_eq!(port.send("GET", "/files/run.mcap", "").await.body, "mcap");
+    assert_eq!(port.send("GET", "/files/other.mcap", "").await.status, 404);
     let failed = port.send("POST", "/api/save", "").await;
     assert_eq!((failed.status, failed.body.as_str()), (500, "{\"error\":\"no space left on device\"}\n"));
     let busy = port.send("POST", "/api/save", "").await;
     assert_eq!((busy.status, busy.header("retry-after")), (503, "5"));
     assert!(busy.body.contains("4 files are being saved already; ask again"), "{}", busy.body);
     assert_eq!(port.send("POST", "/api/save", r#"{"path":"/etc/passwd"}"#).await.status, 400);
+}
+
+#[tokio::test]
+async fn what_was_saved_is_listed_beside_what_is_played() {
+    let hub = hub(HubOptions::default());
+    let port = Port::new(hub.clone(), "127.0.0.1", "", Http::Full);
+    assert_eq!(port.send("GET", "/files/", "").await.status, 404);
+    hub.provide_recordings(Arc::new(Recorded)).unwrap();
+    hub.provide_save(Arc::new(Kept::default())).unwrap();
+    let listed = port.send("GET", "/files/", "").await.body;
+    let [played, saved] =
+        ["drive.mcap", "run.mcap"].map(|name| listed.find(&format!(r#""url":"/files/{name}""#)));
+    assert!(played.is_some() && played < saved, "{listed}");
+    assert_eq!(port.send("GET", "/files/run.mcap", "").await.body, "mcap");
 }
 
 /// A recording on a disk that takes its time until it is released, and knows how many look at it at once.

@@ -132,7 +132,8 @@ impl Overview for FilesOverview {
             range: TimeRange { start: Timestamp(*start), end: Timestamp(*end) },
             text: text.clone(),
         });
-        timeline.damaged.extend(parts.filter(|part| part.range.intersection(&range).is_some()));
+        // of all that is played also what lies beside the chosen messages: some of them may have been there
+        timeline.damaged.extend(parts.filter(|part| part.range.intersection(&within).is_some()));
         timeline
     }
 
