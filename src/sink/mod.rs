@@ -80,7 +80,7 @@ impl Recorder {
     }
 
     /// The same with options, for example for a recording of several files; see [`McapWriter::create`] for their names. What
-    /// the hub latches is repeated at the beginning of each, with the log time of the first message after it.
+    /// the hub latches is repeated at the beginning of each, with the log time at which that begins.
     ///
     /// ```
     /// use std::time::Duration;

@@ -98,7 +98,7 @@ pub enum BlackBoxError {
 /// there; that is waited for [`FINISH_LIMIT`] at most.
 ///
 /// A file has all messages of the window in the order of publishing, and schemas and index as a recording. Before them is what
-/// still counted of latched topics, with the log time of the first message; the publish time stays. It is named
+/// still counted of latched topics, with the log time at which the kept part begins; the publish time stays. It is named
 /// by the hub and the time, `robot-2026-11-26T08-10-00Z.mcap`; until it is complete and on the disk `.part` follows that.
 ///
 /// Viewers save by the service `/recording/save`, other parts of the program by [`Hub::saver`].

@@ -154,8 +154,11 @@ impl Contents {
             }
             Piece::Latched(batch) => self.latched.push(batch),
             Piece::Messages(block, at) => {
+                let log_times = block.messages_from(at).map(|stored| stored.entry.log_time);
+                if let Some(lowest) = self.latched.first().and_then(|_| log_times.min()) {
+                    self.write_latched(Some(lowest), writer)?;
+                }
                 for stored in block.messages_from(at) {
-                    self.write_latched(Some(stored.entry.log_time), writer)?;
                     self.write_message(&stored.entry, stored.payload, writer)?;
                     let at = stored.entry.log_time;
                     self.range = joined(self.range, Some(TimeRange { start: at, end: at }));
@@ -166,8 +169,8 @@ impl Contents {
         Ok(())
     }
 
-    /// Writes what is latched, before the first message and with its log time: a file of a minute would else span the hours
-    /// in which nothing was kept. The publish time stays.
+    /// Writes what is latched, before the first message and with the lowest log time of those that are written first: a file
+    /// of a minute would else span the hours in which nothing was kept. The publish time stays.
     fn write_latched(&mut self, first: Option<Timestamp>, writer: &mut McapWriter) -> Result<(), SinkError> {
         for batch in std::mem::take(&mut self.latched) {
             for entry in &batch.entries {

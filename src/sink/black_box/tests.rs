@@ -136,6 +136,17 @@ fn what_is_latched_is_saved_alone_at_its_own_time() {
 }
 
 #[test]
+fn what_is_latched_is_logged_before_newer_messages_of_its_topic() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hub, publisher) = hub();
+    publish(&publisher, 2, 5);
+    let black_box = start(&hub, folder.path(), BlackBoxOptions::default());
+    publish(&publisher, 1, 9);
+    publish(&publisher, 2, 8);
+    assert_eq!(times(&black_box.save().unwrap().path), [(8, 5), (9, 9), (8, 8)]);
+}
+
+#[test]
 fn when_nothing_comes_any_more_what_is_kept_stays() {
     let folder = tempfile::tempdir().unwrap();
     let (hub, publisher) = hub();

@@ -155,7 +155,7 @@ impl McapWriter {
     }
 
     /// Adds a channel. One that is equal to another but for its id is written once. What of a latched channel still counts
-    /// is repeated at the beginning of each file but the first, with the log time of the first message after it; the publish
+    /// is repeated at the beginning of each file but the first, with the log time at which that file begins; the publish
     /// time stays.
     pub fn add_channel(&mut self, channel: &Channel) -> Result<(), SinkError> {
         let id = self.definitions.id(channel, |definition| self.chunk.define(definition));

@@ -184,8 +184,8 @@ impl Parts {
     }
 
     /// Completes the current file, and goes on in the next one, whose first chunk of its own this is. What is latched gets
-    /// the log time of the first message after it: with its own one a file of a minute would span all that was recorded
-    /// before.
+    /// the lowest log time in that chunk: with its own one a file of a minute would span all that was recorded before, and
+    /// with a later one it would sort after newer messages of its topic.
     fn begin_next(&mut self, chunk: &Sealed) -> Result<(), SinkError> {
         self.current.finish(&self.known)?;
         let next = loop {
@@ -202,7 +202,7 @@ impl Parts {
         sync(&self.sync, file, &part);
         // definitions can fill a chunk: no message is known then but those of the file before
         let last = part.range.map(|range| range.end.nanos());
-        let begin = chunk.first_log_time().or(last).unwrap_or_default();
+        let begin = chunk.range.map(|(lowest, _)| lowest).or(last).unwrap_or_default();
         self.finished.push_back(Finished { part, own });
         while self.split.max_files.is_some_and(|most| self.finished.len() >= most.get()) {
             self.remove_oldest();

@@ -161,12 +161,6 @@ impl Sealed {
         self.chunk.messages.len() as u64
     }
 
-    /// The log time of the first one.
-    pub(super) fn first_log_time(&self) -> Option<u64> {
-        let first = self.chunk.messages.iter().min_by_key(|message| message.offset);
-        first.map(|message| message.log_time)
-    }
-
     /// Memory for the next ones: an empty chunk, and a buffer for [`Sealed::of`].
     pub(super) fn into_spare(mut self) -> (Chunk, Vec<u8>) {
         self.chunk.clear();
