@@ -59,9 +59,7 @@ fn warnings(patterns: &[TopicPattern], topics: &[String], place: Where) -> Vec<S
 fn warning(pattern: &str, topics: &[String], place: Where) -> String {
     let mut text = format!("no topic matches {}; ", printable(pattern, SHORT));
     let place = match place {
-        Where::Server if topics.is_empty() => {
-            return text + "the server has none so far";
-        }
+        Where::Server if topics.is_empty() => return text + "the server has none so far",
         Where::Server => "server",
         Where::Recording => "recording",
     };

@@ -154,8 +154,9 @@ impl Contents {
             }
             Piece::Latched(batch) => self.latched.push(batch),
             Piece::Messages(block, at) => {
-                let log_times = block.messages_from(at).map(|stored| stored.entry.log_time);
-                if let Some(lowest) = self.latched.first().and_then(|_| log_times.min()) {
+                if !self.latched.is_empty()
+                    && let Some(lowest) = block.messages_from(at).map(|stored| stored.entry.log_time).min()
+                {
                     self.write_latched(Some(lowest), writer)?;
                 }
                 for stored in block.messages_from(at) {

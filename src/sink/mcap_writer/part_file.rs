@@ -156,8 +156,7 @@ impl PartFile {
     }
 
     fn write(&mut self, records: &[&[u8]]) -> Result<(), SinkError> {
-        let written = self.write_records(records);
-        written.map_err(|error| self.failed(&error))
+        self.write_records(records).map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &io::Error) -> SinkError {
