@@ -42,25 +42,22 @@ pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
 
 /// Room for a request, and no more than a client may send at all.
 pub(super) fn client_text(text: &str) -> Result<usize, String> {
-    match size::parse(text)? {
-        bytes @ SMALLEST_CLIENT_TEXT..=CLIENT_MESSAGE => Ok(bytes),
-        _ => Err(format!(
-            "'{text}' is out of range: write {} KiB to {} MiB",
-            SMALLEST_CLIENT_TEXT >> 10,
-            CLIENT_MESSAGE >> 20
-        )),
-    }
+    longest_text(text, CLIENT_MESSAGE)
 }
 
 /// Room for a text, and no more than messages of all clients may take.
 pub(super) fn client_message(text: &str) -> Result<usize, String> {
-    match size::parse(text)? {
-        bytes @ SMALLEST_CLIENT_TEXT..=UNFINISHED => Ok(bytes),
-        _ => Err(format!(
-            "'{text}' is out of range: write {} KiB to {} MiB",
-            SMALLEST_CLIENT_TEXT >> 10,
-            UNFINISHED >> 20
-        )),
+    longest_text(text, UNFINISHED)
+}
+
+/// How long what a client sends may be: a number of bytes up to `most`.
+fn longest_text(text: &str, most: usize) -> Result<usize, String> {
+    let bytes = size::parse(text)?;
+    if (SMALLEST_CLIENT_TEXT..=most).contains(&bytes) {
+        Ok(bytes)
+    } else {
+        let (least, most) = (SMALLEST_CLIENT_TEXT >> 10, most >> 20);
+        Err(format!("'{text}' is out of range: write {least} KiB to {most} MiB"))
     }
 }
 
